@@ -1,0 +1,1 @@
+//! Writes the directory that a page loads.

@@ -1,0 +1,1 @@
+//! The graph: nodes with ordered inputs, a verifier and a printer.

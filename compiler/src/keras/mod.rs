@@ -1,0 +1,1 @@
+//! Reads every Keras dialect; no Keras word lives outside this module.

@@ -1,0 +1,1 @@
+//! Kernel families as data, with one slow and obvious interpreter.

@@ -1,0 +1,1 @@
+//! Order, kernel choice, physical layout and memory.

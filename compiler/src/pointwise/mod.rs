@@ -1,0 +1,1 @@
+//! Scalar functions as small SSA tapes, written once for all backends.

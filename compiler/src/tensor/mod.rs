@@ -1,0 +1,7 @@
+//! Shapes, element types and constant data.
+
+mod data;
+mod shape;
+
+pub use data::{Data, Tensor};
+pub use shape::{DType, Shape, TensorType};

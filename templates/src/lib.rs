@@ -1,0 +1,1 @@
+//! Procedural macros that stamp code into bundles.
