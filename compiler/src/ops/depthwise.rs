@@ -8,8 +8,8 @@ use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
 
-/// Depthwise convolution of `x [n, h, w, c]` with `weights [kh, kw, c, m]`: output channel `c * m + q` sees
-/// input channel `c` only. Inputs: x, weights, bias `[c * m]` if `bias`, epilogue operands.
+/// Depthwise convolution of `x [n, h, w, c]` with `weights [kh, kw, c]`: every channel sees itself only.
+/// Inputs: x, weights, bias `[c]` if `bias`, epilogue operands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Depthwise {
     /// Windows along height and width.
@@ -32,9 +32,9 @@ impl Operation for Depthwise {
         let (&[x, w], rest) = inputs.split_first_chunk::<2>().ok_or_else(|| {
             Error::inconsistent(format!("{} inputs where at least 2 are needed", inputs.len()))
         })?;
-        let (&[n, h, width, c], &[kh, kw, wc, m]) = (x.shape.dims(), w.shape.dims()) else {
+        let (&[n, h, width, c], &[kh, kw, wc]) = (x.shape.dims(), w.shape.dims()) else {
             return Err(Error::inconsistent(format!(
-                "convolution of {x} with {w}: both must be of rank 4"
+                "convolution of {x} with {w}: the ranks must be 4 and 3"
             )));
         };
         if [kh, kw] != self.window.map(|a| a.size) || wc != c {
@@ -47,9 +47,9 @@ impl Operation for Depthwise {
             n,
             self.window[0].output(h)?,
             self.window[1].output(width)?,
-            c * m,
+            c,
         ])?);
-        let rest = check_bias(self.bias, rest, c * m)?;
+        let rest = check_bias(self.bias, rest, c)?;
         check_epilogue(&self.epilogue, rest, &result)?;
         Ok(vec![result])
     }
@@ -62,7 +62,7 @@ impl Operation for Depthwise {
         } else {
             None
         };
-        let (xs, m) = (inputs[0].shape(), inputs[1].shape()[3]);
+        let xs = inputs[0].shape();
         let [wh, ww] = self.window;
         let mut raw = Vec::with_capacity(ty.shape.count());
         for n in 0..ty.shape[0] {
@@ -78,7 +78,7 @@ impl Operation for Depthwise {
                                 let Some(px) = ww.position(ox, kx, xs[2]) else {
                                     continue;
                                 };
-                                let a = x[((n * xs[1] + y) * xs[2] + px) * xs[3] + o / m];
+                                let a = x[((n * xs[1] + y) * xs[2] + px) * xs[3] + o];
                                 sum += f64::from(a) * f64::from(w[(ky * ww.size + kx) * ty.shape[3] + o]);
                             }
                         }

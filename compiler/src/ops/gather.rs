@@ -14,15 +14,6 @@ pub struct Gather {
     pub axis: usize,
 }
 
-impl Gather {
-    /// The row that an index means in an axis of `extent` rows.
-    pub fn row(index: i32, extent: usize) -> usize {
-        let extent = extent as i64;
-        let index = i64::from(index);
-        (if index < 0 { index + extent } else { index }).clamp(0, extent - 1) as usize
-    }
-}
-
 impl Operation for Gather {
     const NAME: &'static str = "gather";
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
@@ -50,7 +41,7 @@ impl Operation for Gather {
         let mut result = Vec::with_capacity(ty.shape.count());
         for outer in data.chunks(extent * inner) {
             for &index in &rows {
-                let row = Self::row(index, extent);
+                let row = crate::kernel::Gather::clamp(index, extent);
                 result.extend_from_slice(&outer[row * inner..(row + 1) * inner]);
             }
         }

@@ -22,7 +22,6 @@ mod scan;
 mod slice;
 mod source;
 mod transpose;
-mod window;
 
 pub use concat::Concat;
 pub use conv::Conv;
@@ -39,7 +38,7 @@ pub use scan::Scan;
 pub use slice::Slice;
 pub use source::{Constant, Input};
 pub use transpose::Transpose;
-pub use window::WindowAxis;
+pub use crate::kernel::WindowAxis;
 
 use crate::error::{Error, Result};
 use crate::pointwise::Tape;

@@ -7,23 +7,7 @@ use crate::pointwise::{Tape, prim};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
 
-/// How a window becomes one number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PoolKind {
-    /// The largest element; NaN if there is one.
-    Max,
-    /// The mean.
-    Average,
-}
-
-/// What padded positions count as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PoolPadding {
-    /// They are left out; the mean divides by the elements present. What `padding="same"` means in Keras.
-    Exclude,
-    /// They are zeros. What an explicit zero padding before the pool means.
-    Zero,
-}
+pub use crate::kernel::{PoolKind, PoolPadding};
 
 /// Pools `x [n, h, w, c]`. Inputs: x, epilogue operands. Dilation is 1.
 #[derive(Debug, Clone, PartialEq)]

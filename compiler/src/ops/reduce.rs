@@ -3,43 +3,11 @@
 use super::reference::{finish, indices};
 use super::{Operation, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
-use crate::pointwise::{Tape, prim};
+use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
 
-/// How elements are combined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ReduceKind {
-    /// Sum.
-    Sum,
-    /// Largest element; NaN if there is one.
-    Max,
-    /// Smallest element; NaN if there is one.
-    Min,
-    /// Product.
-    Product,
-}
-
-impl ReduceKind {
-    /// The value that changes nothing.
-    pub fn identity(self) -> f32 {
-        match self {
-            Self::Sum => 0.0,
-            Self::Max => f32::NEG_INFINITY,
-            Self::Min => f32::INFINITY,
-            Self::Product => 1.0,
-        }
-    }
-    /// One step of the reduction.
-    pub fn combine(self, a: f32, b: f32) -> f32 {
-        match self {
-            Self::Sum => a + b,
-            Self::Max => prim::max(a, b),
-            Self::Min => prim::min(a, b),
-            Self::Product => a * b,
-        }
-    }
-}
+pub use crate::kernel::ReduceKind;
 
 /// Reduces `axes` of input 0 to extent 1; the axes stay, so that the result broadcasts against the input.
 /// A mean is a sum with `1/n` in the epilogue. Inputs: x, epilogue operands.
@@ -88,10 +56,7 @@ impl Operation for Reduce {
         }
         let raw = groups
             .iter()
-            .map(|group| match self.kind {
-                ReduceKind::Sum => group.iter().map(|&v| f64::from(v)).sum::<f64>() as f32,
-                kind => group.iter().fold(kind.identity(), |a, &b| kind.combine(a, b)),
-            })
+            .map(|group| self.kind.reduce(group.iter().copied()))
             .collect();
         finish(ty.shape, raw, &self.epilogue, &inputs[1..])
     }
