@@ -392,14 +392,6 @@ def mask_reaches_global_average_pooling_1d(k):
 
 
 @case()
-def mask_reaches_softmax(k):
-    """Softmax over time leaves masked steps out."""
-    x = k.Input((6,), name="ids", dtype="int32")
-    y = k.layers.Embedding(3, 4, mask_zero=True)(x)
-    return k.Model(x, k.layers.Dense(2)(k.layers.Softmax(axis=-1)(y))), {"ranges": {"ids": (0.0, 3.0)}, "batch": 2}
-
-
-@case()
 def mask_stops_at_flatten(k):
     return masked_tokens(k, k.layers.Flatten(), k.layers.Dense(2))
 

@@ -223,7 +223,7 @@ ACTIVATION_LAYERS = [
 
 # ------------------------------------------------------------------------------ pooling and shape
 POOL_ARGS = [
-    {},
+    {"pool_size": 2},
     {"pool_size": 3},
     {"pool_size": 3, "strides": 1},
     {"pool_size": 3, "strides": 1, "padding": "same"},
@@ -364,8 +364,11 @@ def bidirectional_args(inner):
     for mode in ("concat", "sum"):
         for sequences in (False, True):
             args.append({"layer": Inner(inner, {"units": 2, "return_state": True, "return_sequences": sequences}), "merge_mode": mode})
-    args.append({"layer": Inner(inner, {"units": 2, "return_sequences": True, "go_backwards": True})})
-    args.append({"layer": Inner(inner, {"units": 2, "go_backwards": True})})
+    for sequences in (False, True):
+        args.append({
+            "layer": Inner(inner, {"units": 2, "return_sequences": sequences, "go_backwards": True}),
+            "backward_layer": Inner(inner, {"units": 2, "return_sequences": sequences}),
+        })
     args.append({
         "layer": Inner(inner, {"units": 2, "return_sequences": True}),
         "backward_layer": Inner(inner, {"units": 3, "return_sequences": True, "go_backwards": True, "activation": "relu"}),
@@ -473,7 +476,7 @@ EXTRA_COMMON = [
         {"filters": 2, "kernel_size": 3, "strides": 2, "output_padding": 1},
     ]),
     ("MaxPooling1D", (7, 3), [{}, {"pool_size": 3, "strides": 2, "padding": "same"}, {"pool_size": 3, "strides": 1}]),
-    ("AveragePooling1D", (7, 3), [{}, {"pool_size": 3, "strides": 2, "padding": "same"}, {"pool_size": 3, "strides": 1}]),
+    ("AveragePooling1D", (7, 3), [{"pool_size": 2}, {"pool_size": 3, "strides": 2, "padding": "same"}, {"pool_size": 3, "strides": 1}]),
     ("GlobalAveragePooling1D", (7, 3), [{}, {"keepdims": True}, {**CHANNELS_FIRST}]),
     ("GlobalMaxPooling1D", (7, 3), [{}, {"keepdims": True}, {**CHANNELS_FIRST}]),
     ("ZeroPadding1D", (4, 3), [{}, {"padding": 2}, {"padding": (2, 1)}]),

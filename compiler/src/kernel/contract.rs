@@ -114,7 +114,9 @@ impl Interpret for Contract {
         strides.push(1);
         let k = self.k();
         for_each(&self.dims, |index| {
-            let &[batch, row, pixel, n] = index else { unreachable!("four axes") };
+            let &[batch, row, pixel, n] = index else {
+                unreachable!("four axes")
+            };
             let base = a + batch * self.a[0] + row * self.a[1] + pixel * self.a[2];
             let mut sum = match self.right {
                 Right::Panels { width } => f64::from(memory.f32(b + n / width * (k + 1) * width + n % width)),
@@ -130,8 +132,13 @@ impl Interpret for Contract {
                 sum += f64::from(memory.f32(left)) * f64::from(memory.f32(right));
                 i += 1;
             });
-            let result = self.epilogue.apply(memory, &at[3..], [batch, row, pixel, n], sum as f32);
-            memory.set(out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + n, result);
+            let result = self
+                .epilogue
+                .apply(memory, &at[3..], [batch, row, pixel, n], sum as f32);
+            memory.set(
+                out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + n,
+                result,
+            );
         });
     }
 }

@@ -41,7 +41,9 @@ impl Interpret for Depthwise {
         let (a, w, out) = (at[0], at[1], at[2]);
         let [(rows, row_stride), (pixels, pixel_stride)] = self.taps;
         for_each(&self.dims, |index| {
-            let &[batch, row, pixel, c] = index else { unreachable!("four axes") };
+            let &[batch, row, pixel, c] = index else {
+                unreachable!("four axes")
+            };
             let base = a + batch * self.a[0] + row * self.a[1] + pixel * self.a[2] + c;
             let group = w + c / DEPTHWISE_LANES * (self.k() + 1) * DEPTHWISE_LANES + c % DEPTHWISE_LANES;
             let mut sum = f64::from(memory.f32(group));
@@ -50,8 +52,13 @@ impl Interpret for Depthwise {
                 let value = memory.f32(base + tap[0] * row_stride + tap[1] * pixel_stride);
                 sum += f64::from(value) * f64::from(weight);
             });
-            let result = self.epilogue.apply(memory, &at[3..], [batch, row, pixel, c], sum as f32);
-            memory.set(out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + c, result);
+            let result = self
+                .epilogue
+                .apply(memory, &at[3..], [batch, row, pixel, c], sum as f32);
+            memory.set(
+                out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + c,
+                result,
+            );
         });
     }
 }

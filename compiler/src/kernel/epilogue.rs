@@ -18,15 +18,21 @@ pub struct Epilogue {
 impl Epilogue {
     /// Leaves results as they are.
     pub fn none() -> Self {
-        Self { tape: Tape::identity(), operands: Vec::new() }
+        Self {
+            tape: Tape::identity(),
+            operands: Vec::new(),
+        }
     }
 
     /// Applies the tape to `raw` at `[batch, row, pixel, channel]`; `at` holds the operands' addresses.
     pub(super) fn apply(&self, memory: &Memory, at: &[usize], index: [usize; 4], raw: f32) -> f32 {
         let mut args = vec![raw];
-        args.extend(self.operands.iter().zip(at).map(|(strides, base)| {
-            memory.f32(base + super::interpret::dot(&index, strides))
-        }));
+        args.extend(
+            self.operands
+                .iter()
+                .zip(at)
+                .map(|(strides, base)| memory.f32(base + super::interpret::dot(&index, strides))),
+        );
         self.tape.eval(&args)
     }
 }

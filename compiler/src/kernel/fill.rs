@@ -41,10 +41,20 @@ impl Fill {
                 dims[..axis].copy_from_slice(&inner[..axis]);
                 dims[axis] = to - from;
                 let offset = dot(&start[..axis], &strides[..axis]) + from * strides[axis];
-                regions.push(Region { offset, dims, strides: strides.clone() }.simplified());
+                regions.push(
+                    Region {
+                        offset,
+                        dims,
+                        strides: strides.clone(),
+                    }
+                    .simplified(),
+                );
             }
         }
-        Self { bits: value.to_bits(), regions }
+        Self {
+            bits: value.to_bits(),
+            regions,
+        }
     }
 }
 

@@ -69,7 +69,10 @@ impl Interpret for Map {
                 .zip(at)
                 .map(|(input, base)| memory.number(base + dot(index, &input.strides), input.dtype))
                 .collect();
-            memory.set(at[self.inputs.len()] + dot(index, &self.out), self.tape.eval(&args));
+            memory.set(
+                at[self.inputs.len()] + dot(index, &self.out),
+                self.tape.eval(&args),
+            );
         });
     }
 }

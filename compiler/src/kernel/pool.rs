@@ -2,7 +2,7 @@
 
 use super::interpret::for_each;
 use super::{Epilogue, Image, Interpret, Memory, WindowAxis};
-use crate::pointwise::prim;
+use crate::pointwise::Binary;
 
 /// How a window becomes one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,24 +49,36 @@ impl Interpret for Pool {
     fn interpret(&self, memory: &mut Memory, at: &[usize]) {
         let [wy, wx] = self.window;
         for_each(&self.dims, |index| {
-            let &[batch, row, pixel, c] = index else { unreachable!("four axes") };
+            let &[batch, row, pixel, c] = index else {
+                unreachable!("four axes")
+            };
             let mut values = Vec::new();
             for_each(&[wy.size, wx.size], |tap| {
-                match (wy.position(row, tap[0], self.input[0]), wx.position(pixel, tap[1], self.input[1])) {
-                    (Some(y), Some(x)) => values
-                        .push(memory.f32(at[0] + batch * self.x[0] + y * self.x[1] + x * self.x[2] + c)),
+                match (
+                    wy.position(row, tap[0], self.input[0]),
+                    wx.position(pixel, tap[1], self.input[1]),
+                ) {
+                    (Some(y), Some(x)) => {
+                        values.push(memory.f32(at[0] + batch * self.x[0] + y * self.x[1] + x * self.x[2] + c))
+                    }
                     _ if self.padding == PoolPadding::Zero => values.push(0.0),
                     _ => {}
                 }
             });
             let raw = match self.kind {
-                PoolKind::Max => values.iter().copied().fold(f32::NEG_INFINITY, prim::max),
+                PoolKind::Max => values
+                    .iter()
+                    .copied()
+                    .fold(f32::NEG_INFINITY, |a, b| Binary::Max.eval(a, b)),
                 PoolKind::Average => {
                     (values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64) as f32
                 }
             };
             let result = self.epilogue.apply(memory, &at[2..], [batch, row, pixel, c], raw);
-            memory.set(at[1] + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + c, result);
+            memory.set(
+                at[1] + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + c,
+                result,
+            );
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use super::interpret::{dot, for_each};
 use super::{Interpret, Memory};
-use crate::pointwise::{Tape, prim};
+use crate::pointwise::{Binary, Tape};
 
 /// How elements are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,8 +31,8 @@ impl ReduceKind {
     pub fn combine(self, a: f32, b: f32) -> f32 {
         match self {
             Self::Sum => a + b,
-            Self::Max => prim::max(a, b),
-            Self::Min => prim::min(a, b),
+            Self::Max => Binary::Max.eval(a, b),
+            Self::Min => Binary::Min.eval(a, b),
             Self::Product => a * b,
         }
     }
@@ -94,7 +94,10 @@ impl Reduce {
             let (outer, inner) = (&self.kept[at], &self.kept[at + 1]);
             let pairs = outer.operands.iter().zip(&inner.operands);
             let n = inner.extent;
-            if outer.x == inner.x * n && outer.out == inner.out * n && pairs.into_iter().all(|(o, i)| *o == i * n) {
+            if outer.x == inner.x * n
+                && outer.out == inner.out * n
+                && pairs.into_iter().all(|(o, i)| *o == i * n)
+            {
                 self.kept[at + 1].extent *= outer.extent;
                 self.kept.remove(at);
             } else {
@@ -112,11 +115,17 @@ impl Interpret for Reduce {
         let strides: Vec<usize> = self.reduced.iter().map(|a| a.1).collect();
         for_each(&kept, |index| {
             let along = |stride: &dyn Fn(&KeptAxis) -> usize| -> usize {
-                index.iter().zip(&self.kept).map(|(i, axis)| i * stride(axis)).sum()
+                index
+                    .iter()
+                    .zip(&self.kept)
+                    .map(|(i, axis)| i * stride(axis))
+                    .sum()
             };
             let base = at[0] + along(&|axis| axis.x);
             let mut values = Vec::new();
-            for_each(&reduced, |inner| values.push(memory.f32(base + dot(inner, &strides))));
+            for_each(&reduced, |inner| {
+                values.push(memory.f32(base + dot(inner, &strides)))
+            });
             let mut args = vec![self.kind.reduce(values.into_iter())];
             for (operand, address) in at[2..].iter().enumerate() {
                 args.push(memory.f32(address + along(&|axis| axis.operands[operand])));

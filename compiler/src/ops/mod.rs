@@ -23,6 +23,7 @@ mod slice;
 mod source;
 mod transpose;
 
+pub use crate::kernel::WindowAxis;
 pub use concat::Concat;
 pub use conv::Conv;
 pub use depthwise::Depthwise;
@@ -38,7 +39,6 @@ pub use scan::Scan;
 pub use slice::Slice;
 pub use source::{Constant, Input};
 pub use transpose::Transpose;
-pub use crate::kernel::WindowAxis;
 
 use crate::error::{Error, Result};
 use crate::pointwise::Tape;

@@ -3,7 +3,7 @@
 use super::reference::finish;
 use super::{Operation, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
-use crate::pointwise::{Tape, prim};
+use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -25,7 +25,10 @@ pub struct Pool {
 impl Pool {
     fn reduce(&self, values: &[f32], taps: usize) -> f32 {
         match self.kind {
-            PoolKind::Max => values.iter().copied().fold(f32::NEG_INFINITY, prim::max),
+            PoolKind::Max => values
+                .iter()
+                .copied()
+                .fold(f32::NEG_INFINITY, |a, b| Binary::Max.eval(a, b)),
             PoolKind::Average => {
                 let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
                 (sum / taps as f64) as f32
