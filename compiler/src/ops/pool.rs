@@ -3,7 +3,7 @@
 use super::reference::finish;
 use super::{Operation, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
-use crate::pointwise::Tape;
+use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
 
