@@ -43,7 +43,8 @@ def nested_sequential(k):
 
 @case()
 def sequential_starts_with_a_sequential(k):
-    inner = k.Sequential([k.Input((6, 6, 2)), k.layers.Conv2D(3, 3, activation="relu"), k.layers.MaxPooling2D()], name="features")
+    first = k.layers.Conv2D(3, 3, activation="relu", input_shape=(6, 6, 2))
+    inner = k.Sequential([first, k.layers.MaxPooling2D()], name="features")
     return k.Sequential([inner, k.layers.Flatten(), k.layers.Dense(2)])
 
 

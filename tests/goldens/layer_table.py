@@ -139,6 +139,8 @@ CONVOLUTIONS = [
         {"filters": 2, "kernel_size": 3, "strides": 2, "activation": "relu"},
         {"filters": 5, "kernel_size": 2, "activation": "sigmoid"},
         {"filters": 2, "kernel_size": 3, "dilation_rate": 2},
+        {"filters": 2, "kernel_size": 3, "dilation_rate": 2, "padding": "same"},
+        {"filters": 2, "kernel_size": 2, "dilation_rate": 2, "padding": "same", "use_bias": False},
     ]),
     ("Conv2DTranspose", (3, 3, 4), [
         {"filters": 2, "kernel_size": 3, "strides": 2, **CHANNELS_FIRST},

@@ -9,7 +9,9 @@ them instead of writing files.
 
 channels_first: TensorFlow on a CPU cannot compute most of it. The golden then holds the real
 channels_first model, and its numbers come from a twin with channels_last and the same weights,
-with a transposition before and after. Layers of equal meaning, so only where the axes go differs.
+with a transposition before and after: layers of equal meaning, only the axes stand elsewhere.
+Likewise a dilated Conv2DTranspose, which TensorFlow refuses to Keras 3 on a CPU: its numbers come
+from a kernel stuffed with zeros (Keras 2 computes them itself, with the same result).
 """
 import argparse
 import os
@@ -69,13 +71,37 @@ def compute_with_twin(keras, cls, shape, args):
     return compute
 
 
+def compute_stuffed(keras, shape, args):
+    """The `compute` of make_golden for a dilated Conv2DTranspose: a larger kernel, holes filled with zeros."""
+    dilation, size = args["dilation_rate"], args["kernel_size"]
+
+    def compute(model, inputs):
+        keras.backend.clear_session()
+        large = (size - 1) * dilation + 1
+        twin = one_layer(keras, "Conv2DTranspose", [shape], args | {"dilation_rate": 1, "kernel_size": large})
+        kernel, *bias = [np.asarray(weight) for weight in golden.saved_weights(model.layers[-1])]
+        stuffed = np.zeros((large, large) + kernel.shape[2:], "float32")
+        stuffed[::dilation, ::dilation] = kernel
+        twin.layers[-1].set_weights([stuffed, *bias])
+        return [twin.predict(generated.model_input(inputs[0]), verbose=0)]
+
+    return compute
+
+
+def special_compute(keras, cls, shape, args):
+    """Another way to the numbers, where TensorFlow on a CPU cannot take the straight one."""
+    # Flatten moves the axes itself, on any device; a twin would flatten in the other order.
+    if args.get("data_format") == "channels_first" and cls != "Flatten":
+        return compute_with_twin(keras, cls, shape, args)
+    if cls == "Conv2DTranspose" and "dilation_rate" in args and keras.__version__.startswith("3"):
+        return compute_stuffed(keras, shape, args)
+    return golden.run
+
+
 def table_golden(keras, cls, shapes, args, batch):
     reach = WIDE.get(cls, 2.0)
     ranges = {name: (0.0, 10.0) if cls == "Embedding" else (-reach, reach) for name in "abc"}
-    options = {"ranges": ranges, "batch": batch}
-    # Flatten moves the axes itself, on any device; a twin would flatten in the other order.
-    if args.get("data_format") == "channels_first" and cls != "Flatten":
-        options["compute"] = compute_with_twin(keras, cls, shapes[0], args)
+    options = {"ranges": ranges, "batch": batch, "compute": special_compute(keras, cls, shapes[0], args)}
     return golden.make_golden(keras, case_id(cls, shapes, args, batch), one_layer(keras, cls, shapes, args), **options)
 
 
