@@ -1,13 +1,18 @@
 //! Reads every Keras dialect; no Keras word lives outside this module.
 
 pub mod config;
+mod dtype;
+pub mod fields;
 pub mod model;
+pub mod object;
 
-pub use config::{Config, Fields, KerasDType, Object};
+pub use config::{Config, KerasDType};
+pub use fields::Fields;
 pub use model::{
     Argument, Call, KerasModel, Layer, LayerId, Network, Origin, Port, Semantics, Step, TensorRef, Version,
     Weight,
 };
+pub use object::Object;
 
 use crate::error::Errors;
 use serde_json::Value;
@@ -27,7 +32,7 @@ pub fn read(model: &Path, weights: Option<&Path>) -> Result<KerasModel, Errors> 
 /// # Errors
 /// All problems found in the architecture.
 pub fn from_architecture(
-    json: &Value,
+    json: Value,
     weights: &mut dyn FnMut(&str) -> Vec<Weight>,
 ) -> Result<KerasModel, Errors> {
     todo!()
