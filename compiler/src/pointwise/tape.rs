@@ -224,3 +224,13 @@ impl Tape {
         self.inputs == 1 && self.instrs == [Instr::Input(0)]
     }
 }
+
+impl Tape {
+    /// Number of instructions that compute something: not inputs and constants.
+    pub fn cost(&self) -> u32 {
+        self.instrs()
+            .iter()
+            .filter(|i| i.operands().next().is_some())
+            .count() as u32
+    }
+}

@@ -1,0 +1,239 @@
+//! A Keras model without its dialect: what every container and version is read into.
+//!
+//! Nothing here depends on the file it came from. Sequential models are chains of calls like
+//! functional ones, names are resolved to indices, and every reference has been checked: it names a
+//! layer and a call that exist, and no call depends on itself.
+
+use super::config::Config;
+use crate::tensor::Tensor;
+use serde_json::Value;
+
+/// Which of the two semantics the numbers follow: defaults and formulas differ between them
+/// (`hard_sigmoid`, GRU's `reset_after`, LeakyReLU's slope …).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Semantics {
+    /// Keras 2, multi-backend or `tf.keras` / `tf_keras`.
+    Keras2,
+    /// Keras 3.
+    Keras3,
+}
+
+/// The Keras that wrote the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The semantics to follow.
+    pub semantics: Semantics,
+    /// The version as the file states it (`2.0.9`, `2.4.0`, `3.15.1`), if it does.
+    pub text: Option<String>,
+}
+
+/// A whole model as read from its files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KerasModel {
+    /// The Keras that wrote it.
+    pub version: Version,
+    /// The model's name; files of Keras 2.0 have none for Sequential models, then it is `sequential`.
+    pub name: String,
+    /// Its layers and how they are connected.
+    pub root: Network,
+    /// What a user should know although nothing is wrong, for example that a float16 policy
+    /// computes in float32 here. One line each.
+    pub notes: Vec<String>,
+}
+
+/// A Functional or Sequential model, outermost or nested.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// The model's name.
+    pub name: String,
+    /// The tensors fed in, in the order in which Keras takes them.
+    pub inputs: Vec<Port>,
+    /// The tensors given out, in the order in which Keras gives them.
+    pub outputs: Vec<Port>,
+    /// The layers in the order of the file, which is the order of `model.layers`
+    /// (with the InputLayer of a Sequential model in front).
+    pub layers: Vec<Layer>,
+    /// Every call of every layer once, each after the calls it takes tensors from. A shared layer is
+    /// called several times, so that no order of the *layers* alone would do.
+    pub schedule: Vec<Step>,
+}
+
+/// An input or output of a [`Network`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// The name that Keras gives it: the layer's name; of several outputs from layers of one name the
+    /// later ones get `_1`, `_2`.
+    pub name: String,
+    /// The key under which a dict holds it, if the model was made with a dict of inputs or outputs.
+    pub key: Option<String>,
+    /// The tensor itself.
+    pub tensor: TensorRef,
+}
+
+/// Index of a layer in [`Network::layers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LayerId(pub usize);
+
+/// One call of one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Step {
+    /// The layer.
+    pub layer: LayerId,
+    /// Index into its [`Layer::calls`].
+    pub call: usize,
+}
+
+/// A tensor inside one network: an output of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorRef {
+    /// The layer that made it.
+    pub layer: LayerId,
+    /// Which call of that layer: index into [`Layer::calls`].
+    pub call: usize,
+    /// Which of the outputs of that call; 0 unless the layer gives several. Checked only by whoever
+    /// knows how many outputs the layer has.
+    pub output: usize,
+}
+
+/// Where a class comes from: two may share a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A layer of Keras itself.
+    Keras,
+    /// An operation of `keras.ops` that was applied to a symbolic tensor (Keras 3), such as
+    /// `Add` in `keras.src.ops.numpy`. Not a layer: it has no weights.
+    Operation,
+    /// A class of the user's, with the package under which it was registered.
+    Custom(String),
+}
+
+/// One layer with its configuration, weights and calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// The layer's name, unique within its network.
+    pub name: String,
+    /// The names from the outermost model to this layer, joined with `/`; the outermost model's own
+    /// name is not part of it. Errors name this.
+    pub path: String,
+    /// Keras' class name.
+    pub class: String,
+    /// Where the class comes from.
+    pub origin: Origin,
+    /// The arguments it was made with.
+    pub config: Config,
+    /// Its weights in Keras' order (`trainable_weights + non_trainable_weights`). A wrapper
+    /// (Bidirectional, TimeDistributed, RNN) holds those of what it wraps. Empty if `network` is set.
+    pub weights: Vec<Weight>,
+    /// How it is called. An InputLayer has one call without arguments.
+    pub calls: Vec<Call>,
+    /// The layers inside, if this layer is itself a Functional or Sequential model.
+    pub network: Option<Network>,
+}
+
+/// One weight of a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weight {
+    /// The name that the file gives it (`conv2d/kernel:0`, `conv2d/kernel`, `vars/0`). For messages and
+    /// for telling forward from backward; the order is what counts.
+    pub name: String,
+    /// The values; every float type of a file becomes f32.
+    pub tensor: Tensor,
+}
+
+/// One call of a layer: the arguments of Python's `layer(*args, **kwargs)`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Call {
+    /// Positional arguments. Keras 2 files record only the first one here; others are in `kwargs`.
+    pub args: Vec<Argument>,
+    /// Keyword arguments in the order of the file.
+    pub kwargs: Vec<(String, Argument)>,
+}
+
+/// An argument of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Argument {
+    /// A tensor that another call made.
+    Tensor(TensorRef),
+    /// A list or tuple.
+    List(Vec<Argument>),
+    /// A dict, in the order of the file.
+    Dict(Vec<(String, Argument)>),
+    /// Anything else, as the file has it: numbers, strings, null, constants.
+    Literal(Value),
+}
+
+impl Network {
+    /// The layer with this index.
+    ///
+    /// # Panics
+    /// When the index belongs to another network, which no reference inside this one does.
+    pub fn layer(&self, id: LayerId) -> &Layer {
+        &self.layers[id.0]
+    }
+    /// The layers with their indices.
+    pub fn iter(&self) -> impl Iterator<Item = (LayerId, &Layer)> {
+        self.layers
+            .iter()
+            .enumerate()
+            .map(|(i, layer)| (LayerId(i), layer))
+    }
+    /// The layer and the call of a step.
+    ///
+    /// # Panics
+    /// When the step belongs to another network.
+    pub fn step(&self, step: Step) -> (&Layer, &Call) {
+        let layer = self.layer(step.layer);
+        (layer, &layer.calls[step.call])
+    }
+}
+
+impl Layer {
+    /// Whether this is one of Keras' own layers of that class.
+    pub fn is(&self, class: &str) -> bool {
+        self.origin == Origin::Keras && self.class == class
+    }
+    /// Number of elements of all its weights, those of a nested model included.
+    pub fn parameters(&self) -> usize {
+        let own: usize = self.weights.iter().map(|w| w.tensor.shape().count()).sum();
+        let inner = self.network.as_ref();
+        own + inner.map_or(0, |net| net.layers.iter().map(Layer::parameters).sum())
+    }
+}
+
+impl Call {
+    /// All tensors it takes, positional arguments first, in order.
+    pub fn tensors(&self) -> Vec<TensorRef> {
+        let mut found = Vec::new();
+        self.args.iter().for_each(|arg| arg.collect(&mut found));
+        self.kwargs.iter().for_each(|(_, arg)| arg.collect(&mut found));
+        found
+    }
+    /// The keyword argument of that name.
+    pub fn kwarg(&self, name: &str) -> Option<&Argument> {
+        self.kwargs
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, arg)| arg)
+    }
+}
+
+impl Argument {
+    /// The tensors inside, in order.
+    pub fn tensors(&self) -> Vec<TensorRef> {
+        let mut found = Vec::new();
+        self.collect(&mut found);
+        found
+    }
+    fn collect(&self, found: &mut Vec<TensorRef>) {
+        match self {
+            Self::Tensor(tensor) => found.push(*tensor),
+            Self::List(items) => items.iter().for_each(|item| item.collect(found)),
+            Self::Dict(items) => items.iter().for_each(|(_, item)| item.collect(found)),
+            Self::Literal(_) => {}
+        }
+    }
+    /// Whether it is Python's `None`.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::Literal(Value::Null))
+    }
+}

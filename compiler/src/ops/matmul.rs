@@ -1,0 +1,93 @@
+//! Matrix product.
+
+use super::conv::check_bias;
+use super::reference::finish;
+use super::{Operation, check_epilogue, print_epilogue};
+use crate::error::{Error, Result};
+use crate::pointwise::Tape;
+use crate::tensor::{Shape, Tensor, TensorType};
+use std::fmt;
+
+/// `a [batch…, m, k]` times `b [k, n]` (shared by the batch) or `b [batch…, k, n]`.
+/// Inputs: a, b, bias `[n]` if `bias`, epilogue operands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatMul {
+    /// Whether input 2 is a bias.
+    pub bias: bool,
+    /// Applied to each result.
+    pub epilogue: Tape,
+}
+
+impl MatMul {
+    fn operands(&self) -> usize {
+        2 + usize::from(self.bias)
+    }
+}
+
+impl Operation for MatMul {
+    const NAME: &'static str = "matmul";
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
+        let (&[a, b], rest) = inputs.split_first_chunk::<2>().ok_or_else(|| {
+            Error::inconsistent(format!("{} inputs where at least 2 are needed", inputs.len()))
+        })?;
+        let mismatch = || Error::inconsistent(format!("{a} and {b} cannot be multiplied"));
+        let ([batch @ .., _, k], [b_batch @ .., bk, n]) = (a.shape.dims(), b.shape.dims()) else {
+            return Err(mismatch());
+        };
+        if k != bk || !(b_batch.is_empty() || b_batch == batch) {
+            return Err(mismatch());
+        }
+        let mut dims = a.shape.dims().to_vec();
+        dims[a.shape.rank() - 1] = *n;
+        let result = TensorType::f32(Shape::checked(dims)?);
+        let rest = check_bias(self.bias, rest, *n)?;
+        check_epilogue(&self.epilogue, rest, &result)?;
+        Ok(vec![result])
+    }
+    fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let types: Vec<_> = inputs.iter().map(|t| t.ty()).collect();
+        let ty = self.infer(&types.iter().collect::<Vec<_>>())?.remove(0);
+        let (a, b) = (inputs[0].as_f32()?, inputs[1].as_f32()?);
+        let bias = if self.bias {
+            Some(inputs[2].as_f32()?)
+        } else {
+            None
+        };
+        let rank = ty.shape.rank();
+        let (m, n, k) = (
+            ty.shape[rank - 2],
+            ty.shape[rank - 1],
+            inputs[0].shape()[rank - 1],
+        );
+        let b_stride = if inputs[1].shape().rank() == 2 { 0 } else { k * n };
+        let mut raw = Vec::with_capacity(ty.shape.count());
+        for row in 0..ty.shape.count() / n {
+            let b = &b[row / m * b_stride..];
+            for col in 0..n {
+                let sum: f64 = (0..k)
+                    .map(|i| f64::from(a[row * k + i]) * f64::from(b[i * n + col]))
+                    .sum();
+                raw.push(sum as f32 + bias.map_or(0.0, |bias| bias[col]));
+            }
+        }
+        finish(ty.shape, raw, &self.epilogue, &inputs[self.operands()..])
+    }
+    fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.bias {
+            write!(f, " bias")?;
+        }
+        print_epilogue(&self.epilogue, f)
+    }
+    fn epilogue(&self) -> Option<(&Tape, usize)> {
+        Some((&self.epilogue, self.operands()))
+    }
+    fn with_epilogue(&self, epilogue: Tape) -> Option<Self> {
+        Some(Self {
+            epilogue,
+            ..self.clone()
+        })
+    }
+    fn flops(&self, inputs: &[&TensorType], results: &[TensorType]) -> u64 {
+        2 * (results[0].shape.count() * inputs[0].shape[inputs[0].shape.rank() - 1]) as u64
+    }
+}

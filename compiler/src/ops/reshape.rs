@@ -1,0 +1,33 @@
+//! The same elements under another shape.
+
+use super::{Operation, exactly};
+use crate::error::{Error, Result};
+use crate::tensor::{Shape, Tensor, TensorType};
+
+/// Gives the row-major elements of its input another shape of the same count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reshape {
+    /// The new extents.
+    pub shape: Shape,
+}
+
+impl Operation for Reshape {
+    const NAME: &'static str = "reshape";
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
+        let [x] = exactly(inputs)?;
+        let shape = Shape::checked(self.shape.dims())?;
+        if shape.count() != x.shape.count() {
+            return Err(Error::inconsistent(format!(
+                "{x} cannot be reshaped to {shape}: the element counts differ"
+            )));
+        }
+        Ok(vec![TensorType {
+            shape,
+            dtype: x.dtype,
+        }])
+    }
+    fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let [x] = exactly(inputs)?;
+        Ok(vec![x.reshape(self.shape.clone())?])
+    }
+}
