@@ -1,1 +1,3 @@
-//! Code generators.
+//! Code generators: each turns a [`Plan`](crate::plan::Plan) into the files of a bundle.
+
+pub mod wasm;

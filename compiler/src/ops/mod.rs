@@ -1,1 +1,257 @@
-//! The operations of the graph, one file each.
+//! The operations of the graph, one file each: attributes, shape rule, reference evaluation and
+//! lowering to a kernel family. All of the dispatch over operations is in [`ops!`] here.
+//!
+//! Conventions: images are `[batch, height, width, channels]`; weights of a convolution
+//! `[kernel height, kernel width, input channels, output channels]`. Paddings are numbers, every
+//! default is resolved. An operation that has an *epilogue* applies its [`Tape`] to each result: input 0 of
+//! the tape is the raw result, its further inputs are further inputs of the node, broadcast to the result.
+
+mod concat;
+mod conv;
+mod depthwise;
+mod gather;
+pub mod lowering;
+mod map;
+mod matmul;
+mod pad;
+mod pool;
+mod project;
+mod reduce;
+mod reference;
+mod reshape;
+mod scan;
+mod slice;
+mod source;
+mod transpose;
+
+pub use crate::kernel::WindowAxis;
+pub use concat::Concat;
+pub use conv::Conv;
+pub use depthwise::Depthwise;
+pub use gather::Gather;
+pub use map::Map;
+pub use matmul::MatMul;
+pub use pad::Pad;
+pub use pool::{Pool, PoolKind, PoolPadding};
+pub use project::Project;
+pub use reduce::{Reduce, ReduceKind};
+pub use reshape::Reshape;
+pub use scan::Scan;
+pub use slice::Slice;
+pub use source::{Constant, Input};
+pub use transpose::Transpose;
+
+use crate::error::{Error, Result};
+use crate::pointwise::Tape;
+use crate::tensor::{Tensor, TensorType};
+use lowering::{Jobs, Site};
+use std::fmt;
+
+/// Where the result of an operation may lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory of its own, without gaps.
+    Dense,
+    /// In memory of its own; its strides may be anything as long as the innermost axis is contiguous.
+    Strided,
+    /// Where its input lies, seen under another shape, if the strides of the input allow it.
+    Reshaped,
+    /// A part of where its input lies: first element of every axis.
+    Part(Vec<usize>),
+    /// Its inputs may lie in it, one after the other along this axis.
+    Joined(usize),
+    /// Nowhere: it is provided, constant, or one of its input's results.
+    Elsewhere,
+}
+
+/// What every operation must say about itself.
+pub trait Operation: Clone + PartialEq + fmt::Debug {
+    /// The name in the textual IR.
+    const NAME: &'static str;
+
+    /// Types of the results for the given input types.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the attributes; the message says which.
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>>;
+
+    /// Computes the results in the most obvious way.
+    ///
+    /// # Errors
+    /// When the inputs do not fit.
+    fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>>;
+
+    /// Attributes in the textual IR, ` key=value` each; defaults are left out.
+    fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let _ = f;
+        Ok(())
+    }
+
+    /// Where the result may lie.
+    fn storage(&self) -> Storage {
+        Storage::Dense
+    }
+
+    /// Zeros that the operation wants around its rank-4 input 0, along axes 1 and 2: before and after.
+    fn frame(&self) -> [[usize; 2]; 2] {
+        [[0; 2]; 2]
+    }
+
+    /// The kernels that compute the result. Operations without results of their own in memory
+    /// (inputs, constants, projections) and recurrences, whose body is planned like a graph, have none.
+    ///
+    /// # Errors
+    /// When the inputs do not fit.
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let _ = site;
+        Err(Error::internal(format!(
+            "{} is not computed by kernels",
+            Self::NAME
+        )))
+    }
+
+    /// Which result of its input the operation stands for, if it is a projection.
+    fn projection(&self) -> Option<usize> {
+        None
+    }
+
+    /// The recurrence, if the operation is one.
+    fn as_scan(&self) -> Option<&Scan> {
+        None
+    }
+
+    /// The epilogue and the number of inputs that come before its operands.
+    fn epilogue(&self) -> Option<(&Tape, usize)> {
+        None
+    }
+
+    /// The same operation with another epilogue; `None` when it has none.
+    fn with_epilogue(&self, tape: Tape) -> Option<Self> {
+        let _ = tape;
+        None
+    }
+
+    /// Floating-point operations for the given types, a multiply-add counted as two.
+    fn flops(&self, inputs: &[&TensorType], results: &[TensorType]) -> u64 {
+        let _ = (inputs, results);
+        0
+    }
+}
+
+/// Lists the operations once: the closed enum [`Op`], its conversions and its dispatch.
+macro_rules! ops {
+    ($($op:ident),+ $(,)?) => {
+        /// An operation of the graph.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Op {
+            $(#[doc = concat!("See [`", stringify!($op), "`](struct@", stringify!($op), ").")] $op($op)),+
+        }
+        $(impl From<$op> for Op {
+            fn from(op: $op) -> Self { Self::$op(op) }
+        })+
+        impl Op {
+            /// The name in the textual IR.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$op(_) => <$op as Operation>::NAME),+ }
+            }
+            /// See [`Operation::infer`].
+            ///
+            /// # Errors
+            /// As there.
+            pub fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
+                match self { $(Self::$op(op) => op.infer(inputs)),+ }
+            }
+            /// See [`Operation::eval`].
+            ///
+            /// # Errors
+            /// As there.
+            pub fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+                match self { $(Self::$op(op) => op.eval(inputs)),+ }
+            }
+            /// See [`Operation::storage`].
+            pub fn storage(&self) -> Storage {
+                match self { $(Self::$op(op) => op.storage()),+ }
+            }
+            /// Whether the result may lie in its input.
+            pub fn is_view(&self) -> bool {
+                matches!(self.storage(), Storage::Reshaped | Storage::Part(_))
+            }
+            /// See [`Operation::projection`].
+            pub fn projection(&self) -> Option<usize> {
+                match self { $(Self::$op(op) => op.projection()),+ }
+            }
+            /// See [`Operation::as_scan`].
+            pub fn as_scan(&self) -> Option<&Scan> {
+                match self { $(Self::$op(op) => op.as_scan()),+ }
+            }
+            /// See [`Operation::frame`].
+            pub fn frame(&self) -> [[usize; 2]; 2] {
+                match self { $(Self::$op(op) => op.frame()),+ }
+            }
+            /// See [`Operation::lower`].
+            ///
+            /// # Errors
+            /// As there.
+            pub fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+                match self { $(Self::$op(op) => op.lower(site)),+ }
+            }
+            /// See [`Operation::epilogue`].
+            pub fn epilogue(&self) -> Option<(&Tape, usize)> {
+                match self { $(Self::$op(op) => op.epilogue()),+ }
+            }
+            /// See [`Operation::with_epilogue`].
+            pub fn with_epilogue(&self, tape: Tape) -> Option<Self> {
+                match self { $(Self::$op(op) => op.with_epilogue(tape).map(Self::$op)),+ }
+            }
+            /// See [`Operation::flops`].
+            pub fn flops(&self, inputs: &[&TensorType], results: &[TensorType]) -> u64 {
+                match self { $(Self::$op(op) => op.flops(inputs, results)),+ }
+            }
+        }
+        impl fmt::Display for Op {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())?;
+                match self { $(Self::$op(op) => op.attributes(f)),+ }
+            }
+        }
+    };
+}
+
+ops!(
+    Input, Constant, Map, Conv, Depthwise, MatMul, Pool, Reduce, Concat, Pad, Slice, Transpose, Reshape,
+    Gather, Scan, Project,
+);
+
+/// The inputs as an array of known length.
+fn exactly<'a, T, const N: usize>(inputs: &[&'a T]) -> Result<[&'a T; N]> {
+    <[&T; N]>::try_from(inputs.to_vec())
+        .map_err(|_| Error::inconsistent(format!("{} inputs where {N} are needed", inputs.len())))
+}
+
+/// Checks that epilogue operands broadcast to `result` without enlarging it.
+fn check_epilogue(tape: &Tape, operands: &[&TensorType], result: &TensorType) -> Result<()> {
+    if tape.inputs() as usize != operands.len() + 1 {
+        return Err(Error::inconsistent(format!(
+            "an epilogue of {} inputs has {} operands",
+            tape.inputs(),
+            operands.len()
+        )));
+    }
+    for operand in operands {
+        if operand.shape.broadcast(&result.shape).as_ref() != Some(&result.shape) {
+            return Err(Error::inconsistent(format!(
+                "epilogue operand {operand} does not broadcast to {result}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Prints an epilogue unless it is the identity.
+fn print_epilogue(tape: &Tape, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if tape.is_identity() {
+        Ok(())
+    } else {
+        write!(f, " epilogue={{{tape}}}")
+    }
+}

@@ -1,1 +1,25 @@
 //! Scalar functions as small SSA tapes, written once for all backends.
+//!
+//! A [`Tape`] computes one f32 from a few f32 inputs, without branches, loops or memory: the kernel
+//! families carry tapes for what they do to each element, fusion is [composing](Tape::then) tapes, and a
+//! backend prints the instructions of a tape. This is what the instructions mean on every target:
+//!
+//! * Arithmetic is IEEE 754 binary32, rounded to nearest even. A backend may fuse a product that has no
+//!   other use with the addition that takes it, and may flush denormals to zero.
+//! * [`Binary::Min`] and [`Binary::Max`] are NaN if either operand is, like wasm's `f32x4.min`, and
+//!   unlike Rust's `f32::min`. Of a positive and a negative zero they may return either.
+//! * Comparisons with NaN are false, except [`Compare::Ne`], which is true.
+//! * Comparisons give masks, which only [`Instr::Logic`], [`Instr::Not`] and the first operand of
+//!   [`Instr::Select`] take. [`TapeBuilder`] checks it.
+//! * Sign and payload of a NaN are not specified.
+
+mod affine;
+mod build;
+mod compose;
+mod eval;
+mod print;
+mod simplify;
+mod tape;
+
+pub use build::TapeBuilder;
+pub use tape::{Binary, Compare, Instr, Logic, Tape, Unary, Value};

@@ -1,0 +1,144 @@
+//! Contraction: convolutions and matrix products.
+
+use super::interpret::for_each;
+use super::{Epilogue, Image, Interpret, Memory};
+
+/// Where the right-hand side comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// Packed at compile time into panels of `width` channels: `[panel][bias, then k][width]`. Channels beyond
+    /// the last are zeros. See [`Contract::pack`].
+    Panels {
+        /// Channels of a panel.
+        width: usize,
+    },
+    /// Computed at run time: element `[k, n]` lies at `k * stride + n`. There is no bias. Up to 7 elements
+    /// beyond the last row may be read.
+    Rows {
+        /// Distance between two rows.
+        stride: usize,
+    },
+}
+
+/// `out[batch, row, pixel, n] = epilogue(bias[n] + sum over k of a[batch, row, pixel, k] * b[k, n])`, where `k`
+/// runs over window taps and, for each, over `run` contiguous elements.
+///
+/// Pointers: a (at the first tap of the first pixel), b, out, epilogue operands. A convolution reads a padded
+/// image, so that no tap needs a bounds check.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Contract {
+    /// Extents of the result: batches, rows, pixels, channels.
+    pub dims: [usize; 4],
+    /// Distance in `a` between batches, rows and pixels of the result.
+    pub a: Image,
+    /// Taps around a run, outermost first: count and distance.
+    pub taps: Vec<(usize, usize)>,
+    /// Contiguous elements for each tap.
+    pub run: usize,
+    /// The right-hand side.
+    pub right: Right,
+    /// Strides of the result.
+    pub out: Image,
+    /// Applied to each result.
+    pub epilogue: Epilogue,
+}
+
+impl Contract {
+    /// Length of the contraction.
+    pub fn k(&self) -> usize {
+        self.run * self.taps.iter().map(|t| t.0).product::<usize>()
+    }
+
+    /// Merges taps that follow each other without a gap into longer runs, and rows into one long row where all
+    /// strides allow it: fewer loops for the same addresses.
+    #[must_use]
+    pub fn simplified(mut self) -> Self {
+        while let Some(&(count, stride)) = self.taps.last() {
+            if count == 1 {
+                self.taps.pop();
+            } else if stride == self.run {
+                self.run *= count;
+                self.taps.pop();
+            } else {
+                break;
+            }
+        }
+        self.taps.retain(|t| t.0 != 1);
+        // Axis 1 (rows) into 2 (pixels), then 0 (batches) into 2 by way of 1.
+        for _ in 0..2 {
+            let [batches, rows, pixels, _] = self.dims;
+            let flat = |s: &[usize]| rows == 1 || s[1] == s[2] * pixels;
+            if flat(&self.a) && flat(&self.out) && self.epilogue.operands.iter().all(|s| flat(s)) {
+                self.dims = [1, batches, pixels * rows, self.dims[3]];
+                self.a = [0, self.a[0], self.a[2]];
+                self.out = [0, self.out[0], self.out[2]];
+                for s in &mut self.epilogue.operands {
+                    *s = [0, s[0], s[2], s[3]];
+                }
+            }
+        }
+        if self.dims[0] == 1 && self.dims[1] == 1 {
+            (self.a[0], self.a[1], self.out[0], self.out[1]) = (0, 0, 0, 0);
+            for s in &mut self.epilogue.operands {
+                (s[0], s[1]) = (0, 0);
+            }
+        }
+        self
+    }
+
+    /// Packs weights `[k, n]` (row-major) and a bias into panels of `width` channels.
+    pub fn pack(weights: &[f32], bias: Option<&[f32]>, n: usize, width: usize) -> Vec<f32> {
+        let k = weights.len() / n;
+        let panels = n.div_ceil(width);
+        let mut packed = vec![0.0; panels * (k + 1) * width];
+        for (panel, chunk) in packed.chunks_mut((k + 1) * width).enumerate() {
+            let first = panel * width;
+            let lanes = width.min(n - first);
+            if let Some(bias) = bias {
+                chunk[..lanes].copy_from_slice(&bias[first..first + lanes]);
+            }
+            for (row, out) in weights.chunks(n).zip(chunk[width..].chunks_mut(width)) {
+                out[..lanes].copy_from_slice(&row[first..first + lanes]);
+            }
+        }
+        packed
+    }
+}
+
+impl Interpret for Contract {
+    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
+        let (a, b, out) = (at[0], at[1], at[2]);
+        let mut taps: Vec<usize> = self.taps.iter().map(|t| t.0).collect();
+        taps.push(self.run);
+        let mut strides: Vec<usize> = self.taps.iter().map(|t| t.1).collect();
+        strides.push(1);
+        let k = self.k();
+        for_each(&self.dims, |index| {
+            let &[batch, row, pixel, n] = index else {
+                unreachable!("four axes")
+            };
+            let base = a + batch * self.a[0] + row * self.a[1] + pixel * self.a[2];
+            let mut sum = match self.right {
+                Right::Panels { width } => f64::from(memory.f32(b + n / width * (k + 1) * width + n % width)),
+                Right::Rows { .. } => 0.0,
+            };
+            let mut i = 0;
+            for_each(&taps, |tap| {
+                let right = match self.right {
+                    Right::Panels { width } => b + n / width * (k + 1) * width + (i + 1) * width + n % width,
+                    Right::Rows { stride } => b + i * stride + n,
+                };
+                let left = base + super::interpret::dot(tap, &strides);
+                sum += f64::from(memory.f32(left)) * f64::from(memory.f32(right));
+                i += 1;
+            });
+            let result = self
+                .epilogue
+                .apply(memory, &at[3..], [batch, row, pixel, n], sum as f32);
+            memory.set(
+                out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + n,
+                result,
+            );
+        });
+    }
+}

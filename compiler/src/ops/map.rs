@@ -1,0 +1,86 @@
+//! Scalar functions over broadcast inputs.
+
+use super::lowering::{Jobs, Pointer, Site};
+use super::reference::{broadcast_offset, indices};
+use super::{Operation, Storage};
+use crate::error::{Error, Result};
+use crate::kernel::{self, MapInput};
+use crate::pointwise::Tape;
+use crate::tensor::{Shape, Tensor, TensorType};
+use std::fmt;
+use std::sync::Arc;
+
+/// Applies a tape to every element; input `i` of the tape is input `i` of the node. Inputs broadcast as in
+/// NumPy; integer inputs are converted to f32 first. The result is f32.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Map {
+    /// The scalar function.
+    pub tape: Tape,
+}
+
+impl Operation for Map {
+    const NAME: &'static str = "map";
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
+        if inputs.len() != self.tape.inputs() as usize || inputs.is_empty() {
+            return Err(Error::inconsistent(format!(
+                "a tape of {} inputs is applied to {}",
+                self.tape.inputs(),
+                inputs.len()
+            )));
+        }
+        let shape = inputs.iter().try_fold(Shape::default(), |shape, input| {
+            shape.broadcast(&input.shape).ok_or_else(|| {
+                Error::inconsistent(format!("shapes {shape} and {} do not broadcast", input.shape))
+            })
+        })?;
+        Ok(vec![TensorType::f32(Shape::checked(shape.dims())?)])
+    }
+    fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let types: Vec<_> = inputs.iter().map(|t| t.ty()).collect();
+        let ty = self.infer(&types.iter().collect::<Vec<_>>())?.remove(0);
+        let sources: Vec<Arc<[f32]>> = inputs.iter().map(|t| t.to_f32()).collect();
+        let data: Vec<f32> = indices(&ty.shape)
+            .map(|index| {
+                let args: Vec<f32> = inputs
+                    .iter()
+                    .zip(&sources)
+                    .map(|(t, d)| d[broadcast_offset(t.shape(), &index)])
+                    .collect();
+                self.tape.eval(&args)
+            })
+            .collect();
+        Ok(vec![Tensor::f32(ty.shape, data)?])
+    }
+    fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " {{{}}}", self.tape)
+    }
+    fn storage(&self) -> Storage {
+        Storage::Strided
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        // A scalar has no axes; kernels have at least one.
+        let scalar = site.output.dims.is_empty();
+        let axes = |strides: Vec<usize>, one: usize| if scalar { vec![one] } else { strides };
+        let kernel = kernel::Map {
+            dims: if scalar { vec![1] } else { site.output.dims.clone() },
+            inputs: site
+                .inputs
+                .iter()
+                .map(|v| MapInput {
+                    strides: axes(v.broadcast(&site.output.dims), 0),
+                    dtype: v.dtype,
+                })
+                .collect(),
+            out: axes(site.output.strides.clone(), 1),
+            tape: self.tape.clone(),
+        };
+        let mut pointers: Vec<Pointer> = (0..site.inputs.len()).map(|i| Pointer::Input(i, 0)).collect();
+        pointers.push(Pointer::Output(0));
+        let mut jobs = Jobs::default();
+        jobs.push(kernel.simplified(), pointers);
+        Ok(jobs)
+    }
+    fn flops(&self, _: &[&TensorType], results: &[TensorType]) -> u64 {
+        u64::from(self.tape.cost()) * results[0].shape.count() as u64
+    }
+}

@@ -1,0 +1,51 @@
+//! What the reference evaluations share: index arithmetic, slow and obvious.
+
+use crate::error::Result;
+use crate::pointwise::Tape;
+use crate::tensor::{Shape, Tensor};
+use std::sync::Arc;
+
+/// All indices of `shape` in row-major order.
+pub(super) fn indices(shape: &Shape) -> impl Iterator<Item = Vec<usize>> + use<> {
+    let dims = shape.dims().to_vec();
+    let count = shape.count();
+    (0..count).map(move |mut flat| {
+        let mut index = vec![0; dims.len()];
+        for axis in (0..dims.len()).rev() {
+            index[axis] = flat % dims[axis];
+            flat /= dims[axis];
+        }
+        index
+    })
+}
+
+/// Row-major offset of `index` in a tensor of `shape`, where axes of extent 1 and absent leading axes repeat.
+pub(super) fn broadcast_offset(shape: &Shape, index: &[usize]) -> usize {
+    let skip = index.len() - shape.rank();
+    shape
+        .dims()
+        .iter()
+        .zip(&index[skip..])
+        .fold(0, |offset, (&dim, &i)| {
+            offset * dim + if dim == 1 { 0 } else { i }
+        })
+}
+
+/// Applies an epilogue to raw results.
+pub(super) fn finish(shape: Shape, raw: Vec<f32>, tape: &Tape, operands: &[&Tensor]) -> Result<Vec<Tensor>> {
+    let sources: Vec<Arc<[f32]>> = operands.iter().map(|t| t.to_f32()).collect();
+    let data: Vec<f32> = indices(&shape)
+        .zip(raw)
+        .map(|(index, value)| {
+            let mut args = vec![value];
+            args.extend(
+                operands
+                    .iter()
+                    .zip(&sources)
+                    .map(|(t, d)| d[broadcast_offset(t.shape(), &index)]),
+            );
+            tape.eval(&args)
+        })
+        .collect();
+    Ok(vec![Tensor::f32(shape, data)?])
+}

@@ -1,0 +1,194 @@
+"""What the scripts beside this file share: load a Keras, fill a model with generated weights, run
+it, and describe all that as one JSON object, the golden.
+
+    {"id", "keras": its version, "config": model.to_json() parsed,
+     "input_shapes": {name: shape with batch},
+     "weights": [{"layer": path, "weights": [{"name", "shape", "dtype", "lo", "hi"}]}],
+     "inputs": [{"name", "shape", "dtype", "lo", "hi"}],
+     "outputs": [{"name", "shape", "data": base64 of little-endian float32}],
+     "rtol", "atol"}
+
+Paths, names and numbers follow `generated.py`. `inputs` and `outputs` stand in the model's own
+order. An output carries its layer's name; a layer that gives several gets _1, _2 as in tf.keras.
+"""
+import base64
+import json
+import os
+
+import numpy as np
+
+import generated
+
+DIGITS = 4  # significant digits of a range: short files, and the same double in every reader
+
+
+def load_keras(keras2):
+    """Keras 2 is tf_keras; Keras 3 runs on TensorFlow too, so both compute with the same kernels."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if keras2:
+        import tf_keras as keras
+    else:
+        import keras
+    return keras
+
+
+def prefix(keras):
+    return "k" + keras.__version__[0]
+
+
+def encode(array):
+    return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode("ascii")
+
+
+def dump(value, **options):
+    """Compact JSON that any reader accepts: NaN and infinities are errors."""
+    return json.dumps(value, allow_nan=False, **({"separators": (",", ":")} | options))
+
+
+def layers_with_paths(model, above=""):
+    """(path, layer) of every layer, models inside models descended into, shared ones once."""
+    found = {}
+    for layer in model.layers:
+        path = above + layer.name
+        inner = layers_with_paths(layer, path + "/") if _is_model(layer) else [(path, layer)]
+        for inner_path, inner_layer in inner:
+            found.setdefault(id(inner_layer), (inner_path, inner_layer))
+    return list(found.values())
+
+
+def _is_model(layer):
+    return type(layer).__name__ in ("Functional", "Sequential", "Model")
+
+
+def saved_weights(layer):
+    """A layer's weights in the order of a .h5 file."""
+    return list(layer.trainable_weights) + list(layer.non_trainable_weights)
+
+
+def weight_name(weight):
+    return (getattr(weight, "path", None) or weight.name).split("/")[-1].split(":")[0]
+
+
+def dtype_name(weight):
+    return getattr(weight.dtype, "name", None) or str(weight.dtype)
+
+
+def short(number):
+    return float(f"{number:.{DIGITS}g}")
+
+
+def small_range(layer, name, shape):
+    """Ranges for a single layer: every term visible in the output, nothing saturated."""
+    if name in ("gamma", "moving_variance", "variance", "scale"):
+        return 0.5, 1.5
+    if name in ("bias", "beta", "moving_mean", "mean"):
+        return -0.5, 0.5
+    if name == "alpha":
+        return -0.2, 0.6
+    if name == "embeddings":
+        return -1.0, 1.0
+    if name == "count":
+        return 1.0, 9.0
+    fan_in = max(1, int(np.prod(shape[:-1])))
+    bound = min(1.0, (6.0 / fan_in) ** 0.5)
+    return -bound, bound
+
+
+def describe_weights(model, choose=small_range):
+    """The golden's `weights`; `choose(layer, name, shape)` gives each tensor its (lo, hi)."""
+    described = []
+    for path, layer in layers_with_paths(model):
+        rows = []
+        for weight in saved_weights(layer):
+            name, shape = weight_name(weight), [int(d) for d in weight.shape]
+            lo, hi = choose(layer, name, shape)
+            rows.append({"name": name, "shape": shape, "dtype": dtype_name(weight), "lo": short(lo), "hi": short(hi)})
+        if rows:
+            described.append({"layer": path, "weights": rows})
+    return described
+
+
+def fill(model, described):
+    """Puts the generated numbers into the model."""
+    layers = dict(layers_with_paths(model))
+    for entry in described:
+        for index, (weight, spec) in enumerate(zip(saved_weights(layers[entry["layer"]]), entry["weights"])):
+            weight.assign(generated.weight(entry["layer"], index, spec))
+        if hasattr(layers[entry["layer"]], "finalize_state"):  # Normalization computes with copies of its weights
+            layers[entry["layer"]].finalize_state()
+
+
+def input_names(model):
+    return [tensor.name.split(":")[0] for tensor in model.inputs] if not hasattr(model, "input_names") else list(model.input_names)
+
+
+def output_names(config):
+    """tf.keras' output_names, from the config: a repeated layer name gets _1, _2."""
+    names, counts = [], {}
+    for name in _output_layers(config["class_name"], config["config"]):
+        proposal = name
+        while proposal in names:
+            counts[name] = counts.get(name, 0) + 1
+            proposal = f"{name}_{counts[name]}"
+        names.append(proposal)
+    return names
+
+
+def _output_layers(class_name, config):
+    if class_name == "Sequential":
+        layers = config["layers"] if isinstance(config, dict) else config
+        return [layers[-1]["config"]["name"]]
+    outputs = config["output_layers"]
+    if outputs and isinstance(outputs[0], str):  # Keras 3 writes a single output without the outer list
+        outputs = [outputs]
+    return [output[0] for output in outputs]
+
+
+def describe_inputs(model, batch, ranges, sizes):
+    """The golden's `inputs`; `sizes` replaces the free dimensions of an input by name."""
+    described = []
+    for name, tensor in zip(input_names(model), model.inputs):
+        shape = list(sizes.get(name, tuple(tensor.shape)[1:]))
+        if tensor.shape[0] is not None:
+            batch = tensor.shape[0]
+        lo, hi = ranges.get(name, (-2.0, 2.0))
+        dtype = dtype_name(tensor)
+        described.append({"name": name, "shape": [batch] + [int(d) for d in shape], "dtype": dtype, "lo": lo, "hi": hi})
+    return described
+
+
+def feed(inputs):
+    """The arrays a model is called with: a list only where there are several."""
+    arrays = [generated.model_input(spec) for spec in inputs]
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def run(model, inputs):
+    """Keras' own prediction, a list of arrays."""
+    outputs = model.predict(feed(inputs), batch_size=inputs[0]["shape"][0], verbose=0)
+    return [np.asarray(output) for output in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+
+
+def make_golden(keras, case_id, model, *, batch=1, ranges=None, sizes=None, weights=None, compute=run, rtol=1e-4, atol=1e-5):
+    """Fills the model, runs it, and gives the golden."""
+    config = json.loads(model.to_json())
+    weights = weights or describe_weights(model)
+    fill(model, weights)
+    inputs = describe_inputs(model, batch, ranges or {}, sizes or {})
+    arrays = compute(model, inputs)
+    names = output_names(config)
+    assert len(names) == len(arrays), (case_id, names, [array.shape for array in arrays])
+    for array in arrays:
+        assert np.isfinite(array).all(), f"{case_id}: not finite"
+    return {
+        "id": case_id,
+        "keras": keras.__version__,
+        "config": config,
+        "input_shapes": {spec["name"]: spec["shape"] for spec in inputs},
+        "weights": weights,
+        "inputs": inputs,
+        "outputs": [{"name": name, "shape": list(array.shape), "data": encode(array)} for name, array in zip(names, arrays)],
+        "rtol": rtol,
+        "atol": atol,
+    }

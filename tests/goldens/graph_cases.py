@@ -1,0 +1,713 @@
+"""Models whose point is the graph: nesting, sharing, several ends, masks, states, operators.
+
+Each function takes the Keras module and gives a model, or (model, options of make_golden). The
+decorator says for which Keras it holds; without a number it holds for both. `EXTRA` cases use
+layers beyond the core list.
+"""
+CASES = []
+
+
+def case(only=None, extra=False):
+    def register(function):
+        CASES.append((function.__name__.replace("_", "-"), only, extra, function))
+        return function
+
+    return register
+
+
+# ------------------------------------------------------------------------------------ composition
+@case()
+def sequential_with_input_layer(k):
+    return k.Sequential([k.layers.InputLayer(**{input_key(k): (4,)}, name="x"), k.layers.Dense(3), k.layers.Dense(2)])
+
+
+def input_key(k):
+    return "input_shape" if k.__version__.startswith("2") else "shape"
+
+
+@case()
+def sequential_with_input(k):
+    return k.Sequential([k.Input((4,), name="x"), k.layers.Dense(3), k.layers.Dense(2)])
+
+
+@case()
+def sequential_input_shape_on_the_first_layer(k):
+    return k.Sequential([k.layers.Dense(3, input_shape=(4,)), k.layers.Activation("relu"), k.layers.Dense(2)])
+
+
+@case()
+def nested_sequential(k):
+    inner = k.Sequential([k.Input((4,)), k.layers.Dense(3, activation="relu"), k.layers.BatchNormalization()], name="inner")
+    return k.Sequential([k.Input((4,), name="x"), inner, k.layers.Dense(2)])
+
+
+@case()
+def sequential_starts_with_a_sequential(k):
+    first = k.layers.Conv2D(3, 3, activation="relu", input_shape=(6, 6, 2))
+    inner = k.Sequential([first, k.layers.MaxPooling2D()], name="features")
+    return k.Sequential([inner, k.layers.Flatten(), k.layers.Dense(2)])
+
+
+@case()
+def nested_functional(k):
+    return nest(k, functional_block(k, "inner"))
+
+
+def functional_block(k, name):
+    """A residual block whose trainable and non-trainable weights alternate."""
+    x = k.Input((4,))
+    y = k.layers.BatchNormalization(name="norm")(k.layers.Dense(4, name="first")(x))
+    z = k.layers.BatchNormalization(name="norm2")(k.layers.Dense(4, name="second")(y))
+    return k.Model(x, k.layers.Add(name="add")([x, z]), name=name)
+
+
+def nest(k, inner):
+    x = k.Input((4,), name="x")
+    return k.Model(x, k.layers.Dense(2, name="head")(inner(k.layers.Activation("tanh")(x))))
+
+
+@case()
+def nested_twice(k):
+    x = k.Input((4,))
+    middle = k.Model(x, k.layers.Dense(4, name="own")(functional_block(k, "deep")(x)), name="middle")
+    return nest(k, middle)
+
+
+@case()
+def nested_models_with_equal_layer_names(k):
+    x = k.Input((4,), name="x")
+    return k.Model(x, functional_block(k, "right")(functional_block(k, "left")(x)))
+
+
+@case()
+def nested_model_called_twice(k):
+    inner = functional_block(k, "inner")
+    x, y = k.Input((4,), name="x"), k.Input((4,), name="y")
+    return k.Model([x, y], k.layers.Subtract()([inner(x), inner(inner(y))]))
+
+
+@case()
+def nested_model_with_two_inputs_and_outputs(k):
+    a, b = k.Input((3,)), k.Input((2,))
+    joined = k.layers.Concatenate()([a, b])
+    inner = k.Model([a, b], [k.layers.Dense(2, name="p")(joined), k.layers.Dense(3, name="q")(b)], name="inner")
+    x, y = k.Input((3,), name="x"), k.Input((2,), name="y")
+    p, q = inner([x, y])
+    return k.Model([x, y], [k.layers.Activation("tanh", name="tanh")(q), k.layers.Dense(2, name="head")(p)])
+
+
+@case()
+def nested_model_is_the_output_with_two_tensors(k):
+    a = k.Input((3,))
+    inner = k.Model(a, [k.layers.Dense(2)(a), k.layers.Dense(4)(a)], name="inner")
+    x = k.Input((3,), name="x")
+    return k.Model(x, inner(x))
+
+
+@case()
+def nested_model_passes_its_input_through(k):
+    a = k.Input((3,))
+    inner = k.Model(a, [a, k.layers.Dense(3)(a)], name="inner")
+    x = k.Input((3,), name="x")
+    return k.Model(x, k.layers.Add()(list(inner(x))))
+
+
+@case()
+def frozen_nested_model(k):
+    inner = functional_block(k, "inner")
+    inner.trainable = False
+    return nest(k, inner)
+
+
+@case()
+def partly_frozen_nested_model(k):
+    inner = functional_block(k, "inner")
+    inner.get_layer("first").trainable = False
+    inner.get_layer("norm2").trainable = False
+    return nest(k, inner)
+
+
+@case()
+def shared_layer_called_three_times(k):
+    shared = k.layers.Dense(4, activation="tanh", name="shared")
+    x, y = k.Input((4,), name="x"), k.Input((4,), name="y")
+    return k.Model([x, y], k.layers.Concatenate()([shared(x), shared(shared(y))]))
+
+
+@case()
+def shared_layer_on_two_shapes(k):
+    shared = k.layers.Conv2D(2, 3, padding="same", name="shared")
+    x, y = k.Input((4, 4, 2), name="x"), k.Input((3, 5, 2), name="y")
+    pool = k.layers.GlobalAveragePooling2D()
+    return k.Model([x, y], k.layers.Add()([pool(shared(x)), pool(shared(y))]))
+
+
+@case()
+def shared_layer_gives_both_outputs(k):
+    shared = k.layers.Dense(3, name="shared")
+    x, y = k.Input((4,), name="x"), k.Input((4,), name="y")
+    return k.Model([x, y], [shared(y), shared(x)])
+
+
+@case()
+def wrapped_model(k):
+    a = k.Input((3,))
+    inner = k.Model(a, k.layers.BatchNormalization()(k.layers.Dense(2, activation="relu")(a)), name="inner")
+    x = k.Input((4, 3), name="x")
+    return k.Model(x, k.layers.TimeDistributed(inner)(x))
+
+
+# ------------------------------------------------------------------------------ inputs and outputs
+@case()
+def several_inputs_and_outputs(k):
+    image, extra = k.Input((4, 4, 1), name="image"), k.Input((3,), name="extra")
+    features = k.layers.Flatten()(k.layers.Conv2D(2, 3)(image))
+    both = k.layers.Concatenate()([features, extra])
+    return k.Model([image, extra], [k.layers.Dense(2, activation="softmax", name="classes")(both), k.layers.Dense(1, name="value")(both)])
+
+
+@case()
+def inputs_out_of_order(k):
+    a, b = k.Input((2,), name="a"), k.Input((3,), name="b")
+    return k.Model([b, a], [k.layers.Dense(2, name="from_a")(a), k.layers.Dense(2, name="from_b")(b)])
+
+
+@case()
+def repeated_output(k):
+    x = k.Input((3,), name="x")
+    y = k.layers.Dense(2, name="y")(x)
+    return k.Model(x, [y, k.layers.Activation("relu", name="z")(y), y])
+
+
+@case()
+def intermediate_output(k):
+    x = k.Input((3,), name="x")
+    hidden = k.layers.Dense(4, activation="relu", name="hidden")(x)
+    return k.Model(x, [k.layers.Dense(2, name="last")(hidden), hidden])
+
+
+@case()
+def the_input_is_an_output(k):
+    x = k.Input((3,), name="x")
+    return k.Model(x, [k.layers.Dense(2, name="y")(x), x])
+
+
+@case()
+def identity_model(k):
+    x = k.Input((3,), name="x")
+    return k.Model(x, k.layers.Activation("linear", name="y")(x))
+
+
+@case()
+def layer_without_an_effect(k):
+    """`unused` is no ancestor of an output, so Keras leaves it out of the config."""
+    x = k.Input((3,), name="x")
+    k.layers.Dense(5, name="unused")(x)
+    return k.Model(x, k.layers.Dense(2, name="y")(x))
+
+
+@case()
+def free_height_and_width(k):
+    x = k.Input((None, None, 2), name="x")
+    y = k.layers.Conv2D(3, 3, strides=2, padding="same")(x)
+    return k.Model(x, k.layers.Dense(2)(k.layers.GlobalMaxPooling2D()(y))), {"sizes": {"x": (7, 6, 2)}}
+
+
+@case()
+def free_sequence_length(k):
+    x = k.Input((None, 2), name="x")
+    return k.Model(x, k.layers.Dense(2)(k.layers.LSTM(3)(x))), {"sizes": {"x": (5, 2)}}
+
+
+@case()
+def fixed_batch_of_two(k):
+    x = k.Input(batch_shape=(2, 3), name="x") if k.__version__[0] == "3" else k.Input(batch_size=2, shape=(3,), name="x")
+    return k.Model(x, k.layers.Dense(2)(x))
+
+
+@case()
+def integer_input(k):
+    x = k.Input((4,), name="ids", dtype="int32")
+    y = k.layers.GlobalAveragePooling1D()(k.layers.Embedding(10, 3)(x))
+    return k.Model(x, y), {"ranges": {"ids": (0.0, 10.0)}}
+
+
+@case()
+def one_tensor_used_twice_by_one_layer(k):
+    x = k.Input((3,), name="x")
+    y = k.layers.Dense(3)(x)
+    return k.Model(x, [k.layers.Multiply(name="square")([y, y]), k.layers.Concatenate(name="twice")([y, x, y])])
+
+
+@case()
+def max_pooling_of_negative_numbers(k):
+    """With padding "same" the padding must not win."""
+    x = k.Input((5, 4, 2), name="x")
+    return k.Model(x, k.layers.MaxPooling2D(3, 2, padding="same")(x)), {"ranges": {"x": (-9.0, -1.0)}}
+
+
+# ------------------------------------------------------------------------------- states and masks
+@case()
+def lstm_initial_state(k):
+    x = k.Input((4, 3), name="x")
+    states = [k.Input((2,), name="h"), k.Input((2,), name="c")]
+    return k.Model([x, *states], k.layers.LSTM(2, return_sequences=True)(x, initial_state=states)), {"batch": 2}
+
+
+@case()
+def gru_initial_state(k):
+    x, h = k.Input((4, 3), name="x"), k.Input((2,), name="h")
+    return k.Model([x, h], k.layers.GRU(2)(x, initial_state=h))
+
+
+@case()
+def simple_rnn_initial_state(k):
+    x, h = k.Input((4, 3), name="x"), k.Input((2,), name="h")
+    return k.Model([x, h], k.layers.SimpleRNN(2)(x, initial_state=[h]))
+
+
+@case()
+def bidirectional_initial_state(k):
+    x = k.Input((4, 3), name="x")
+    states = [k.Input((2,), name=name) for name in ("fh", "fc", "bh", "bc")]
+    return k.Model([x, *states], k.layers.Bidirectional(k.layers.LSTM(2))(x, initial_state=states))
+
+
+@case()
+def encoder_decoder(k):
+    """States travel from one recurrent layer to another."""
+    source, target = k.Input((4, 3), name="source"), k.Input((3, 2), name="target")
+    _, h, c = k.layers.LSTM(2, return_state=True, name="encoder")(source)
+    decoded, _, _ = k.layers.LSTM(2, return_sequences=True, return_state=True, name="decoder")(target, initial_state=[h, c])
+    return k.Model([source, target], k.layers.Dense(3, activation="softmax", name="head")(decoded))
+
+
+@case()
+def all_three_lstm_outputs(k):
+    x = k.Input((4, 3), name="x")
+    sequence, h, c = k.layers.LSTM(2, return_state=True, return_sequences=True, name="lstm")(x)
+    return k.Model(x, [c, sequence, h])
+
+
+@case()
+def stacked_lstm(k):
+    return k.Sequential([k.Input((4, 3), name="x"), k.layers.LSTM(3, return_sequences=True), k.layers.LSTM(2)])
+
+
+def masked_tokens(k, *layers, vocabulary=3):
+    """Few tokens, so that zeros (masked) come often, in the middle too."""
+    x = k.Input((6,), name="ids", dtype="int32")
+    y = k.layers.Embedding(vocabulary, 3, mask_zero=True)(x)
+    for layer in layers:
+        y = layer(y)
+    return k.Model(x, y), {"ranges": {"ids": (0.0, float(vocabulary))}, "batch": 3}
+
+
+@case()
+def masked_lstm(k):
+    return masked_tokens(k, k.layers.LSTM(2))
+
+
+@case()
+def masked_lstm_sequences(k):
+    return masked_tokens(k, k.layers.LSTM(2, return_sequences=True))
+
+
+@case()
+def masked_lstm_backwards(k):
+    return masked_tokens(k, k.layers.LSTM(2, go_backwards=True))
+
+
+@case()
+def masked_lstm_backwards_sequences(k):
+    return masked_tokens(k, k.layers.LSTM(2, go_backwards=True, return_sequences=True))
+
+
+@case()
+def masked_lstm_states(k):
+    model, options = masked_tokens(k)
+    return k.Model(model.input, k.layers.LSTM(2, return_sequences=True, return_state=True)(model.output)), options
+
+
+@case()
+def masked_lstm_unrolled(k):
+    return masked_tokens(k, k.layers.LSTM(2, unroll=True))
+
+
+@case()
+def masked_gru(k):
+    return masked_tokens(k, k.layers.GRU(2))
+
+
+@case()
+def masked_gru_not_reset_after(k):
+    return masked_tokens(k, k.layers.GRU(2, reset_after=False, return_sequences=True))
+
+
+@case()
+def masked_simple_rnn(k):
+    return masked_tokens(k, k.layers.SimpleRNN(2, return_sequences=True))
+
+
+@case()
+def masked_rnn_then_rnn(k):
+    """The mask goes on through a layer that returns sequences."""
+    return masked_tokens(k, k.layers.LSTM(3, return_sequences=True), k.layers.LSTM(2))
+
+
+@case()
+def masked_bidirectional(k):
+    return masked_tokens(k, k.layers.Bidirectional(k.layers.LSTM(2)))
+
+
+@case()
+def masked_bidirectional_sequences(k):
+    return masked_tokens(k, k.layers.Bidirectional(k.layers.LSTM(2, return_sequences=True)))
+
+
+@case()
+def masked_bidirectional_twice(k):
+    return masked_tokens(
+        k, k.layers.Bidirectional(k.layers.GRU(2, return_sequences=True)), k.layers.Bidirectional(k.layers.LSTM(2), merge_mode="sum")
+    )
+
+
+@case()
+def mask_passes_dropout_dense_and_activation(k):
+    return masked_tokens(k, k.layers.Dropout(0.5), k.layers.Dense(3, activation="tanh"), k.layers.Activation("relu"), k.layers.LSTM(2))
+
+
+@case()
+def mask_passes_normalisation(k):
+    return masked_tokens(k, k.layers.LayerNormalization(), k.layers.BatchNormalization(), k.layers.LSTM(2))
+
+
+@case()
+def mask_passes_time_distributed(k):
+    return masked_tokens(k, k.layers.TimeDistributed(k.layers.Dense(2)), k.layers.LSTM(2))
+
+
+@case()
+def mask_reaches_global_average_pooling_1d(k):
+    return masked_tokens(k, k.layers.GlobalAveragePooling1D())
+
+
+@case()
+def mask_stops_at_flatten(k):
+    return masked_tokens(k, k.layers.Flatten(), k.layers.Dense(2))
+
+
+@case()
+def mask_through_add(k):
+    x = k.Input((6,), name="ids", dtype="int32")
+    a, b = (k.layers.Embedding(3, 2, mask_zero=True)(x) for _ in range(2))
+    return k.Model(x, k.layers.LSTM(2)(k.layers.Add()([a, b]))), {"ranges": {"ids": (0.0, 3.0)}, "batch": 2}
+
+
+@case()
+def mask_through_add_with_an_unmasked(k):
+    x = k.Input((6,), name="ids", dtype="int32")
+    a, b = k.layers.Embedding(3, 2, mask_zero=True)(x), k.layers.Embedding(3, 2)(x)
+    return k.Model(x, k.layers.LSTM(2)(k.layers.Add()([a, b]))), {"ranges": {"ids": (0.0, 3.0)}, "batch": 2}
+
+
+@case()
+def mask_through_concatenate(k):
+    x, y = (k.Input((6,), name=name, dtype="int32") for name in ("ids", "more"))
+    a, b = k.layers.Embedding(3, 2, mask_zero=True)(x), k.layers.Embedding(3, 2, mask_zero=True)(y)
+    ranges = {"ids": (0.0, 3.0), "more": (0.0, 3.0)}
+    return k.Model([x, y], k.layers.LSTM(2)(k.layers.Concatenate()([a, b]))), {"ranges": ranges, "batch": 2}
+
+
+@case()
+def mask_through_a_nested_model(k):
+    a = k.Input((6, 3))
+    inner = k.Model(a, k.layers.Dense(2)(a), name="inner")
+    return masked_tokens(k, inner, k.layers.LSTM(2))
+
+
+@case()
+def embedding_inside_a_nested_model(k):
+    a = k.Input((6,), dtype="int32")
+    inner = k.Model(a, k.layers.Embedding(3, 3, mask_zero=True)(a), name="inner")
+    x = k.Input((6,), name="ids", dtype="int32")
+    return k.Model(x, k.layers.LSTM(2)(inner(x))), {"ranges": {"ids": (0.0, 3.0)}, "batch": 2}
+
+
+def masking(k, mask_value, *layers, features=1):
+    """A ReLU makes numbers that equal the mask value exactly."""
+    x = k.Input((6, features), name="x")
+    y = k.layers.ReLU(max_value=1.0)(x)
+    y = k.layers.Masking(mask_value=mask_value)(y)
+    for layer in layers:
+        y = layer(y)
+    return k.Model(x, y), {"ranges": {"x": (-1.0, 2.0)}, "batch": 3}
+
+
+@case()
+def masking_alone(k):
+    return masking(k, 1.0)
+
+
+@case()
+def masking_lstm(k):
+    return masking(k, 0.0, k.layers.LSTM(2))
+
+
+@case()
+def masking_lstm_other_value(k):
+    return masking(k, 1.0, k.layers.LSTM(2, return_sequences=True))
+
+
+@case()
+def masking_needs_all_features(k):
+    return masking(k, 0.0, k.layers.LSTM(2), features=2)
+
+
+@case()
+def masking_dropout_bidirectional(k):
+    return masking(k, 0.0, k.layers.Dropout(0.5), k.layers.Bidirectional(k.layers.GRU(2, return_sequences=True)))
+
+
+@case()
+def masking_time_distributed(k):
+    return masking(k, 0.0, k.layers.TimeDistributed(k.layers.Dense(2)), k.layers.SimpleRNN(2))
+
+
+@case()
+def everything_masked(k):
+    """The states stay at zero."""
+    model, options = masking(k, 0.0, k.layers.LSTM(2, return_sequences=True))
+    return model, options | {"ranges": {"x": (-2.0, -1.0)}}
+
+
+# ------------------------------------------------------------------------------ call arguments
+@case()
+def training_false_in_the_call(k):
+    x = k.Input((3,), name="x")
+    y = k.layers.BatchNormalization()(x, training=False)
+    return k.Model(x, k.layers.Dropout(0.5)(y, training=False))
+
+
+@case()
+def base_model_called_with_training_false(k):
+    """The usual way of transfer learning."""
+    a = k.Input((6, 6, 2))
+    base = k.Model(a, k.layers.BatchNormalization()(k.layers.Conv2D(3, 3)(a)), name="base")
+    base.trainable = False
+    x = k.Input((6, 6, 2), name="x")
+    y = k.layers.GlobalAveragePooling2D()(base(x, training=False))
+    return k.Model(x, k.layers.Dense(2)(k.layers.Dropout(0.2)(y)))
+
+
+@case()
+def embedding_of_float_input(k):
+    x = k.Input((4,), name="ids")
+    return k.Model(x, k.layers.Embedding(10, 2)(x)), {"ranges": {"ids": (0.0, 10.0)}}
+
+
+# ------------------------------------------------------------------------- operators, Keras 2
+@case(only=2)
+def operators_with_constants(k):
+    x = k.Input((4,), name="x")
+    return k.Model(x, ((x * 2.0 + 1.0) - 0.5) / 4.0)
+
+
+@case(only=2)
+def operators_with_constants_on_the_left(k):
+    x = k.Input((4,), name="x")
+    return k.Model(x, 1.0 - 3.0 * x + 2.0 / (x + 5.0))
+
+
+@case(only=2)
+def operators_between_tensors(k):
+    x, y = k.Input((4,), name="x"), k.Input((4,), name="y")
+    return k.Model([x, y], [x + y, x - y, x * y, x / (y + 5.0), -x])
+
+
+@case(only=2)
+def operators_with_broadcasting(k):
+    x, y = k.Input((3, 2, 4), name="x"), k.Input((1, 1, 4), name="y")
+    return k.Model([x, y], x * y + y)
+
+
+@case(only=2)
+def operator_with_an_array(k):
+    """EfficientNet divides by a list of numbers."""
+    x = k.Input((3, 3), name="x")
+    return k.Model(x, x / [0.5, 1.5, 2.5])
+
+
+@case(only=2)
+def mobilenet_v3_hard_swish(k):
+    """keras.applications: relu6(x + 3) * (1 / 6), times x."""
+    x = k.Input((3, 3, 4), name="x")
+    y = k.layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
+    return k.Model(x, k.layers.Multiply()([x, y])), {"ranges": {"x": (-5.0, 5.0)}}
+
+
+@case(only=2)
+def slices(k):
+    x = k.Input((6, 5, 4), name="x")
+    return k.Model(x, [x[:, 1:3], x[..., ::2], x[:, 2], x[:, :, -2:, 1:2], x[:, ::2, ::2, :]])
+
+
+@case(only=2)
+def slice_with_a_new_axis(k):
+    x = k.Input((4,), name="x")
+    return k.Model(x, x[:, None, :])
+
+
+@case(only=2)
+def tf_functions_pointwise(k):
+    import tensorflow as tf
+
+    x = k.Input((6,), name="x")
+    functions = (tf.nn.relu, tf.nn.relu6, tf.sigmoid, tf.tanh, tf.nn.swish, tf.abs, tf.exp, tf.square, tf.nn.softplus, tf.nn.elu, tf.nn.leaky_relu)
+    return k.Model(x, [function(x) for function in functions])
+
+
+@case(only=2)
+def tf_functions_binary(k):
+    import tensorflow as tf
+
+    x, y = k.Input((4,), name="x"), k.Input((4,), name="y")
+    functions = (tf.add, tf.subtract, tf.multiply, tf.maximum, tf.minimum)
+    return k.Model([x, y], [function(x, y) for function in functions])
+
+
+@case(only=2)
+def tf_functions_of_shape(k):
+    import tensorflow as tf
+
+    x = k.Input((3, 4), name="x")
+    outputs = [tf.reshape(x, (-1, 12)), tf.transpose(x, [0, 2, 1]), tf.expand_dims(x, -1), tf.concat([x, x], axis=-1)]
+    outputs += [tf.reduce_mean(x, axis=1), tf.reduce_max(x, axis=[1], keepdims=True), tf.pad(x, [[0, 0], [1, 0], [0, 2]])]
+    outputs += [tf.clip_by_value(x, -0.5, 0.5), tf.nn.softmax(x), tf.stack([x, x], axis=1), tf.squeeze(x[:, :1], axis=1)]
+    return k.Model(x, outputs)
+
+
+@case(only=2)
+def tf_functions_for_images(k):
+    import tensorflow as tf
+
+    x = k.Input((4, 4, 4), name="x")
+    return k.Model(x, [tf.nn.depth_to_space(x, 2), tf.nn.space_to_depth(x, 2), tf.image.resize(x, (6, 8))])
+
+
+# ------------------------------------------------------------------------- operators, Keras 3
+@case(only=3)
+def ops_with_constants(k):
+    x = k.Input((4,), name="x")
+    return k.Model(x, ((x * 2.0 + 1.0) - 0.5) / 4.0)
+
+
+@case(only=3)
+def ops_with_constants_on_the_left(k):
+    x = k.Input((4,), name="x")
+    return k.Model(x, 1.0 - 3.0 * x + 2.0 / (x + 5.0))
+
+
+@case(only=3)
+def ops_between_tensors(k):
+    x, y = k.Input((4,), name="x"), k.Input((4,), name="y")
+    return k.Model([x, y], [x + y, x - y, x * y, x / (y + 5.0), -x])
+
+
+@case(only=3)
+def ops_with_broadcasting(k):
+    x, y = k.Input((3, 2, 4), name="x"), k.Input((1, 1, 4), name="y")
+    return k.Model([x, y], x * y + y)
+
+
+@case(only=3)
+def get_item(k):
+    x = k.Input((6, 5, 4), name="x")
+    return k.Model(x, [x[:, 1:3], x[..., ::2], x[:, 2], x[:, :, -2:, 1:2], x[:, ::2, ::2, :]])
+
+
+@case(only=3)
+def ops_pointwise(k):
+    x = k.Input((6,), name="x")
+    functions = (k.ops.relu, k.ops.relu6, k.ops.sigmoid, k.ops.tanh, k.ops.silu, k.ops.abs, k.ops.exp, k.ops.square, k.ops.softplus, k.ops.gelu)
+    return k.Model(x, [function(x) for function in functions])
+
+
+@case(only=3)
+def ops_binary(k):
+    x, y = k.Input((4,), name="x"), k.Input((4,), name="y")
+    functions = (k.ops.add, k.ops.subtract, k.ops.multiply, k.ops.maximum, k.ops.minimum)
+    return k.Model([x, y], [function(x, y) for function in functions])
+
+
+@case(only=3)
+def ops_of_shape(k):
+    x = k.Input((3, 4), name="x")
+    outputs = [k.ops.reshape(x, (-1, 12)), k.ops.transpose(x, [0, 2, 1]), k.ops.expand_dims(x, -1), k.ops.concatenate([x, x], axis=-1)]
+    outputs += [k.ops.mean(x, axis=1), k.ops.max(x, axis=[1], keepdims=True), k.ops.pad(x, [[0, 0], [1, 0], [0, 2]])]
+    outputs += [k.ops.clip(x, -0.5, 0.5), k.ops.softmax(x), k.ops.stack([x, x], axis=1)]
+    return k.Model(x, outputs)
+
+
+@case(only=3)
+def two_ops_of_one_kind(k):
+    """add, add_1, … are names of nodes; the class is the operator."""
+    x = k.Input((4,), name="x")
+    y = k.layers.Dense(4, name="dense")(x) + x
+    return k.Model(x, y + x + 0.5)
+
+
+@case(only=3)
+def add_layer_and_add_op(k):
+    """Both have the class name "Add"; their module tells them apart."""
+    x = k.Input((4,), name="x")
+    return k.Model(x, k.layers.Add()([x, x]) + x)
+
+
+@case(only=3)
+def dict_inputs_and_outputs(k):
+    a, b = k.Input((2,), name="a"), k.Input((3,), name="b")
+    joined = k.layers.Concatenate()([a, b])
+    return k.Model([a, b], [k.layers.Dense(2, name="p")(joined), k.layers.Dense(3, name="q")(joined)])
+
+
+# ------------------------------------------------------------------ beyond the core list of layers
+@case(extra=True)
+def multi_head_attention(k):
+    x, y = k.Input((3, 4), name="x"), k.Input((5, 4), name="y")
+    return k.Model([x, y], k.layers.MultiHeadAttention(2, 3)(x, y))
+
+
+@case(extra=True)
+def self_attention_block(k):
+    x = k.Input((4, 6), name="x")
+    y = k.layers.LayerNormalization()(k.layers.Add()([x, k.layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x)]))
+    z = k.layers.Dense(6)(k.layers.Dense(8, activation="gelu")(y))
+    return k.Model(x, k.layers.LayerNormalization()(k.layers.Add()([y, z])))
+
+
+@case(extra=True)
+def mixed_float16_policy(k):
+    """Computes in half precision; tolerance to match."""
+    x = k.Input((5,), name="x")
+    y = k.layers.Dense(4, activation="relu", dtype="mixed_float16")(x)
+    return k.Model(x, k.layers.Dense(2, dtype="float32")(y)), {"rtol": 1e-2, "atol": 1e-2}
+
+
+@case(extra=True)
+def float64_layers(k):
+    x = k.Input((5,), name="x", dtype="float64")
+    return k.Model(x, k.layers.Dense(2, dtype="float64")(x))
+
+
+@case(extra=True)
+def stateful_lstm(k):
+    """The first call starts at zero."""
+    x = k.Input(batch_shape=(1, 4, 3), name="x") if k.__version__[0] == "3" else k.Input(batch_size=1, shape=(4, 3), name="x")
+    return k.Model(x, k.layers.LSTM(2, stateful=True)(x))
+
+
+@case(extra=True)
+def stacked_rnn_cells(k):
+    cells = [k.layers.LSTMCell(2), k.layers.LSTMCell(3)]
+    return k.Sequential([k.Input((4, 3), name="x"), k.layers.RNN(cells)])
