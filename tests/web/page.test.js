@@ -11,7 +11,7 @@ import { faults, serve, strict } from './support/server.js';
 
 const folder = affine({ weightBytes: 100_000, shardBytes: 40_000 });
 const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
-const folders = { '/bundle/': folder, '/big/': affine({ weightBytes: 8 << 20 }), '/counter/': counter(), '/': fileURLToPath(new URL('pages/', import.meta.url)) };
+const folders = { '/bundle/': folder, '/big/': affine({ weightBytes: 1 << 20 }), '/counter/': counter(), '/': fileURLToPath(new URL('pages/', import.meta.url)) };
 const y = [12, 24, 36, 48];
 
 let browser;

@@ -38,7 +38,8 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
   }
   const names = [...readdirSync(runtime), ...Object.keys(files), 'manifest.json'].sort();
   for (const name of readdirSync(runtime)) {
-    put(name, Buffer.from(stamp(readFileSync(new URL(name, runtime), 'utf8'), names)));
+    const source = readFileSync(new URL(name, runtime), 'utf8');
+    put(name, Buffer.from(name.endsWith('.d.ts') ? stampTypes(source, inputs, outputs) : stampFiles(source, names)));
   }
   const manifest = {
     format: 1,
@@ -56,8 +57,48 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
   return folder;
 }
 
-const stamp = (source, names) =>
-  source.replace(/^ *\/\/ keras-compile: a line per file\n/m, names.map((name) => `  '${name}': new URL('./${name}', import.meta.url),\n`).join(''));
+/** The table in index.js. */
+const stampFiles = (source, names) =>
+  source.replace(
+    /^ *\/\/ keras-compile: a line per file\n/m,
+    names.map((name) => `  '${name}': new URL('./${name}', import.meta.url),\n`).join(''),
+  );
+
+const arrays = {
+  float32: 'Float32Array', float64: 'Float64Array', bool: 'Uint8Array',
+  int8: 'Int8Array', int16: 'Int16Array', int32: 'Int32Array', int64: 'BigInt64Array',
+  uint8: 'Uint8Array', uint16: 'Uint16Array', uint32: 'Uint32Array', uint64: 'BigUint64Array',
+};
+
+/** The model's part of index.d.ts. */
+function stampTypes(source, inputs, outputs) {
+  const members = (slots) =>
+    slots.map(({ name, shape, dtype }) => {
+      const elements = shape.reduce((product, size) => product * size, 1);
+      return `  /** ${dtype} [${shape.join(', ')}], ${elements} elements */\n  ${JSON.stringify(name)}: ${arrays[dtype]};\n`;
+    }).join('');
+  const infos = (slots) =>
+    slots.map(({ name, shape, dtype }) => `  TensorInfo<${JSON.stringify(name)}, readonly [${shape.join(', ')}], '${dtype}'>,\n`).join('');
+  const bare = inputs.length === 1 ? ` | ${arrays[inputs[0].dtype]}` : '';
+  const model = `/** What \`predict\` takes: a typed array per input of the Keras model, by name. */
+export interface Inputs {
+${members(inputs)}}
+/** What \`predict\` gives: a typed array per output of the Keras model, by name. */
+export interface Outputs {
+${members(outputs)}}
+/** What \`predict\` accepts; a model with a single input also takes the bare array. */
+export type PredictInput = Inputs${bare};
+/** The inputs of this model, in Keras' order. */
+export type InputInfos = readonly [
+${infos(inputs)}];
+/** The outputs of this model, in Keras' order. */
+export type OutputInfos = readonly [
+${infos(outputs)}];
+/** The backends that this bundle holds. */
+export type BackendName = 'wasm';
+`;
+  return source.replace(/^\/\/ keras-compile: the model \{\n[^]*?^\/\/ keras-compile: \}\n/m, () => model);
+}
 
 /** `y = 2 x + w`, w = 10, 20, 30, 40; the weights can be padded to be long to load. */
 export function affine({ weightBytes = 16, ...options } = {}) {
