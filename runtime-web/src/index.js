@@ -11,7 +11,7 @@ export { BundleError } from './bundle.js';
  * @type {() => Record<string, URL>}
  */
 const files = () => ({
-  // keras-compile: a line per file
+  // keras-compile: files
 });
 
 /** @type {Record<import('./index.js').BackendName, import('../internal.js').Backend>} */
