@@ -96,7 +96,7 @@ def half(k, policy):
 def old_recurrent(k):
     """What Keras 2.0 called LSTM and GRU: hard_sigmoid, no reset_after."""
     return k.Sequential([
-        k.Input((5,), name="tokens"),
+        k.Input((5,), name="tokens", dtype="int32"),
         k.layers.Embedding(7, 3, name="embedding_1"),
         k.layers.Bidirectional(k.layers.LSTM(2, recurrent_activation="hard_sigmoid", return_sequences=True, name="lstm_1"), name="bidirectional_1"),
         k.layers.GRU(3, recurrent_activation="hard_sigmoid", reset_after=False, name="gru_1"),
@@ -441,9 +441,14 @@ def save_old(k):
         expected = expectation(k, model) | {"keras": "2.0.9"}
         for output in expected["outputs"]:
             output["name"] = slashes(output["name"])
-        # Such a file has no input layer; Keras then calls the input after the first layer.
-        expected["inputs"][0]["name"] = slashes(model.layers[0].name) + "_input"
+        expected["inputs"][0] |= first_input(model, expected["inputs"][0])
         record(file.replace(".", "-"), expected, {"model": file})
+
+
+def first_input(model, described):
+    """Such a file has no input layer. Keras then calls the input after the first layer, and tokens were floats."""
+    values = np.frombuffer(base64.b64decode(described["data"]), np.dtype(described["dtype"]).newbyteorder("<"))
+    return {"name": slashes(model.layers[0].name) + "_input", "dtype": "float32", "data": encode(values.astype("float32"))}
 
 
 def main():

@@ -227,8 +227,7 @@ impl<'c> Asm<'c> {
             self.store_lane(lane as u8, offset + lane * 4);
         }
     }
-    /// `acc = a * b + acc` for the two vectors on the stack; fused where the module may.
-    /// The fused form wants the accumulator on top, the other one below, so that this takes closures.
+    /// `acc = a * b + acc`; fused where the module may.
     pub fn multiply_add(&mut self, acc: LocalId, a: LocalId, b: LocalId) {
         match self.cx.features {
             Features::Relaxed => {
