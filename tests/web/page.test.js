@@ -14,11 +14,10 @@ const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'))
 const folders = { '/bundle/': folder, '/big/': affine({ weightBytes: 1 << 20 }), '/counter/': counter(), '/': fileURLToPath(new URL('pages/', import.meta.url)) };
 const y = [12, 24, 36, 48];
 
-let browser;
+const browser = await launch(['--host-resolver-rules=MAP plain.test 127.0.0.1']);
 const servers = [];
-before(async () => (browser = await launch(['--host-resolver-rules=MAP plain.test 127.0.0.1'])));
 after(async () => {
-  await browser?.close();
+  await browser.close();
   await Promise.all(servers.map((server) => server.close()));
 });
 
