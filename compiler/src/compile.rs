@@ -4,7 +4,7 @@ use crate::backends::wasm::{self, Features};
 use crate::bundle::{self, Contents, Manifest, Target};
 use crate::error::Errors;
 use crate::graph::Graph;
-use crate::keras::{self, InputShapes};
+use crate::keras::{self, InputShapes, KerasDType};
 use crate::passes;
 use crate::plan::{self, Plan};
 use crate::report::Report;
@@ -125,7 +125,6 @@ pub fn prepare(
     stop_after: Option<&str>,
     progress: &mut dyn Progress,
 ) -> Result<Prepared, Errors> {
-    passes::check_name(stop_after)?;
     progress.stage(Stage::Read);
     let file = source.model.display().to_string();
     let model = keras::read(&source.model, source.weights.as_deref())?;
@@ -145,8 +144,8 @@ pub fn prepare(
     Ok(Prepared {
         model: name,
         graph,
-        inputs: lowered.inputs,
-        outputs: lowered.outputs,
+        inputs: lowered.inputs.iter().map(dtype).collect(),
+        outputs: lowered.outputs.iter().map(dtype).collect(),
         passes,
         notes,
     })
@@ -161,6 +160,16 @@ impl Prepared {
         progress.stage(Stage::Plan);
         Ok(plan::plan(&self.graph)?)
     }
+}
+
+/// The element type by which a page knows an input or output.
+fn dtype(port: &keras::Port) -> String {
+    let name = match port.dtype {
+        KerasDType::Float => "float32",
+        KerasDType::Int => "int32",
+        KerasDType::Bool => "bool",
+    };
+    name.to_owned()
 }
 
 /// Compiles a model into a bundle. On failure nothing is written.

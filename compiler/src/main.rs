@@ -28,7 +28,7 @@ Exit codes: 0 done, 1 the model cannot be compiled, 2 the command makes no sense
 )]
 struct Command {
     #[command(flatten)]
-    compile: Option<CompileArgs>,
+    compile: CompileArgs,
     #[command(subcommand)]
     other: Option<Other>,
 }
@@ -37,13 +37,15 @@ struct Command {
 #[derive(Args)]
 struct ModelArgs {
     /// The model: .h5, .keras, or .json together with --weights
-    model: PathBuf,
+    // Absent with a subcommand only.
+    #[arg(required = true)]
+    model: Option<PathBuf>,
     /// The weights of a .json architecture
     #[arg(long, value_name = "FILE.h5")]
     weights: Option<PathBuf>,
     /// Shape of an input that the model leaves open, batch first, as in 1,224,224,3
-    #[arg(long, value_name = "[NAME=]D,D,…", value_parser = cli::input_shape)]
-    input_shape: Vec<cli::InputShape>,
+    #[arg(long, value_name = "[NAME=]D,D,…")]
+    input_shape: Vec<String>,
 }
 
 #[derive(Args)]
@@ -57,7 +59,13 @@ struct CompileArgs {
     #[arg(long)]
     force: bool,
     /// What the bundle can run on
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "wasm", value_name = "LIST")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "wasm",
+        value_name = "LIST"
+    )]
     backends: Vec<Backend>,
     /// Print the graph, the wasm as text (with relaxed SIMD) or the plan, and write no bundle
     #[arg(long, value_enum, conflicts_with_all = ["out", "force"])]
@@ -104,17 +112,16 @@ enum Emit {
 
 fn main() -> ExitCode {
     let Command { compile, other } = Command::parse();
-    let (done, written) = match (other, compile) {
-        (Some(Other::Inspect { source }), _) => (cli::inspect(&source), false),
-        (Some(Other::Serve { dir, port }), _) => (cli::serve(&dir, port).map_err(Into::into), false),
-        (None, Some(args)) => match args.emit {
-            Some(emit) => (cli::emit(&args, emit), false),
-            None => (cli::compile(&args), true),
+    let (done, writes) = match other {
+        Some(Other::Inspect { source }) => (cli::inspect(&source), false),
+        Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
+        None => match compile.emit {
+            Some(emit) => (cli::emit(&compile, emit), false),
+            None => (cli::compile(&compile), true),
         },
-        (None, None) => unreachable!("clap asks for the model"),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(errors) => cli::report(&errors, written),
+        Err(errors) => cli::report(&errors, writes),
     }
 }

@@ -54,7 +54,10 @@ impl Target {
             Err(error) => return Err(io_error(&self.shown, "read", &error)),
         };
         if std::env::current_dir().is_ok_and(|here| here.starts_with(&self.path)) {
-            return Err(self.refuse("is the current directory", "go elsewhere, or choose another --out"));
+            return Err(self.refuse(
+                "is the current directory",
+                "go elsewhere, or choose another --out",
+            ));
         }
         let mut names = Vec::new();
         for entry in entries {
@@ -117,7 +120,9 @@ impl Target {
             files: BTreeMap::new(),
         };
         staging.create_parents(parent).map_err(failed)?;
-        staging.path = self.free_name("partial", |path| fs::create_dir(path)).map_err(failed)?;
+        staging.path = self
+            .free_name("partial", |path| fs::create_dir(path))
+            .map_err(failed)?;
         Ok(staging)
     }
 
@@ -127,7 +132,9 @@ impl Target {
         let process = std::process::id();
         let mut number = 0;
         loop {
-            let path = self.path.with_file_name(format!(".{name}.{kind}-{process}-{number}"));
+            let path = self
+                .path
+                .with_file_name(format!(".{name}.{kind}-{process}-{number}"));
             match take(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 100 => number += 1,
                 result => return result.map(|()| path),
@@ -142,7 +149,9 @@ impl Target {
         self.check()?;
         let old = match fs::remove_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                let old = self.free_name("old", |path| fs::create_dir(path)).map_err(failed)?;
+                let old = self
+                    .free_name("old", |path| fs::create_dir(path))
+                    .map_err(failed)?;
                 fs::rename(&self.path, &old).map_err(failed)?;
                 Some(old)
             }

@@ -34,11 +34,13 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
     let stamp = stamp(&text).ok_or_else(|| wrong("is not the manifest of a bundle".to_owned()))?;
     if stamp.format != FORMAT {
         let what = format!("has format {}, not {FORMAT}", stamp.format);
-        return Err(wrong(what).help(format!("inspect it with the version that wrote it, {}", stamp.generator)));
+        return Err(wrong(what).help(format!(
+            "inspect it with the version that wrote it, {}",
+            stamp.generator
+        )));
     }
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| {
-        wrong(format!("is damaged ({error})")).help("compile the model anew")
-    })?;
+    let manifest: Manifest = serde_json::from_slice(&text)
+        .map_err(|error| wrong(format!("is damaged ({error})")).help("compile the model anew"))?;
     let problems = manifest
         .files
         .iter()
@@ -50,7 +52,11 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
 fn check(directory: &Path, name: &str, entry: &FileEntry) -> Result<()> {
     let path = directory.join(name);
     let shown = path.display().to_string();
-    let wrong = |what: String| Err(Error::malformed(what).in_file(&shown).help("compile the model anew"));
+    let wrong = |what: String| {
+        Err(Error::malformed(what)
+            .in_file(&shown)
+            .help("compile the model anew"))
+    };
     // A manifest may come from anywhere, and must not lead out of its directory.
     if name.contains(['/', '\\']) || matches!(name, "." | ".." | "") {
         return wrong("is no name of a file in a bundle".to_owned());

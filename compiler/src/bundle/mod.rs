@@ -20,7 +20,6 @@ use crate::backends::wasm::Module;
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
 use crate::tensor::DType;
-use directory::Staging;
 use manifest::{FORMAT, GENERATOR, MANIFEST};
 
 /// What a bundle is made of.

@@ -12,7 +12,8 @@ pub(super) fn declare(template: &str, manifest: &Manifest) -> Result<String> {
     let parts = template
         .split_once(BEGIN)
         .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.ok_or_else(|| Error::internal("index.d.ts has no place for the model's types"))?;
+    let (before, after) =
+        parts.ok_or_else(|| Error::internal("index.d.ts has no place for the model's types"))?;
     let Manifest { inputs, outputs, .. } = manifest;
     let bare = match inputs.as_slice() {
         [only] => format!(" | {}", array(only)?),

@@ -12,7 +12,7 @@ use keras_compile::{Options, Outcome, prepare};
 pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
     let out = args.out.clone().unwrap_or_default();
     let options = Options {
-        source: args.source.source(),
+        source: args.source.source()?,
         out: out.clone(),
         force: args.force,
     };
@@ -42,17 +42,21 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
 pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
     if args.stop_after.is_some() && what != Emit::Ir {
         let error = Error::new(ErrorKind::Usage("goes with --emit ir only".to_owned()));
-        return Err(error.in_field("--stop-after").help("leave one of the two away").into());
+        return Err(error
+            .in_field("--stop-after")
+            .help("leave one of the two away")
+            .into());
     }
     let mut reporter = Reporter::new(args.quiet, args.verbose);
-    let prepared = prepare(&args.source.source(), args.stop_after.as_deref(), &mut reporter)?;
+    let prepared = prepare(&args.source.source()?, args.stop_after.as_deref(), &mut reporter)?;
     let text = match what {
         Emit::Ir => prepared.graph.to_string(),
         Emit::Plan => listing(&prepared.plan(&mut reporter)?).to_string(),
         Emit::Wat => {
             let plan = prepared.plan(&mut reporter)?;
             let module = wasm::emit(&plan, Features::Relaxed)?;
-            wasmprinter::print_bytes(&module.bytes).map_err(|error| Error::internal(format!("the module cannot be printed ({error})")))?
+            wasmprinter::print_bytes(&module.bytes)
+                .map_err(|error| Error::internal(format!("the module cannot be printed ({error})")))?
         }
     };
     reporter.finish();

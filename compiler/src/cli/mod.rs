@@ -11,33 +11,22 @@ pub use serve::serve;
 
 use crate::ModelArgs;
 use keras_compile::Source;
-use keras_compile::error::{ErrorKind, Errors};
+use keras_compile::error::{ErrorKind, Errors, Result};
+use keras_compile::keras::InputShapes;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// An argument of `--input-shape`: the input's name, if one is given, and the extents.
-pub type InputShape = (Option<String>, Vec<usize>);
-
-/// Parses `[NAME=]D,D,…`.
-pub fn input_shape(text: &str) -> Result<InputShape, String> {
-    let (name, dims) = match text.rsplit_once('=') {
-        Some((name, dims)) => (Some(name.to_owned()), dims),
-        None => (None, text),
-    };
-    let extent = |dim: &str| match dim.trim().parse() {
-        Ok(0) | Err(_) => Err(format!("{dim:?} is no extent; write positive numbers with commas, as in 1,224,224,3")),
-        Ok(extent) => Ok(extent),
-    };
-    Ok((name, dims.split(',').map(extent).collect::<Result<_, _>>()?))
-}
-
 impl ModelArgs {
-    fn source(&self) -> Source {
-        Source {
-            model: self.model.clone(),
+    fn source(&self) -> Result<Source> {
+        let mut input_shapes = InputShapes::default();
+        self.input_shape
+            .iter()
+            .try_for_each(|text| input_shapes.parse(text))?;
+        Ok(Source {
+            model: self.model.clone().unwrap_or_default(),
             weights: self.weights.clone(),
-            input_shapes: self.input_shape.iter().cloned().collect(),
-        }
+            input_shapes,
+        })
     }
 }
 
@@ -58,30 +47,32 @@ pub fn report(errors: &Errors, writes: bool) -> ExitCode {
         1 => "1 problem".to_owned(),
         n => format!("{n} problems"),
     };
-    text += &format!("{problems}{}\n", if writes { "; nothing was written" } else { "" });
+    text += &format!(
+        "{problems}{}\n",
+        if writes { "; nothing was written" } else { "" }
+    );
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
-    let usage = errors.iter().all(|error| matches!(error.kind, ErrorKind::Usage(_)));
+    let usage = errors
+        .iter()
+        .all(|error| matches!(error.kind, ErrorKind::Usage(_)));
     ExitCode::from(if usage { 2 } else { 1 })
 }
 
 /// Names and values come from files that nobody vetted: they must not steer the terminal or fake lines.
 pub fn printable(text: &str) -> String {
-    let one = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let one = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
     text.chars().map(one).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn input_shapes() {
-        assert_eq!(input_shape("1,2, 3"), Ok((None, vec![1, 2, 3])));
-        assert_eq!(input_shape("a=b=1,2"), Ok((Some("a=b".to_owned()), vec![1, 2])));
-        for wrong in ["", "1,,2", "x=", "0", "-1", "1x2", "99999999999999999999"] {
-            assert!(input_shape(wrong).is_err(), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn terminals_are_not_steered() {

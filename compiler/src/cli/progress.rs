@@ -43,7 +43,9 @@ impl Reporter {
 
     /// Prints what the user should know.
     pub fn notes(&self, notes: &[String]) {
-        notes.iter().for_each(|note| eprintln!("note: {}", printable(note)));
+        notes
+            .iter()
+            .for_each(|note| eprintln!("note: {}", printable(note)));
     }
 
     /// With `--verbose`, says how long the stage took.

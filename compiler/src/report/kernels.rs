@@ -62,7 +62,11 @@ pub(super) fn rows(plan: &Plan, relaxed: &Module, baseline: &Module) -> Vec<Kern
             ..KernelRow::default()
         })
         .collect();
-    let sizes: BTreeMap<usize, usize> = plan.weights.parts().map(|(at, data)| (at, data.len() * 4)).collect();
+    let sizes: BTreeMap<usize, usize> = plan
+        .weights
+        .parts()
+        .map(|(at, data)| (at, data.len() * 4))
+        .collect();
     let mut counted = BTreeSet::new();
     for step in &plan.steps {
         let runs = match step {
@@ -89,7 +93,12 @@ pub(super) fn rows(plan: &Plan, relaxed: &Module, baseline: &Module) -> Vec<Kern
 /// Family and extents in a few words.
 fn label(kernel: &Kernel) -> String {
     let family = kernel.family();
-    let image = |dims: &[usize; 4]| dims.iter().skip_while(|&&d| d == 1).map(ToString::to_string).collect::<Vec<_>>();
+    let image = |dims: &[usize; 4]| {
+        dims.iter()
+            .skip_while(|&&d| d == 1)
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
     let extents = |dims: &[usize]| dims.iter().map(ToString::to_string).collect::<Vec<_>>();
     match kernel {
         Kernel::Contract(k) => {
@@ -105,7 +114,12 @@ fn label(kernel: &Kernel) -> String {
         }
         Kernel::Pool(k) => {
             let [rows, pixels] = &k.window;
-            format!("{family} {} {}x{}", image(&k.dims).join("x"), rows.size, pixels.size)
+            format!(
+                "{family} {} {}x{}",
+                image(&k.dims).join("x"),
+                rows.size,
+                pixels.size
+            )
         }
         Kernel::Map(k) => format!("{family} {}", extents(&k.dims).join("x")),
         Kernel::Move(k) => format!("{family} {}", extents(&k.dims).join("x")),
@@ -117,7 +131,11 @@ fn label(kernel: &Kernel) -> String {
         Kernel::Reduce(k) => {
             let kept: Vec<_> = k.kept.iter().map(|axis| axis.extent).collect();
             let reduced: Vec<_> = k.reduced.iter().map(|axis| axis.0).collect();
-            format!("{family} {} over {}", extents(&kept).join("x"), extents(&reduced).join("x"))
+            format!(
+                "{family} {} over {}",
+                extents(&kept).join("x"),
+                extents(&reduced).join("x")
+            )
         }
     }
 }

@@ -13,7 +13,11 @@ struct Listing<'a>(&'a Plan);
 impl Display for Listing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let plan = self.0;
-        writeln!(f, "arena {} bytes, lower bound {}", plan.arena_bytes, plan.lower_bound_bytes)?;
+        writeln!(
+            f,
+            "arena {} bytes, lower bound {}",
+            plan.arena_bytes, plan.lower_bound_bytes
+        )?;
         writeln!(f, "weights {} bytes", plan.weights.bytes())?;
         bindings(f, "input", &plan.inputs)?;
         bindings(f, "output", &plan.outputs)?;

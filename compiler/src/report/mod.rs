@@ -71,13 +71,29 @@ impl Report {
             .filter(|(_, count)| *count > 0)
             .map(|(pass, count)| format!("{pass} {count}"))
             .collect();
-        text += &format!("passes   {}\n", if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") });
+        text += &format!(
+            "passes   {}\n",
+            if counts.is_empty() {
+                "nothing to do".to_owned()
+            } else {
+                counts.join(", ")
+            }
+        );
         let more = [self.passes.done.len(), self.passes.missed.len()];
         if verbose {
-            self.passes.done.iter().for_each(|done| text += &format!("  {done}\n"));
-            self.passes.missed.iter().for_each(|missed| text += &format!("  {missed}\n"));
+            self.passes
+                .done
+                .iter()
+                .for_each(|done| text += &format!("  {done}\n"));
+            self.passes
+                .missed
+                .iter()
+                .for_each(|missed| text += &format!("  {missed}\n"));
         } else if more != [0, 0] {
-            text += &format!("         {} folded or fused, {} left as they are; -v lists them\n", more[0], more[1]);
+            text += &format!(
+                "         {} folded or fused, {} left as they are; -v lists them\n",
+                more[0], more[1]
+            );
         }
         text
     }
@@ -92,14 +108,21 @@ impl Report {
             ("wasm", Align::Right),
             ("first layer", Align::Left),
         ]);
-        let shown = if self.kernels.len() > most + 1 { most } else { self.kernels.len() };
+        let shown = if self.kernels.len() > most + 1 {
+            most
+        } else {
+            self.kernels.len()
+        };
         let (first, rest) = self.kernels.split_at(shown);
         first.iter().for_each(|row| table.row(self.cells(row)));
         if !rest.is_empty() {
             table.row(self.cells(&KernelRow::sum(rest, format!("{} others", rest.len()))));
         }
         table.rule();
-        table.row(self.cells(&KernelRow::sum(&self.kernels, format!("{} kernels", self.kernels.len()))));
+        table.row(self.cells(&KernelRow::sum(
+            &self.kernels,
+            format!("{} kernels", self.kernels.len()),
+        )));
         table.to_string()
     }
 

@@ -24,7 +24,10 @@ impl Table {
     pub fn new(columns: &[(&str, Align)]) -> Self {
         Self {
             align: columns.iter().map(|column| column.1).collect(),
-            rows: vec![Some(columns.iter().map(|column| column.0.to_owned()).collect()), None],
+            rows: vec![
+                Some(columns.iter().map(|column| column.0.to_owned()).collect()),
+                None,
+            ],
         }
     }
     /// Adds a row; what a short one lacks is empty.
@@ -93,7 +96,13 @@ mod tests {
 
     #[test]
     fn numbers() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (100_000, "100,000")];
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+            (100_000, "100,000"),
+        ];
         for (number, text) in cases {
             assert_eq!(grouped(number), text);
         }

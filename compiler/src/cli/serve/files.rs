@@ -16,7 +16,9 @@ impl Root {
                 .in_file(directory.display().to_string())
                 .help("name a directory, such as the --out of a compilation")
         };
-        let path = directory.canonicalize().map_err(|error| failed(error.to_string()))?;
+        let path = directory
+            .canonicalize()
+            .map_err(|error| failed(error.to_string()))?;
         if path.is_dir() {
             Ok(Self(path))
         } else {
@@ -28,8 +30,14 @@ impl Root {
     pub fn respond(&self, segments: &[String]) -> Response {
         let missing = || Response::message("404 Not Found", "There is no such file here.");
         // Symbolic links are resolved before the check, so that none leads out.
-        let wanted = segments.iter().fold(self.0.clone(), |path, segment| path.join(segment));
-        let Some(path) = wanted.canonicalize().ok().filter(|path| path.starts_with(&self.0)) else {
+        let wanted = segments
+            .iter()
+            .fold(self.0.clone(), |path, segment| path.join(segment));
+        let Some(path) = wanted
+            .canonicalize()
+            .ok()
+            .filter(|path| path.starts_with(&self.0))
+        else {
             return missing();
         };
         let folder = segments.last().is_none_or(String::is_empty);
@@ -61,7 +69,9 @@ fn file(path: &Path) -> Option<Response> {
 fn list(path: &Path) -> Option<Response> {
     let mut rows = Vec::new();
     for entry in fs::read_dir(path).ok()?.flatten() {
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         let Ok(metadata) = entry.metadata() else { continue };
         if !name.starts_with('.') {
             let (slash, size) = match metadata.is_dir() {
@@ -69,29 +79,47 @@ fn list(path: &Path) -> Option<Response> {
                 false => ("", format!(" {} bytes", metadata.len())),
             };
             let (link, text) = (encode(&name), escape(&name));
-            rows.push(format!("<li><a href=\"{link}{slash}\">{text}{slash}</a>{size}</li>\n"));
+            rows.push(format!(
+                "<li><a href=\"{link}{slash}\">{text}{slash}</a>{size}</li>\n"
+            ));
         }
     }
     rows.sort();
-    let page = format!("<!doctype html>\n<meta charset=\"utf-8\">\n<title>Files</title>\n<ul>\n{}</ul>\n", rows.concat());
+    let page = format!(
+        "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Files</title>\n<ul>\n{}</ul>\n",
+        rows.concat()
+    );
     Some(Response::page(page))
 }
 
 /// The address of a directory, from its segments.
 fn address(segments: &[String]) -> String {
-    segments.iter().map(|segment| format!("/{}", encode(segment))).collect::<String>() + "/"
+    segments
+        .iter()
+        .map(|segment| format!("/{}", encode(segment)))
+        .collect::<String>()
+        + "/"
 }
 
 /// Encodes all but letters, digits and a few signs.
 fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let one = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
     text.bytes().map(one).collect()
 }
 
 /// Text for an HTML page.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// By the end of the name; browsers compile streamed wasm and run modules only with the right type.

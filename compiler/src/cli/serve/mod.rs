@@ -10,8 +10,8 @@ use files::Root;
 use keras_compile::error::{Error, ErrorKind, Result};
 use request::Request;
 use response::Response;
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,13 +23,21 @@ const MAX_CONNECTIONS: usize = 64;
 /// How long a client may keep a connection without sending or taking anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long more of a request is waited for when it has been answered.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Most bytes of a request's body that are read away.
+const MAX_IGNORED: u64 = 1 << 20;
+
 /// Serves `directory` until the process ends. Port 0 takes any free one; the address is printed.
 pub fn serve(directory: &Path, port: u16) -> Result<()> {
     let root = Arc::new(Root::new(directory)?);
     let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Io(format!("cannot listen on 127.0.0.1:{port} ({error})")))
-            .in_field("--port")
-            .help("choose another port, or 0 for any that is free")
+        Error::new(ErrorKind::Io(format!(
+            "cannot listen on 127.0.0.1:{port} ({error})"
+        )))
+        .in_field("--port")
+        .help("choose another port, or 0 for any that is free")
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -81,10 +89,23 @@ fn answer(mut connection: TcpStream, root: &Root) {
     let response = match Request::read(&mut connection, PATIENCE) {
         Ok(Some(request)) => {
             let response = root.respond(&request.path);
-            if request.head { response.without_body() } else { response }
+            if request.head {
+                response.without_body()
+            } else {
+                response
+            }
         }
         Ok(None) => return,
         Err(refusal) => Response::message(refusal.status, refusal.why),
     };
-    let _ = response.send(&mut connection).and_then(|()| connection.flush());
+    let sent = response
+        .send(&mut connection)
+        .and_then(|()| connection.shutdown(Shutdown::Write));
+    // Closing while something unread lies there would make the client lose the answer.
+    if sent
+        .and_then(|()| connection.set_read_timeout(Some(FAREWELL)))
+        .is_ok()
+    {
+        let _ = io::copy(&mut (&connection).take(MAX_IGNORED), &mut io::sink());
+    }
 }

@@ -74,7 +74,10 @@ impl Request {
             };
             // A page of another site can make its own name lead here, and would then read what is served.
             if name.eq_ignore_ascii_case("host") && !is_local(value.trim()) {
-                return refuse("421 Misdirected Request", "Only localhost and 127.0.0.1 are served.");
+                return refuse(
+                    "421 Misdirected Request",
+                    "Only localhost and 127.0.0.1 are served.",
+                );
             }
         }
         let head = match method {
@@ -92,7 +95,11 @@ impl Request {
 /// Whether a host, with or without a port, is this machine.
 fn is_local(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }
+        if port.bytes().all(|b| b.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
     });
     name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1"
 }
@@ -145,12 +152,30 @@ mod tests {
     #[test]
     fn paths() {
         assert_eq!(path("/"), Some(vec!["".to_owned()]));
-        assert_eq!(path("/a/b.js?x=/../y#z"), Some(vec!["a".to_owned(), "b.js".to_owned()]));
+        assert_eq!(
+            path("/a/b.js?x=/../y#z"),
+            Some(vec!["a".to_owned(), "b.js".to_owned()])
+        );
         assert_eq!(path("//a//"), Some(vec!["a".to_owned(), "".to_owned()]));
         assert_eq!(path("/%C3%A9%20b"), Some(vec!["é b".to_owned()]));
         for astray in [
-            "/..", "/a/../b", "/%2e%2E/x", "/%2e", "/a%2fb", "/..%5cx", "/c:", "/%00", "/%", "/%4", "/%zz", "/%ff",
-            "a", "", "*", "http://127.0.0.1/a", "/.git/config",
+            "/..",
+            "/a/../b",
+            "/%2e%2E/x",
+            "/%2e",
+            "/a%2fb",
+            "/..%5cx",
+            "/c:",
+            "/%00",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/%ff",
+            "a",
+            "",
+            "*",
+            "http://127.0.0.1/a",
+            "/.git/config",
         ] {
             assert_eq!(path(astray), None, "{astray}");
         }
@@ -161,8 +186,14 @@ mod tests {
         assert_eq!(status("GET / HTTP/1.0"), "200");
         assert_eq!(status("HEAD /a HTTP/1.1\r\nhost: LocalHost:80\r\nx: y"), "200");
         assert_eq!(status("GET / HTTP/1.1\r\nHost: 127.0.0.1:80"), "200");
-        assert_eq!(status("GET / HTTP/1.1\r\nHost: evil.example:80"), "421 Misdirected Request");
-        assert_eq!(status("GET / HTTP/1.1\r\nHost: 127.0.0.1.evil.example"), "421 Misdirected Request");
+        assert_eq!(
+            status("GET / HTTP/1.1\r\nHost: evil.example:80"),
+            "421 Misdirected Request"
+        );
+        assert_eq!(
+            status("GET / HTTP/1.1\r\nHost: 127.0.0.1.evil.example"),
+            "421 Misdirected Request"
+        );
         assert_eq!(status("POST / HTTP/1.1"), "405 Method Not Allowed");
         assert_eq!(status("GET / HTTP/2"), "505 HTTP Version Not Supported");
         assert_eq!(status("GET  / HTTP/1.1"), "400 Bad Request");
