@@ -13,4 +13,9 @@ pub mod ops;
 pub mod passes;
 pub mod plan;
 pub mod pointwise;
+pub mod report;
 pub mod tensor;
+
+mod compile;
+
+pub use compile::{Options, Outcome, Prepared, Progress, Source, Stage, compile, prepare};

@@ -158,17 +158,22 @@ def describe_inputs(model, batch, ranges, sizes):
     return described
 
 
+def feed(inputs):
+    """The arrays a model is called with: a list only where there are several."""
+    arrays = [generated.model_input(spec) for spec in inputs]
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
 def run(model, inputs):
     """Keras' own prediction, a list of arrays."""
-    arrays = [generated.model_input(spec) for spec in inputs]
-    outputs = model.predict(arrays if len(arrays) > 1 else arrays[0], batch_size=len(arrays[0]), verbose=0)
+    outputs = model.predict(feed(inputs), batch_size=inputs[0]["shape"][0], verbose=0)
     return [np.asarray(output) for output in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
 
 
-def make_golden(keras, case_id, model, *, batch=1, ranges=None, sizes=None, choose=small_range, compute=run, rtol=1e-4, atol=1e-5):
+def make_golden(keras, case_id, model, *, batch=1, ranges=None, sizes=None, weights=None, compute=run, rtol=1e-4, atol=1e-5):
     """Fills the model, runs it, and gives the golden."""
     config = json.loads(model.to_json())
-    weights = describe_weights(model, choose)
+    weights = weights or describe_weights(model)
     fill(model, weights)
     inputs = describe_inputs(model, batch, ranges or {}, sizes or {})
     arrays = compute(model, inputs)

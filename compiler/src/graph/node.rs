@@ -21,6 +21,16 @@ pub struct Node {
     pub types: Vec<TensorType>,
 }
 
+impl Node {
+    /// The name under which a caller provides this value, if it is a graph input; else the node's name.
+    pub fn input_name(&self) -> &str {
+        match &self.op {
+            Op::Input(input) => &input.name,
+            _ => &self.name,
+        }
+    }
+}
+
 /// A named result of the graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {

@@ -54,6 +54,37 @@ macro_rules! families {
     };
 }
 
+impl Kernel {
+    /// Whether it computes, rather than copies or fills.
+    pub fn is_arithmetic(&self) -> bool {
+        !matches!(self, Self::Move(_) | Self::Fill(_) | Self::Gather(_))
+    }
+
+    /// Which pointer is written, and which pointers are read only where the result is about to be written,
+    /// under the same strides: the result may lie over them.
+    pub fn in_place(&self) -> (usize, Vec<usize>) {
+        let image = |out: &Image, epilogue: &Epilogue, first: usize| {
+            let same = |s: &[usize; 4]| s[3] == 1 && s[..3] == out[..];
+            (0..epilogue.operands.len())
+                .filter(|&i| same(&epilogue.operands[i]))
+                .map(|i| first + i)
+                .collect()
+        };
+        match self {
+            Self::Map(map) => {
+                let same = |i: &usize| map.inputs[*i].strides == map.out;
+                (map.inputs.len(), (0..map.inputs.len()).filter(same).collect())
+            }
+            Self::Contract(k) => (2, image(&k.out, &k.epilogue, 3)),
+            Self::Depthwise(k) => (2, image(&k.out, &k.epilogue, 3)),
+            Self::Pool(k) => (1, image(&k.out, &k.epilogue, 2)),
+            Self::Reduce(_) | Self::Move(_) => (1, Vec::new()),
+            Self::Fill(_) => (0, Vec::new()),
+            Self::Gather(_) => (2, Vec::new()),
+        }
+    }
+}
+
 families!(
     Map = "map",
     Reduce = "reduce",

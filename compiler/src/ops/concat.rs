@@ -1,7 +1,8 @@
 //! Concatenation.
 
+use super::lowering::{Jobs, Pointer, Site, copy};
 use super::reference::indices;
-use super::{Operation, reference::broadcast_offset};
+use super::{Operation, Storage, reference::broadcast_offset};
 use crate::error::{Error, Result};
 use crate::tensor::{Data, Shape, Tensor, TensorType};
 use std::fmt;
@@ -74,6 +75,24 @@ impl Operation for Concat {
             ),
         };
         Ok(vec![Tensor::new(ty.shape, data)?])
+    }
+    fn storage(&self) -> Storage {
+        Storage::Joined(self.axis)
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let mut jobs = Jobs::default();
+        let mut at = 0;
+        for (i, view) in site.inputs.iter().enumerate() {
+            if !site.in_place[i] {
+                let pointers = vec![
+                    Pointer::Input(i, 0),
+                    Pointer::Output(at * site.output.strides[self.axis]),
+                ];
+                jobs.push(copy(view, &site.output), pointers);
+            }
+            at += view.dims[self.axis];
+        }
+        Ok(jobs)
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " axis={}", self.axis)

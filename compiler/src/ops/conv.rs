@@ -1,8 +1,10 @@
 //! Convolution.
 
+use super::lowering::{Jobs, Pointer, Site, constant, epilogue};
 use super::reference::finish;
-use super::{Operation, WindowAxis, check_epilogue, print_epilogue};
+use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
+use crate::kernel::{Contract, Depthwise, Right};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -112,6 +114,68 @@ impl Operation for Conv {
         }
         print_epilogue(&self.epilogue, f)
     }
+    fn storage(&self) -> Storage {
+        Storage::Strided
+    }
+    fn frame(&self) -> [[usize; 2]; 2] {
+        self.window.map(|axis| [axis.before, axis.after])
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let mut jobs = Jobs::default();
+        let (strides, start) = jobs.framed(site, 0, self.frame());
+        let weights = constant(site, 1)?;
+        let bias = if self.bias { Some(constant(site, 2)?) } else { None };
+        let &[kh, kw, cg, co] = site.inputs[1].dims.as_slice() else {
+            return Err(Error::internal("weights of a convolution have four axes"));
+        };
+        let [wy, wx] = self.window;
+        let a = [strides[0], strides[1] * wy.stride, strides[2] * wx.stride];
+        let taps = [(kh, strides[1] * wy.dilation), (kw, strides[2] * wx.dilation)];
+        let out = site.output.image();
+        if cg == 1 && co == self.groups {
+            let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
+            let kernel = Depthwise {
+                dims: site.output.image_dims(),
+                a,
+                taps,
+                out,
+                epilogue,
+            };
+            let data = Pointer::Data(Depthwise::pack(weights, bias, co));
+            jobs.push(kernel, [vec![start, data, Pointer::Output(0)], operands].concat());
+            return Ok(jobs);
+        }
+        let per_group = co / self.groups;
+        for group in 0..self.groups {
+            let channel = group * per_group;
+            let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), channel);
+            let mut dims = site.output.image_dims();
+            dims[3] = per_group;
+            let right = Right::Panels {
+                width: panel_width(&dims),
+            };
+            let kernel = Contract {
+                dims,
+                a,
+                taps: taps.to_vec(),
+                run: cg,
+                right,
+                out,
+                epilogue,
+            };
+            let columns = |row: &[f32]| row[channel..channel + per_group].to_vec();
+            let packed = if self.groups == 1 {
+                Contract::pack(weights, bias, per_group, panel_width(&dims))
+            } else {
+                let own: Vec<f32> = weights.chunks(co).flat_map(columns).collect();
+                Contract::pack(&own, bias.map(columns).as_deref(), per_group, panel_width(&dims))
+            };
+            let start = shifted(&start, group * cg);
+            let pointers = vec![start, Pointer::Data(packed), Pointer::Output(channel)];
+            jobs.push(kernel.simplified(), [pointers, operands].concat());
+        }
+        Ok(jobs)
+    }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, self.operands()))
     }
@@ -123,6 +187,25 @@ impl Operation for Conv {
     }
     fn flops(&self, inputs: &[&TensorType], results: &[TensorType]) -> u64 {
         2 * (results[0].shape.count() * inputs[1].shape.dims()[..3].iter().product::<usize>()) as u64
+    }
+}
+
+/// Channels of a weight panel: wide where a single row streams the weights once, else what the tiles of the
+/// backends hold in registers.
+pub(super) fn panel_width(dims: &[usize; 4]) -> usize {
+    if dims[..3] == [1, 1, 1] && dims[3] >= 32 {
+        32
+    } else {
+        8
+    }
+}
+
+/// The pointer some elements further on.
+fn shifted(pointer: &Pointer, elements: usize) -> Pointer {
+    match pointer {
+        Pointer::Input(i, at) => Pointer::Input(*i, at + elements as isize),
+        Pointer::Scratch(i, at) => Pointer::Scratch(*i, at + elements),
+        other => other.clone(),
     }
 }
 

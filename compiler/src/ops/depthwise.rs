@@ -1,9 +1,11 @@
 //! Depthwise convolution.
 
 use super::conv::check_bias;
+use super::lowering::{Jobs, Pointer, Site, constant, epilogue};
 use super::reference::finish;
-use super::{Operation, WindowAxis, check_epilogue, print_epilogue};
+use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
+use crate::kernel;
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -95,6 +97,33 @@ impl Operation for Depthwise {
             write!(f, " bias")?;
         }
         print_epilogue(&self.epilogue, f)
+    }
+    fn storage(&self) -> Storage {
+        Storage::Strided
+    }
+    fn frame(&self) -> [[usize; 2]; 2] {
+        self.window.map(|axis| [axis.before, axis.after])
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let mut jobs = Jobs::default();
+        let (strides, start) = jobs.framed(site, 0, self.frame());
+        let bias = if self.bias { Some(constant(site, 2)?) } else { None };
+        let [wy, wx] = self.window;
+        let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
+        let dims = site.output.image_dims();
+        let kernel = kernel::Depthwise {
+            dims,
+            a: [strides[0], strides[1] * wy.stride, strides[2] * wx.stride],
+            taps: [
+                (wy.size, strides[1] * wy.dilation),
+                (wx.size, strides[2] * wx.dilation),
+            ],
+            out: site.output.image(),
+            epilogue,
+        };
+        let data = Pointer::Data(kernel::Depthwise::pack(constant(site, 1)?, bias, dims[3]));
+        jobs.push(kernel, [vec![start, data, Pointer::Output(0)], operands].concat());
+        Ok(jobs)
     }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, self.operands()))

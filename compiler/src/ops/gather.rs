@@ -1,7 +1,9 @@
 //! Rows by index.
 
+use super::lowering::{Jobs, Pointer, Site};
 use super::{Operation, exactly};
 use crate::error::{Error, Result};
+use crate::kernel;
 use crate::tensor::{DType, Data, Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -46,6 +48,20 @@ impl Operation for Gather {
             }
         }
         Ok(vec![Tensor::f32(ty.shape, result)?])
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let mut jobs = Jobs::default();
+        let (table, indices) = (jobs.dense(site, 0), jobs.dense(site, 1));
+        let dims = &site.inputs[0].dims;
+        let kernel = kernel::Gather {
+            outer: dims[..self.axis].iter().product(),
+            extent: dims[self.axis],
+            indices: site.inputs[1].dims.iter().product(),
+            row: dims[self.axis + 1..].iter().product(),
+            dtype: site.inputs[1].dtype,
+        };
+        jobs.push(kernel, vec![table, indices, Pointer::Output(0)]);
+        Ok(jobs)
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " axis={}", self.axis)

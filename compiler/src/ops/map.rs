@@ -1,8 +1,10 @@
 //! Scalar functions over broadcast inputs.
 
-use super::Operation;
+use super::lowering::{Jobs, Pointer, Site};
 use super::reference::{broadcast_offset, indices};
+use super::{Operation, Storage};
 use crate::error::{Error, Result};
+use crate::kernel::{self, MapInput};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -51,6 +53,32 @@ impl Operation for Map {
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {{{}}}", self.tape)
+    }
+    fn storage(&self) -> Storage {
+        Storage::Strided
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        // A scalar has no axes; kernels have at least one.
+        let scalar = site.output.dims.is_empty();
+        let axes = |strides: Vec<usize>, one: usize| if scalar { vec![one] } else { strides };
+        let kernel = kernel::Map {
+            dims: if scalar { vec![1] } else { site.output.dims.clone() },
+            inputs: site
+                .inputs
+                .iter()
+                .map(|v| MapInput {
+                    strides: axes(v.broadcast(&site.output.dims), 0),
+                    dtype: v.dtype,
+                })
+                .collect(),
+            out: axes(site.output.strides.clone(), 1),
+            tape: self.tape.clone(),
+        };
+        let mut pointers: Vec<Pointer> = (0..site.inputs.len()).map(|i| Pointer::Input(i, 0)).collect();
+        pointers.push(Pointer::Output(0));
+        let mut jobs = Jobs::default();
+        jobs.push(kernel.simplified(), pointers);
+        Ok(jobs)
     }
     fn flops(&self, _: &[&TensorType], results: &[TensorType]) -> u64 {
         u64::from(self.tape.cost()) * results[0].shape.count() as u64

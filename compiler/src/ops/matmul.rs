@@ -1,10 +1,13 @@
 //! Matrix product.
 
 use super::conv::check_bias;
+use super::conv::panel_width;
+use super::lowering::{Jobs, Pointer, Site, constant, epilogue};
 use super::reference::finish;
-use super::{Operation, check_epilogue, print_epilogue};
+use super::{Operation, Storage, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
-use crate::pointwise::Tape;
+use crate::kernel::{Contract, Epilogue, Right};
+use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -21,6 +24,79 @@ pub struct MatMul {
 impl MatMul {
     fn operands(&self) -> usize {
         2 + usize::from(self.bias)
+    }
+
+    fn kernel(&self, site: &Site<'_>, right: Right, epilogue: Epilogue) -> Contract {
+        Contract {
+            dims: site.output.image_dims(),
+            a: site.inputs[0].image(),
+            taps: Vec::new(),
+            run: *site.inputs[0].dims.last().unwrap_or(&1),
+            right,
+            out: site.output.image(),
+            epilogue,
+        }
+    }
+
+    /// Constant weights: one kernel on packed panels.
+    fn lower_packed(&self, site: &Site<'_>) -> Result<Jobs> {
+        let bias = if self.bias { Some(constant(site, 2)?) } else { None };
+        let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
+        let dims = site.output.image_dims();
+        let width = panel_width(&dims);
+        let data = Pointer::Data(Contract::pack(constant(site, 1)?, bias, dims[3], width));
+        let mut jobs = Jobs::default();
+        let kernel = self.kernel(site, Right::Panels { width }, epilogue).simplified();
+        jobs.push(
+            kernel,
+            [vec![Pointer::Input(0, 0), data, Pointer::Output(0)], operands].concat(),
+        );
+        Ok(jobs)
+    }
+
+    /// A right-hand side computed at run time: one kernel for each of its matrices. The bias becomes the first
+    /// epilogue operand, where its input already stands.
+    fn lower_rows(&self, site: &Site<'_>) -> Result<Jobs> {
+        let tape = if self.bias {
+            Tape::binary(Binary::Add).then(&self.epilogue)
+        } else {
+            self.epilogue.clone()
+        };
+        let b = &site.inputs[1];
+        let right = Right::Rows {
+            stride: b.strides[b.dims.len() - 2],
+        };
+        let mut jobs = Jobs::default();
+        let batch_axes = b.dims.len() - 2;
+        let batches: usize = b.dims[..batch_axes].iter().product();
+        for batch in 0..batches {
+            let (mut epilogue, mut operands) = epilogue(site, &tape, 2, 0);
+            let mut kernel = self.kernel(site, right, epilogue.clone());
+            // Which element of the batch axes this is, innermost last.
+            let (mut rest, mut from, mut right_at, mut to) = (batch, 0, 0, 0);
+            for axis in (0..batch_axes).rev() {
+                let index = rest % b.dims[axis];
+                rest /= b.dims[axis];
+                from += index * site.inputs[0].strides[axis];
+                right_at += index * b.strides[axis];
+                to += index * site.output.strides[axis];
+                let image_axis = 4 - site.output.dims.len() + axis;
+                kernel.dims[image_axis] = 1;
+                for (strides, pointer) in epilogue.operands.iter_mut().zip(&mut operands) {
+                    if let Pointer::Input(_, at) = pointer {
+                        *at += (index * strides[image_axis]) as isize;
+                    }
+                }
+            }
+            kernel.epilogue = epilogue;
+            let pointers = vec![
+                Pointer::Input(0, from as isize),
+                Pointer::Input(1, right_at as isize),
+                Pointer::Output(to),
+            ];
+            jobs.push(kernel.simplified(), [pointers, operands].concat());
+        }
+        Ok(jobs)
     }
 }
 
@@ -77,6 +153,19 @@ impl Operation for MatMul {
             write!(f, " bias")?;
         }
         print_epilogue(&self.epilogue, f)
+    }
+    fn storage(&self) -> Storage {
+        Storage::Strided
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        if site.output.dims.len() > 4 {
+            return Err(Error::internal("a matrix product has at most two batch axes"));
+        }
+        if site.constants[1].is_some() && site.inputs[1].dims.len() == 2 {
+            self.lower_packed(site)
+        } else {
+            self.lower_rows(site)
+        }
     }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, self.operands()))

@@ -10,6 +10,7 @@ mod concat;
 mod conv;
 mod depthwise;
 mod gather;
+pub mod lowering;
 mod map;
 mod matmul;
 mod pad;
@@ -43,7 +44,25 @@ pub use transpose::Transpose;
 use crate::error::{Error, Result};
 use crate::pointwise::Tape;
 use crate::tensor::{Tensor, TensorType};
+use lowering::{Jobs, Site};
 use std::fmt;
+
+/// Where the result of an operation may lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory of its own, without gaps.
+    Dense,
+    /// In memory of its own; its strides may be anything as long as the innermost axis is contiguous.
+    Strided,
+    /// Where its input lies, seen under another shape, if the strides of the input allow it.
+    Reshaped,
+    /// A part of where its input lies: first element of every axis.
+    Part(Vec<usize>),
+    /// Its inputs may lie in it, one after the other along this axis.
+    Joined(usize),
+    /// Nowhere: it is provided, constant, or one of its input's results.
+    Elsewhere,
+}
 
 /// What every operation must say about itself.
 pub trait Operation: Clone + PartialEq + fmt::Debug {
@@ -66,6 +85,39 @@ pub trait Operation: Clone + PartialEq + fmt::Debug {
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let _ = f;
         Ok(())
+    }
+
+    /// Where the result may lie.
+    fn storage(&self) -> Storage {
+        Storage::Dense
+    }
+
+    /// Zeros that the operation wants around its rank-4 input 0, along axes 1 and 2: before and after.
+    fn frame(&self) -> [[usize; 2]; 2] {
+        [[0; 2]; 2]
+    }
+
+    /// The kernels that compute the result. Operations without results of their own in memory
+    /// (inputs, constants, projections) and recurrences, whose body is planned like a graph, have none.
+    ///
+    /// # Errors
+    /// When the inputs do not fit.
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let _ = site;
+        Err(Error::internal(format!(
+            "{} is not computed by kernels",
+            Self::NAME
+        )))
+    }
+
+    /// Which result of its input the operation stands for, if it is a projection.
+    fn projection(&self) -> Option<usize> {
+        None
+    }
+
+    /// The recurrence, if the operation is one.
+    fn as_scan(&self) -> Option<&Scan> {
+        None
     }
 
     /// The epilogue and the number of inputs that come before its operands.
@@ -115,6 +167,33 @@ macro_rules! ops {
             /// As there.
             pub fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
                 match self { $(Self::$op(op) => op.eval(inputs)),+ }
+            }
+            /// See [`Operation::storage`].
+            pub fn storage(&self) -> Storage {
+                match self { $(Self::$op(op) => op.storage()),+ }
+            }
+            /// Whether the result may lie in its input.
+            pub fn is_view(&self) -> bool {
+                matches!(self.storage(), Storage::Reshaped | Storage::Part(_))
+            }
+            /// See [`Operation::projection`].
+            pub fn projection(&self) -> Option<usize> {
+                match self { $(Self::$op(op) => op.projection()),+ }
+            }
+            /// See [`Operation::as_scan`].
+            pub fn as_scan(&self) -> Option<&Scan> {
+                match self { $(Self::$op(op) => op.as_scan()),+ }
+            }
+            /// See [`Operation::frame`].
+            pub fn frame(&self) -> [[usize; 2]; 2] {
+                match self { $(Self::$op(op) => op.frame()),+ }
+            }
+            /// See [`Operation::lower`].
+            ///
+            /// # Errors
+            /// As there.
+            pub fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+                match self { $(Self::$op(op) => op.lower(site)),+ }
             }
             /// See [`Operation::epilogue`].
             pub fn epilogue(&self) -> Option<(&Tape, usize)> {

@@ -1,7 +1,9 @@
 //! Padding with a constant.
 
-use super::{Operation, exactly};
+use super::lowering::{Jobs, Pointer, Site, copy};
+use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
+use crate::kernel::Fill;
 use crate::tensor::{DType, Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -51,6 +53,21 @@ impl Operation for Pad {
             })
             .collect();
         Ok(vec![Tensor::f32(ty.shape, result)?])
+    }
+    fn storage(&self) -> Storage {
+        Storage::Dense
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let start: Vec<usize> = self.pads.iter().map(|p| p.0).collect();
+        let inside = start.iter().zip(&site.output.strides).map(|(a, b)| a * b).sum();
+        let mut jobs = Jobs::default();
+        let fill = Fill::border(&site.output.dims, &start, &site.inputs[0].dims, self.value);
+        jobs.push(fill, vec![Pointer::Output(0)]);
+        jobs.push(
+            copy(&site.inputs[0], &site.output),
+            vec![Pointer::Input(0, 0), Pointer::Output(inside)],
+        );
+        Ok(jobs)
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " pads={:?} value={}", self.pads, self.value)

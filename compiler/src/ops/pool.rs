@@ -1,8 +1,10 @@
 //! Pooling.
 
+use super::lowering::{Jobs, Pointer, Site, epilogue};
 use super::reference::finish;
-use super::{Operation, WindowAxis, check_epilogue, print_epilogue};
+use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
+use crate::kernel;
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -100,6 +102,29 @@ impl Operation for Pool {
             write!(f, " zeros")?;
         }
         print_epilogue(&self.epilogue, f)
+    }
+    fn storage(&self) -> Storage {
+        Storage::Strided
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let (epilogue, operands) = epilogue(site, &self.epilogue, 1, 0);
+        let [_, height, width, _] = site.inputs[0].image_dims();
+        let kernel = kernel::Pool {
+            kind: self.kind,
+            padding: self.padding,
+            dims: site.output.image_dims(),
+            input: [height, width],
+            x: site.inputs[0].image(),
+            window: self.window,
+            out: site.output.image(),
+            epilogue,
+        };
+        let mut jobs = Jobs::default();
+        jobs.push(
+            kernel,
+            [vec![Pointer::Input(0, 0), Pointer::Output(0)], operands].concat(),
+        );
+        Ok(jobs)
     }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, 1))

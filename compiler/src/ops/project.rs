@@ -1,6 +1,6 @@
 //! One of several results.
 
-use super::Operation;
+use super::{Operation, Storage};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, TensorType};
 use std::fmt;
@@ -25,11 +25,17 @@ impl Project {
 /// Both functions take *all* results of the one input node as their inputs.
 impl Operation for Project {
     const NAME: &'static str = "project";
+    fn storage(&self) -> Storage {
+        Storage::Elsewhere
+    }
     fn infer(&self, results: &[&TensorType]) -> Result<Vec<TensorType>> {
         Ok(vec![self.pick(results)?])
     }
     fn eval(&self, results: &[&Tensor]) -> Result<Vec<Tensor>> {
         Ok(vec![self.pick(results)?])
+    }
+    fn projection(&self) -> Option<usize> {
+        Some(self.index)
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {}", self.index)

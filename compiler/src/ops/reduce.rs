@@ -1,8 +1,10 @@
 //! Reduction over whole axes.
 
+use super::lowering::{Jobs, Pointer, Site};
 use super::reference::{finish, indices};
-use super::{Operation, check_epilogue, print_epilogue};
+use super::{Operation, Storage, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
+use crate::kernel::{self, KeptAxis};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -68,6 +70,34 @@ impl Operation for Reduce {
             self.axes
         )?;
         print_epilogue(&self.epilogue, f)
+    }
+    fn storage(&self) -> Storage {
+        Storage::Strided
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let (x, out) = (&site.inputs[0], &site.output);
+        let operands: Vec<Vec<usize>> = site.inputs[1..].iter().map(|v| v.broadcast(&out.dims)).collect();
+        let (reduced, kept): (Vec<usize>, Vec<usize>) =
+            (0..x.dims.len()).partition(|a| self.axes.contains(a));
+        let kernel = kernel::Reduce {
+            kind: self.kind,
+            kept: kept
+                .into_iter()
+                .map(|a| KeptAxis {
+                    extent: x.dims[a],
+                    x: x.strides[a],
+                    out: out.strides[a],
+                    operands: operands.iter().map(|s| s[a]).collect(),
+                })
+                .collect(),
+            reduced: reduced.into_iter().map(|a| (x.dims[a], x.strides[a])).collect(),
+            tape: self.epilogue.clone(),
+        };
+        let mut jobs = Jobs::default();
+        let mut pointers = vec![Pointer::Input(0, 0), Pointer::Output(0)];
+        pointers.extend((1..site.inputs.len()).map(|i| Pointer::Input(i, 0)));
+        jobs.push(kernel.simplified(), pointers);
+        Ok(jobs)
     }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, 1))

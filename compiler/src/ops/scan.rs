@@ -114,6 +114,9 @@ impl Operation for Scan {
         }
         Ok(carries)
     }
+    fn as_scan(&self) -> Option<&Scan> {
+        Some(self)
+    }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

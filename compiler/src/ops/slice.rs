@@ -1,7 +1,9 @@
 //! A regular part of a tensor.
 
-use super::{Operation, exactly};
+use super::lowering::{Jobs, Pointer, Site};
+use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
+use crate::kernel::Move;
 use crate::tensor::{Data, Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -73,6 +75,34 @@ impl Operation for Slice {
             Data::I32(d) => Data::I32(sources.iter().map(|&i| d[i]).collect()),
         };
         Ok(vec![Tensor::new(ty.shape, data)?])
+    }
+    fn storage(&self) -> Storage {
+        if self.steps.iter().all(|&s| s == 1) {
+            Storage::Part(self.starts.clone())
+        } else {
+            Storage::Strided
+        }
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let x = &site.inputs[0];
+        let start: usize = self.starts.iter().zip(&x.strides).map(|(a, b)| a * b).sum();
+        let walk = x
+            .strides
+            .iter()
+            .zip(&self.steps)
+            .map(|(&a, &b)| a as isize * b)
+            .collect();
+        let kernel = Move {
+            dims: self.sizes.clone(),
+            x: walk,
+            out: site.output.strides.clone(),
+        };
+        let mut jobs = Jobs::default();
+        jobs.push(
+            kernel.simplified(),
+            vec![Pointer::Input(0, start as isize), Pointer::Output(0)],
+        );
+        Ok(jobs)
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " starts={:?} sizes={:?}", self.starts, self.sizes)?;

@@ -1,6 +1,6 @@
 //! Values that no operation computes.
 
-use super::{Operation, exactly};
+use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, TensorType};
 use std::fmt;
@@ -16,6 +16,9 @@ pub struct Input {
 
 impl Operation for Input {
     const NAME: &'static str = "input";
+    fn storage(&self) -> Storage {
+        Storage::Elsewhere
+    }
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let [] = exactly(inputs)?;
         Ok(vec![self.ty.clone()])
@@ -34,6 +37,9 @@ pub struct Constant(pub Tensor);
 
 impl Operation for Constant {
     const NAME: &'static str = "constant";
+    fn storage(&self) -> Storage {
+        Storage::Elsewhere
+    }
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let [] = exactly(inputs)?;
         Ok(vec![self.0.ty()])

@@ -1,7 +1,9 @@
 //! Permutation of axes.
 
-use super::{Operation, exactly};
+use super::lowering::{Jobs, Pointer, Site};
+use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
+use crate::kernel::Move;
 use crate::tensor::{Data, Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -42,6 +44,26 @@ impl Operation for Transpose {
             Data::I32(d) => Data::I32(sources.iter().map(|&i| d[i]).collect()),
         };
         Ok(vec![Tensor::new(ty.shape, data)?])
+    }
+    fn storage(&self) -> Storage {
+        Storage::Strided
+    }
+    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+        let kernel = Move {
+            dims: site.output.dims.clone(),
+            x: self
+                .perm
+                .iter()
+                .map(|&a| site.inputs[0].strides[a] as isize)
+                .collect(),
+            out: site.output.strides.clone(),
+        };
+        let mut jobs = Jobs::default();
+        jobs.push(
+            kernel.simplified(),
+            vec![Pointer::Input(0, 0), Pointer::Output(0)],
+        );
+        Ok(jobs)
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " perm={:?}", self.perm)

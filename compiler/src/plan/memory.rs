@@ -1,1 +1,227 @@
-//! (in work)
+//! Addresses: lifetimes of buffers, results written over inputs, and packing into one arena.
+//!
+//! Packing is greedy by size: the largest buffer first, each at the lowest address where it meets no buffer that is
+//! alive at the same time (Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
+
+use super::layout::{BufferId, Layout, Place};
+use super::lower::{self, Program};
+use super::{ALIGNMENT, Argument, Binding, Plan, Run, Space, Step};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::Kernel;
+use crate::tensor::{Shape, TensorType};
+
+/// Most bytes of an arena: with weights and code, all must fit into 4 GiB.
+const MAX_ARENA: usize = 3 << 30;
+
+/// First and last step at which a buffer is alive.
+type Lifetime = Option<(usize, usize)>;
+
+/// Gives every buffer an address and every step its arguments.
+pub(super) fn place(program: Program, layout: Layout) -> Result<Plan> {
+    let sizes: Vec<usize> = layout
+        .buffers
+        .iter()
+        .map(|b| (b.elements * 4).next_multiple_of(ALIGNMENT))
+        .collect();
+    let mut lifetimes = lifetimes(&program, sizes.len());
+    let owner = merge_in_place(&program, &layout, &mut lifetimes);
+    let (offsets, arena_bytes) = pack(&sizes, &lifetimes);
+    if arena_bytes > MAX_ARENA {
+        return Err(Error::new(ErrorKind::TooLarge {
+            what: "the memory for activations in bytes".into(),
+            found: arena_bytes as u64,
+            limit: MAX_ARENA as u64,
+        })
+        .help("use a smaller --input-shape"));
+    }
+    let steps_count = program.steps.len();
+    let lower_bound_bytes = (0..steps_count)
+        .map(|step| alive(&sizes, &lifetimes, step))
+        .max()
+        .unwrap_or(0);
+    let address = |buffer: BufferId| offsets[find(&owner, buffer.0)];
+    let binding = |(name, place): (String, Place)| Binding {
+        name,
+        offset: address(place.buffer) + place.offset * 4,
+        ty: TensorType {
+            shape: Shape::new(place.view.dims),
+            dtype: place.view.dtype,
+        },
+    };
+    let run = |run: lower::Run| Run {
+        kernel: run.kernel,
+        name: run.name,
+        flops: run.flops,
+        arguments: run
+            .arguments
+            .into_iter()
+            .map(|argument| match argument {
+                lower::Argument::Weights(offset) => Argument {
+                    space: Space::Weights,
+                    offset,
+                    advance: 0,
+                },
+                lower::Argument::Buffer {
+                    buffer,
+                    offset,
+                    advance,
+                } => Argument {
+                    space: Space::Arena,
+                    offset: address(buffer) + offset * 4,
+                    advance: advance * 4,
+                },
+            })
+            .collect(),
+    };
+    Ok(Plan {
+        steps: program
+            .steps
+            .into_iter()
+            .map(|step| match step {
+                lower::Step::Run(r) => Step::Run(run(r)),
+                lower::Step::Loop { count, body } => Step::Loop {
+                    count,
+                    body: body.into_iter().map(run).collect(),
+                },
+            })
+            .collect(),
+        inputs: program.inputs.into_iter().map(binding).collect(),
+        outputs: program.outputs.into_iter().map(binding).collect(),
+        kernels: program.kernels,
+        weights: program.weights,
+        arena_bytes,
+        lower_bound_bytes,
+    })
+}
+
+/// Lifetimes by step. Inputs are alive before the first step, outputs after the last; what a loop touches is alive
+/// during all of it.
+fn lifetimes(program: &Program, buffers: usize) -> Vec<Lifetime> {
+    let mut lifetimes = vec![None; buffers];
+    let mut touch = |buffer: BufferId, step: usize| {
+        let life: &mut Lifetime = &mut lifetimes[buffer.0];
+        *life = Some(life.map_or((step, step), |(a, b)| (a.min(step), b.max(step))));
+    };
+    for (step, content) in program.steps.iter().enumerate() {
+        for argument in content.runs().iter().flat_map(|run| &run.arguments) {
+            if let lower::Argument::Buffer { buffer, .. } = argument {
+                touch(*buffer, step);
+            }
+        }
+    }
+    program
+        .inputs
+        .iter()
+        .for_each(|(_, place)| touch(place.buffer, 0));
+    program
+        .outputs
+        .iter()
+        .for_each(|(_, place)| touch(place.buffer, program.steps.len()));
+    lifetimes
+}
+
+fn find(owner: &[usize], buffer: usize) -> usize {
+    if owner[buffer] == buffer {
+        buffer
+    } else {
+        find(owner, owner[buffer])
+    }
+}
+
+/// Lets a result lie over an input that dies at the same step, where the kernel allows it. Gives the buffer that
+/// each buffer lies in.
+fn merge_in_place(program: &Program, layout: &Layout, lifetimes: &mut [Lifetime]) -> Vec<usize> {
+    let mut owner: Vec<usize> = (0..lifetimes.len()).collect();
+    for (step, content) in program.steps.iter().enumerate() {
+        let lower::Step::Run(run) = content else { continue };
+        let Some((out, candidates)) = overwritable(&program.kernels[run.kernel.0], run) else {
+            continue;
+        };
+        for input in candidates {
+            let (a, b) = (find(&owner, input.0), find(&owner, out.0));
+            let dies = a != b && lifetimes[a].is_some_and(|(_, end)| end == step);
+            let born = lifetimes[b].is_some_and(|(start, _)| start == step);
+            if dies && born && layout.buffers[input.0].elements == layout.buffers[out.0].elements {
+                let (start, end) = (
+                    lifetimes[a].map_or(step, |l| l.0),
+                    lifetimes[b].map_or(step, |l| l.1),
+                );
+                owner[b] = a;
+                lifetimes[a] = Some((start, end));
+                lifetimes[b] = None;
+                break;
+            }
+        }
+    }
+    owner
+}
+
+/// The buffer that a kernel writes, and those that it reads only at the position that it is about to write.
+fn overwritable(kernel: &Kernel, run: &lower::Run) -> Option<(BufferId, Vec<BufferId>)> {
+    let (out, same) = kernel.in_place();
+    let at = |i: usize| match run.arguments[i] {
+        lower::Argument::Buffer { buffer, offset, .. } => Some((buffer, offset)),
+        lower::Argument::Weights(_) => None,
+    };
+    let (buffer, offset) = at(out)?;
+    let fits = |i: &usize| {
+        at(*i)
+            .filter(|(b, o)| *o == offset && *b != buffer)
+            .map(|(b, _)| b)
+    };
+    // What the kernel also reads elsewhere must not be overwritten.
+    let others: Vec<BufferId> = (0..run.arguments.len())
+        .filter(|i| !same.contains(i))
+        .filter_map(|i| at(i).map(|a| a.0))
+        .collect();
+    Some((
+        buffer,
+        same.iter()
+            .filter_map(fits)
+            .filter(|b| !others.contains(b))
+            .collect(),
+    ))
+}
+
+/// Bytes alive at a step.
+fn alive(sizes: &[usize], lifetimes: &[Lifetime], step: usize) -> usize {
+    sizes
+        .iter()
+        .zip(lifetimes)
+        .filter(|(_, l)| l.is_some_and(|(a, b)| a <= step && step <= b))
+        .map(|(s, _)| s)
+        .sum()
+}
+
+/// Offsets of all buffers that have a lifetime of their own, and the bytes they need together.
+fn pack(sizes: &[usize], lifetimes: &[Lifetime]) -> (Vec<usize>, usize) {
+    let mut order: Vec<usize> = (0..sizes.len()).filter(|&i| lifetimes[i].is_some()).collect();
+    order.sort_by_key(|&i| (std::cmp::Reverse(sizes[i]), lifetimes[i], i));
+    let mut offsets = vec![0; sizes.len()];
+    let mut placed: Vec<usize> = Vec::new();
+    let mut total = 0;
+    for &i in &order {
+        let overlaps = |j: &usize| match (lifetimes[i], lifetimes[*j]) {
+            (Some((a, b)), Some((c, d))) => a <= d && c <= b,
+            _ => false,
+        };
+        let mut taken: Vec<(usize, usize)> = placed
+            .iter()
+            .copied()
+            .filter(overlaps)
+            .map(|j| (offsets[j], offsets[j] + sizes[j]))
+            .collect();
+        taken.sort_unstable();
+        let mut at = 0;
+        for (from, to) in taken {
+            if at + sizes[i] <= from {
+                break;
+            }
+            at = at.max(to);
+        }
+        offsets[i] = at;
+        total = total.max(at + sizes[i]);
+        placed.push(i);
+    }
+    (offsets, total)
+}

@@ -123,6 +123,8 @@ impl Plan {
 /// # Errors
 /// When the model does not fit into 32-bit memory, or the graph breaks an invariant.
 pub fn plan(graph: &Graph) -> Result<Plan> {
-    let _ = graph;
-    Err(crate::error::Error::internal("planning is not there yet"))
+    let order = schedule::schedule(graph);
+    let mut layout = layout::Layout::default();
+    let program = lower::lower(graph, &order, &mut layout)?;
+    memory::place(program, layout)
 }

@@ -1,0 +1,243 @@
+//! Recognises a file by its bytes and opens what is inside.
+
+use super::hdf5::Store;
+use super::json;
+use crate::error::{Error, ErrorKind, Result};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
+use zip::{CompressionMethod, ZipArchive};
+
+const HDF5_MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// Most members of a `.keras` archive; Keras writes three, and a few more for vocabularies.
+const MAX_MEMBERS: usize = 10_000;
+
+/// Compressed weights may expand by [`MAX_EXPANSION`] above this many bytes.
+const EXPANSION_FLOOR: u64 = 256 << 20;
+const MAX_EXPANSION: u64 = 100;
+
+const SAVE_AGAIN: &str = "load it in Python and save it with model.save('model.keras')";
+
+/// What a file holds.
+pub(super) enum Container {
+    /// A `.h5` file: a model, or weights alone.
+    Hdf5(Store),
+    /// A `.keras` archive.
+    Keras {
+        /// `config.json`.
+        config: Value,
+        /// `metadata.json`, if there is one.
+        metadata: Option<Value>,
+        /// `model.weights.h5`, if there is one.
+        weights: Option<Store>,
+    },
+    /// An architecture alone.
+    Json(Value),
+}
+
+/// Opens a file.
+pub(super) fn open(path: &Path) -> Result<Container> {
+    let metadata = std::fs::metadata(path).map_err(io)?;
+    if metadata.is_dir() {
+        return Err(folder(path));
+    }
+    let mut file = File::open(path).map_err(io)?;
+    let length = metadata.len();
+    let mut head = Vec::new();
+    (&mut file).take(4096).read_to_end(&mut head).map_err(io)?;
+    file.seek(SeekFrom::Start(0)).map_err(io)?;
+    if head.is_empty() {
+        return Err(Error::malformed("the file is empty"));
+    }
+    if is_hdf5(&head) {
+        return Ok(Container::Hdf5(Store::open(file, 0, length)?));
+    }
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return archive(file, length);
+    }
+    if let Some(what) = foreign(&head, path) {
+        return Err(Error::malformed(format!("this is {what}, not a Keras model")).help(SAVE_AGAIN));
+    }
+    let text = head
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(&head)
+        .trim_ascii_start();
+    if text.starts_with(b"{") || text.starts_with(b"[") {
+        return architecture(file, length);
+    }
+    Err(
+        Error::malformed("this is neither an HDF5 file nor a .keras archive nor JSON")
+            .help("if the download was cut short or went through a text conversion, fetch it again"),
+    )
+}
+
+/// The signature stands at the start, or behind a user block whose size is a power of two.
+fn is_hdf5(head: &[u8]) -> bool {
+    let at = |offset: usize| {
+        head.get(offset..)
+            .is_some_and(|rest| rest.starts_with(HDF5_MAGIC))
+    };
+    [0, 512, 1024, 2048].into_iter().any(at)
+}
+
+/// Names the format of a file that is no Keras model.
+fn foreign(head: &[u8], path: &Path) -> Option<&'static str> {
+    if head.get(4..8) == Some(b"TFL3") {
+        return Some("a TensorFlow Lite model");
+    }
+    if head.starts_with(b"\x1f\x8b") || head.starts_with(b"BZh") || head.starts_with(b"\xfd7zXZ") {
+        return Some("a compressed file that must be unpacked first");
+    }
+    if head.starts_with(b"\x80\x02") || head.starts_with(b"\x80\x03") || head.starts_with(b"\x80\x04") {
+        return Some("a Python pickle");
+    }
+    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "tflite" => Some("a TensorFlow Lite model"),
+        "pb" => Some("a TensorFlow graph"),
+        "onnx" => Some("an ONNX model"),
+        "pt" | "pth" => Some("a PyTorch model"),
+        "safetensors" => Some("a safetensors file"),
+        _ => None,
+    }
+}
+
+fn folder(path: &Path) -> Error {
+    let has = |name: &str| path.join(name).exists();
+    let error = if has("saved_model.pb") {
+        Error::malformed("this is a TensorFlow SavedModel folder, not a Keras model")
+    } else if has("config.json") && has("model.weights.h5") {
+        let error = Error::malformed("this is an unpacked .keras archive");
+        return error.help("give config.json as the model and model.weights.h5 with --weights");
+    } else {
+        Error::malformed("this is a folder")
+    };
+    error.help(SAVE_AGAIN)
+}
+
+/// Reads a `.keras` archive. Nothing is ever unpacked to a disk.
+fn archive(file: File, length: u64) -> Result<Container> {
+    let mut zip = ZipArchive::new(file).map_err(bad_zip)?;
+    check_names(&zip)?;
+    let Some(config) = document(&mut zip, "config.json")? else {
+        let torch = zip.file_names().flatten().any(|name| name.ends_with("data.pkl"));
+        let npz = zip.file_names().flatten().any(|name| name.ends_with(".npy"));
+        return Err(match (torch, npz) {
+            (true, _) => Error::malformed("this is a PyTorch model, not a Keras model"),
+            (_, true) => Error::malformed("this is a NumPy archive, not a Keras model"),
+            _ => Error::malformed("the archive has no config.json, so it is no .keras file"),
+        }
+        .help(SAVE_AGAIN));
+    };
+    let metadata = document(&mut zip, "metadata.json")?;
+    let weights = weights(zip, length)?;
+    Ok(Container::Keras {
+        config,
+        metadata,
+        weights,
+    })
+}
+
+/// A member that would be written elsewhere when unpacked marks an archive that means no good.
+fn check_names(zip: &ZipArchive<File>) -> Result<()> {
+    if zip.len() > MAX_MEMBERS {
+        return Err(Error::new(ErrorKind::TooLarge {
+            what: "the number of members of the archive".to_owned(),
+            found: zip.len() as u64,
+            limit: MAX_MEMBERS as u64,
+        }));
+    }
+    for name in zip.file_names() {
+        let name = name.map_err(bad_zip)?;
+        let parts = name.split(['/', '\\']);
+        if name.starts_with(['/', '\\']) || name.contains(':') || parts.into_iter().any(|part| part == "..") {
+            return Err(Error::malformed(format!(
+                "the archive has a member {name:?} outside of itself"
+            )));
+        }
+    }
+    if zip.has_duplicate_names() {
+        return Err(Error::malformed("the archive has two members of one name"));
+    }
+    Ok(())
+}
+
+/// Reads a JSON member; `None` if there is none.
+fn document(zip: &mut ZipArchive<File>, name: &str) -> Result<Option<Value>> {
+    let Some(index) = zip.index_for_name(name) else {
+        return Ok(None);
+    };
+    let member = zip.by_index(index).map_err(bad_zip)?;
+    json::check_size(member.size(), name)?;
+    let mut bytes = Vec::new();
+    // The size in the archive's directory is a claim.
+    let read = member.take(json::MAX_JSON + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Error::malformed(format!("{name}: {error}")))?;
+    json::check_size(bytes.len() as u64, name)?;
+    text(bytes, name)
+        .and_then(|text| json::parse(&text, name))
+        .map(Some)
+}
+
+fn weights(mut zip: ZipArchive<File>, length: u64) -> Result<Option<Store>> {
+    const NAME: &str = "model.weights.h5";
+    let Some(index) = zip.index_for_name(NAME) else {
+        for (other, what) in [
+            ("model.weights.npz", "as NumPy archive"),
+            ("model.weights.json", "in shards"),
+        ] {
+            if zip.index_for_name(other).is_some() {
+                let error = Error::malformed(format!("the archive holds its weights {what} ({other})"));
+                return Err(error.help("save it again with weights as HDF5, model.save('model.keras')"));
+            }
+        }
+        return Ok(None);
+    };
+    let damaged = |error: std::io::Error| Error::malformed(format!("{NAME}: {error}"));
+    let mut member = zip.by_index(index).map_err(bad_zip)?;
+    let size = member.size();
+    let limit = EXPANSION_FLOOR.max(length.saturating_mul(MAX_EXPANSION));
+    if size > limit {
+        return Err(Error::new(ErrorKind::TooLarge {
+            what: format!("the unpacked size of {NAME} in bytes"),
+            found: size,
+            limit,
+        }));
+    }
+    let start = member.data_start();
+    if let (CompressionMethod::Stored, Some(start)) = (member.compression(), start) {
+        // Keras stores without compression: read in place. This pass checks the checksum.
+        let found = std::io::copy(&mut member, &mut std::io::sink()).map_err(damaged)?;
+        drop(member);
+        return Store::open(zip.into_inner(), start, found).map(Some);
+    }
+    let mut bytes = Vec::new();
+    member.take(limit).read_to_end(&mut bytes).map_err(damaged)?;
+    let length = bytes.len() as u64;
+    Store::open(Cursor::new(bytes), 0, length).map(Some)
+}
+
+fn architecture(mut file: File, length: u64) -> Result<Container> {
+    json::check_size(length, "the architecture")?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(io)?;
+    let value = json::parse(&text(bytes, "the architecture")?, "the architecture")?;
+    if value.get("modelTopology").is_some() {
+        let error = Error::malformed("this is a TensorFlow.js model, not a Keras model");
+        return Err(error.help("convert the Keras model that it was made from"));
+    }
+    Ok(Container::Json(value))
+}
+
+fn text(bytes: Vec<u8>, what: &str) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| Error::malformed(format!("{what} is not UTF-8 text")))
+}
+
+fn io(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Io(error.to_string()))
+}
+
+fn bad_zip(error: zip::result::ZipError) -> Error {
+    Error::malformed(format!("the archive is damaged: {error}"))
+}

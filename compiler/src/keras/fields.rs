@@ -1,0 +1,455 @@
+//! Typed reading of a config, with a memory of what was read.
+
+use super::config::{Config, KerasDType, Rule, rule};
+use super::dtype;
+use super::object::Object;
+use crate::error::{Collector, Error, ErrorKind, Errors, Result};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// Most numbers that one list in a config may hold.
+const MAX_LIST: usize = 1 << 20;
+
+/// One reading of a [`Config`]. Every getter marks its key as read; [`Fields::finish`] reports the rest.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    config: &'a Config,
+    read: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(config: &'a Config) -> Self {
+        Self {
+            config,
+            read: RefCell::default(),
+        }
+    }
+
+    /// The raw value; `None` when the key is absent. Null is a value here.
+    pub fn value(&self, key: &str) -> Option<&'a Value> {
+        self.read.borrow_mut().insert(key.to_owned());
+        self.config.values().get(key)
+    }
+    /// Marks keys as read whose value cannot matter to the caller. Say why at the call.
+    pub fn ignore(&self, keys: &[&str]) {
+        self.read
+            .borrow_mut()
+            .extend(keys.iter().map(|&key| key.to_owned()));
+    }
+    /// Accepts an absent or null key or one of `allowed`; refuses any other value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnsupportedValue`].
+    pub fn only(&self, key: &str, allowed: &[Value]) -> Result<()> {
+        match self.present(key) {
+            Some(value) if !allowed.contains(value) => Err(self.unsupported(key)),
+            _ => Ok(()),
+        }
+    }
+    /// An error at this field that shows its value.
+    pub fn unsupported(&self, key: &str) -> Error {
+        let value = shown(self.value(key).unwrap_or(&Value::Null));
+        self.config.error_at(key, ErrorKind::UnsupportedValue { value })
+    }
+    /// The value unless it is absent or null.
+    fn present(&self, key: &str) -> Option<&'a Value> {
+        self.value(key).filter(|value| !value.is_null())
+    }
+    fn required(&self, key: &str) -> Result<&'a Value> {
+        match self.value(key) {
+            Some(Value::Null) => Err(self.unsupported(key)),
+            Some(value) => Ok(value),
+            None => Err(self.config.error_at(key, ErrorKind::MissingField)),
+        }
+    }
+    /// Reads a required value with `parse`, which gives `None` for what it does not understand.
+    fn parse<T>(&self, key: &str, parse: impl Fn(&'a Value) -> Option<T>) -> Result<T> {
+        parse(self.required(key)?).ok_or_else(|| self.unsupported(key))
+    }
+    fn parse_opt<T>(&self, key: &str, parse: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>> {
+        match self.present(key) {
+            Some(value) => parse(value).map(Some).ok_or_else(|| self.unsupported(key)),
+            None => Ok(None),
+        }
+    }
+    /// Absent gives the default; null is refused, since the caller's default need not be Python's `None`.
+    fn parse_or<T>(&self, key: &str, default: T, parse: impl Fn(&'a Value) -> Option<T>) -> Result<T> {
+        match self.value(key) {
+            Some(value) => parse(value).ok_or_else(|| self.unsupported(key)),
+            None => Ok(default),
+        }
+    }
+
+    /// A required bool.
+    ///
+    /// # Errors
+    /// When it is missing or anything else; so for every getter below.
+    pub fn bool(&self, key: &str) -> Result<bool> {
+        self.parse(key, boolean)
+    }
+    /// A bool with a default for an absent key.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn bool_or(&self, key: &str, default: bool) -> Result<bool> {
+        self.parse_or(key, default, boolean)
+    }
+    /// A required number; infinities are numbers, NaN is not.
+    ///
+    /// # Errors
+    /// When it is missing or anything else.
+    pub fn f64(&self, key: &str) -> Result<f64> {
+        self.parse(key, number)
+    }
+    /// A number; `None` when absent or null.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn opt_f64(&self, key: &str) -> Result<Option<f64>> {
+        self.parse_opt(key, number)
+    }
+    /// A number with a default for an absent key; null is refused.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn f64_or(&self, key: &str, default: f64) -> Result<f64> {
+        self.parse_or(key, default, number)
+    }
+    /// A required integer that is not negative.
+    ///
+    /// # Errors
+    /// When it is missing or anything else.
+    pub fn usize(&self, key: &str) -> Result<usize> {
+        self.parse(key, natural)
+    }
+    /// An integer that is not negative; `None` when absent or null.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn opt_usize(&self, key: &str) -> Result<Option<usize>> {
+        self.parse_opt(key, natural)
+    }
+    /// An integer that is not negative with a default for an absent key; null is refused.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn usize_or(&self, key: &str, default: usize) -> Result<usize> {
+        self.parse_or(key, default, natural)
+    }
+    /// A required integer of either sign, such as an axis.
+    ///
+    /// # Errors
+    /// When it is missing or anything else.
+    pub fn i64(&self, key: &str) -> Result<i64> {
+        self.parse(key, integer)
+    }
+    /// An integer of either sign; `None` when absent or null.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn opt_i64(&self, key: &str) -> Result<Option<i64>> {
+        self.parse_opt(key, integer)
+    }
+    /// An integer of either sign with a default for an absent key; null is refused.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn i64_or(&self, key: &str, default: i64) -> Result<i64> {
+        self.parse_or(key, default, integer)
+    }
+    /// A required string.
+    ///
+    /// # Errors
+    /// When it is missing or anything else.
+    pub fn str(&self, key: &str) -> Result<&'a str> {
+        self.parse(key, Value::as_str)
+    }
+    /// A string; `None` when absent or null.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn opt_str(&self, key: &str) -> Result<Option<&'a str>> {
+        self.parse_opt(key, Value::as_str)
+    }
+    /// A string out of a table, as what the table gives for it. An absent or null key takes `default`;
+    /// without a default it is an error. Case does not matter, as in Keras' `"SAME"`.
+    ///
+    /// # Errors
+    /// When it is not in the table.
+    pub fn choice<T: Copy>(&self, key: &str, table: &[(&str, T)], default: Option<T>) -> Result<T> {
+        if let (None, Some(default)) = (self.present(key), default) {
+            return Ok(default);
+        }
+        let found = |value: &Value| {
+            let text = value.as_str()?;
+            let row = table.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+            row.map(|(_, meaning)| *meaning)
+        };
+        self.parse(key, found).map_err(|error| {
+            let names: Vec<_> = table.iter().map(|(name, _)| format!("{name:?}")).collect();
+            error.help(format!("it can be {}", names.join(", ")))
+        })
+    }
+    /// `N` positive integers, from a list of `N` or from one number that is repeated.
+    ///
+    /// # Errors
+    /// When it is missing or anything else.
+    pub fn tuple<const N: usize>(&self, key: &str) -> Result<[usize; N]> {
+        self.parse(key, tuple)
+    }
+    /// The same with a default for an absent or null key.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn tuple_or<const N: usize>(&self, key: &str, default: [usize; N]) -> Result<[usize; N]> {
+        Ok(self.parse_opt(key, tuple)?.unwrap_or(default))
+    }
+    /// `[[before, after]; N]` from a number, from `N` numbers or from `N` pairs, as ZeroPadding2D and
+    /// Cropping2D take them. With `N` = 1 also from one pair.
+    ///
+    /// # Errors
+    /// When it is missing or anything else.
+    pub fn sides<const N: usize>(&self, key: &str) -> Result<[[usize; 2]; N]> {
+        self.parse(key, sides)
+    }
+    /// A list of signed integers; a single number is a list of one.
+    ///
+    /// # Errors
+    /// When it is missing or anything else.
+    pub fn ints(&self, key: &str) -> Result<Vec<i64>> {
+        self.parse(key, |value| match value {
+            Value::Array(items) if items.len() <= MAX_LIST => items.iter().map(integer).collect(),
+            value => Some(vec![integer(value)?]),
+        })
+    }
+    /// A list of numbers (also nested, then flattened); a single number is a list of one.
+    ///
+    /// # Errors
+    /// When it is missing or anything else.
+    pub fn floats(&self, key: &str) -> Result<Vec<f64>> {
+        self.parse(key, |value| {
+            let mut found = Vec::new();
+            flatten(value, &mut found)?;
+            Some(found)
+        })
+    }
+    /// A shape with open dimensions, as in `batch_shape`; `None` when absent or null.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn shape(&self, key: &str) -> Result<Option<Vec<Option<usize>>>> {
+        self.parse_opt(key, |value| {
+            let extent = |d: &Value| {
+                if d.is_null() {
+                    Some(None)
+                } else {
+                    natural(d).map(Some)
+                }
+            };
+            list(value)?.iter().map(extent).collect()
+        })
+    }
+    /// A serialized object; `None` when absent or null.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn object(&self, key: &str) -> Result<Option<Object>> {
+        self.parse_opt(key, |value| {
+            Object::parse(value, |values| self.config.inner(key, values))
+        })
+    }
+    /// The element type that a key (`dtype`, `output_dtype`) names, directly or as a policy; `None`
+    /// when absent or null.
+    ///
+    /// # Errors
+    /// When it names none that numbers can have here.
+    pub fn dtype(&self, key: &str) -> Result<Option<KerasDType>> {
+        self.parse_opt(key, |value| dtype::element(dtype::policy_name(value)?))
+    }
+    /// Refuses every key that nobody read and that is not known to have no influence on inference.
+    /// Null is Python's `None`, an option that was not given.
+    ///
+    /// # Errors
+    /// One per such key.
+    pub fn finish(self) -> Result<(), Errors> {
+        let read = self.read.borrow();
+        let mut problems = Collector::default();
+        for (key, value) in self.config.values() {
+            if read.contains(key) || value.is_null() {
+                continue;
+            }
+            match rule(key) {
+                Some(Rule::Anything) => {}
+                Some(Rule::Only(allowed)) if allowed.contains(value) => {}
+                Some(Rule::Only(_)) => {
+                    let value = shown(value);
+                    problems.push(self.config.error_at(key, ErrorKind::UnsupportedValue { value }));
+                }
+                None => {
+                    let value = shown(value);
+                    problems.push(self.config.error_at(key, ErrorKind::UnknownField { value }));
+                }
+            }
+        }
+        problems.finish(())
+    }
+}
+
+/// A value as an error shows it: JSON text, cut when long.
+pub(super) fn shown(value: &Value) -> String {
+    const LIMIT: usize = 120;
+    let text = value.to_string();
+    match text.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        // Keras 1 and some converters write Python's ints.
+        Value::Number(n) if n.as_u64() == Some(0) => Some(false),
+        Value::Number(n) if n.as_u64() == Some(1) => Some(true),
+        _ => None,
+    }
+}
+
+/// Python writes infinities as bare words, which `json::parse` turns into strings.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(n) => n.as_f64(),
+        Value::String(text) if text == "Infinity" => Some(f64::INFINITY),
+        Value::String(text) if text == "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
+
+/// An integer, also one that was written as `2.0`.
+fn integer(value: &Value) -> Option<i64> {
+    let exact = |f: f64| (f.fract() == 0.0 && f.abs() < 9e15).then_some(f as i64);
+    value.as_i64().or_else(|| value.as_f64().and_then(exact))
+}
+
+fn natural(value: &Value) -> Option<usize> {
+    usize::try_from(integer(value)?).ok()
+}
+
+/// A JSON list, or Keras 3's tuple.
+fn list(value: &Value) -> Option<&Vec<Value>> {
+    match value {
+        Value::Array(items) => Some(items),
+        Value::Object(map) if map.get("class_name")?.as_str()? == "__tuple__" => map.get("items")?.as_array(),
+        _ => None,
+    }
+}
+
+fn tuple<const N: usize>(value: &Value) -> Option<[usize; N]> {
+    let positive = |v: &Value| natural(v).filter(|&n| n > 0);
+    match list(value) {
+        Some(items) => {
+            let numbers: Option<Vec<_>> = items.iter().map(positive).collect();
+            numbers?.try_into().ok()
+        }
+        None => Some([positive(value)?; N]),
+    }
+}
+
+fn sides<const N: usize>(value: &Value) -> Option<[[usize; 2]; N]> {
+    let pair = |v: &Value| match list(v) {
+        Some(items) => {
+            let numbers: Option<Vec<_>> = items.iter().map(natural).collect();
+            numbers?.try_into().ok()
+        }
+        None => natural(v).map(|n| [n, n]),
+    };
+    let Some(items) = list(value) else {
+        return Some([pair(value)?; N]);
+    };
+    if N == 1 && items.len() == 2 {
+        return Some([pair(value)?; N]);
+    }
+    let pairs: Option<Vec<_>> = items.iter().map(pair).collect();
+    pairs?.try_into().ok()
+}
+
+fn flatten(value: &Value, found: &mut Vec<f64>) -> Option<()> {
+    match list(value) {
+        Some(items) => items.iter().try_for_each(|item| flatten(item, found)),
+        None => {
+            found.push(number(value)?);
+            (found.len() <= MAX_LIST).then_some(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn config(value: Value) -> Config {
+        let Value::Object(map) = value else {
+            panic!("an object")
+        };
+        Config::new("conv_3", "Conv1D", map)
+    }
+
+    #[test]
+    fn numbers_tuples_and_sides() {
+        let config = config(json!({
+            "a": 3, "b": [1, 2], "c": [[1, 2], [3, 4]], "d": 2.0, "e": "Infinity", "f": [3, 4],
+            "g": {"class_name": "__tuple__", "items": [5, 6]}, "h": [null, 28, 28],
+        }));
+        let f = config.fields();
+        assert_eq!(f.tuple("a"), Ok([3, 3]));
+        assert_eq!(f.tuple("b"), Ok([1, 2]));
+        assert_eq!(f.tuple("g"), Ok([5, 6]));
+        assert_eq!(f.sides("c"), Ok([[1, 2], [3, 4]]));
+        assert_eq!(f.sides("a"), Ok([[3, 3], [3, 3]]));
+        assert_eq!(f.sides("f"), Ok([[3, 3], [4, 4]]));
+        assert_eq!(f.sides("f"), Ok([[3, 4]]));
+        assert_eq!(f.usize("d"), Ok(2));
+        assert_eq!(f.f64("e"), Ok(f64::INFINITY));
+        assert_eq!(f.shape("h"), Ok(Some(vec![None, Some(28), Some(28)])));
+        assert_eq!(f.opt_usize("missing"), Ok(None));
+    }
+
+    #[test]
+    fn errors_name_layer_field_value_and_choices() {
+        let config =
+            config(json!({"padding": "causal", "layer": {"class_name": "Dense", "config": {"units": -1}}}));
+        let f = config.fields();
+        let error = f.choice("padding", &[("same", 0), ("valid", 1)], None);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            r#"layer "conv_3" (Conv1D): padding: value "causal" is not supported; it can be "same", "valid""#
+        );
+        let inner = f.object("layer").unwrap().unwrap();
+        assert_eq!(
+            inner.config.fields().usize("units").unwrap_err().to_string(),
+            r#"layer "conv_3" (Conv1D): layer.units: value -1 is not supported"#
+        );
+        assert_eq!(
+            f.bool("use_bias").unwrap_err().to_string(),
+            r#"layer "conv_3" (Conv1D): use_bias: field is missing"#
+        );
+    }
+
+    #[test]
+    fn what_nobody_read_is_refused() {
+        let config = config(json!({
+            "name": "x", "kernel_initializer": {"class_name": "Zeros", "config": {}}, "sparse": false,
+            "future": null, "time_major": true, "wobble": 3, "filters": 4,
+        }));
+        let f = config.fields();
+        assert_eq!(f.usize("filters"), Ok(4));
+        let errors = f.finish().unwrap_err().to_string();
+        assert_eq!(
+            errors,
+            "layer \"conv_3\" (Conv1D): time_major: value true is not supported\n\
+             layer \"conv_3\" (Conv1D): wobble: field is not known (value 3)"
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! HDF5 files: groups, string attributes and numbers. The only place that knows `hdf5-pure`.
+//!
+//! Files are not trusted. Before a dataset is read, its declared size is checked against what the
+//! file can hold, so that a few bytes cannot ask for gigabytes; links that lead out of the file and
+//! storage outside of it are not followed.
+
+use super::numbers::{self, Encoding};
+use super::source::Section;
+use crate::error::{Error, ErrorKind, Result};
+use crate::tensor::{Shape, Tensor};
+use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FormatError, Group};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io::{Read, Seek};
+
+/// Most bytes of weights in one file: what a 32-bit address space can hold.
+const MAX_BYTES: u64 = 4 << 30;
+
+/// Declared sizes up to this are believed; above it data may expand by [`MAX_EXPANSION`].
+const EXPANSION_FLOOR: u64 = 256 << 20;
+const MAX_EXPANSION: u64 = 100;
+
+/// Most links that one path may follow; Keras nests far less.
+const MAX_DEPTH: usize = 64;
+
+/// What the weights code asks of an HDF5 file. Paths are relative to the root, joined with `/`;
+/// the root is the empty path.
+pub(super) trait Tree {
+    /// The strings of an attribute of a group, one for a scalar; `None` if group or attribute is absent.
+    fn strings(&self, group: &str, name: &str) -> Result<Option<Vec<String>>>;
+    /// Names of the groups in a group, in the order of the file; empty if there is no such group.
+    fn groups(&self, group: &str) -> Result<Vec<String>>;
+    /// Names of the datasets in a group; empty if there is no such group.
+    fn datasets(&self, group: &str) -> Result<Vec<String>>;
+    /// The numbers of a dataset; `None` if there is none at that path.
+    fn tensor(&self, path: &str) -> Result<Option<Tensor>>;
+}
+
+/// An open file.
+pub(super) struct Store {
+    length: u64,
+    /// Declared bytes of all datasets read so far.
+    read: Cell<u64>,
+    groups: RefCell<HashMap<String, Option<Group>>>,
+}
+
+impl Store {
+    /// Opens `length` bytes from `start` on.
+    pub(super) fn open<R: Read + Seek + Send + 'static>(reader: R, start: u64, length: u64) -> Result<Self> {
+        let file = File::from_source(Section::new(reader, start, length)).map_err(damaged)?;
+        let groups = HashMap::from([(String::new(), Some(file.root()))]);
+        Ok(Self {
+            length,
+            read: Cell::new(0),
+            groups: RefCell::new(groups),
+        })
+    }
+
+    /// The group at a path, remembered.
+    fn group(&self, path: &str) -> Result<Option<Group>> {
+        if let Some(found) = self.groups.borrow().get(path) {
+            return Ok(found.clone());
+        }
+        if path.split('/').count() > MAX_DEPTH {
+            return Err(Error::malformed("groups are nested too deeply"));
+        }
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let found = match self.group(parent)? {
+            Some(parent) => present(parent.group(name))?,
+            None => None,
+        };
+        self.groups.borrow_mut().insert(path.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// Refuses a dataset whose declared size the file cannot justify.
+    fn check_size(&self, shape: &Shape, element: u64) -> Result<()> {
+        let bytes = (shape.count() as u64).saturating_mul(element);
+        let total = self.read.get().saturating_add(bytes);
+        self.read.set(total);
+        let limit = MAX_BYTES.min(EXPANSION_FLOOR + self.length.saturating_mul(MAX_EXPANSION));
+        if total <= limit {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::TooLarge {
+            what: "the declared size of the weights in bytes".to_owned(),
+            found: total,
+            limit,
+        }))
+    }
+
+    fn read_tensor(&self, dataset: &Dataset) -> Result<Tensor> {
+        let dims = dataset.shape().map_err(damaged)?;
+        let dims: Option<Vec<_>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
+        let Some(dims) = dims else {
+            return Err(Error::malformed("a dimension of the dataset is too large"));
+        };
+        let shape = Shape::checked(dims)?;
+        let datatype = dataset.datatype().map_err(damaged)?;
+        let Some(encoding) = encoding(&datatype) else {
+            return Err(Error::new(ErrorKind::UnsupportedValue {
+                value: format!("element type {datatype}"),
+            }));
+        };
+        self.check_size(&shape, encoding.width() as u64)?;
+        let bytes = dataset.read_raw().map_err(damaged)?;
+        if bytes.len() != shape.count() * encoding.width() {
+            return Err(Error::malformed(format!(
+                "the dataset holds {} bytes, its shape {shape} needs {}",
+                bytes.len(),
+                shape.count() * encoding.width()
+            )));
+        }
+        Tensor::new(shape, numbers::decode(&bytes, encoding))
+    }
+}
+
+impl Tree for Store {
+    fn strings(&self, group: &str, name: &str) -> Result<Option<Vec<String>>> {
+        let Some(found) = self.group(group)? else {
+            return Ok(None);
+        };
+        let attributes = found.attrs().map_err(damaged)?;
+        match attributes.get(name) {
+            Some(value) => match strings(value) {
+                Some(strings) => Ok(Some(strings)),
+                None => Err(Error::malformed(format!(
+                    "attribute {name} of group /{group} is not text"
+                ))),
+            },
+            // The reader leaves out what it cannot decode.
+            None if found.attr_datatypes().map_err(damaged)?.contains_key(name) => Err(Error::malformed(
+                format!("attribute {name} of group /{group} is damaged"),
+            )),
+            None => Ok(None),
+        }
+    }
+
+    fn groups(&self, path: &str) -> Result<Vec<String>> {
+        let Some(group) = self.group(path)? else {
+            return Ok(Vec::new());
+        };
+        let mut names = Vec::new();
+        for (name, child) in group.iter_groups().map_err(damaged)? {
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}/{name}")
+            };
+            self.groups.borrow_mut().insert(path, Some(child));
+            names.push(name);
+        }
+        Ok(names)
+    }
+
+    fn datasets(&self, path: &str) -> Result<Vec<String>> {
+        match self.group(path)? {
+            Some(group) => group.datasets().map_err(damaged),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn tensor(&self, path: &str) -> Result<Option<Tensor>> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(parent) = self.group(parent)? else {
+            return Ok(None);
+        };
+        match present(parent.dataset(name))? {
+            Some(dataset) => self.read_tensor(&dataset).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The strings of an attribute. `np.array([])` has element type float64: an empty list.
+fn strings(value: &AttrValue) -> Option<Vec<String>> {
+    match value.as_strings() {
+        Some(strings) => Some(strings.to_vec()),
+        None => matches!(value.to_f64s(), Some(numbers) if numbers.is_empty()).then(Vec::new),
+    }
+}
+
+/// How numbers of this type are stored; `None` for types that weights cannot have.
+fn encoding(datatype: &Datatype) -> Option<Encoding> {
+    let little = |order: &DatatypeByteOrder| match order {
+        DatatypeByteOrder::LittleEndian => Some(true),
+        DatatypeByteOrder::BigEndian => Some(false),
+        _ => None,
+    };
+    match datatype {
+        Datatype::FloatingPoint {
+            size,
+            byte_order,
+            layout,
+        } => {
+            let bits = (layout.exponent_size, layout.mantissa_size, layout.exponent_bias);
+            Encoding::float(*size, bits, little(byte_order)?)
+        }
+        Datatype::FixedPoint {
+            size,
+            byte_order,
+            layout,
+        } => Encoding::integer(*size, layout.signed, little(byte_order)?),
+        // h5py's np.bool_.
+        Datatype::Enumeration { base_type, .. } => encoding(base_type),
+        // ml_dtypes' bfloat16, which NumPy and h5py know as two bytes without a meaning.
+        Datatype::Opaque { size: 2, .. } => Some(Encoding::BFloat16 { little: true }),
+        _ => None,
+    }
+}
+
+/// `None` for what is not there.
+fn present<T>(result: Result<T, hdf5_pure::Error>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(hdf5_pure::Error::Format(FormatError::PathNotFound(_))) => Ok(None),
+        Err(hdf5_pure::Error::NotAGroup(_) | hdf5_pure::Error::NotADataset(_)) => Ok(None),
+        Err(error) => Err(damaged(error)),
+    }
+}
+
+fn damaged(error: hdf5_pure::Error) -> Error {
+    Error::malformed(format!("HDF5: {error}"))
+}

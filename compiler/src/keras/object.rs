@@ -1,0 +1,155 @@
+//! Serialized Python objects in all their dialects.
+
+use super::config::Config;
+use super::model::Origin;
+use serde_json::{Map, Value};
+
+/// An object inside a config, in whichever dialect it was written: a plain string,
+/// `{"class_name", "config"}`, or Keras 3's with module and registered name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// The class, or the name of a function (`"relu"`).
+    pub class: String,
+    /// Where the class or function comes from.
+    pub origin: Origin,
+    /// Its arguments; empty for a function.
+    pub config: Config,
+}
+
+impl Object {
+    /// Reads one; `None` when it is none. `config` wraps its arguments.
+    pub(super) fn parse(value: &Value, config: impl FnOnce(Map<String, Value>) -> Config) -> Option<Self> {
+        let map = match value {
+            Value::String(name) => {
+                let (class, origin) = split_package(name);
+                let config = config(Map::new());
+                return Some(Self {
+                    class,
+                    origin,
+                    config,
+                });
+            }
+            Value::Object(map) => map,
+            _ => return None,
+        };
+        let (class, origin) = class_of(map)?;
+        match map.get("config") {
+            // A function: `{"class_name": "function", "config": "relu", …}`.
+            Some(Value::String(name)) => {
+                let (class, packed) = split_package(name);
+                let origin = if packed == Origin::Keras { origin } else { packed };
+                let config = config(Map::new());
+                Some(Self {
+                    class,
+                    origin,
+                    config,
+                })
+            }
+            Some(Value::Object(inner)) => {
+                let config = config(inner.clone());
+                Some(Self {
+                    class,
+                    origin,
+                    config,
+                })
+            }
+            None | Some(Value::Null) => {
+                let config = config(Map::new());
+                Some(Self {
+                    class,
+                    origin,
+                    config,
+                })
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// Class and origin of a serialized object; `None` without a class name.
+pub(super) fn class_of(map: &Map<String, Value>) -> Option<(String, Origin)> {
+    let (class, package) = split_package(map.get("class_name")?.as_str()?);
+    let text = |key: &str| map.get(key).and_then(Value::as_str);
+    let origin = match (text("module"), text("registered_name")) {
+        (Some(module), _) if is_operations(module) => Origin::Operation,
+        (Some(module), _) if is_keras(module) => package,
+        // Functions of the user and classes that are registered without a package.
+        (Some(module), name) => match split_package(name.unwrap_or_default()).1 {
+            Origin::Keras => Origin::Custom(module.to_owned()),
+            packed => packed,
+        },
+        (None, _) => package,
+    };
+    Some((class, origin))
+}
+
+/// `Package>Class` as Keras registers custom classes.
+fn split_package(name: &str) -> (String, Origin) {
+    match name.split_once('>') {
+        Some((package, class)) => (class.to_owned(), Origin::Custom(package.to_owned())),
+        None => (name.to_owned(), Origin::Keras),
+    }
+}
+
+fn is_keras(module: &str) -> bool {
+    let roots = ["keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras"];
+    let under = |root: &&str| {
+        module
+            .strip_prefix(*root)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    roots.iter().any(|root| under(&root))
+}
+
+fn is_operations(module: &str) -> bool {
+    is_keras(module) && module.split('.').any(|part| part == "ops")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(value: Value) -> (String, Origin) {
+        let object = Object::parse(&value, |values| Config::new("", "", values)).unwrap();
+        (object.class, object.origin)
+    }
+
+    #[test]
+    fn every_dialect() {
+        let keras = |class: &str| (class.to_owned(), Origin::Keras);
+        let custom = |class: &str, package: &str| (class.to_owned(), Origin::Custom(package.to_owned()));
+        assert_eq!(parse(json!("relu")), keras("relu"));
+        assert_eq!(parse(json!("Mine>swish")), custom("swish", "Mine"));
+        assert_eq!(
+            parse(json!({"class_name": "LeakyReLU", "config": {"alpha": 0.1}})),
+            keras("LeakyReLU")
+        );
+        assert_eq!(
+            parse(
+                json!({"module": "keras.layers", "class_name": "Dense", "config": {}, "registered_name": null})
+            ),
+            keras("Dense")
+        );
+        assert_eq!(
+            parse(json!({"module": "keras.src.ops.numpy", "class_name": "Add", "config": {}})),
+            ("Add".to_owned(), Origin::Operation)
+        );
+        assert_eq!(
+            parse(
+                json!({"module": "keras_hub.layers", "class_name": "L", "config": {}, "registered_name": "hub>L"})
+            ),
+            custom("L", "hub")
+        );
+        assert_eq!(
+            parse(
+                json!({"module": "builtins", "class_name": "function", "config": "f", "registered_name": "f"})
+            ),
+            custom("f", "builtins")
+        );
+        assert_eq!(
+            parse(json!({"module": "keras.activations", "class_name": "function", "config": "gelu"})),
+            keras("gelu")
+        );
+    }
+}

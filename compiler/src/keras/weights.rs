@@ -1,0 +1,90 @@
+//! Which weights of a file belong to which layer.
+//!
+//! Two layouts exist. `legacy` is what `.h5` models have had since Keras 1: one group per layer, named
+//! by the layer, with the list of its weights as attribute. `checkpoint` is what `.keras` and
+//! `.weights.h5` have: the tree of Python attributes, with layers counted by class.
+
+mod checkpoint;
+mod legacy;
+
+use super::hdf5::Tree;
+use super::model::{KerasModel, Layer, Network, Weight};
+use crate::error::{Collector, Error, Result};
+use std::collections::HashMap;
+
+/// Where weights stand in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// One group per layer below this group.
+    Legacy(&'static str),
+    /// The tree of attributes.
+    Checkpoint,
+}
+
+impl Layout {
+    /// Recognises the layout; `None` for a file without weights of Keras.
+    pub(super) fn of(tree: &dyn Tree) -> Result<Option<Self>> {
+        for group in ["model_weights", ""] {
+            if legacy::strings(tree, group, "layer_names")?.is_some() {
+                return Ok(Some(Self::Legacy(group)));
+            }
+        }
+        let groups = tree.groups("")?;
+        let found = groups
+            .iter()
+            .any(|name| checkpoint::LISTS.contains(&name.as_str()));
+        Ok(found.then_some(Self::Checkpoint))
+    }
+}
+
+/// Gives every layer its weights. `shared` tells which layers are one object, by path.
+pub(super) fn load(
+    model: &mut KerasModel,
+    tree: &dyn Tree,
+    layout: Layout,
+    shared: &HashMap<String, u64>,
+    problems: &mut Collector,
+) {
+    match layout {
+        Layout::Legacy(group) => legacy::load(&mut model.root, tree, group, problems),
+        Layout::Checkpoint => {
+            let mut reader = checkpoint::Reader::new(tree, shared, model.version.semantics);
+            reader.network(&mut model.root, Some(""), problems);
+        }
+    }
+}
+
+/// Gives every layer the weights that `source` has for its path.
+pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<Weight>) {
+    for layer in &mut network.layers {
+        match &mut layer.network {
+            Some(inner) => fill(inner, source),
+            None => layer.weights = source(&layer.path),
+        }
+    }
+}
+
+/// An error at a layer.
+fn at(layer: &Layer, error: Error) -> Error {
+    error.in_layer(layer.path.as_str(), layer.class.as_str())
+}
+
+/// A list for a message, cut when long.
+fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    const MOST: usize = 12;
+    let names: Vec<_> = names.into_iter().collect();
+    let mut text = names
+        .iter()
+        .take(MOST)
+        .map(|name| format!("{name:?}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > MOST {
+        text.push_str(&format!(", … ({} in all)", names.len()));
+    }
+    if text.is_empty() {
+        "nothing".to_owned()
+    } else {
+        text
+    }
+}

@@ -1,0 +1,286 @@
+//! The layout of `.keras` and `.weights.h5`: `layers/conv2d_1/vars/0` is the first variable of the
+//! second Conv2D in `model.layers`. Below a layer stand its Python attributes that hold variables:
+//! `layers/bidirectional/forward_layer/cell/vars/0`.
+
+use super::{at, listed};
+use crate::error::{Collector, Error, Result};
+use crate::keras::hdf5::Tree;
+use crate::keras::model::{Layer, Network, Origin, Semantics, Weight};
+use std::collections::{BTreeSet, HashMap};
+
+/// The attribute that holds a model's layers; TensorFlow 2.12 and 2.13 wrote the second.
+pub(super) const LISTS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"];
+
+/// Most levels of attributes below a layer.
+const MAX_DEPTH: usize = 16;
+
+/// Most variables of one layer. Groups can be linked to themselves, which makes a tree without end.
+const MAX_VARIABLES: usize = 10_000;
+
+/// The order in which a layer makes the layers inside it, which is the order of its weights. All
+/// other attributes come in the order of their names.
+const CHILDREN: [&str; 6] = [
+    "forward_layer",
+    "backward_layer",
+    "query_dense",
+    "key_dense",
+    "value_dense",
+    "output_dense",
+];
+
+/// Reads one file of this layout.
+pub(super) struct Reader<'a> {
+    tree: &'a dyn Tree,
+    /// Layers that are one object; only the first of them is in the file.
+    shared: &'a HashMap<String, u64>,
+    done: HashMap<u64, Vec<Weight>>,
+    semantics: Semantics,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(tree: &'a dyn Tree, shared: &'a HashMap<String, u64>, semantics: Semantics) -> Self {
+        let done = HashMap::new();
+        Self {
+            tree,
+            shared,
+            done,
+            semantics,
+        }
+    }
+
+    /// Gives the layers of a network their weights; `base` is the group of the network, with a slash
+    /// behind it, or `None` when the file has no group for it.
+    pub(super) fn network(&mut self, network: &mut Network, base: Option<&str>, problems: &mut Collector) {
+        // Without groups no layer has weights; whoever needs some says so.
+        let Some((list, groups)) = problems.keep(self.list(base)) else {
+            return;
+        };
+        let Some(keys) = problems.keep(self.keys(network, &list, &groups)) else {
+            return;
+        };
+        let mut unused: BTreeSet<_> = groups.into_iter().collect();
+        for (layer, key) in network.layers.iter_mut().zip(keys) {
+            let path = key.map(|key| {
+                unused.remove(&key);
+                format!("{list}/{key}")
+            });
+            self.layer(layer, path.as_deref(), problems);
+        }
+        let has_weights = |key: &&String| {
+            let variables = self.variables(&format!("{list}/{key}"), "", 0);
+            variables.is_ok_and(|variables| !variables.is_empty())
+        };
+        let extra: Vec<_> = unused.iter().filter(has_weights).collect();
+        if !extra.is_empty() {
+            let message = format!("the file has weights for {} that no layer takes", listed(extra));
+            problems
+                .push(Error::inconsistent(message).help("the weights are not those of this architecture"));
+        }
+    }
+
+    /// The group that holds the layers of a model, and the groups in it.
+    fn list(&self, base: Option<&str>) -> Result<(String, Vec<String>)> {
+        for list in LISTS {
+            let Some(base) = base else { break };
+            let path = format!("{base}{list}");
+            let groups = self.tree.groups(&path)?;
+            if !groups.is_empty() {
+                return Ok((path, groups));
+            }
+        }
+        Ok(Default::default())
+    }
+
+    /// The group of each layer in a list of groups.
+    fn keys(&self, network: &Network, list: &str, groups: &[String]) -> Result<Vec<Option<String>>> {
+        let present: BTreeSet<_> = groups.iter().collect();
+        let by_class = self.class_keys(network);
+        let layers = || {
+            network
+                .layers
+                .iter()
+                .filter(|layer| layer.origin != Origin::Operation)
+        };
+        let names: BTreeSet<_> = layers().map(|layer| &layer.name).collect();
+        let classes: BTreeSet<_> = by_class.iter().flatten().collect();
+        // Some versions of Keras 3 named the groups by the layers.
+        if !present.iter().all(|key| classes.contains(key)) && present.iter().all(|key| names.contains(key)) {
+            let own = |layer: &Layer| Some(layer.name.clone()).filter(|name| present.contains(name));
+            return Ok(network.layers.iter().map(own).collect());
+        }
+        // Others wrote the name beside the variables, which is worth more than the count.
+        let mut named = HashMap::new();
+        for key in groups {
+            if let Some(name) = self
+                .tree
+                .strings(&format!("{list}/{key}/vars"), "name")?
+                .and_then(|mut n| n.pop())
+            {
+                named.insert(name, key.clone());
+            }
+        }
+        let trusted = layers().all(|layer| layer.class == "InputLayer" || named.contains_key(&layer.name));
+        let key = |(layer, key): (&Layer, Option<String>)| {
+            let key = if trusted {
+                named.get(&layer.name).cloned()
+            } else {
+                key
+            };
+            key.filter(|key| layer.origin != Origin::Operation && present.contains(key))
+        };
+        Ok(network.layers.iter().zip(by_class).map(key).collect())
+    }
+
+    /// Keras' names: the class in snake case, counted.
+    fn class_keys(&self, network: &Network) -> Vec<Option<String>> {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        let mut seen = BTreeSet::new();
+        let key = |layer: &Layer| {
+            if layer.origin == Origin::Operation {
+                return None;
+            }
+            // tf_keras does not count an object that it meets again.
+            let again = self.shared.get(&layer.path).is_some_and(|id| !seen.insert(*id));
+            if again && self.semantics == Semantics::Keras2 {
+                return None;
+            }
+            let name = snake_case(&layer.class);
+            let count = counts.entry(name.clone()).or_default();
+            let key = if *count == 0 {
+                name
+            } else {
+                format!("{name}_{count}")
+            };
+            *count += 1;
+            Some(key)
+        };
+        network.layers.iter().map(key).collect()
+    }
+
+    fn layer(&mut self, layer: &mut Layer, path: Option<&str>, problems: &mut Collector) {
+        if let Some(inner) = &mut layer.network {
+            let base = path.map(|path| format!("{path}/"));
+            return self.network(inner, base.as_deref(), problems);
+        }
+        let read = path.map_or(Ok(Vec::new()), |path| self.read(path));
+        let mut weights = problems
+            .keep(read.map_err(|error| at(layer, error)))
+            .unwrap_or_default();
+        if let Some(id) = self.shared.get(&layer.path) {
+            if weights.is_empty() {
+                weights = self.done.get(id).cloned().unwrap_or_default();
+            } else {
+                self.done.insert(*id, weights.clone());
+            }
+        }
+        layer.weights = weights;
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<Weight>> {
+        let mut weights = Vec::new();
+        for (name, path) in self.variables(path, "", 0)? {
+            let tensor = self
+                .tree
+                .tensor(&path)
+                .map_err(|error| error.in_field(name.as_str()))?;
+            weights.extend(tensor.map(|tensor| Weight { name, tensor }));
+        }
+        Ok(weights)
+    }
+
+    /// Name and path of every variable of a layer and of all inside it, in order.
+    fn variables(&self, path: &str, name: &str, depth: usize) -> Result<Vec<(String, String)>> {
+        if depth > MAX_DEPTH {
+            return Err(Error::malformed(format!(
+                "groups below /{path} are nested too deeply"
+            )));
+        }
+        let mut variables = self.tree.datasets(&format!("{path}/vars"))?;
+        variables.sort_by_key(|name| (name.len(), name.clone()));
+        let entry = |variable: String| (format!("{name}{variable}"), format!("{path}/vars/{variable}"));
+        let mut found: Vec<_> = variables.into_iter().map(entry).collect();
+        let mut children = self.tree.groups(path)?;
+        children.retain(|child| child != "vars" && !child.contains("seed_generator"));
+        let rank = |child: &str| {
+            let plain = child.trim_start_matches('_');
+            CHILDREN
+                .iter()
+                .position(|name| *name == plain)
+                .unwrap_or(CHILDREN.len())
+        };
+        // lstm_cell_10 comes after lstm_cell_9.
+        children.sort_by_key(|child| (rank(child), child.len(), child.clone()));
+        for child in children {
+            found.extend(self.variables(
+                &format!("{path}/{child}"),
+                &format!("{name}{child}/"),
+                depth + 1,
+            )?);
+            if found.len() > MAX_VARIABLES {
+                return Err(Error::malformed(format!("/{path} holds too many variables")));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Keras' `to_snake_case`: `BatchNormalization` to `batch_normalization`, `PReLU` to `p_re_lu`.
+fn snake_case(class: &str) -> String {
+    let chars: Vec<char> = class
+        .chars()
+        .filter(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
+    let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
+    let mut words = String::new();
+    let mut i = 0;
+    // A word that starts inside: any character before a capital that lower-case letters follow.
+    while i < chars.len() {
+        words.push(at(i));
+        if at(i + 1).is_ascii_uppercase() && at(i + 2).is_ascii_lowercase() {
+            words.push('_');
+            words.push(at(i + 1));
+            i += 2;
+            while at(i).is_ascii_lowercase() {
+                words.push(at(i));
+                i += 1;
+            }
+        } else {
+            i += 1;
+        }
+    }
+    let mut out = String::new();
+    let mut before = '\0';
+    for c in words.chars() {
+        if before.is_ascii_lowercase() && c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+        before = c;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_as_keras_makes_them() {
+        for (class, name) in [
+            ("Dense", "dense"),
+            ("Conv2D", "conv2d"),
+            ("BatchNormalization", "batch_normalization"),
+            ("PReLU", "p_re_lu"),
+            ("ReLU", "re_lu"),
+            ("LSTM", "lstm"),
+            ("LSTMCell", "lstm_cell"),
+            ("ConvLSTM2D", "conv_lstm2d"),
+            ("DepthwiseConv2D", "depthwise_conv2d"),
+            ("GlobalAveragePooling2D", "global_average_pooling2d"),
+            ("TFOpLambda", "tf_op_lambda"),
+            ("Conv2DTranspose", "conv2d_transpose"),
+        ] {
+            assert_eq!(snake_case(class), name);
+        }
+    }
+}

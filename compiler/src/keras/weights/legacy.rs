@@ -1,0 +1,222 @@
+//! The layout of `.h5` models: `layer_names` of a group names groups, `weight_names` of each names
+//! datasets in it, in Keras' order `trainable_weights + non_trainable_weights`.
+
+use super::{at, listed};
+use crate::error::{Collector, Error, ErrorKind, Result};
+use crate::keras::hdf5::Tree;
+use crate::keras::model::{Layer, Network, Origin, Weight};
+use std::collections::HashSet;
+
+/// Reads a list of strings that is cut into `name0`, `name1`, … when it exceeds what one HDF5
+/// attribute can hold.
+pub(super) fn strings(tree: &dyn Tree, group: &str, name: &str) -> Result<Option<Vec<String>>> {
+    if let Some(found) = tree.strings(group, name)? {
+        return Ok(Some(found));
+    }
+    let mut all = None;
+    for part in 0.. {
+        match tree.strings(group, &format!("{name}{part}"))? {
+            Some(found) => all.get_or_insert_with(Vec::new).extend(found),
+            None => break,
+        }
+    }
+    Ok(all)
+}
+
+/// Gives every layer of the outermost model its weights.
+pub(super) fn load(network: &mut Network, tree: &dyn Tree, group: &str, problems: &mut Collector) {
+    let names = match strings(tree, group, "layer_names") {
+        Ok(names) => names.unwrap_or_default(),
+        Err(error) => return problems.push(error),
+    };
+    let Some(order) = problems.keep(assign(network, &names)) else {
+        return;
+    };
+    for (layer, name) in network.layers.iter_mut().zip(order) {
+        let Some(name) = name else { continue };
+        let weights = read(tree, &join(group, &name)).map_err(|error| at(layer, error));
+        if let Some(weights) = problems.keep(weights) {
+            let given = give(layer, weights).map_err(|error| at(layer, error));
+            problems.keep(given);
+        }
+    }
+    if let Ok(Some(more)) = strings(tree, &join(group, "top_level_model_weights"), "weight_names")
+        && !more.is_empty()
+    {
+        let error = Error::inconsistent(format!("the model itself has weights: {}", listed(&more)));
+        problems.push(error.help("weights that belong to no layer are not supported"));
+    }
+}
+
+/// The group of each layer: that of its name, or, when the weights come from another instance of the
+/// model with other names, the one at its place.
+fn assign(network: &Network, names: &[String]) -> Result<Vec<Option<String>>> {
+    let has_group = |layer: &&Layer| layer.class != "InputLayer" && layer.origin != Origin::Operation;
+    let known: HashSet<_> = names.iter().collect();
+    let missing: Vec<_> = network
+        .layers
+        .iter()
+        .filter(has_group)
+        .map(|layer| &layer.name)
+        .collect();
+    let missing: Vec<_> = missing.into_iter().filter(|name| !known.contains(name)).collect();
+    if missing.is_empty() {
+        let own = |layer: &Layer| has_group(&layer).then(|| layer.name.clone());
+        return Ok(network.layers.iter().map(own).collect());
+    }
+    // Sequential models leave out their InputLayer, functional ones list it.
+    let listed_layers = |layer: &&Layer| layer.origin != Origin::Operation;
+    for keep_inputs in [true, false] {
+        let takes = |layer: &&Layer| listed_layers(layer) && (keep_inputs || has_group(layer));
+        if network.layers.iter().filter(takes).count() == names.len() {
+            let mut next = names.iter();
+            let place = |layer: &Layer| if takes(&layer) { next.next().cloned() } else { None };
+            let places: Vec<_> = network.layers.iter().map(place).collect();
+            let input = |(layer, name): (&Layer, Option<String>)| name.filter(|_| has_group(&layer));
+            return Ok(network.layers.iter().zip(places).map(input).collect());
+        }
+    }
+    let message = format!(
+        "no weights for the layers {}; the file has weights for {}",
+        listed(missing.iter().copied()),
+        listed(names)
+    );
+    Err(Error::inconsistent(message).help("the weights are not those of this architecture"))
+}
+
+/// The weights in one layer's group.
+fn read(tree: &dyn Tree, group: &str) -> Result<Vec<Weight>> {
+    let names = strings(tree, group, "weight_names")?;
+    let Some(names) = names else {
+        return Err(Error::new(ErrorKind::MissingField).in_field(format!("weight_names of group /{group}")));
+    };
+    let mut weights = Vec::with_capacity(names.len());
+    for name in names {
+        // The state of random numbers, which some versions list.
+        if name.contains("seed_generator") {
+            continue;
+        }
+        match tree.tensor(&join(group, &name)) {
+            Ok(Some(tensor)) => weights.push(Weight { name, tensor }),
+            Ok(None) => return Err(Error::new(ErrorKind::MissingWeight).in_field(name)),
+            Err(error) => return Err(error.in_field(name)),
+        }
+    }
+    Ok(weights)
+}
+
+fn give(layer: &mut Layer, weights: Vec<Weight>) -> Result<()> {
+    let Some(network) = &mut layer.network else {
+        layer.weights = weights;
+        return Ok(());
+    };
+    let mut owners = Vec::with_capacity(weights.len());
+    let leaves = leaves(network);
+    for weight in &weights {
+        owners.push(owner(&leaves, &weight.name)?);
+    }
+    let mut slots: Vec<Vec<Weight>> = leaves.iter().map(|_| Vec::new()).collect();
+    for (weight, owner) in weights.into_iter().zip(owners) {
+        slots
+            .get_mut(owner)
+            .into_iter()
+            .for_each(|slot| slot.push(weight.clone()));
+    }
+    let mut slots = slots.into_iter();
+    hand_out(network, &mut slots);
+    Ok(())
+}
+
+/// A layer inside a nested model that can have weights.
+struct Leaf {
+    /// Its path below the nested model.
+    path: String,
+    /// How many bytes at the end of the path are its own name, which may hold `/` too.
+    name: usize,
+}
+
+/// The leaves of a nested model, in order.
+fn leaves(network: &Network) -> Vec<Leaf> {
+    fn walk(network: &Network, prefix: &str, found: &mut Vec<Leaf>) {
+        for layer in &network.layers {
+            match &layer.network {
+                Some(inner) => walk(inner, &format!("{prefix}{}/", layer.name), found),
+                None => found.push(Leaf {
+                    path: format!("{prefix}{}", layer.name),
+                    name: layer.name.len(),
+                }),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(network, "", &mut found);
+    found
+}
+
+/// The inverse of [`leaves`]: takes one list for each.
+fn hand_out(network: &mut Network, slots: &mut impl Iterator<Item = Vec<Weight>>) {
+    for layer in &mut network.layers {
+        match &mut layer.network {
+            Some(inner) => hand_out(inner, slots),
+            None => layer.weights = slots.next().unwrap_or_default(),
+        }
+    }
+}
+
+/// The layer inside a nested model that a weight belongs to. Keras lists all trainable weights of the
+/// model first, then the others, so that the order alone does not tell; the name does: it holds the
+/// layer's name as part of its path, and more of the path when the model was built inside another.
+fn owner(leaves: &[Leaf], weight: &str) -> Result<usize> {
+    let scope = weight.rsplit_once('/').map_or("", |(scope, _)| scope);
+    let plain: Vec<_> = scope.split('/').collect();
+    let counted: Vec<_> = plain.iter().map(|part| without_counter(part)).collect();
+    for parts in [plain, counted] {
+        let ranges = (0..parts.len()).flat_map(|start| (start + 1..=parts.len()).map(move |end| start..end));
+        let paths = ranges.map(|range| parts.get(range).unwrap_or_default().join("/"));
+        let paths: HashSet<String> = paths.collect();
+        // How much of the leaf's path stands in the weight's name, at least all of the layer's name.
+        let score = |leaf: &Leaf| {
+            let starts = leaf.path.match_indices('/').map(|(at, _)| at + 1);
+            let ends = std::iter::once(0)
+                .chain(starts)
+                .filter_map(|start| leaf.path.get(start..));
+            let mut ends = ends.filter(|end| end.len() >= leaf.name);
+            ends.find(|end| paths.contains(*end)).map(str::len)
+        };
+        let scores: Vec<_> = leaves.iter().map(score).collect();
+        let Some(best) = scores.iter().flatten().max() else {
+            continue;
+        };
+        let mut winners = (0..)
+            .zip(&scores)
+            .filter(|(_, score)| score.as_ref() == Some(best));
+        return match (winners.next(), winners.next()) {
+            (Some((only, _)), None) => Ok(only),
+            _ => Err(unclear(weight, "more than one of the layers")),
+        };
+    }
+    Err(unclear(weight, "none of the layers"))
+}
+
+fn unclear(weight: &str, what: &str) -> Error {
+    Error::inconsistent(format!(
+        "by its name, weight {weight:?} belongs to {what} of the nested model"
+    ))
+    .help("load the model in Python and save it with model.save('model.keras')")
+}
+
+/// TensorFlow 1 appends `_1`, `_2` to a scope that was used before.
+fn without_counter(part: &str) -> &str {
+    match part.rsplit_once('_') {
+        Some((name, count)) if !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => part,
+    }
+}
+
+fn join(group: &str, name: &str) -> String {
+    if group.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{group}/{name}")
+    }
+}
