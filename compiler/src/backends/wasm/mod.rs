@@ -20,6 +20,7 @@ mod moves;
 mod pool;
 mod program;
 mod reduce;
+mod size;
 mod tape;
 
 use crate::error::{Error, Result};
@@ -49,6 +50,8 @@ pub struct Module {
     pub arena_at: usize,
     /// Size of the memory in pages of 64 KiB.
     pub pages: usize,
+    /// Code bytes of every kernel of the plan, by its index; shared functions count for each.
+    pub code_bytes: Vec<usize>,
 }
 
 /// Bytes behind the arena that vector loads may touch: one panel row beyond the last element.
