@@ -170,20 +170,20 @@ mod tests {
 
     #[test]
     fn mantissa_and_exponent_make_the_number() {
-        for x in [
-            f32::MIN_POSITIVE,
-            0.3,
-            0.7071067,
-            0.7071068,
-            1.0,
-            1.4142134,
-            1.4142137,
-            3.0,
-            f32::MAX,
-        ] {
+        use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
+        let edges = [
+            FRAC_1_SQRT_2.next_down(),
+            FRAC_1_SQRT_2,
+            SQRT_2.next_down(),
+            SQRT_2,
+        ];
+        for x in edges
+            .into_iter()
+            .chain([f32::MIN_POSITIVE, 0.3, 1.0, 3.0, f32::MAX])
+        {
             let (m, e) = (Unary::Mantissa.eval(x), Unary::Exponent.eval(x));
             assert_eq!(f64::from(m) * f64::from(e).exp2(), f64::from(x));
-            assert!((0.7071067..1.4142137).contains(&m), "mantissa {m} of {x}");
+            assert!((FRAC_1_SQRT_2..SQRT_2).contains(&m), "mantissa {m} of {x}");
         }
     }
 

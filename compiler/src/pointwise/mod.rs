@@ -25,8 +25,10 @@
 //!     x / (1.0 + exp(-x))
 //! }
 //!
+//! # fn main() {
 //! assert_eq!(swish::tape().eval(&[0.7]), swish(0.7));
-//! assert_eq!(swish::tape().to_string(), "%1 = neg x0; %2 = exp %1; %4 = add %2, 1.0; %5 = div x0, %4");
+//! assert_eq!(swish::tape().to_string(), "%2 = neg x0; %3 = exp %2; %4 = add %3, 1.0; %5 = div x0, %4");
+//! # }
 //! ```
 //!
 //! The functions that layers need are in [`library`], those that wasm lacks in [`expand`].

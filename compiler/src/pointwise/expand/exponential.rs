@@ -5,7 +5,7 @@ use keras_compile_templates::pointwise;
 use std::f32::consts::{LN_2, LOG2_E};
 
 /// ln 2 in two parts. The first has nine bits, so that its product with any exponent is exact.
-pub(super) const LN2_HIGH: f32 = 0.693_359_375;
+pub(super) const LN2_HIGH: f32 = 355.0 / 512.0;
 /// What is left of ln 2.
 pub(super) const LN2_LOW: f32 = -2.121_944_4e-4;
 /// Added to n it puts n + 127, the biased exponent, into the lowest bits.

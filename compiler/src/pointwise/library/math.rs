@@ -1,6 +1,6 @@
 //! Elementwise functions beyond activations, as `keras.ops` has them.
 
-use crate::pointwise::expand::{expm1, log1p_unit};
+use crate::pointwise::expand::log1p_unit;
 use crate::pointwise::prim::{abs, copysign, cos, exp, floor, log, max, sin, sqrt};
 use crate::pointwise::{Binary, Tape, Unary};
 use keras_compile_templates::pointwise;

@@ -4,8 +4,11 @@ use crate::pointwise::{Tape, Unary};
 
 const STEP: usize = 16_411;
 
+/// A name, the native function and its tape.
+type Row = (&'static str, fn(f32) -> f32, Tape);
+
 /// Functions of one variable: native, and as tape with some parameters.
-fn unary_functions() -> Vec<(&'static str, fn(f32) -> f32, Tape)> {
+fn unary_functions() -> Vec<Row> {
     macro_rules! rows {
         ($($name:ident $(($($p:literal),+))?),* $(,)?) => {
             vec![$((stringify!($name), |x| $name(x $($(, $p)+)?), rows!(@ $name $($($p),+)?))),*]
@@ -236,7 +239,8 @@ fn relu_is_keras_relu() {
 
 #[test]
 fn math_has_its_values() {
-    let cases: [(&str, Tape, fn(f64) -> f64, f64); 12] = [
+    type Case = (&'static str, Tape, fn(f64) -> f64, f64);
+    let cases: [Case; 12] = [
         ("log1p", log1p::tape(), f64::ln_1p, 2.0),
         ("log2", log2::tape(), f64::log2, 2.0),
         ("log10", log10::tape(), f64::log10, 2.0),
