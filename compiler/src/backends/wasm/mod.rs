@@ -20,6 +20,7 @@ mod moves;
 mod pool;
 mod program;
 mod reduce;
+mod size;
 mod tape;
 
 use crate::error::{Error, Result};
@@ -49,6 +50,8 @@ pub struct Module {
     pub arena_at: usize,
     /// Size of the memory in pages of 64 KiB.
     pub pages: usize,
+    /// Code bytes of every kernel of the plan, by its index; shared functions count for each.
+    pub code_bytes: Vec<usize>,
 }
 
 /// Bytes behind the arena that vector loads may touch: one panel row beyond the last element.
@@ -81,7 +84,9 @@ pub fn emit(plan: &Plan, features: Features) -> Result<Module> {
     program::emit(&mut cx, plan, &layout, &kernels);
     let bytes = cx.module.emit_wasm();
     validate(&bytes, features)?;
+    let code_bytes = size::code_bytes(&bytes, plan.kernels.len())?;
     Ok(Module {
+        code_bytes,
         bytes,
         weights_at: layout.weights_at,
         arena_at: layout.arena_at,
