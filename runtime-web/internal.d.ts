@@ -27,6 +27,15 @@ export interface Slot {
   offset: number;
 }
 
+/** A file that is open for reading once. */
+export interface Source {
+  /** Where it comes over HTTP. */
+  response?: Response;
+  text(): Promise<string>;
+  /** Fills `target` from its start and tells the length of every piece; fails if there is more than fits. */
+  read(target: Uint8Array): AsyncIterable<number>;
+}
+
 /** The files of one bundle, checked as they are read. */
 export interface Bundle {
   url: URL;

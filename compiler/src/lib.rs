@@ -1,5 +1,8 @@
 //! Ahead-of-time compiler from trained Keras models to WebAssembly bundles.
 
+// `#[pointwise]` names this crate from inside and outside alike.
+extern crate self as keras_compile;
+
 pub mod backends;
 pub mod bundle;
 pub mod error;

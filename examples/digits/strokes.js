@@ -16,10 +16,7 @@ export function toImage(strokes, size) {
   const segments = normalise(strokes);
   if (segments.length === 0) return image;
   const side = size * BLOCK;
-  const distances = Float32Array.from({ length: side * side }, (_, i) => {
-    const [x, y] = [((i % side) + 0.5) / side, (Math.floor(i / side) + 0.5) / side];
-    return Math.min(...segments.map((segment) => distance(x, y, segment)));
-  });
+  const distances = distancesTo(segments, side);
   // The pen is as wide as it takes to cover that share.
   const radius = distances.slice().sort()[Math.floor(INK * distances.length)];
   distances.forEach((distance, i) => {
@@ -45,16 +42,25 @@ function normalise(strokes) {
   ];
   return strokes.flatMap((stroke) => {
     const placed = stroke.map(place);
-    return placed.map((point, i) => [placed[Math.max(i - 1, 0)], point]);
+    return placed.map((point, i) => [...placed[Math.max(i - 1, 0)], ...point]);
   });
 }
 
 const range = (values) => [Math.min(...values), Math.max(...values)];
 
-/** From a point to a segment. */
-function distance(x, y, [[x0, y0], [x1, y1]]) {
-  const [dx, dy] = [x1 - x0, y1 - y0];
-  const along = ((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy) || 0;
-  const t = Math.min(Math.max(along, 0), 1);
-  return Math.hypot(x - x0 - t * dx, y - y0 - t * dy);
+/** From the middle of each of side x side squares to the nearest segment, squared. */
+function distancesTo(segments, side) {
+  const distances = new Float32Array(side * side).fill(Infinity);
+  for (const [x0, y0, x1, y1] of segments) {
+    const dx = x1 - x0;
+    const dy = y1 - y0;
+    const length = dx * dx + dy * dy || 1;
+    for (let i = 0; i < distances.length; i++) {
+      const x = ((i % side) + 0.5) / side - x0;
+      const y = (Math.floor(i / side) + 0.5) / side - y0;
+      const along = Math.min(Math.max((x * dx + y * dy) / length, 0), 1);
+      distances[i] = Math.min(distances[i], (x - along * dx) ** 2 + (y - along * dy) ** 2);
+    }
+  }
+  return distances;
 }

@@ -4,14 +4,14 @@ import { openBundle } from './bundle.js';
 import { LoadedModel } from './model.js';
 import { openWasm } from './wasm.js';
 
-export { BundleError } from './bundle.js';
+export { BundleError } from './source.js';
 
 /**
  * The files for `load()` without an address. One literal each, because that is what bundlers find, copy and rename.
  * @type {() => Record<string, URL>}
  */
 const files = () => ({
-  // keras-compile: a line per file
+  // keras-compile: files
 });
 
 /** @type {Record<import('./index.js').BackendName, import('../internal.js').Backend>} */

@@ -38,7 +38,7 @@ export class LoadedModel {
 
   #live() {
     if (this.#engine) return this.#engine;
-    throw new DOMException('predict: the model was disposed of; load it again', 'InvalidStateError');
+    throw new DOMException('the model was disposed of; load it again', 'InvalidStateError');
   }
 }
 

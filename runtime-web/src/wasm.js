@@ -1,6 +1,6 @@
 // The wasm backend: one memory with the weights and every tensor, one module that computes in it.
 
-import { BundleError } from './bundle.js';
+import { because, BundleError } from './source.js';
 import { read, viewOf, write } from './tensor.js';
 
 /** @import { Bundle, Engine } from '../internal.js' */
@@ -92,7 +92,7 @@ function layOut({ url, manifest }, buffer) {
     });
     return { inputs: views(manifest.inputs), outputs: views(manifest.outputs), shards };
   } catch (cause) {
-    throw new BundleError(url, `contradicts itself (${/** @type {Error} */ (cause).message}); compile the model anew`, cause);
+    throw new BundleError(url, `contradicts itself (${because(cause)}); compile the model anew`, cause);
   }
 }
 

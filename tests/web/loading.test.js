@@ -157,8 +157,8 @@ describe('files that are not what they should be, over HTTP', () => {
   after(() => server.close());
 
   const again = 'upload the whole bundle anew';
-  const html = 'the server answered with an HTML page; see whether the address is right and every file of the bundle was uploaded';
-  const gone = 'the server answered 404 Not Found; see whether the address is right and every file of the bundle was uploaded';
+  const html = 'the server answered with an HTML page; see whether the address is right and the whole bundle was uploaded';
+  const gone = 'the server answered 404 Not Found; see whether the address is right and the whole bundle was uploaded';
   const damaged = `is damaged (its SHA-256 is not the one in the manifest); ${again}`;
   const [shard] = manifest.weights.shards;
   const wasm = (kind) => manifest.backends.wasm[kind];

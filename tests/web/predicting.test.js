@@ -125,7 +125,7 @@ describe('dispose', () => {
     const model = await open(affine());
     model.dispose();
     model.dispose();
-    const gone = { name: 'InvalidStateError', message: 'predict: the model was disposed of; load it again' };
+    const gone = { name: 'InvalidStateError', message: 'the model was disposed of; load it again' };
     await assert.rejects(model.predict(x), gone);
     await assert.rejects(model.profile(x), gone);
   });

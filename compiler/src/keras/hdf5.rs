@@ -8,7 +8,7 @@ use super::numbers::{self, Encoding};
 use super::source::Section;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{Shape, Tensor};
-use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FormatError, Group, Source};
+use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FormatError, Group};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{Read, Seek};

@@ -1,7 +1,7 @@
 // Bundles made by hand, as the compiler lays them out, so that the loader can be tested on its own.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assemble, steps } from './assemble.js';
@@ -10,8 +10,12 @@ const runtime = new URL('../../../runtime-web/src/', import.meta.url);
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const hashed = (stem, end, bytes) => `${stem}.${sha256(bytes).slice(0, 8)}.${end}`;
 
-/** An empty folder that is gone after the next start of the machine. */
-export const temporary = (name = 'bundle') => mkdtempSync(join(tmpdir(), `keras-compile-${name}-`));
+/** An empty folder that is gone when the process ends. */
+export function temporary(name = 'bundle') {
+  const folder = mkdtempSync(join(tmpdir(), `keras-compile-${name}-`));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
 
 /**
  * Writes a bundle.
@@ -36,7 +40,8 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     const shard = weights.subarray(at, at + shardBytes);
     shards.push(put(hashed(`weights-${shards.length}`, 'bin', shard), shard));
   }
-  const names = [...readdirSync(runtime), ...Object.keys(files), 'manifest.json'].sort();
+  // What `load` fetches, not what is imported.
+  const names = ['manifest.json', ...Object.keys(files)];
   for (const name of readdirSync(runtime)) {
     const source = readFileSync(new URL(name, runtime), 'utf8');
     put(name, Buffer.from(name.endsWith('.d.ts') ? stampTypes(source, inputs, outputs) : stampFiles(source, names)));
@@ -60,7 +65,7 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
 /** The table in index.js. */
 const stampFiles = (source, names) =>
   source.replace(
-    /^ *\/\/ keras-compile: a line per file\n/m,
+    /^ *\/\/ keras-compile: files\n/m,
     names.map((name) => `  '${name}': new URL('./${name}', import.meta.url),\n`).join(''),
   );
 

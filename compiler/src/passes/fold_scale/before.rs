@@ -1,0 +1,135 @@
+//! Handing a scale and shift to the operations that produce the value.
+
+use super::{Affine, Edit, SMALL, What};
+use crate::graph::{Graph, NodeId};
+use crate::ops::{Op, Pad, PoolKind, PoolPadding};
+use crate::passes::linear::Linear;
+use crate::passes::log::Reason;
+use crate::passes::rewrite::name;
+
+/// The edits after which `x` has the values of `affine(x)`.
+///
+/// Goes through what only moves values: reshapes, transposes, concatenation (each part gets its own piece), padding
+/// whose value stays one number, and means.
+pub fn plan(graph: &Graph, x: NodeId, affine: Affine) -> Result<Vec<Edit>, Reason> {
+    let mut edits = Vec::new();
+    visit(graph, x, affine, &mut edits)?;
+    Ok(edits)
+}
+
+fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Result<(), Reason> {
+    if graph.is_output(id) {
+        return Err(Reason::IsOutput(name(graph, id)));
+    }
+    if graph.sole_user(id).is_none() {
+        return Err(Reason::SharedValue(name(graph, id)));
+    }
+    if let Some(linear) = Linear::of(graph, id) {
+        edits.push(results(graph, &linear, affine)?);
+        return Ok(());
+    }
+    let inputs = graph.inputs_of(id);
+    let other_axis = || Reason::OtherAxis(name(graph, id));
+    match graph.op(id) {
+        Op::Reshape(_) => {
+            let (from, to) = (&graph.ty(id).shape, &graph.ty(inputs[0]).shape);
+            visit(
+                graph,
+                inputs[0],
+                affine.reshaped(from, to).ok_or_else(other_axis)?,
+                edits,
+            )
+        }
+        Op::Transpose(op) => {
+            let axis = affine.axis.map(|axis| op.perm[axis]);
+            visit(graph, inputs[0], Affine { axis, ..affine }, edits)
+        }
+        Op::Concat(op) => {
+            let mut start = 0;
+            for &part in inputs {
+                let extent = graph.ty(part).shape[op.axis];
+                visit(graph, part, piece(&affine, op.axis, start, extent), edits)?;
+                start += extent;
+            }
+            Ok(())
+        }
+        Op::Pad(op) => {
+            let value = padded(op, &affine).ok_or_else(|| Reason::Padded(name(graph, id)))?;
+            edits.push(Edit {
+                node: id,
+                what: What::Op(Op::Pad(Pad { value, ..op.clone() })),
+            });
+            visit(graph, inputs[0], affine, edits)
+        }
+        Op::Pool(op) if op.kind == PoolKind::Average && op.padding == PoolPadding::Exclude => {
+            if !op.epilogue.is_identity() {
+                return Err(Reason::Activation(name(graph, id)));
+            }
+            visit(graph, inputs[0], affine, edits)
+        }
+        op => Err(Reason::NoPlace {
+            name: name(graph, id),
+            op: op.name(),
+        }),
+    }
+}
+
+/// The edit of a linear operation.
+fn results(graph: &Graph, linear: &Linear, affine: Affine) -> Result<Edit, Reason> {
+    let id = linear.id;
+    let here = || name(graph, id);
+    let shape = &graph.ty(id).shape;
+    let channels = shape.rank() - 1;
+    let affine = affine
+        .along(channels, shape[channels])
+        .ok_or_else(|| Reason::OtherAxis(here()))?;
+    if !linear.epilogue.is_identity() {
+        return Err(Reason::Activation(here()));
+    }
+    check_weights(graph, linear, !affine.is_shift())?;
+    Ok(Edit {
+        node: id,
+        what: What::Results {
+            scale: affine.scale,
+            shift: affine.shift,
+        },
+    })
+}
+
+/// Whether the weights may be changed.
+pub fn check_weights(graph: &Graph, linear: &Linear, changed: bool) -> Result<(), Reason> {
+    let here = || name(graph, linear.id);
+    let weights = graph.inputs_of(linear.id)[1];
+    let bias_is_known = linear.bias.is_none_or(|bias| graph.constant(bias).is_some());
+    let Some(tensor) = graph
+        .constant(weights)
+        .filter(|t| bias_is_known && t.as_f32().is_ok())
+    else {
+        return Err(Reason::NotConstant(here()));
+    };
+    if changed && graph.users(weights).len() > 1 && tensor.shape().count() > SMALL {
+        return Err(Reason::SharedWeights(here()));
+    }
+    Ok(())
+}
+
+/// The part of a function that belongs to `extent` indices of `axis` from `start`.
+fn piece(affine: &Affine, axis: usize, start: usize, extent: usize) -> Affine {
+    if affine.axis != Some(axis) {
+        return affine.clone();
+    }
+    Affine {
+        axis: affine.axis,
+        scale: affine.scale[start..start + extent].to_vec(),
+        shift: affine.shift[start..start + extent].to_vec(),
+    }
+}
+
+/// What the padding's value becomes, if it is the same for all channels.
+fn padded(pad: &Pad, affine: &Affine) -> Option<f32> {
+    let value = |(s, t): (&f64, &f64)| (f64::from(pad.value) * s + t) as f32;
+    let mut values = affine.scale.iter().zip(&affine.shift).map(value);
+    let first = values.next()?;
+    let pads_channels = affine.axis.is_some_and(|axis| pad.pads[axis] != (0, 0));
+    (!pads_channels && values.all(|v| v == first)).then_some(first)
+}

@@ -1,0 +1,140 @@
+//! What passes say about themselves.
+
+use std::fmt;
+
+/// Something that was folded, fused or merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The pass.
+    pub pass: &'static str,
+    /// Name of the node that is gone.
+    pub node: String,
+    /// Name of the node that does its work now.
+    pub into: String,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} into {}", self.pass, self.node, self.into)
+    }
+}
+
+/// Something that a pass looked at and had to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// The pass.
+    pub pass: &'static str,
+    /// Name of the node that stays.
+    pub node: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} stays: {}", self.pass, self.node, self.reason)
+    }
+}
+
+/// Why something could not be done. Names are those of nodes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Others need the value as it is.
+    #[error("{0} has other users, and computing it twice would cost more")]
+    SharedValue(String),
+    /// The caller needs the value as it is.
+    #[error("{0} is an output of the model")]
+    IsOutput(String),
+    /// The neighbour has no weights or epilogue that could take it up.
+    #[error("{name} is a {op}, which cannot take it up")]
+    NoPlace {
+        /// The neighbour.
+        name: String,
+        /// Its operation.
+        op: &'static str,
+    },
+    /// The neighbour applies a function to its results that is not linear.
+    #[error("{0} applies an activation in between")]
+    Activation(String),
+    /// The neighbour's weights are computed at run time.
+    #[error("the weights of {0} are not constant")]
+    NotConstant(String),
+    /// Changed weights would have to be stored beside the old ones.
+    #[error("the weights of {0} are used elsewhere")]
+    SharedWeights(String),
+    /// A shift does not go through padding with zeros.
+    #[error("{0} pads with zeros, which the shift must not reach")]
+    Padded(String),
+    /// The factors do not run along the channels of the neighbour.
+    #[error("it does not act on the channels of {0}")]
+    OtherAxis(String),
+    /// The padding means something else there.
+    #[error("the windows of {0} leave padding out, zeros would count")]
+    ExcludedPadding(String),
+    /// Results of other shapes.
+    #[error("its result is larger than that of {0}")]
+    Broadcast(String),
+    /// More inputs than kernels take on every target.
+    #[error("{name} would have {inputs} inputs, more than the limit of {limit}")]
+    TooManyInputs {
+        /// The node that would have them.
+        name: String,
+        /// How many it would have.
+        inputs: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// The result is larger than what it is made of.
+    #[error("its {bytes} bytes would enlarge the model")]
+    TooLarge {
+        /// Size of the result.
+        bytes: usize,
+    },
+}
+
+/// Collects what passes say. Entered by the pipeline, so that passes need not name themselves.
+#[derive(Debug, Default)]
+pub struct Log {
+    pass: &'static str,
+    done: Vec<Done>,
+    missed: Vec<Missed>,
+}
+
+impl Log {
+    /// A pass begins.
+    pub(super) fn enter(&mut self, pass: &'static str) {
+        self.pass = pass;
+    }
+    /// `node` went into `into`.
+    pub fn done(&mut self, node: impl Into<String>, into: impl Into<String>) {
+        self.done.push(Done {
+            pass: self.pass,
+            node: node.into(),
+            into: into.into(),
+        });
+    }
+    /// `node` had to stay.
+    pub fn missed(&mut self, node: impl Into<String>, reason: Reason) {
+        let missed = Missed {
+            pass: self.pass,
+            node: node.into(),
+            reason,
+        };
+        if !self.missed.contains(&missed) {
+            self.missed.push(missed);
+        }
+    }
+    /// How much was missed so far.
+    pub(super) fn mark(&self) -> usize {
+        self.missed.len()
+    }
+    /// Forgets what was missed since a mark: it is about to be tried again.
+    pub(super) fn forget_since(&mut self, mark: usize) {
+        self.missed.truncate(mark);
+    }
+    /// All that was said.
+    pub(super) fn finish(self) -> (Vec<Done>, Vec<Missed>) {
+        (self.done, self.missed)
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the passes.
+
+mod differential;
+mod random;
+mod tapes;
