@@ -11,13 +11,38 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("kernel", &["error", "tensor", "pointwise"]),
     ("ops", &["error", "tensor", "pointwise", "kernel", "graph"]),
     ("graph", &["error", "tensor", "pointwise", "kernel", "ops"]),
-    ("keras", &["error", "tensor", "pointwise", "kernel", "ops", "graph"]),
-    ("passes", &["error", "tensor", "pointwise", "kernel", "ops", "graph"]),
-    ("plan", &["error", "tensor", "pointwise", "kernel", "ops", "graph"]),
+    (
+        "keras",
+        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+    ),
+    (
+        "passes",
+        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+    ),
+    (
+        "plan",
+        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+    ),
     ("backends", &["error", "tensor", "pointwise", "kernel", "plan"]),
-    ("report", &["error", "tensor", "pointwise", "kernel", "plan", "passes", "backends"]),
+    (
+        "report",
+        &[
+            "error",
+            "tensor",
+            "pointwise",
+            "kernel",
+            "plan",
+            "passes",
+            "backends",
+        ],
+    ),
     ("bundle", &["error", "tensor", "plan", "backends"]),
-    ("compile", &["error", "graph", "keras", "passes", "plan", "backends", "report", "bundle"]),
+    (
+        "compile",
+        &[
+            "error", "graph", "keras", "passes", "plan", "backends", "report", "bundle",
+        ],
+    ),
     ("lib", &[]),
 ];
 
@@ -41,7 +66,10 @@ const PLACES: &[(&str, &[&str])] = &[
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// All files below a directory with their paths relative to it, but for what is built or fetched.
@@ -68,7 +96,9 @@ fn sources() -> Vec<(String, Vec<String>)> {
     let code = |path: PathBuf| {
         let text = fs::read_to_string(path).unwrap();
         let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
-        lines.map(|line| line.split("//").next().unwrap().to_owned()).collect()
+        lines
+            .map(|line| line.split("//").next().unwrap().to_owned())
+            .collect()
     };
     let sources = files(&root().join("compiler/src")).into_iter();
     let sources = sources.filter(|(name, _)| name.ends_with(".rs") && !name.ends_with("tests.rs"));
@@ -82,7 +112,11 @@ fn none(complaints: Vec<String>) {
 
 /// Words after `crate::` in a line, those in braces too.
 fn imports(line: &str) -> Vec<String> {
-    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let word = |text: &str| {
+        text.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
+    };
     let mut found = Vec::new();
     for rest in line.split("crate::").skip(1) {
         match rest.strip_prefix('{') {
@@ -121,11 +155,20 @@ fn modules_import_only_what_stands_above_them() {
 fn backends_do_not_know_each_other() {
     let mut complaints = Vec::new();
     for (file, lines) in sources() {
-        let Some((backend, _)) = file.strip_prefix("backends/").and_then(|rest| rest.split_once('/')) else {
+        let Some((backend, _)) = file
+            .strip_prefix("backends/")
+            .and_then(|rest| rest.split_once('/'))
+        else {
             continue;
         };
-        for other in ["wasm", "webgpu", "webgl"].into_iter().filter(|other| *other != backend) {
-            if lines.iter().any(|line| line.contains(&format!("backends::{other}"))) {
+        for other in ["wasm", "webgpu", "webgl"]
+            .into_iter()
+            .filter(|other| *other != backend)
+        {
+            if lines
+                .iter()
+                .any(|line| line.contains(&format!("backends::{other}")))
+            {
                 complaints.push(format!("{file} names {other}"));
             }
         }
@@ -156,10 +199,19 @@ fn words_stay_in_their_places() {
 #[test]
 fn nothing_names_the_machine_it_was_made_on() {
     // In pieces, since this file is searched too.
-    let words = [["/wo", "rk/"], ["../sha", "red"], ["/ro", "ot/"], ["artifac", "tory"], ["/ho", "me/"]].map(|p| p.concat());
+    let words = [
+        ["/wo", "rk/"],
+        ["../sha", "red"],
+        ["/ro", "ot/"],
+        ["artifac", "tory"],
+        ["/ho", "me/"],
+    ]
+    .map(|p| p.concat());
     let mut complaints = Vec::new();
     for (file, path) in files(&root()) {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
         for (number, line) in text.lines().enumerate() {
             for word in words.iter().filter(|word| line.contains(word.as_str())) {
                 complaints.push(format!("{file}:{}: {word}", number + 1));
@@ -172,6 +224,12 @@ fn nothing_names_the_machine_it_was_made_on() {
 #[test]
 fn the_map_names_every_module() {
     let map = fs::read_to_string(root().join("compiler/ARCHITECTURE.md")).unwrap();
-    let missing = IMPORTS.iter().filter(|(module, _)| !map.contains(&format!("src/{module}")));
-    none(missing.map(|(module, _)| format!("ARCHITECTURE.md does not name src/{module}")).collect());
+    let missing = IMPORTS
+        .iter()
+        .filter(|(module, _)| !map.contains(&format!("src/{module}")));
+    none(
+        missing
+            .map(|(module, _)| format!("ARCHITECTURE.md does not name src/{module}"))
+            .collect(),
+    );
 }
