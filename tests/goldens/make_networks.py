@@ -108,7 +108,7 @@ def network_range(layer, name, shape):
     if name == "moving_variance":
         return 0.8, 1.2
     if type(layer).__name__ == "Normalization":
-        return {"mean": (100.0, 140.0), "variance": (2500.0, 5000.0)}.get(name, (1.0, 2.0))
+        return {"mean": (0.4, 0.5), "variance": (0.04, 0.06)}.get(name, (1.0, 2.0))  # EfficientNet rescales to 0..1 before
     if name == "alpha":
         return 0.0, 0.3
     fan_in = shape[0] * shape[1] if "depthwise" in name else max(1, int(np.prod(shape[:-1])))

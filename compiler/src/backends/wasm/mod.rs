@@ -84,7 +84,9 @@ pub fn emit(plan: &Plan, features: Features) -> Result<Module> {
     program::emit(&mut cx, plan, &layout, &kernels);
     let bytes = cx.module.emit_wasm();
     validate(&bytes, features)?;
+    let code_bytes = size::code_bytes(&bytes, plan.kernels.len())?;
     Ok(Module {
+        code_bytes,
         bytes,
         weights_at: layout.weights_at,
         arena_at: layout.arena_at,

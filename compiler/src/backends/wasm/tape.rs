@@ -2,7 +2,7 @@
 
 use super::Features;
 use super::asm::{Asm, Context};
-use crate::pointwise::{Binary, Compare, Instr, Logic, Tape, Unary, Value};
+use crate::pointwise::{Binary, Compare, Instr, Logic, Step, Tape, Unary, Value};
 use std::collections::HashMap;
 use walrus::ir::{BinaryOp, TernOp, TernaryOp, UnaryOp, V128Bitselect};
 use walrus::{FunctionId, LocalId, ValType};
@@ -67,16 +67,12 @@ fn has(op: Unary) -> bool {
 
 /// Pushes the value of an expanded tape.
 fn emit(asm: &mut Asm<'_>, tape: &Tape, inputs: &[LocalId]) {
-    let mut uses = vec![0u32; tape.instrs().len()];
-    for operand in tape.instrs().iter().flat_map(Instr::operands) {
+    let steps = tape.steps(asm.cx.features == Features::Relaxed);
+    let mut uses = vec![0u32; steps.len()];
+    for operand in steps.iter().flat_map(Step::operands) {
         uses[operand.index()] += 1;
     }
-    let mut emitter = Emitter {
-        tape,
-        inputs,
-        uses,
-        done: HashMap::new(),
-    };
+    let mut emitter = Emitter { steps, inputs, uses, done: HashMap::new() };
     emitter.value(asm, tape.result());
     // In the order of the tape, so that the same model gives the same bytes.
     let mut done: Vec<_> = emitter.done.into_iter().collect();
@@ -86,7 +82,7 @@ fn emit(asm: &mut Asm<'_>, tape: &Tape, inputs: &[LocalId]) {
 
 /// Walks the tape from its result; values with several uses are kept in locals.
 struct Emitter<'t> {
-    tape: &'t Tape,
+    steps: Vec<Step>,
     inputs: &'t [LocalId],
     uses: Vec<u32>,
     done: HashMap<Value, LocalId>,
@@ -97,13 +93,30 @@ impl Emitter<'_> {
         if let Some(&local) = self.done.get(&value) {
             return asm.get(local);
         }
-        let instr = self.tape.instrs()[value.index()];
+        match self.steps[value.index()] {
+            Step::Plain(Instr::Input(i)) => return asm.get(self.inputs[i as usize]),
+            Step::Plain(Instr::Const(bits)) => return asm.splat_const(bits),
+            Step::Plain(instr) => self.instr(asm, instr),
+            Step::MulAdd(a, b, c) => self.fused(asm, [a, b, c], TernaryOp::F32x4RelaxedMadd),
+            Step::NegMulAdd(a, b, c) => self.fused(asm, [a, b, c], TernaryOp::F32x4RelaxedNmadd),
+            Step::Absorbed => unreachable!("only the step that absorbed it uses it"),
+        }
+        if self.uses[value.index()] > 1 {
+            let local = asm.v128();
+            asm.tee(local);
+            self.done.insert(value, local);
+        }
+    }
+
+    fn fused(&mut self, asm: &mut Asm<'_>, operands: [Value; 3], op: TernaryOp) {
+        operands.into_iter().for_each(|operand| self.value(asm, operand));
+        asm.push(TernOp { op });
+    }
+
+    fn instr(&mut self, asm: &mut Asm<'_>, instr: Instr) {
         match instr {
-            Instr::Input(i) => return asm.get(self.inputs[i as usize]),
-            Instr::Const(bits) => return asm.splat_const(bits),
+            Instr::Input(_) | Instr::Const(_) => unreachable!("these are at hand"),
             Instr::Unary(op, a) => self.unary(asm, op, a),
-            Instr::Binary(Binary::Add, a, b) if self.product(a).is_some() => self.fused(asm, a, b),
-            Instr::Binary(Binary::Add, a, b) if self.product(b).is_some() => self.fused(asm, b, a),
             Instr::Binary(op, a, b) => self.binary(asm, op, a, b),
             Instr::Compare(op, a, b) => {
                 self.value(asm, a);
@@ -134,35 +147,6 @@ impl Emitter<'_> {
                 asm.push(V128Bitselect {});
             }
         }
-        if self.uses[value.index()] > 1 {
-            let local = asm.v128();
-            asm.tee(local);
-            self.done.insert(value, local);
-        }
-    }
-
-    /// The factors of a product that has no other use.
-    fn product(&self, value: Value) -> Option<(Value, Value)> {
-        match self.tape.instrs()[value.index()] {
-            Instr::Binary(Binary::Mul, a, b) if self.uses[value.index()] == 1 => Some((a, b)),
-            _ => None,
-        }
-    }
-
-    /// `product + addend`.
-    fn fused(&mut self, asm: &mut Asm<'_>, product: Value, addend: Value) {
-        let factors = self
-            .product(product)
-            .filter(|_| asm.cx.features == Features::Relaxed);
-        let Some((a, b)) = factors else {
-            return self.binary(asm, Binary::Add, product, addend);
-        };
-        self.value(asm, a);
-        self.value(asm, b);
-        self.value(asm, addend);
-        asm.push(TernOp {
-            op: TernaryOp::F32x4RelaxedMadd,
-        });
     }
 
     fn binary(&mut self, asm: &mut Asm<'_>, op: Binary, a: Value, b: Value) {
