@@ -17,6 +17,7 @@ mod log;
 mod merge_pads;
 mod operands;
 mod rewrite;
+mod sink;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,11 @@ pub const PIPELINE: &[Pass] = &[
         name: "common",
         about: "compute equal values once",
         run: common::run,
+    },
+    Pass {
+        name: "sink_moves",
+        about: "move reshapes, transposes and the like below scalar functions",
+        run: sink::run,
     },
     Pass {
         name: "merge_pads",
