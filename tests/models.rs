@@ -7,9 +7,9 @@ use keras_compile::{keras, passes, plan};
 use keras_compile_tests::goldens::{Case, cases, files};
 use keras_compile_tests::wasm::{Instantiated, interpret};
 
-/// Types of a graph's inputs.
-fn signature(graph: &Graph) -> Vec<TensorType> {
-    graph.inputs().iter().map(|&id| graph.ty(id).clone()).collect()
+/// Names and types of a graph's inputs.
+fn signature(graph: &Graph) -> Vec<(String, TensorType)> {
+    graph.inputs().iter().map(|&id| (graph.node(id).input_name().to_owned(), graph.ty(id).clone())).collect()
 }
 
 fn named(graph: &Graph, values: Vec<Tensor>) -> Vec<(String, Tensor)> {
@@ -27,7 +27,7 @@ enum Depth {
 
 fn check(case: &Case, depth: Depth) -> Result<(), String> {
     let model = case.model().map_err(|error| format!("reading: {error}"))?;
-    let lowered = keras::lower(&model, &case.shapes(&model)).map_err(|error| format!("lowering: {error}"))?;
+    let lowered = keras::lower(&model, &case.shapes()).map_err(|error| format!("lowering: {error}"))?;
     let mut graph = lowered.graph;
     let inputs = case.inputs(&signature(&graph));
     if depth == Depth::All {

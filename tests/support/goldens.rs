@@ -53,6 +53,8 @@ pub struct Case {
     pub keras: String,
     /// `model.to_json()`.
     pub config: serde_json::Value,
+    /// The shape of every input.
+    pub input_shapes: HashMap<String, Vec<usize>>,
     weights: Vec<LayerWeights>,
     /// The inputs.
     pub inputs: Vec<Generated>,
@@ -141,25 +143,31 @@ impl Case {
         })
     }
 
-    /// The shapes of the inputs of a model as on the command line. Inputs are matched by their order: Keras 3
-    /// calls its tensors otherwise than a file calls the layers that they come from.
-    pub fn shapes(&self, model: &KerasModel) -> keras::InputShapes {
+    /// The shapes of the inputs as on the command line.
+    pub fn shapes(&self) -> keras::InputShapes {
         let mut shapes = keras::InputShapes::default();
-        for (port, input) in model.root.inputs.iter().zip(&self.inputs) {
-            shapes.add(Some(port.name.clone()), input.shape.clone());
+        let several = self.input_shapes.len() > 1;
+        for (name, dims) in &self.input_shapes {
+            shapes.add(several.then(|| name.clone()), dims.clone());
         }
         shapes
     }
 
-    /// The inputs, for a graph whose inputs have these types.
+    /// The inputs in the order of `wanted`: names and types of a graph's inputs.
     ///
     /// # Panics
-    /// When the case has not as many inputs.
-    pub fn inputs(&self, wanted: &[TensorType]) -> Vec<Tensor> {
-        assert_eq!(wanted.len(), self.inputs.len(), "{}: inputs", self.id);
-        let integers = |ty: &TensorType| ty.dtype == keras_compile::tensor::DType::I32;
-        let made = |(ty, spec): (&TensorType, &Generated)| spec.tensor(&format!("input/{}", spec.name), integers(ty));
-        wanted.iter().zip(&self.inputs).map(made).collect()
+    /// When the case has no input of a wanted name.
+    pub fn inputs(&self, wanted: &[(String, TensorType)]) -> Vec<Tensor> {
+        wanted
+            .iter()
+            .map(|(name, ty)| {
+                // The only input needs no name: Keras calls it by its layer, its golden by its tensor.
+                let only = self.inputs.first().filter(|_| self.inputs.len() == 1);
+                let spec = self.inputs.iter().find(|input| input.name == *name).or(only);
+                let spec = spec.unwrap_or_else(|| panic!("{} has no input {name:?}", self.id));
+                spec.tensor(&format!("input/{}", spec.name), ty.dtype == keras_compile::tensor::DType::I32)
+            })
+            .collect()
     }
 
     /// Compares named outputs with Keras': per element
