@@ -2,7 +2,7 @@
 
 use super::{Affine, Edit, SMALL, What};
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Op, Pad, PoolKind, PoolPadding};
+use crate::ops::{Gather, Op, Pad, Pool, PoolKind, PoolPadding};
 use crate::passes::linear::Linear;
 use crate::passes::log::Reason;
 use crate::passes::rewrite::name;
@@ -61,12 +61,25 @@ fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Re
             });
             visit(graph, inputs[0], affine, edits)
         }
-        Op::Pool(op) if op.kind == PoolKind::Average && op.padding == PoolPadding::Exclude => {
-            if !op.epilogue.is_identity() {
-                return Err(Reason::Activation(name(graph, id)));
-            }
+        Op::Pool(op) if passes_pool(op, &affine) => visit(graph, inputs[0], affine, edits),
+        // What moves values only, as far as the channels are concerned.
+        Op::Slice(op)
+            if affine
+                .axis
+                .is_none_or(|a| op.sizes[a] == graph.ty(inputs[0]).shape[a] && op.steps[a] == 1) =>
+        {
             visit(graph, inputs[0], affine, edits)
         }
+        Op::Gather(op) => {
+            let indices = graph.ty(inputs[1]).shape.rank();
+            visit(
+                graph,
+                inputs[0],
+                gathered(op, indices, affine).ok_or_else(other_axis)?,
+                edits,
+            )
+        }
+        Op::Map(_) => Err(Reason::InBetween(name(graph, id))),
         op => Err(Reason::NoPlace {
             name: name(graph, id),
             op: op.name(),
@@ -84,7 +97,7 @@ fn results(graph: &Graph, linear: &Linear, affine: Affine) -> Result<Edit, Reaso
         .along(channels, shape[channels])
         .ok_or_else(|| Reason::OtherAxis(here()))?;
     if !linear.epilogue.is_identity() {
-        return Err(Reason::Activation(here()));
+        return Err(Reason::InBetween(here()));
     }
     check_weights(graph, linear, !affine.is_shift())?;
     Ok(Edit {
@@ -94,6 +107,13 @@ fn results(graph: &Graph, linear: &Linear, affine: Affine) -> Result<Edit, Reaso
             shift: affine.shift,
         },
     })
+}
+
+/// Whether a pool of scaled and shifted values is the scaled and shifted pool: means always are, a maximum is where it
+/// was as long as the order is kept. Zeros around the values would have to be scaled and shifted too.
+pub fn passes_pool(pool: &Pool, affine: &Affine) -> bool {
+    let monotonic = pool.kind == PoolKind::Average || affine.scale.iter().all(|&s| s > 0.0);
+    monotonic && pool.padding == PoolPadding::Exclude && pool.epilogue.is_identity()
 }
 
 /// Whether the weights may be changed.
@@ -123,6 +143,16 @@ fn piece(affine: &Affine, axis: usize, start: usize, extent: usize) -> Affine {
         scale: affine.scale[start..start + extent].to_vec(),
         shift: affine.shift[start..start + extent].to_vec(),
     }
+}
+
+/// The function of values before rows of them are picked by indices of so many axes, which replace one.
+fn gathered(op: &Gather, indices: usize, affine: Affine) -> Option<Affine> {
+    let axis = match affine.axis {
+        Some(axis) if axis >= op.axis + indices => Some(axis + 1 - indices),
+        Some(axis) if axis >= op.axis => return None,
+        axis => axis,
+    };
+    Some(Affine { axis, ..affine })
 }
 
 /// What the padding's value becomes, if it is the same for all channels.

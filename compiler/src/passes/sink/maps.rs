@@ -65,7 +65,7 @@ impl<'g> Site<'g> {
         let sole = self.graph.sole_user(self.mover) == Some(self.id);
         let op = self.graph.op(self.mover);
         let operands = match op {
-            Op::Reshape(_) => self.operands(|input| before_reshape(self.graph, from, to, input)),
+            Op::Reshape(_) => self.operands(|input| before_reshape(self.graph, from, to, input, false)),
             Op::Transpose(op) => self.operands(|input| before_transpose(self.graph, &op.perm, input)),
             Op::Slice(_) if sole && self.slice_pays() => self.operands(|input| self.unmoved(from, to, input)),
             Op::Gather(_) if sole && from.rank() == to.rank() && from.count() <= to.count() => {

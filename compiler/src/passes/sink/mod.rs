@@ -12,7 +12,7 @@
 mod concat;
 mod flatten;
 mod maps;
-mod operand;
+pub mod operand;
 mod transposes;
 
 use super::{Log, rewrite};
