@@ -1,11 +1,12 @@
 //! Handing a scale and shift to the operations that produce the value.
 
-use super::{Affine, Edit, SMALL, What};
+use super::{Affine, Edit, SMALL, What, shared};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Gather, Op, Pad, Pool, PoolKind, PoolPadding};
 use crate::passes::linear::Linear;
 use crate::passes::log::Reason;
 use crate::passes::rewrite::name;
+use crate::tensor::Tensor;
 
 /// The edits after which `x` has the values of `affine(x)`.
 ///
@@ -99,12 +100,16 @@ fn results(graph: &Graph, linear: &Linear, affine: Affine) -> Result<Edit, Reaso
     if !linear.epilogue.is_identity() {
         return Err(Reason::InBetween(here()));
     }
-    check_weights(graph, linear, !affine.is_shift())?;
+    let others = match check_weights(graph, linear, !affine.is_shift()) {
+        Err(reason @ Reason::SharedWeights(_)) => shared::others(graph, id, &affine.scale).ok_or(reason)?,
+        checked => checked.map(|()| Vec::new())?,
+    };
     Ok(Edit {
         node: id,
         what: What::Results {
             scale: affine.scale,
             shift: affine.shift,
+            others,
         },
     })
 }
@@ -131,6 +136,11 @@ pub fn check_weights(graph: &Graph, linear: &Linear, changed: bool) -> Result<()
         return Err(Reason::SharedWeights(here()));
     }
     Ok(())
+}
+
+/// Whether there is no bias that is computed at run time.
+pub fn check_bias(graph: &Graph, linear: &Linear) -> bool {
+    linear.bias.is_none_or(|bias| graph.constant(bias).is_some())
 }
 
 /// The part of a function that belongs to `extent` indices of `axis` from `start`.
