@@ -165,6 +165,11 @@ impl Reader {
                 }
             }
         };
+        let origin = if self.is_bare_operation(&map, &values, &class, network.is_some()) {
+            Origin::Operation
+        } else {
+            origin
+        };
         self.check_dtype(&values, &path, &class);
         let values = if class == "InputLayer" {
             input_config(values)
@@ -182,6 +187,22 @@ impl Reader {
             network,
         };
         Some(Draft { layer, nodes })
+    }
+
+    /// Keras 3 writes operations of `keras.ops` into a `.h5` without the module that would tell them from
+    /// layers; but every layer writes whether it is trainable, and no operation does.
+    fn is_bare_operation(
+        &self,
+        raw: &Map<String, Value>,
+        config: &Map<String, Value>,
+        class: &str,
+        network: bool,
+    ) -> bool {
+        self.semantics == Semantics::Keras3
+            && !raw.contains_key("module")
+            && !config.contains_key("trainable")
+            && class != "InputLayer"
+            && !network
     }
 
     fn check_dtype(&mut self, values: &Map<String, Value>, path: &str, class: &str) {
