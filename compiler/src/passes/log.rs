@@ -111,13 +111,14 @@ impl Log {
     pub(super) fn next_round(&mut self) {
         self.missed.clear();
     }
-    /// `node` went into `into`.
+    /// `node` went into `into`. Not noted when both come from the same layer: that a layer's own activation is part
+    /// of it is no news.
     pub fn done(&mut self, node: impl Into<String>, into: impl Into<String>) {
-        self.done.push(Done {
-            pass: self.pass,
-            node: node.into(),
-            into: into.into(),
-        });
+        let (node, into) = (node.into(), into.into());
+        if node != into {
+            let pass = self.pass;
+            self.done.push(Done { pass, node, into });
+        }
     }
     /// `node` had to stay. Tried again in the next round, and forgotten if another pass takes care of the node.
     pub fn missed(&mut self, node: impl Into<String>, reason: Reason) {

@@ -51,6 +51,7 @@ cases! {
     preactivation_network, What::Pipeline, "Normalisation and activation before the convolution, its shortcut from in between.";
     mobile_network, What::Pipeline, "Expansion, depthwise convolution, squeeze and excitation, projection.";
     channels_first_network, What::Pipeline, "Every layer transposes and transposes back; one transpose is left.";
+    transposed_network, What::Pipeline, "A transposed convolution is a convolution and a rearrangement; what follows goes into the former.";
     line_network, What::Pipeline, "One-dimensional layers, by reshapes to images.";
     recurrent_network, What::Pipeline, "The body of a scan is optimised too.";
 }
@@ -447,6 +448,19 @@ fn channels_first_network(net: &mut Net) -> Result<()> {
     let y = net.b.transpose(y, [0, 3, 1, 2])?;
     let y = net.name("flatten").b.reshape(y, [1, 225])?;
     let y = net.name("dense").dense(y, 2)?;
+    net.output(y);
+    Ok(())
+}
+
+fn transposed_network(net: &mut Net) -> Result<()> {
+    let x = net.input([1, 4, 4, 2])?;
+    let y = net.name("transposed").conv(x, 8, same(2))?;
+    let y = net.b.reshape(y, [1, 4, 4, 2, 2, 2])?;
+    let y = net.b.transpose(y, [0, 1, 3, 2, 4, 5])?;
+    let y = net.b.reshape(y, [1, 8, 8, 2])?;
+    let y = net.b.slice(y, 1, 1, 7)?;
+    let y = net.name("norm").norm(y)?;
+    let y = net.name("relu").relu(y)?;
     net.output(y);
     Ok(())
 }
