@@ -91,6 +91,9 @@ pub enum Reason {
         /// Size of the result.
         bytes: usize,
     },
+    /// The compiler would take long to compute it.
+    #[error("it takes long to compute")]
+    TooSlow,
 }
 
 /// Collects what passes say. The pipeline tells it which pass is at work, so that passes need not name themselves.

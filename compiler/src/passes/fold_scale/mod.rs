@@ -9,7 +9,7 @@
 //! pads with zeros sees zeros there before and after folding, which is why a shift cannot pass it from above.
 //! Never duplicates work: a producer that others use stays as it is.
 
-mod affine;
+pub(super) mod affine;
 mod after;
 mod before;
 mod shared;
