@@ -101,7 +101,8 @@ fn sources() -> Vec<(String, Vec<String>)> {
             .collect()
     };
     let sources = files(&root().join("compiler/src")).into_iter();
-    let test = |name: &str| name.contains("/tests/") || name.ends_with("tests.rs") || name.ends_with("testing.rs");
+    let test =
+        |name: &str| name.contains("/tests/") || name.ends_with("tests.rs") || name.ends_with("testing.rs");
     let sources = sources.filter(|(name, _)| name.ends_with(".rs") && !test(name));
     sources.map(|(name, path)| (name, code(path))).collect()
 }
