@@ -146,8 +146,9 @@ impl Case {
     /// The shapes of the inputs as on the command line.
     pub fn shapes(&self) -> keras::InputShapes {
         let mut shapes = keras::InputShapes::default();
+        let several = self.input_shapes.len() > 1;
         for (name, dims) in &self.input_shapes {
-            shapes.add(Some(name.clone()), dims.clone());
+            shapes.add(several.then(|| name.clone()), dims.clone());
         }
         shapes
     }
@@ -160,9 +161,11 @@ impl Case {
         wanted
             .iter()
             .map(|(name, ty)| {
-                let spec = self.inputs.iter().find(|input| input.name == *name);
+                // The only input needs no name: Keras calls it by its layer, its golden by its tensor.
+                let only = self.inputs.first().filter(|_| self.inputs.len() == 1);
+                let spec = self.inputs.iter().find(|input| input.name == *name).or(only);
                 let spec = spec.unwrap_or_else(|| panic!("{} has no input {name:?}", self.id));
-                spec.tensor(&format!("input/{name}"), ty.dtype == keras_compile::tensor::DType::I32)
+                spec.tensor(&format!("input/{}", spec.name), ty.dtype == keras_compile::tensor::DType::I32)
             })
             .collect()
     }

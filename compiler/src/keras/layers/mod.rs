@@ -6,6 +6,7 @@
 //! tensors with [`Cx::input`] or [`Cx::inputs`], and adds nodes with [`Cx::b`].
 
 mod activation;
+mod cells;
 mod context;
 mod conv;
 mod custom;
@@ -14,6 +15,7 @@ mod embedding;
 mod identity;
 mod mask;
 mod merge;
+mod nested;
 mod normalize;
 mod operators;
 mod pool;
@@ -32,6 +34,7 @@ pub(super) use read::check_training;
 use super::lower::State;
 use super::model::{Layer, Network, Origin, Semantics};
 use crate::error::{Collector, Error, ErrorKind};
+use std::collections::HashSet;
 
 /// A layer's class and what to do with it.
 struct Row {
@@ -135,11 +138,10 @@ const LAYERS: &[Row] = {
         row("UpSampling1D", resize::up_sampling_1d, End),
         row("UpSampling2D", resize::up_sampling_2d, End),
         row("Resizing", resize::resizing, End),
-        row("LSTM", recurrent::lstm, Own),
-        row("CuDNNLSTM", recurrent::cudnn_lstm, Own),
-        row("GRU", recurrent::gru, Own),
-        row("SimpleRNN", recurrent::simple_rnn, Own),
-        row("RNN", recurrent::rnn, Own),
+        row("LSTM", recurrent::recurrent, Own),
+        row("GRU", recurrent::recurrent, Own),
+        row("SimpleRNN", recurrent::recurrent, Own),
+        row("RNN", recurrent::recurrent, Own),
         row("Bidirectional", wrap::bidirectional, Own),
         row("TimeDistributed", wrap::time_distributed, Own),
         row("Dropout", identity::identity, Pass),
@@ -184,7 +186,6 @@ pub(super) fn lower<'a>(
         // Said before by `refuse_unsupported`, or here for a layer inside another.
         return Err(unsupported(cx.site.class, cx.site.origin).into());
     };
-    check_training(cx.literal("training"))?;
     let mut values = (row.lower)(&mut cx)?;
     let pass = match row.masks {
         Masks::Pass => true,
@@ -212,11 +213,20 @@ fn find(class: &str, origin: &Origin) -> Option<&'static Row> {
     LAYERS.iter().find(|row| known && row.class == class)
 }
 
-/// Reports every layer whose class is not in the tables, in nested models too.
-pub(super) fn refuse_unsupported(net: &Network, problems: &mut Collector) {
+/// Reports every layer whose class is not in the tables, in nested models too, and paths that two layers share: layer
+/// `a/b` and layer `b` of the model `a` would be one.
+pub(super) fn refuse_unsupported<'m>(
+    net: &'m Network,
+    paths: &mut HashSet<&'m str>,
+    problems: &mut Collector,
+) {
     for layer in &net.layers {
+        if !paths.insert(&layer.path) {
+            let message = format!("two layers have the path {:?}", layer.path);
+            problems.push(Error::new(ErrorKind::BadGraph(message)).help("rename one of them"));
+        }
         if let Some(inner) = &layer.network {
-            refuse_unsupported(inner, problems);
+            refuse_unsupported(inner, paths, problems);
         } else if let Some(error) = refusal(layer) {
             problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
         }

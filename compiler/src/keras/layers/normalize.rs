@@ -4,6 +4,7 @@
 use super::activation::axis_list;
 use super::context::{Cx, Outcome, Stop, one};
 use super::pool::mean;
+use super::read::check_training;
 use super::spatial::{Format, channels_first, channels_last};
 use super::weights::{Weights, elements, rounded};
 use crate::error::Result;
@@ -20,6 +21,7 @@ fn scale_shift_tape() -> Tape {
 /// `BatchNormalization`: gamma, beta, moving mean, moving variance. One scale and one shift for each channel,
 /// computed in double precision.
 pub fn batch(cx: &mut Cx<'_>) -> Outcome {
+    check_training(cx.literal("training"))?;
     let r = cx.read();
     let axis = r.opt_ints("axis").unwrap_or_else(|| vec![-1]);
     let epsilon = r.number("epsilon", 1e-3);
