@@ -99,7 +99,8 @@ fn layer<'a>(model: &'a mut Value, name: &str) -> &'a mut Value {
 fn all_problems_at_once() {
     let text = fs::read_to_string(models().join("k3-cnn.model.json")).unwrap();
     let mut model: Value = serde_json::from_str(&text).unwrap();
-    layer(&mut model, "scale")["class_name"] = json!("Lambda");
+    layer(&mut model, "average")["class_name"] = json!("Mystery");
+    layer(&mut model, "drop")["class_name"] = json!("Lambda");
     layer(&mut model, "conv")["config"]["padding"] = json!("sideways");
     layer(&mut model, "conv")["config"]["made_up"] = json!([1, "two"]);
     let scratch = Scratch::new();
