@@ -170,6 +170,16 @@ impl Case {
             .collect()
     }
 
+    /// What Keras predicted, by output name.
+    pub fn expected(&self) -> Vec<(String, Vec<f32>)> {
+        self.outputs.iter().map(|output| (output.name.clone(), decode(&output.data))).collect()
+    }
+
+    /// The relative and the absolute tolerance.
+    pub fn tolerance(&self) -> (f32, f32) {
+        (self.rtol, self.atol)
+    }
+
     /// Compares named outputs with Keras': per element
     /// `atol * max(0.01, max |expected|) + rtol * |expected|`.
     ///
