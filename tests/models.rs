@@ -35,7 +35,7 @@ fn check(case: &Case, depth: Depth) -> Result<(), String> {
         case.compare(&named(&graph, found)).map_err(|error| format!("eval: {error}"))?;
     }
     let options = passes::Options { verify: true, ..passes::Options::default() };
-    passes::run(&mut graph, &options).map_err(|error| format!("passes: {error}"))?;
+    passes::run(&mut graph, options).map_err(|error| format!("passes: {error}"))?;
     let plan = plan::plan(&graph).map_err(|error| format!("plan: {error}"))?;
     if depth == Depth::All {
         case.compare(&named(&graph, interpret(&plan, &inputs))).map_err(|error| format!("kernels: {error}"))?;

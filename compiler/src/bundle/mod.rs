@@ -11,6 +11,9 @@ mod runtime;
 mod shards;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use directory::Target;
 pub use inspect::{Inspection, inspect};
 pub use manifest::{Backends, FileEntry, Manifest, Memory, Slot, Storage, Wasm, WeightFiles};

@@ -2,7 +2,7 @@
 
 mod summary;
 
-use super::{print, printable};
+use super::{print, printable, printable_lines};
 use crate::ModelArgs;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -88,11 +88,6 @@ impl Write for Count {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Text of several lines whose pieces come from a file.
-fn printable_lines(text: &str) -> String {
-    text.lines().map(|line| printable(line) + "\n").collect()
 }
 
 /// The problem with a layer, if it has one.

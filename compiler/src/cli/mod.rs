@@ -70,6 +70,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(one).collect()
 }
 
+/// The same for text of several lines, whose ends stay.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(|line| printable(line) + "\n").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

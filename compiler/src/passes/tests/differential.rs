@@ -10,7 +10,7 @@ const SINGLE: u64 = 300;
 
 /// The largest difference, where 1 is what is allowed: 1e-4 of the value, or of the largest value around it for
 /// what cancellation leaves.
-fn distance(expected: &[Tensor], found: &[Tensor]) -> f32 {
+pub fn distance(expected: &[Tensor], found: &[Tensor]) -> f32 {
     let mut worst = 0f32;
     for (e, f) in expected.iter().zip(found) {
         assert_eq!(e.ty(), f.ty());
