@@ -6,7 +6,7 @@ use crate::graph::NodeId;
 use crate::keras::model::{Origin, Semantics};
 use crate::keras::object::Object;
 use crate::ops::ReduceKind;
-use crate::pointwise::{Binary, Tape, Unary, library};
+use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
 use crate::tensor::Shape;
 
 /// An activation.
@@ -163,32 +163,53 @@ pub fn glu(cx: &mut Cx<'_>, x: NodeId, axis: usize) -> Result<NodeId, Stop> {
     Ok(cx.b().map(gated, &[value, gate])?)
 }
 
-/// `keras.activations.sparsemax` (Martins & Astudillo 2016): max(x - τ, 0) with τ such that the sum is 1. Element i
-/// is in the support if Σⱼ max(xⱼ - xᵢ, 0) < 1, so that no sorting is needed.
+/// `keras.activations.sparsemax`. Sparsemax (Martins & Astudillo 2016) is max(x - τ, 0), with τ such that the sum is 1;
+/// element i is in the support if Σⱼ max(xⱼ - xᵢ, 0) < 1, so that no sorting is needed. Keras computes τ from the
+/// sum of all partial sums of the sorted support, where the paper has the last one. So every element of the support
+/// counts as often as there are elements up to it, and of several equal ones each as often as they do on average.
 fn sparsemax(cx: &mut Cx<'_>, x: NodeId) -> Result<NodeId, Stop> {
     let dims = cx.dims(x);
     let Some((&n, batch)) = dims.split_last() else {
         return Err(cx.inconsistent("sparsemax takes a tensor of rank 1 or more"));
     };
-    let row = cx.b().reshape(x, [batch, &[1, n]].concat())?;
+    let last = batch.len();
+    let row_shape = [batch, &[1, n]].concat();
+    let row = cx.b().reshape(x, row_shape.clone())?;
     let column = cx.b().reshape(x, [batch, &[n, 1]].concat())?;
     let excess = Tape::binary(Binary::Sub).then(&library::relu::tape());
     let above = cx.b().map(excess, &[row, column])?;
-    let last = dims.len();
-    let above = cx.b().reduce(ReduceKind::Sum, [last], above)?;
-    let above = cx.b().reshape(above, dims.clone())?;
-    // 1 - step(1 - ε…) would be wrong at exactly 1, where both answers give the same τ.
-    let inside = Tape::binary_const(Binary::Mul, -1.0).then(&library::step::with(-1.0));
+    let above = cx.b().reduce(ReduceKind::Sum, [last + 1], above)?;
+    // 1 where -above > -1.
+    let inside = Tape::unary(Unary::Neg).then(&library::step::with(-1.0));
     let support = cx.b().map(inside, &[above])?;
-    let kept = cx.b().map(Tape::binary(Binary::Mul), &[x, support])?;
-    let sum = cx.b().reduce(ReduceKind::Sum, [last - 1], kept)?;
-    let count = cx.b().reduce(ReduceKind::Sum, [last - 1], support)?;
+    let support_row = cx.b().reshape(support, row_shape)?;
+    let below = cx.b().map(rank_tape(), &[row, column, support_row])?;
+    let below = cx.b().reduce(ReduceKind::Sum, [last + 1], below)?;
+    let half = Tape::binary_const(Binary::Add, 0.5).then(&Tape::binary(Binary::Mul));
+    let weighted = half.then(&Tape::binary(Binary::Mul));
+    let weighted = cx.b().map(weighted, &[below, support, column])?;
+    let sum = cx.b().reduce(ReduceKind::Sum, [last], weighted)?;
+    let count = cx.b().reduce(ReduceKind::Sum, [last], support)?;
     let less_one = Tape::binary_const(Binary::Sub, 1.0);
     let threshold =
         Tape::binary(Binary::Div).substitute(&[(less_one, vec![0]), (Tape::identity(), vec![1])], 2);
     let threshold = cx.b().map(threshold, &[sum, count])?;
+    let threshold = cx.b().reshape(threshold, [batch, &[1]].concat())?;
     let rest = Tape::binary(Binary::Sub).then(&library::relu::tape());
     Ok(cx.b().map(rest, &[x, threshold])?)
+}
+
+/// Of inputs a, b and s: s where a < b, s/2 where they are equal, else 0.
+fn rank_tape() -> Tape {
+    let mut t = TapeBuilder::new(3);
+    let (a, b, support) = (t.input(0), t.input(1), t.input(2));
+    let (zero, half) = (t.constant(0.0), t.constant(0.5));
+    let half = t.binary(Binary::Mul, support, half);
+    let less = t.compare(Compare::Lt, a, b);
+    let equal = t.compare(Compare::Eq, a, b);
+    let otherwise = t.select(equal, half, zero);
+    let result = t.select(less, support, otherwise);
+    t.finish(result)
 }
 
 /// `keras.layers.Activation`.

@@ -167,7 +167,6 @@ const LAYERS: &[Row] = {
         row("Lambda", custom::lambda, End),
         row("TFOpLambda", operators::tf_function, End),
         row("SlicingOpLambda", operators::tf_function, End),
-        row("ClassMethod", operators::tf_function, End),
     ]
 };
 
@@ -241,6 +240,9 @@ pub fn is_supported(layer: &Layer) -> bool {
 fn refusal(layer: &Layer) -> Option<Error> {
     let known = match layer.origin {
         Origin::Operation => operators::is_operation(&layer.class),
+        _ if layer.is("TFOpLambda") || layer.is("SlicingOpLambda") => {
+            return operators::refuse_function(&layer.config);
+        }
         _ if layer.is("Lambda") => return custom::refuse_lambda(&layer.path, &layer.config),
         _ => layer.class == "InputLayer" || find(&layer.class, &layer.origin).is_some(),
     };

@@ -129,13 +129,13 @@ pub fn layer(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// x less its mean over the axes.
-fn centred(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+pub fn centred(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
     let mean = mean(cx, x, axes)?;
     cx.b().map(Tape::binary(Binary::Sub), &[x, mean])
 }
 
 /// The mean of x² over the axes.
-fn mean_square(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+pub fn mean_square(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
     let squared = cx.apply(library::square::tape(), x)?;
     mean(cx, squared, axes)
 }

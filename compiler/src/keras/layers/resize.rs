@@ -153,6 +153,11 @@ fn weighted_sum(count: usize) -> Tape {
 }
 
 impl Interpolation {
+    /// The method of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        let found = INTERPOLATIONS.iter().find(|(of, _)| *of == name);
+        found.map(|(_, interpolation)| *interpolation)
+    }
     /// For every result, the elements that it is made of and their weights; all have equally many.
     fn taps(self, input: usize, output: usize, scale: f32) -> Vec<Vec<(usize, f32)>> {
         (0..output)
