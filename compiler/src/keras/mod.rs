@@ -13,6 +13,8 @@ mod dtype;
 pub mod fields;
 mod hdf5;
 mod json;
+#[cfg(all(test, feature = "libhdf5"))]
+mod libhdf5;
 mod links;
 pub mod model;
 mod numbers;
