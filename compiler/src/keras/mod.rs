@@ -15,6 +15,8 @@ mod hdf5;
 mod json;
 pub mod layers;
 mod lower;
+#[cfg(all(test, feature = "libhdf5"))]
+mod libhdf5;
 mod links;
 pub mod model;
 mod numbers;

@@ -163,12 +163,8 @@ fn calls_of_nested_models_count_from_one_or_zero() {
             net.layers[2].calls[0].args,
             [Argument::List(vec![tensor(1, 0, 0), tensor(1, 1, 0)])]
         );
-        assert_eq!(
-            net.layers[1].network.as_ref().unwrap().layers[0]
-                .path
-                .starts_with("inner/"),
-            true
-        );
+        let inner = net.layers[1].network.as_ref().unwrap();
+        assert!(inner.layers[0].path.starts_with("inner/"));
     }
 }
 
