@@ -61,6 +61,5 @@ pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
     if !args.quiet {
         reporter.notes(&prepared.notes);
     }
-    print(&text);
-    Ok(())
+    Ok(print(&text)?)
 }
