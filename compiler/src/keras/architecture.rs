@@ -45,7 +45,7 @@ impl Reader {
     /// What a user should know about this model.
     pub(super) fn notes(&self) -> Vec<String> {
         let note = |(float, count): (&&str, &usize)| {
-            format!("{count} layers ask to compute in {float}: they compute in float32 here")
+            format!("layers that ask for {float} compute in float32 here: {count}")
         };
         self.policies.iter().map(note).collect()
     }

@@ -116,7 +116,6 @@ fn slice(graph: &Graph, op: &Slice, x: NodeId) -> Option<Simpler> {
             graph.inputs_of(x).to_vec(),
         )),
         Op::Concat(inner) => slice_of_concat(graph, op, x, inner.axis),
-        Op::Pad(inner) => slice_within_pad(graph, op, x, inner),
         _ => None,
     }
 }
@@ -130,23 +129,6 @@ fn slice_of_slice(outer: &Slice, inner: &Slice) -> Slice {
         sizes: outer.sizes.clone(),
         steps: axes.map(|a| outer.steps[a] * inner.steps[a]).collect(),
     }
-}
-
-/// The slice of the input, if it takes nothing that was added.
-fn slice_within_pad(graph: &Graph, op: &Slice, pad: NodeId, inner: &Pad) -> Option<Simpler> {
-    let x = graph.inputs_of(pad)[0];
-    let shape = &graph.ty(x).shape;
-    let mut op = op.clone();
-    for axis in 0..shape.rank() {
-        let (first, before) = (op.starts[axis], inner.pads[axis].0);
-        let last = first.strict_add_signed((op.sizes[axis] as isize - 1) * op.steps[axis]);
-        let inside = before..before + shape[axis];
-        if !inside.contains(&first) || !inside.contains(&last) {
-            return None;
-        }
-        op.starts[axis] -= before;
-    }
-    Some(Simpler::Op(op.into(), vec![x]))
 }
 
 /// The slice of the part in which its first and last element lie.

@@ -108,7 +108,7 @@ pub struct Report {
     pub changes: Vec<(&'static str, usize)>,
     /// What was folded and fused.
     pub done: Vec<Done>,
-    /// What was not, and why. Holds for the graph as it is at the end.
+    /// What was not, and why.
     pub missed: Vec<Missed>,
 }
 
@@ -127,7 +127,7 @@ pub fn run(graph: &mut Graph, options: Options) -> Result<Report> {
     let mut log = Log::default();
     let mut changes: Vec<_> = PIPELINE.iter().map(|pass| (pass.name, 0)).collect();
     'rounds: for _ in 0..MAX_ROUNDS {
-        log.forget_since(0);
+        log.next_round();
         let mut found = 0;
         for (pass, (_, total)) in PIPELINE.iter().zip(&mut changes) {
             log.enter(pass.name);

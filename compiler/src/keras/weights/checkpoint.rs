@@ -3,7 +3,7 @@
 //! `layers/bidirectional/forward_layer/cell/vars/0`.
 
 use super::{at, listed};
-use crate::error::{Collector, Error, Result};
+use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Semantics, Weight};
 use std::collections::{BTreeSet, HashMap};
@@ -191,12 +191,18 @@ impl<'a> Reader<'a> {
     /// Name and path of every variable of a layer and of all inside it, in order.
     fn variables(&self, path: &str, name: &str, depth: usize) -> Result<Vec<(String, String)>> {
         if depth > MAX_DEPTH {
-            return Err(Error::malformed(format!(
-                "groups below /{path} are nested too deeply"
-            )));
+            return Err(Error::malformed(
+                "the groups of its weights are nested too deeply",
+            ));
         }
         let mut variables = self.tree.datasets(&format!("{path}/vars"))?;
         variables.sort_by_key(|name| (name.len(), name.clone()));
+        for (place, variable) in variables.iter().enumerate() {
+            // Keras numbers them from 0.
+            if variable.parse::<usize>().is_ok_and(|number| number != place) {
+                return Err(Error::new(ErrorKind::MissingWeight).in_field(format!("{name}{place}")));
+            }
+        }
         let entry = |variable: String| (format!("{name}{variable}"), format!("{path}/vars/{variable}"));
         let mut found: Vec<_> = variables.into_iter().map(entry).collect();
         let mut children = self.tree.groups(path)?;
@@ -217,7 +223,7 @@ impl<'a> Reader<'a> {
                 depth + 1,
             )?);
             if found.len() > MAX_VARIABLES {
-                return Err(Error::malformed(format!("/{path} holds too many variables")));
+                return Err(Error::malformed("its groups hold too many weights"));
             }
         }
         Ok(found)

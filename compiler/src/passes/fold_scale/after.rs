@@ -1,9 +1,9 @@
 //! Handing a scale and shift to the operations that use the value.
 
-use super::before::check_weights;
+use super::before::{check_weights, passes_pool};
 use super::{Affine, Edit, What};
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Op, PoolKind, PoolPadding};
+use crate::ops::Op;
 use crate::passes::linear::Linear;
 use crate::passes::log::Reason;
 use crate::passes::rewrite::name;
@@ -80,16 +80,8 @@ fn through(
         Op::Pad(op) if op.value == 0.0 && affine.axis.is_none_or(|axis| op.pads[axis] == (0, 0)) => {
             visit(graph, user, affine, edits)
         }
-        Op::Pool(op) if op.padding == PoolPadding::Exclude => {
-            if !op.epilogue.is_identity() {
-                return Err(Reason::Activation(name(graph, user)));
-            }
-            // A maximum is where it was as long as the order is kept.
-            if op.kind == PoolKind::Max && affine.scale.iter().any(|&s| s <= 0.0) {
-                return Err(no_place(graph, user));
-            }
-            visit(graph, user, affine, edits)
-        }
+        Op::Pool(op) if passes_pool(op, affine) => visit(graph, user, affine, edits),
+        Op::Map(_) => Err(Reason::InBetween(name(graph, user))),
         _ => Err(no_place(graph, user)),
     }
 }

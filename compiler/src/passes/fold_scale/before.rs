@@ -1,11 +1,12 @@
 //! Handing a scale and shift to the operations that produce the value.
 
-use super::{Affine, Edit, SMALL, What};
+use super::{Affine, Edit, SMALL, What, shared};
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Op, Pad, PoolKind, PoolPadding};
+use crate::ops::{Gather, Op, Pad, Pool, PoolKind, PoolPadding};
 use crate::passes::linear::Linear;
 use crate::passes::log::Reason;
 use crate::passes::rewrite::name;
+use crate::tensor::Tensor;
 
 /// The edits after which `x` has the values of `affine(x)`.
 ///
@@ -61,12 +62,25 @@ fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Re
             });
             visit(graph, inputs[0], affine, edits)
         }
-        Op::Pool(op) if op.kind == PoolKind::Average && op.padding == PoolPadding::Exclude => {
-            if !op.epilogue.is_identity() {
-                return Err(Reason::Activation(name(graph, id)));
-            }
+        Op::Pool(op) if passes_pool(op, &affine) => visit(graph, inputs[0], affine, edits),
+        // What moves values only, as far as the channels are concerned.
+        Op::Slice(op)
+            if affine
+                .axis
+                .is_none_or(|a| op.sizes[a] == graph.ty(inputs[0]).shape[a] && op.steps[a] == 1) =>
+        {
             visit(graph, inputs[0], affine, edits)
         }
+        Op::Gather(op) => {
+            let indices = graph.ty(inputs[1]).shape.rank();
+            visit(
+                graph,
+                inputs[0],
+                gathered(op, indices, affine).ok_or_else(other_axis)?,
+                edits,
+            )
+        }
+        Op::Map(_) => Err(Reason::InBetween(name(graph, id))),
         op => Err(Reason::NoPlace {
             name: name(graph, id),
             op: op.name(),
@@ -84,16 +98,27 @@ fn results(graph: &Graph, linear: &Linear, affine: Affine) -> Result<Edit, Reaso
         .along(channels, shape[channels])
         .ok_or_else(|| Reason::OtherAxis(here()))?;
     if !linear.epilogue.is_identity() {
-        return Err(Reason::Activation(here()));
+        return Err(Reason::InBetween(here()));
     }
-    check_weights(graph, linear, !affine.is_shift())?;
+    let others = match check_weights(graph, linear, !affine.is_shift()) {
+        Err(reason @ Reason::SharedWeights(_)) => shared::others(graph, id, &affine.scale).ok_or(reason)?,
+        checked => checked.map(|()| Vec::new())?,
+    };
     Ok(Edit {
         node: id,
         what: What::Results {
             scale: affine.scale,
             shift: affine.shift,
+            others,
         },
     })
+}
+
+/// Whether a pool of scaled and shifted values is the scaled and shifted pool: means always are, a maximum is where it
+/// was as long as the order is kept. Zeros around the values would have to be scaled and shifted too.
+pub fn passes_pool(pool: &Pool, affine: &Affine) -> bool {
+    let monotonic = pool.kind == PoolKind::Average || affine.scale.iter().all(|&s| s > 0.0);
+    monotonic && pool.padding == PoolPadding::Exclude && pool.epilogue.is_identity()
 }
 
 /// Whether the weights may be changed.
@@ -113,6 +138,11 @@ pub fn check_weights(graph: &Graph, linear: &Linear, changed: bool) -> Result<()
     Ok(())
 }
 
+/// Whether there is no bias that is computed at run time.
+pub fn check_bias(graph: &Graph, linear: &Linear) -> bool {
+    linear.bias.is_none_or(|bias| graph.constant(bias).is_some())
+}
+
 /// The part of a function that belongs to `extent` indices of `axis` from `start`.
 fn piece(affine: &Affine, axis: usize, start: usize, extent: usize) -> Affine {
     if affine.axis != Some(axis) {
@@ -123,6 +153,16 @@ fn piece(affine: &Affine, axis: usize, start: usize, extent: usize) -> Affine {
         scale: affine.scale[start..start + extent].to_vec(),
         shift: affine.shift[start..start + extent].to_vec(),
     }
+}
+
+/// The function of values before rows of them are picked by indices of so many axes, which replace one.
+fn gathered(op: &Gather, indices: usize, affine: Affine) -> Option<Affine> {
+    let axis = match affine.axis {
+        Some(axis) if axis >= op.axis + indices => Some(axis + 1 - indices),
+        Some(axis) if axis >= op.axis => return None,
+        axis => axis,
+    };
+    Some(Affine { axis, ..affine })
 }
 
 /// What the padding's value becomes, if it is the same for all channels.

@@ -9,9 +9,10 @@
 //! pads with zeros sees zeros there before and after folding, which is why a shift cannot pass it from above.
 //! Never duplicates work: a producer that others use stays as it is.
 
-mod affine;
+pub(super) mod affine;
 mod after;
 mod before;
+mod shared;
 
 use super::linear::{self, Linear};
 use super::{Log, rewrite};
@@ -21,6 +22,7 @@ use crate::ops::{Constant, Map, Op};
 use crate::pointwise::{Binary, Tape, TapeBuilder};
 use crate::tensor::Tensor;
 use affine::Affine;
+use shared::Other;
 
 /// Copies of shared weights are made up to this many elements.
 const SMALL: usize = 4096;
@@ -43,19 +45,28 @@ fn fold(graph: &mut Graph, id: NodeId, log: &mut Log) -> Result<bool> {
     };
     let name = rewrite::name(graph, id);
     let before = before::plan(graph, x, affine.clone());
+    // One factor for all costs next to nothing there, and weights are large.
+    let is_free = affine.axis.is_none() && graph.op(x).epilogue().is_some() && graph.sole_user(x) == Some(id);
+    if before.is_err() && is_free {
+        return Ok(false);
+    }
     let edits =
         before.or_else(|first| after::plan(graph, id, affine.clone()).map_err(|second| [first, second]));
     match edits {
         Ok(edits) => {
+            log.forget_work(&name);
             for edit in edits {
                 log.done(&name, rewrite::name(graph, edit.node));
+                for other in edit.others() {
+                    log.done(rewrite::name(graph, other.map), rewrite::name(graph, other.node));
+                }
                 edit.apply(graph)?;
             }
             rewrite::substitute(graph, id, x)?;
             Ok(true)
         }
         Err(reasons) => {
-            reasons.into_iter().for_each(|reason| log.missed(&name, reason));
+            log.missed_work(&name, reasons);
             simplify(graph, id, x, &affine)
         }
     }
@@ -69,7 +80,12 @@ struct Edit {
 
 enum What {
     /// Multiplies the channels of a linear operation's result and then adds to them.
-    Results { scale: Vec<f64>, shift: Vec<f64> },
+    Results {
+        scale: Vec<f64>,
+        shift: Vec<f64>,
+        /// Operations that share the weights.
+        others: Vec<Other>,
+    },
     /// Does to a linear operation what multiplying the channels of its input, and then adding to them, does.
     Inputs { scale: Vec<f64>, shift: Vec<f64> },
     /// Changes the operation, not its inputs.
@@ -77,34 +93,49 @@ enum What {
 }
 
 impl Edit {
+    /// Other operations that are changed too.
+    fn others(&self) -> &[Other] {
+        match &self.what {
+            What::Results { others, .. } => others,
+            _ => &[],
+        }
+    }
+
     fn apply(self, graph: &mut Graph) -> Result<()> {
         match self.what {
             What::Op(op) => {
                 let inputs = graph.inputs_of(self.node).to_vec();
                 graph.replace(self.node, op, &inputs)
             }
-            What::Results { scale, shift } => scale_results(graph, self.node, &scale, &shift),
+            What::Results { scale, shift, others } => {
+                let weights = own_weights(graph, self.node, &scale, others.is_empty())?;
+                if scale.iter().any(|&s| s != 1.0) {
+                    graph.edit_constant(weights, |w| Linear::scale_outputs(w, &scale))?;
+                }
+                scale_results(graph, self.node, weights, &scale, &shift)?;
+                for other in others {
+                    scale_results(graph, other.node, weights, &scale, &other.shift)?;
+                    rewrite::substitute(graph, other.map, other.node)?;
+                }
+                Ok(())
+            }
             What::Inputs { scale, shift } => scale_inputs(graph, self.node, scale, &shift),
         }
     }
 }
 
-/// `weights * scale` and `bias * scale + shift`.
-fn scale_results(graph: &mut Graph, id: NodeId, scale: &[f64], shift: &[f64]) -> Result<()> {
-    let weights = own_weights(graph, id, scale)?;
+/// `bias * scale + shift`, and weights that are scaled already.
+fn scale_results(graph: &mut Graph, id: NodeId, weights: NodeId, scale: &[f64], shift: &[f64]) -> Result<()> {
     let bias: Vec<f64> = match bias(graph, id)? {
         Some(bias) => (0..scale.len()).map(|c| bias[c] * scale[c] + shift[c]).collect(),
         None => shift.to_vec(),
     };
-    if scale.iter().any(|&s| s != 1.0) {
-        graph.edit_constant(weights, |w| Linear::scale_outputs(w, scale))?;
-    }
     set_bias(graph, id, weights, &bias)
 }
 
 /// `scale` into the rows of the weights, and what `shift` makes of the old weights into the bias.
 fn scale_inputs(graph: &mut Graph, id: NodeId, scale: Vec<f64>, shift: &[f64]) -> Result<()> {
-    let weights = own_weights(graph, id, &scale)?;
+    let weights = own_weights(graph, id, &scale, true)?;
     let shape = graph.ty(weights).shape.clone();
     let linear = Linear::of(graph, id).ok_or_else(|| Error::internal("a linear operation is gone"))?;
     let mut sums = match graph.constant(weights) {
@@ -124,10 +155,11 @@ fn scale_inputs(graph: &mut Graph, id: NodeId, scale: Vec<f64>, shift: &[f64]) -
     set_bias(graph, id, weights, &sums)
 }
 
-/// The weights of an operation if only it uses them or `scale` leaves them as they are, else a copy.
-fn own_weights(graph: &mut Graph, id: NodeId, scale: &[f64]) -> Result<NodeId> {
+/// The weights of an operation if only it uses them, or not alone is to have them, or `scale` leaves them as they
+/// are; else a copy.
+fn own_weights(graph: &mut Graph, id: NodeId, scale: &[f64], alone: bool) -> Result<NodeId> {
     let weights = graph.inputs_of(id)[1];
-    if graph.sole_user(weights).is_some() || scale.iter().all(|&s| s == 1.0) {
+    if !alone || graph.sole_user(weights).is_some() || scale.iter().all(|&s| s == 1.0) {
         return Ok(weights);
     }
     let (name, copy) = (graph.node(weights).name.clone(), graph.op(weights).clone());

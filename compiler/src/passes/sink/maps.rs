@@ -65,7 +65,7 @@ impl<'g> Site<'g> {
         let sole = self.graph.sole_user(self.mover) == Some(self.id);
         let op = self.graph.op(self.mover);
         let operands = match op {
-            Op::Reshape(_) => self.operands(|input| before_reshape(self.graph, from, to, input)),
+            Op::Reshape(_) => self.operands(|input| before_reshape(self.graph, from, to, input, false)),
             Op::Transpose(op) => self.operands(|input| before_transpose(self.graph, &op.perm, input)),
             Op::Slice(_) if sole && self.slice_pays() => self.operands(|input| self.unmoved(from, to, input)),
             Op::Gather(_) if sole && from.rank() == to.rank() && from.count() <= to.count() => {
@@ -112,11 +112,16 @@ impl<'g> Site<'g> {
     }
 
     /// Whether the function becomes an epilogue once the slice is out of its way, and is not applied to many more
-    /// elements.
+    /// elements. Reshapes and transposes above the slice will get out of its way too.
     fn slice_pays(&self) -> bool {
-        let (source, mover) = (self.graph.ty(self.source), self.graph.ty(self.mover));
-        source.shape.count() <= 2 * mover.shape.count()
-            && self.graph.op(self.source).epilogue().is_some()
-            && self.graph.sole_user(self.source) == Some(self.mover)
+        let mut at = self.source;
+        while let (Some(_), Op::Reshape(_) | Op::Transpose(_)) = (self.graph.sole_user(at), self.graph.op(at))
+        {
+            at = self.graph.inputs_of(at)[0];
+        }
+        let counts = [self.source, self.mover].map(|id| self.graph.ty(id).shape.count());
+        counts[0] <= 2 * counts[1]
+            && self.graph.op(at).epilogue().is_some()
+            && self.graph.sole_user(at).is_some()
     }
 }

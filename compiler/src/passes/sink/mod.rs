@@ -12,7 +12,8 @@
 mod concat;
 mod flatten;
 mod maps;
-mod operand;
+pub mod operand;
+mod pads;
 mod transposes;
 
 use super::{Log, rewrite};
@@ -28,6 +29,7 @@ pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
                 let changed = maps::sink(graph, id)?
                     || concat::sink(graph, id)?
                     || transposes::sink(graph, id)?
+                    || pads::sink(graph, id)?
                     || flatten::permute(graph, id)?;
                 sunk += usize::from(changed);
             }

@@ -79,6 +79,10 @@ pub fn before_transpose(graph: &Graph, perm: &[usize], operand: NodeId) -> Optio
     }
     let dims = extended(shape, perm.len());
     let back = inverse(perm);
+    let is_inverse = |user: &NodeId| matches!(graph.op(*user), Op::Transpose(op) if op.perm == back);
+    if let Some(there) = graph.users(operand).into_iter().find(is_inverse) {
+        return Some(Operand::Same(there));
+    }
     if back.iter().filter(|&&axis| dims[axis] != 1).is_sorted() {
         let dims: Vec<_> = back.iter().map(|&axis| dims[axis]).collect();
         return Some(Operand::Reshaped(operand, dims.into()));
@@ -88,7 +92,16 @@ pub fn before_transpose(graph: &Graph, perm: &[usize], operand: NodeId) -> Optio
 }
 
 /// An operand of values that were reshaped from shape `from` to shape `to`, for the values before that.
-pub fn before_reshape(graph: &Graph, from: &Shape, to: &Shape, operand: NodeId) -> Option<Operand> {
+///
+/// With `pull`, a reshape may be put before an operand that is as large as the result. To sink reshapes it must not:
+/// the two would change places for ever.
+pub fn before_reshape(
+    graph: &Graph,
+    from: &Shape,
+    to: &Shape,
+    operand: NodeId,
+    pull: bool,
+) -> Option<Operand> {
     let shape = &graph.ty(operand).shape;
     if shape.count() == 1 {
         return Some(if shape.rank() <= from.rank() {
@@ -102,8 +115,7 @@ pub fn before_reshape(graph: &Graph, from: &Shape, to: &Shape, operand: NodeId) 
     {
         return Some(Operand::Same(graph.inputs_of(operand)[0]));
     }
-    // What is as large as the result would only swap places with it.
-    if shape == to && graph.constant(operand).is_none() {
+    if shape == to && graph.constant(operand).is_none() && !pull {
         return None;
     }
     let dims = extended(shape, to.rank());

@@ -24,9 +24,13 @@ pub fn sink(graph: &mut Graph, id: NodeId) -> Result<bool> {
 /// The operation on the values before the transpose, its inputs, and the transpose that follows.
 fn exchange(graph: &Graph, id: NodeId) -> Option<(Op, Vec<Operand>, Vec<usize>)> {
     let inputs = graph.inputs_of(id);
-    let Op::Transpose(Transpose { perm }) = graph.op(*inputs.first()?) else {
-        return None;
-    };
+    let perm = inputs
+        .iter()
+        .take(moved(graph.op(id), inputs))
+        .find_map(|&input| match graph.op(input) {
+            Op::Transpose(Transpose { perm }) => Some(perm),
+            _ => None,
+        })?;
     // Axis `i` of a result with attribute `a[i]` is axis `perm[i]` of the value before.
     let back = super::operand::inverse(perm);
     let permuted = |values: &[usize]| back.iter().map(|&i| values[i]).collect::<Vec<_>>();
@@ -69,6 +73,15 @@ fn exchange(graph: &Graph, id: NodeId) -> Option<(Op, Vec<Operand>, Vec<usize>)>
     });
     let operands = operands.collect::<Option<Vec<_>>>()?;
     Some((op, operands, perm.clone()))
+}
+
+/// How many of the inputs are values that are moved along: all those of a concatenation, else the first.
+fn moved(op: &Op, inputs: &[NodeId]) -> usize {
+    if matches!(op, Op::Concat(_)) {
+        inputs.len()
+    } else {
+        1.min(inputs.len())
+    }
 }
 
 /// Whether the innermost axis stays innermost.

@@ -4,7 +4,7 @@ use super::layers::{Net, same, valid};
 use super::snapshots::{Case, What};
 use super::tapes;
 use crate::error::Result;
-use crate::ops::{PoolKind, Scan, Slice, WindowAxis};
+use crate::ops::{Conv, Pad, PoolKind, Scan, Slice, WindowAxis};
 use crate::pointwise::{Binary, Tape, Unary};
 use crate::tensor::{Tensor, TensorType};
 use std::sync::Arc;
@@ -32,15 +32,18 @@ cases! {
     sink_flatten, What::Pass("sink_moves"), "A transpose before a flattened product goes into the rows of its weights.";
     sink_concat, What::Pass("sink_moves"), "Each part of a concatenation takes its piece of the function.";
     sink_pad, What::Pass("sink_moves"), "The function of the padding's value becomes the padding's value.";
+    sink_pad_moves, What::Pass("sink_moves"), "Padding sinks below slices and reshapes.";
     merge_pads, What::Pass("merge_pads"), "Zeros go into windows, but not where a pool tells its own padding apart.";
     scale_before, What::Pass("fold_scale"), "A normalisation goes into the weights and bias of the convolution before it.";
     scale_before_concat, What::Pass("fold_scale"), "A normalisation of a concatenation is split between its parts.";
     scale_before_reshape, What::Pass("fold_scale"), "Channels repeat along the units of the product before a reshape.";
     scale_after, What::Pass("fold_scale"), "A normalisation goes into the convolutions after it if they do not pad.";
     scale_after_flatten, What::Pass("fold_scale"), "A normalisation goes through pooling and flattening into a product.";
+    scale_shared_weights, What::Pass("fold_scale"), "Weights that two layers share are scaled once for both.";
     scale_padded, What::Pass("fold_scale"), "A shift cannot pass padding: the normalisation stays, in its simplest form.";
     scale_shared, What::Pass("fold_scale"), "A producer that others use, or an activation in between, keeps a normalisation from it.";
     fuse_maps, What::Pass("fuse_maps"), "Chains of maps become one, numbers stand in the tape.";
+    fuse_maps_cheap, What::Pass("fuse_maps"), "A difference is computed twice rather than written and read, as in a layer normalisation.";
     fuse_maps_missed, What::Pass("fuse_maps"), "Maps that are broadcast, or used twice, stay.";
     epilogue_residual, What::Pass("fuse_epilogues"), "A sum of two convolutions goes into the later one.";
     epilogue_missed, What::Pass("fuse_epilogues"), "What others use, or is broadcast, has no epilogue.";
@@ -48,6 +51,7 @@ cases! {
     preactivation_network, What::Pipeline, "Normalisation and activation before the convolution, its shortcut from in between.";
     mobile_network, What::Pipeline, "Expansion, depthwise convolution, squeeze and excitation, projection.";
     channels_first_network, What::Pipeline, "Every layer transposes and transposes back; one transpose is left.";
+    transposed_network, What::Pipeline, "A transposed convolution is a convolution and a rearrangement; what follows goes into the former.";
     line_network, What::Pipeline, "One-dimensional layers, by reshapes to images.";
     recurrent_network, What::Pipeline, "The body of a scan is optimised too.";
 }
@@ -170,6 +174,16 @@ fn sink_pad(net: &mut Net) -> Result<()> {
     Ok(())
 }
 
+fn sink_pad_moves(net: &mut Net) -> Result<()> {
+    let x = net.input([1, 4, 2])?;
+    let pads = vec![(0, 0), (2, 1), (0, 0)];
+    let y = net.name("pad").b.add(Pad { pads, value: 0.0 }, &[x])?;
+    let y = net.name("crop").b.slice(y, 1, 1, 4)?;
+    let y = net.name("image").b.reshape(y, [1, 1, 4, 2])?;
+    net.output(y);
+    Ok(())
+}
+
 fn merge_pads(net: &mut Net) -> Result<()> {
     let x = net.input([1, 6, 6, 2])?;
     let x = net.name("pad").pad(x, 1, 0.0)?;
@@ -238,6 +252,29 @@ fn scale_after_flatten(net: &mut Net) -> Result<()> {
     Ok(())
 }
 
+fn scale_shared_weights(net: &mut Net) -> Result<()> {
+    let weights = net.name("conv").weights([1, 1, 64, 65])?;
+    for _ in 0..2 {
+        let x = net.input([1, 2, 2, 64])?;
+        let op = Conv {
+            window: valid(1),
+            groups: 1,
+            bias: false,
+            epilogue: Tape::identity(),
+        };
+        let y = net.name("conv").b.add(op, &[x, weights])?;
+        let scale = net
+            .name("scale")
+            .b
+            .constant(Tensor::f32([65], (0..65).map(|c| c as f32).collect::<Vec<_>>())?)?;
+        let y = net.binary(Binary::Mul, y, scale)?;
+        let shift = net.name("shift").weights([65])?;
+        let y = net.binary(Binary::Add, y, shift)?;
+        net.output(y);
+    }
+    Ok(())
+}
+
 fn scale_padded(net: &mut Net) -> Result<()> {
     let x = net.input([1, 4, 4, 2])?;
     let x = net.name("norm").norm(x)?;
@@ -267,6 +304,23 @@ fn fuse_maps(net: &mut Net) -> Result<()> {
     let y = net.name("residual").binary(Binary::Sub, y, x)?;
     let twice = net.name("max").binary(Binary::Max, y, y)?;
     net.output(twice);
+    Ok(())
+}
+
+fn fuse_maps_cheap(net: &mut Net) -> Result<()> {
+    let x = net.input([1, 4, 4])?;
+    let mean = net.name("mean").mean(x, &[2])?;
+    let centred = net.name("centred").binary(Binary::Sub, x, mean)?;
+    let square = net.name("square").binary(Binary::Mul, centred, centred)?;
+    let variance = net.name("variance").mean(square, &[2])?;
+    let deviation = net
+        .name("deviation")
+        .b
+        .map(Tape::unary(Unary::Sqrt), &[variance])?;
+    let y = net.name("norm").binary(Binary::Div, centred, deviation)?;
+    let gamma = net.name("gamma").weights([4])?;
+    let y = net.binary(Binary::Mul, y, gamma)?;
+    net.output(y);
     Ok(())
 }
 
@@ -394,6 +448,19 @@ fn channels_first_network(net: &mut Net) -> Result<()> {
     let y = net.b.transpose(y, [0, 3, 1, 2])?;
     let y = net.name("flatten").b.reshape(y, [1, 225])?;
     let y = net.name("dense").dense(y, 2)?;
+    net.output(y);
+    Ok(())
+}
+
+fn transposed_network(net: &mut Net) -> Result<()> {
+    let x = net.input([1, 4, 4, 2])?;
+    let y = net.name("transposed").conv(x, 8, same(2))?;
+    let y = net.b.reshape(y, [1, 4, 4, 2, 2, 2])?;
+    let y = net.b.transpose(y, [0, 1, 3, 2, 4, 5])?;
+    let y = net.b.reshape(y, [1, 8, 8, 2])?;
+    let y = net.b.slice(y, 1, 1, 7)?;
+    let y = net.name("norm").norm(y)?;
+    let y = net.name("relu").relu(y)?;
     net.output(y);
     Ok(())
 }

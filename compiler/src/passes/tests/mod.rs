@@ -6,3 +6,4 @@ mod layers;
 mod random;
 mod snapshots;
 mod tapes;
+mod units;
