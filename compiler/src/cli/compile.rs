@@ -31,7 +31,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         print(&printable_lines(&format!(
             "{}\n{written}\n",
             report.display(args.verbose)
-        )));
+        )))?;
     }
     Ok(())
 }
