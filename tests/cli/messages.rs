@@ -247,10 +247,18 @@ fn output_must_not_be_lost() {
 fn a_terminal_gets_a_bar() {
     let scratch = Scratch::new();
     let out = scratch.join("dist");
-    let line = format!("{} k3-cnn.keras --out {}", env!("CARGO_BIN_EXE_keras-compile"), out.display());
+    let line = format!(
+        "{} k3-cnn.keras --out {}",
+        env!("CARGO_BIN_EXE_keras-compile"),
+        out.display()
+    );
     // util-linux's script gives the command a terminal.
     let mut script = std::process::Command::new("script");
-    let output = script.args(["-qec", &line, "/dev/null"]).current_dir(models()).output().unwrap();
+    let output = script
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(models())
+        .output()
+        .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}");
     for part in ["█", "reading", "generating code", "kernel"] {
