@@ -31,7 +31,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         print(&printable_lines(&format!(
             "{}\n{written}\n",
             report.display(args.verbose)
-        )));
+        )))?;
     }
     Ok(())
 }
@@ -61,6 +61,5 @@ pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
     if !args.quiet {
         reporter.notes(&prepared.notes);
     }
-    print(&text);
-    Ok(())
+    Ok(print(&text)?)
 }

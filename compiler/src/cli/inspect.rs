@@ -59,12 +59,11 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
         grouped(sums[0]),
         grouped(sums[1]),
     ]);
-    let shards = manifest.weights.shards.len();
     table.row(vec![
-        format!("weights in {shards} files"),
+        format!("weights ({})", manifest.weights.shards.len()),
         grouped(manifest.weights.bytes as u64),
     ]);
-    print(&printable_lines(&(text + &table.to_string())));
+    print(&printable_lines(&(text + &table.to_string())))?;
     let mut collector = Collector::default();
     problems.into_iter().for_each(|problem| collector.push(problem));
     collector.finish(())

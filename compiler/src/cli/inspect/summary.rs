@@ -34,7 +34,7 @@ pub fn model(source: &Source) -> Result<(), Errors> {
     for note in &model.notes {
         text += &format!("note: {}\n", printable(note));
     }
-    print(&text);
+    print(&text)?;
     errors.map_or(Ok(()), Err)
 }
 
