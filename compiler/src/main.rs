@@ -1,1 +1,127 @@
-fn main() {}
+//! The command `keras-compile`: what it takes. What it does is in [`cli`].
+
+mod cli;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  keras-compile model.h5 --out dist                     compile a model
+  keras-compile model.json --weights w.h5 --out dist    architecture and weights in two files
+  keras-compile inspect model.keras                     see its layers and whether they are supported
+  keras-compile serve dist                              try a bundle or a page in a browser
+
+Exit codes: 0 done, 1 the model cannot be compiled, 2 the command makes no sense.";
+
+/// Compiles a trained Keras model into a bundle for the web: WebAssembly, weights and a small ES module.
+#[derive(Parser)]
+#[command(
+    name = "keras-compile",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+struct Command {
+    #[command(flatten)]
+    compile: CompileArgs,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+/// What says which model.
+#[derive(Args)]
+struct ModelArgs {
+    /// The model: .h5, .keras, or .json together with --weights
+    // Absent with a subcommand only.
+    #[arg(required = true)]
+    model: Option<PathBuf>,
+    /// The weights of a .json architecture
+    #[arg(long, value_name = "FILE.h5")]
+    weights: Option<PathBuf>,
+    /// Shape of an input that the model leaves open, batch first, as in 1,224,224,3
+    #[arg(long, value_name = "[NAME=]D,D,…")]
+    input_shape: Vec<String>,
+}
+
+#[derive(Args)]
+struct CompileArgs {
+    #[command(flatten)]
+    source: ModelArgs,
+    /// The directory to write the bundle to
+    #[arg(long, short, value_name = "DIR", required_unless_present = "emit")]
+    out: Option<PathBuf>,
+    /// Replace the bundle that is there already
+    #[arg(long)]
+    force: bool,
+    /// What the bundle can run on
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "wasm",
+        value_name = "LIST"
+    )]
+    backends: Vec<Backend>,
+    /// Print the graph, the wasm as text (with relaxed SIMD) or the plan, and write no bundle
+    #[arg(long, value_enum, conflicts_with_all = ["out", "force"])]
+    emit: Option<Emit>,
+    /// With --emit ir: print the graph as it is after the first run of this pass
+    #[arg(long, value_name = "PASS", requires = "emit")]
+    stop_after: Option<String>,
+    /// Print nothing but errors
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    /// List all kernels and what was folded and fused, and what was not and why
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Other {
+    /// Show the layers of a model and whether they are supported, or check the files of a bundle
+    Inspect {
+        #[command(flatten)]
+        source: ModelArgs,
+    },
+    /// Serve a directory on 127.0.0.1 with the headers that bundles like
+    Serve {
+        /// The directory
+        dir: PathBuf,
+        /// The port; 0 takes any that is free
+        #[arg(long, short, default_value_t = 8000)]
+        port: u16,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Backend {
+    Wasm,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Emit {
+    Ir,
+    Wat,
+    Plan,
+}
+
+fn main() -> ExitCode {
+    let Command { compile, other } = Command::parse();
+    let (done, writes) = match other {
+        Some(Other::Inspect { source }) => (cli::inspect(&source), false),
+        Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
+        None => match compile.emit {
+            Some(emit) => (cli::emit(&compile, emit), false),
+            None => (cli::compile(&compile), true),
+        },
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(errors) => cli::report(&errors, writes),
+    }
+}

@@ -350,6 +350,32 @@ def masked_simple_rnn(k):
 
 
 @case()
+def sequential_masked_tokens(k):
+    """The config of a Sequential never says where masks go; that of a Keras 3 functional model holds them as nodes."""
+    layers = [k.layers.Embedding(3, 3, mask_zero=True), k.layers.Dropout(0.5), k.layers.LSTM(3, return_sequences=True)]
+    layers += [k.layers.TimeDistributed(k.layers.Dense(2)), k.layers.Bidirectional(k.layers.GRU(2))]
+    return k.Sequential([k.Input((6,), name="ids", dtype="int32"), *layers]), {"ranges": {"ids": (0.0, 3.0)}, "batch": 3}
+
+
+@case()
+def sequential_masking(k):
+    layers = [k.layers.ReLU(), k.layers.Masking(0.0), k.layers.LSTM(2, go_backwards=True, return_sequences=True), k.layers.SimpleRNN(2)]
+    return k.Sequential([k.Input((6, 1), name="x"), *layers]), {"batch": 3}
+
+
+@case()
+def sequential_mask_reaches_average(k):
+    layers = [k.layers.Embedding(3, 3, mask_zero=True), k.layers.GlobalAveragePooling1D()]
+    return k.Sequential([k.Input((6,), name="ids", dtype="int32"), *layers]), {"ranges": {"ids": (0.0, 3.0)}, "batch": 3}
+
+
+@case()
+def sequential_with_a_masked_sequential_inside(k):
+    inner = k.Sequential([k.Input((6,), dtype="int32"), k.layers.Embedding(3, 3, mask_zero=True), k.layers.Dense(3)], name="inner")
+    return k.Sequential([k.Input((6,), name="ids", dtype="int32"), inner, k.layers.LSTM(2)]), {"ranges": {"ids": (0.0, 3.0)}, "batch": 3}
+
+
+@case()
 def masked_rnn_then_rnn(k):
     """The mask goes on through a layer that returns sequences."""
     return masked_tokens(k, k.layers.LSTM(3, return_sequences=True), k.layers.LSTM(2))

@@ -1,1 +1,108 @@
-//! Writes the directory that a page loads.
+//! The directory that a page, a worker or Node loads: modules, weights in shards, the runtime's files and a manifest.
+//!
+//! [`Target`] checks where it goes before the long work begins; [`write`] fills a directory beside it and moves it
+//! there in one step, so that nobody ever sees half a bundle. The same model gives the same bytes: nothing here
+//! knows the time, a path or the order of a hash map. [`inspect`] reads a bundle back and checks every hash.
+
+mod directory;
+mod inspect;
+mod manifest;
+mod runtime;
+mod shards;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use directory::Target;
+pub use inspect::{Inspection, inspect};
+pub use manifest::{Backends, FileEntry, Manifest, Memory, Slot, Storage, Wasm, WeightFiles};
+pub use shards::SHARD_BYTES;
+
+use crate::backends::wasm::Module;
+use crate::error::{Error, Result};
+use crate::plan::{Binding, Plan};
+use crate::tensor::DType;
+use manifest::{FORMAT, GENERATOR, MANIFEST};
+
+/// What a bundle is made of.
+pub struct Contents<'a> {
+    /// The model's name.
+    pub model: &'a str,
+    /// The plan that the modules were made from.
+    pub plan: &'a Plan,
+    /// Keras' element types of the plan's inputs, as TypedArrays know them (`float32`, `int64`, `bool` …).
+    pub inputs: &'a [String],
+    /// Those of its outputs.
+    pub outputs: &'a [String],
+    /// The module with relaxed SIMD.
+    pub relaxed: &'a Module,
+    /// The module without.
+    pub baseline: &'a Module,
+}
+
+/// Writes a bundle; `progress` is told the bytes of weights as they are written. On failure nothing is left.
+///
+/// # Errors
+/// When the operating system refuses, or the two modules lay out the memory differently (a bug of ours).
+pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(u64)) -> Result<Manifest> {
+    let Contents {
+        plan,
+        relaxed,
+        baseline,
+        ..
+    } = *contents;
+    let layout = |m: &Module| (m.weights_at, m.arena_at, m.pages);
+    if layout(relaxed) != layout(baseline) {
+        return Err(Error::internal("the two modules lay out the memory differently"));
+    }
+    let mut staging = target.stage()?;
+    let wasm = Wasm {
+        relaxed: staging.add_hashed("model-relaxed", "wasm", &relaxed.bytes)?,
+        baseline: staging.add_hashed("model-baseline", "wasm", &baseline.bytes)?,
+    };
+    let shards = shards::write(&plan.weights, &mut staging, progress)?;
+    let mut manifest = Manifest {
+        format: FORMAT,
+        generator: GENERATOR.to_owned(),
+        model: contents.model.to_owned(),
+        inputs: slots(&plan.inputs, contents.inputs, relaxed.arena_at)?,
+        outputs: slots(&plan.outputs, contents.outputs, relaxed.arena_at)?,
+        memory: Memory { pages: relaxed.pages },
+        steps: plan.steps.len(),
+        backends: Backends { wasm: Some(wasm) },
+        weights: WeightFiles {
+            offset: relaxed.weights_at,
+            bytes: plan.weights.bytes(),
+            shards,
+        },
+        files: Default::default(),
+    };
+    runtime::add(&manifest, &mut staging)?;
+    manifest.files = staging.files().clone();
+    staging.add(MANIFEST, manifest.to_json()?.as_bytes())?;
+    target.commit(staging)?;
+    Ok(manifest)
+}
+
+/// The manifest's view of inputs or outputs.
+fn slots(bindings: &[Binding], dtypes: &[String], arena_at: usize) -> Result<Vec<Slot>> {
+    if bindings.len() != dtypes.len() {
+        return Err(Error::internal(format!(
+            "{} element types for {} inputs or outputs",
+            dtypes.len(),
+            bindings.len()
+        )));
+    }
+    let slot = |(binding, dtype): (&Binding, &String)| Slot {
+        name: binding.name.clone(),
+        shape: binding.ty.shape.dims().to_vec(),
+        dtype: dtype.clone(),
+        storage: match binding.ty.dtype {
+            DType::F32 => Storage::F32,
+            DType::I32 => Storage::I32,
+        },
+        offset: arena_at + binding.offset,
+    };
+    Ok(bindings.iter().zip(dtypes).map(slot).collect())
+}

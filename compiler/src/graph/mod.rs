@@ -155,6 +155,25 @@ impl Graph {
         self.nodes.remove_node(id.0);
     }
 
+    /// Whether a node is there; one that was removed is not, though its identity may be given to a new one.
+    pub fn contains(&self, id: NodeId) -> bool {
+        self.nodes.contains_node(id.0)
+    }
+
+    /// Changes the elements of a constant, in place where nobody else holds them. Types do not change.
+    ///
+    /// # Errors
+    /// When the node is no float constant.
+    pub fn edit_constant(&mut self, id: NodeId, edit: impl FnOnce(&mut [f32])) -> Result<()> {
+        match &mut self.nodes[id.0].op {
+            Op::Constant(constant) => {
+                edit(constant.0.as_f32_mut()?);
+                Ok(())
+            }
+            op => Err(Error::internal(format!("{} is no constant", op.name()))),
+        }
+    }
+
     fn infer(&self, op: &Op, inputs: &[NodeId]) -> Result<Vec<TensorType>> {
         if let Some(missing) = inputs.iter().find(|i| !self.nodes.contains_node(i.0)) {
             return Err(Error::internal(format!("node {missing:?} does not exist")));

@@ -374,7 +374,7 @@ impl Reader {
 }
 
 /// Whether the class is one of Keras' own models made of layers.
-fn is_network(class: &str, origin: &Origin) -> bool {
+pub(super) fn is_network(class: &str, origin: &Origin) -> bool {
     *origin == Origin::Keras && matches!(class, "Sequential" | "Functional" | "Model")
 }
 

@@ -3,7 +3,7 @@
 //! [`read`] goes from files to a [`KerasModel`]: `archive` recognises the container by its bytes,
 //! `architecture` and `topology` read the layers and how they are connected, `weights` finds the
 //! weights of each layer. What comes out is free of dialect; [`Config`] is where a layer's arguments
-//! are read with types. Files are not trusted: sizes are checked before memory is taken, nesting is
+//! are read with types. [`lower`] then turns layers into operations. Files are not trusted: sizes are checked before memory is taken, nesting is
 //! bounded, nothing is executed or written, and all problems found are reported at once.
 
 mod architecture;
@@ -13,12 +13,15 @@ mod dtype;
 pub mod fields;
 mod hdf5;
 mod json;
+pub mod layers;
 #[cfg(all(test, feature = "libhdf5"))]
 mod libhdf5;
 mod links;
+mod lower;
 pub mod model;
 mod numbers;
 pub mod object;
+mod ports;
 mod source;
 pub mod summary;
 #[cfg(test)]
@@ -30,9 +33,9 @@ mod weights;
 pub use archive::Input;
 pub use config::{Config, KerasDType};
 pub use fields::Fields;
+pub use lower::{InputShapes, Lowered, Port, lower};
 pub use model::{
-    Argument, Call, KerasModel, Layer, LayerId, Network, Origin, Port, Semantics, Step, TensorRef, Version,
-    Weight,
+    Argument, Call, KerasModel, Layer, LayerId, Network, Origin, Semantics, Step, TensorRef, Version, Weight,
 };
 pub use object::Object;
 

@@ -1,1 +1,172 @@
-//! Graph optimisations, one file each.
+//! Graph optimisations, one file each. [`PIPELINE`] lists them in order.
+//!
+//! A pass keeps the graph's inputs, outputs and results (up to rounding); what it removes, it removes at once, so
+//! that "has one user" is always true of the graph as it is. Every pass may be run on every graph, and
+//! running it a second time changes nothing. The whole pipeline is repeated until no pass finds anything
+//! to do, since a fusion can make room for another one. Bodies of scans are graphs too: every pass is run on them.
+
+mod common;
+mod dead_code;
+mod fold_constants;
+mod fold_scale;
+mod fuse_epilogues;
+mod fuse_maps;
+mod identities;
+mod linear;
+mod log;
+mod merge_pads;
+mod operands;
+mod rewrite;
+mod sink;
+
+#[cfg(test)]
+mod tests;
+
+pub use log::{Done, Log, Missed, Reason};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Graph;
+use crate::ops::Op;
+use std::sync::Arc;
+
+/// One optimisation.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass {
+    /// Its name in reports and for `--stop-after`.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// Changes the graph, notes what it did and what it could not do, and returns the number of changes.
+    pub run: fn(&mut Graph, &mut Log) -> Result<usize>,
+}
+
+/// All passes in the order in which they run.
+pub const PIPELINE: &[Pass] = &[
+    Pass {
+        name: "dead_code",
+        about: "remove what no output needs",
+        run: dead_code::run,
+    },
+    Pass {
+        name: "fold_constants",
+        about: "compute what depends on constants only",
+        run: fold_constants::run,
+    },
+    Pass {
+        name: "identities",
+        about: "remove operations that change nothing and merge those that follow each other",
+        run: identities::run,
+    },
+    Pass {
+        name: "common",
+        about: "compute equal values once",
+        run: common::run,
+    },
+    Pass {
+        name: "sink_moves",
+        about: "move reshapes, transposes and the like below scalar functions",
+        run: sink::run,
+    },
+    Pass {
+        name: "merge_pads",
+        about: "merge explicit padding into the windows of convolutions and pools",
+        run: merge_pads::run,
+    },
+    Pass {
+        name: "fold_scale",
+        about: "fold scales and shifts of channels into the weights before or after them",
+        run: fold_scale::run,
+    },
+    Pass {
+        name: "fuse_maps",
+        about: "fuse chains of scalar functions into one",
+        run: fuse_maps::run,
+    },
+    Pass {
+        name: "fuse_epilogues",
+        about: "apply scalar functions to results before they are written",
+        run: fuse_epilogues::run,
+    },
+];
+
+/// Most repetitions of the pipeline. Networks need two or three: the last one finds nothing.
+const MAX_ROUNDS: usize = 10;
+
+/// How to run the pipeline.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Stop after the first run of this pass.
+    pub stop_after: Option<&'a str>,
+    /// Check the graph's invariants after every pass. Always done in debug builds.
+    pub verify: bool,
+}
+
+/// What the pipeline did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// Changes of every pass, in the order of [`PIPELINE`].
+    pub changes: Vec<(&'static str, usize)>,
+    /// What was folded and fused.
+    pub done: Vec<Done>,
+    /// What was not, and why.
+    pub missed: Vec<Missed>,
+}
+
+/// Optimises a graph.
+///
+/// # Errors
+/// When `stop_after` names no pass; else only when a pass breaks an invariant of the graph.
+pub fn run(graph: &mut Graph, options: Options) -> Result<Report> {
+    if let Some(name) = options.stop_after
+        && !PIPELINE.iter().any(|pass| pass.name == name)
+    {
+        let names: Vec<_> = PIPELINE.iter().map(|pass| pass.name).collect();
+        return Err(Error::new(ErrorKind::Usage(format!("there is no pass {name:?}")))
+            .help(format!("the passes are {}", names.join(", "))));
+    }
+    let mut log = Log::default();
+    let mut changes: Vec<_> = PIPELINE.iter().map(|pass| (pass.name, 0)).collect();
+    'rounds: for _ in 0..MAX_ROUNDS {
+        log.next_round();
+        let mut found = 0;
+        for (pass, (_, total)) in PIPELINE.iter().zip(&mut changes) {
+            log.enter(pass.name);
+            let count = apply(pass, graph, &mut log)?;
+            if options.verify || cfg!(debug_assertions) {
+                graph
+                    .verify()
+                    .map_err(|error| error.in_field(format!("pass {}", pass.name)))?;
+            }
+            found += count;
+            *total += count;
+            if options.stop_after == Some(pass.name) {
+                break 'rounds;
+            }
+        }
+        if found == 0 {
+            break;
+        }
+    }
+    let (done, missed) = log.finish();
+    Ok(Report {
+        changes,
+        done,
+        missed,
+    })
+}
+
+/// Runs a pass on a graph and on the bodies of its scans.
+fn apply(pass: &Pass, graph: &mut Graph, log: &mut Log) -> Result<usize> {
+    let mut changes = (pass.run)(graph, log)?;
+    for id in graph.order() {
+        let Op::Scan(scan) = graph.op(id) else { continue };
+        let mut scan = scan.clone();
+        let inner = apply(pass, Arc::make_mut(&mut scan.body), log)?;
+        if inner > 0 {
+            let inputs = graph.inputs_of(id).to_vec();
+            graph.replace(id, scan, &inputs)?;
+        }
+        changes += inner;
+    }
+    Ok(changes)
+}

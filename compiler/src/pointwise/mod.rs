@@ -12,14 +12,43 @@
 //! * Comparisons give masks, which only [`Instr::Logic`], [`Instr::Not`] and the first operand of
 //!   [`Instr::Select`] take. [`TapeBuilder`] checks it.
 //! * Sign and payload of a NaN are not specified.
+//!
+//! `#[pointwise]` makes tapes of native functions:
+//!
+//! ```
+//! use keras_compile::pointwise::prim::exp;
+//! use keras_compile_templates::pointwise;
+//!
+//! /// x / (1 + e⁻ˣ)
+//! #[pointwise]
+//! pub fn swish(x: f32) -> f32 {
+//!     x / (1.0 + exp(-x))
+//! }
+//!
+//! # fn main() {
+//! assert_eq!(swish::tape().eval(&[0.7]), swish(0.7));
+//! assert_eq!(swish::tape().to_string(), "%2 = neg x0; %3 = exp %2; %4 = add %3, 1.0; %5 = div x0, %4");
+//! # }
+//! ```
+//!
+//! The functions that layers need are in [`library`], those that wasm lacks in [`expand`].
 
 mod affine;
 mod build;
 mod compose;
 mod eval;
+pub mod expand;
+mod fuse;
+pub mod library;
+mod liveness;
+pub mod prim;
 mod print;
 mod simplify;
 mod tape;
+#[cfg(test)]
+mod testing;
 
 pub use build::TapeBuilder;
+pub use fuse::Step;
+pub use liveness::{Allocation, registers};
 pub use tape::{Binary, Compare, Instr, Logic, Tape, Unary, Value};

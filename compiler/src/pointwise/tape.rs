@@ -85,9 +85,10 @@ pub enum Binary {
     Mul,
     /// Quotient.
     Div,
-    /// The smaller; NaN if either is NaN.
+    /// The smaller; NaN if either is NaN. A constant operand is the second one, so that with a
+    /// comparison `b < a ? b : a`, wasm's cheap `f32x4.pmin`, NaN stays NaN.
     Min,
-    /// The greater; NaN if either is NaN.
+    /// The greater; as for [`Binary::Min`].
     Max,
     /// The first operand with the sign bit of the second.
     CopySign,
@@ -222,15 +223,5 @@ impl Tape {
     /// Whether the function returns its only input.
     pub fn is_identity(&self) -> bool {
         self.inputs == 1 && self.instrs == [Instr::Input(0)]
-    }
-}
-
-impl Tape {
-    /// Number of instructions that compute something: not inputs and constants.
-    pub fn cost(&self) -> u32 {
-        self.instrs()
-            .iter()
-            .filter(|i| i.operands().next().is_some())
-            .count() as u32
     }
 }

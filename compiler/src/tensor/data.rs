@@ -99,6 +99,16 @@ impl Tensor {
             Data::I32(_) => Err(Error::internal("an i32 tensor was read as f32")),
         }
     }
+    /// The elements of a float tensor, to be changed; copied first when they are shared.
+    ///
+    /// # Errors
+    /// When the tensor holds integers.
+    pub fn as_f32_mut(&mut self) -> Result<&mut [f32]> {
+        match &mut self.data {
+            Data::F32(d) => Ok(Arc::make_mut(d)),
+            Data::I32(_) => Err(Error::internal("an i32 tensor was changed as f32")),
+        }
+    }
     /// The elements as floats; integers are converted (exactly up to 2^24).
     pub fn to_f32(&self) -> Arc<[f32]> {
         match &self.data {

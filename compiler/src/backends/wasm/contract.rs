@@ -1,0 +1,464 @@
+//! Contraction in register tiles.
+//!
+//! A *tile* is some pixels of one row by one panel of channels; its function keeps all results in registers and
+//! walks the whole contraction. A *strip* is the tiles of one row that lie beside each other; the pixels of a row
+//! are divided evenly into tiles of at most [`TILE_PIXELS`], so that there are tiles of two sizes.
+//! A unit of work is one panel for a block of strips whose input stays in the second-level cache.
+
+use super::asm::{Asm, Context};
+use super::epilogue::Finish;
+use super::{Features, KernelCode, kernel_function};
+use crate::kernel::{Contract, Right};
+use walrus::ir::BinaryOp;
+use walrus::{FunctionId, LocalId, ValType};
+
+/// Bytes of input that one block of strips may cover: a quarter of a common second-level cache of 1 MiB, the
+/// panels and the results want their part too.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// Most pixels of a tile. With fused multiply-add 6 x 8 channels take 12 accumulators, two weights and one input:
+/// the 15 registers that V8 has; a separate multiplication needs one more.
+fn tile_pixels(features: Features, width: usize) -> usize {
+    match (features, width) {
+        (Features::Relaxed, 0..=8) => 6,
+        (Features::Baseline, 0..=8) => 4,
+        _ => 1,
+    }
+}
+
+/// How a row is divided into tiles: `count` tiles, the first `large` of `size` pixels, the others of one less.
+#[derive(Clone, Copy)]
+struct Tiling {
+    count: usize,
+    size: usize,
+    large: usize,
+}
+
+impl Tiling {
+    fn new(pixels: usize, most: usize) -> Self {
+        let count = pixels.div_ceil(most);
+        let small = pixels / count;
+        let rest = pixels % count;
+        if rest == 0 {
+            Self {
+                count,
+                size: small,
+                large: count,
+            }
+        } else {
+            Self {
+                count,
+                size: small + 1,
+                large: rest,
+            }
+        }
+    }
+}
+
+/// Emits a contraction.
+pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
+    let [batches, rows, pixels, channels] = k.dims;
+    let width = match k.right {
+        Right::Panels { width } => width,
+        Right::Rows { .. } => 8,
+    };
+    let finish = Finish::new(cx, &k.epilogue);
+    let tiling = Tiling::new(pixels, tile_pixels(cx.features, width));
+    let panels = channels.div_ceil(width);
+    let rest = channels - (panels - 1) * width;
+    let tile_function = |cx: &mut Context, size: usize, lanes: usize| {
+        Tile {
+            k,
+            width,
+            size,
+            lanes,
+            finish: &finish,
+        }
+        .emit(cx)
+    };
+    let large = tile_function(cx, tiling.size, width);
+    let small = if tiling.large < tiling.count {
+        tile_function(cx, tiling.size - 1, width)
+    } else {
+        large
+    };
+    let (last_large, last_small) = if rest == width {
+        (large, small)
+    } else {
+        let last = tile_function(cx, tiling.size, rest);
+        let small = if tiling.large < tiling.count {
+            tile_function(cx, tiling.size - 1, rest)
+        } else {
+            last
+        };
+        (last, small)
+    };
+    let strips = batches * rows * tiling.count;
+    let strip_bytes = tiling.size * k.a[2].max(k.run).max(1) * 4;
+    let block = (BLOCK_BYTES / strip_bytes).clamp(1, strips);
+    let driver = Driver {
+        k,
+        finish: &finish,
+        tiling,
+        panels,
+        width,
+        block,
+        strips,
+    };
+    let full = driver.emit(cx, large, small);
+    let last = if rest == width {
+        full
+    } else {
+        driver.emit(cx, last_large, last_small)
+    };
+    driver.emit_kernel(cx, full, last)
+}
+
+/// The loops around tiles.
+struct Driver<'k> {
+    k: &'k Contract,
+    finish: &'k Finish,
+    tiling: Tiling,
+    panels: usize,
+    width: usize,
+    /// Strips of a unit.
+    block: usize,
+    strips: usize,
+}
+
+impl Driver<'_> {
+    /// Bytes between two panels of the right-hand side.
+    fn panel_bytes(&self) -> usize {
+        match self.k.right {
+            Right::Panels { width } => (self.k.k() + 1) * width * 4,
+            Right::Rows { .. } => self.width * 4,
+        }
+    }
+
+    /// `(strip, end, a, b, out, operands…)`: computes strips of one panel; the pointers stand at batch 0, row 0.
+    fn emit(&self, cx: &mut Context, large: FunctionId, small: FunctionId) -> FunctionId {
+        let pointers = 3 + self.finish.operands();
+        let mut asm = Asm::new(cx, &vec![ValType::I32; 2 + pointers], &[]);
+        let (strip, end) = (asm.param(0), asm.param(1));
+        let base: Vec<LocalId> = (0..pointers).map(|i| asm.param(2 + i)).collect();
+        let at: Vec<LocalId> = (0..pointers).map(|_| asm.i32()).collect();
+        let (tile, row) = (asm.i32(), asm.i32());
+        asm.get(strip);
+        asm.int(self.tiling.count as i32);
+        asm.binary(BinaryOp::I32DivU);
+        asm.set(row);
+        asm.get(strip);
+        asm.int(self.tiling.count as i32);
+        asm.binary(BinaryOp::I32RemU);
+        asm.set(tile);
+        self.start_row(&mut asm, &base, &at, row, Some(tile));
+        asm.while_below(strip, end, |asm| {
+            let call = |asm: &mut Asm<'_>, function: FunctionId, pixels: usize| {
+                at.iter().for_each(|&pointer| asm.get(pointer));
+                asm.call(function);
+                for (i, &pointer) in at.iter().enumerate() {
+                    asm.advance(pointer, (pixels * self.stride(i, 2)) as i64);
+                }
+            };
+            if self.tiling.large == self.tiling.count {
+                call(asm, large, self.tiling.size);
+            } else {
+                asm.get(tile);
+                asm.int(self.tiling.large as i32);
+                asm.binary(BinaryOp::I32LtU);
+                asm.branch(
+                    |asm| call(asm, large, self.tiling.size),
+                    |asm| call(asm, small, self.tiling.size - 1),
+                );
+            }
+            if self.k.dims[0] * self.k.dims[1] > 1 {
+                self.next_row(asm, &base, &at, tile, row);
+            } else {
+                asm.advance(tile, 1);
+            }
+        });
+        asm.finish()
+    }
+
+    /// Goes to the next tile; at the end of a row to the start of the next.
+    fn next_row(&self, asm: &mut Asm<'_>, base: &[LocalId], at: &[LocalId], tile: LocalId, row: LocalId) {
+        asm.get(tile);
+        asm.int(1);
+        asm.binary(BinaryOp::I32Add);
+        asm.tee(tile);
+        asm.int(self.tiling.count as i32);
+        asm.binary(BinaryOp::I32Eq);
+        asm.branch(
+            |asm| {
+                asm.set_int(tile, 0);
+                asm.advance(row, 1);
+                self.start_row(asm, base, at, row, None);
+            },
+            |_| {},
+        );
+    }
+
+    /// Strides in bytes of pointer `i` (a, b, out, operands) between batches, rows and pixels.
+    fn stride(&self, i: usize, axis: usize) -> usize {
+        match i {
+            0 => self.k.a[axis] * 4,
+            1 => 0,
+            2 => self.k.out[axis] * 4,
+            _ => self.finish.stride(i - 3, axis),
+        }
+    }
+
+    /// Lets the pointers stand at the start of `row` (counted through all batches), or at one of its tiles.
+    fn start_row(
+        &self,
+        asm: &mut Asm<'_>,
+        base: &[LocalId],
+        at: &[LocalId],
+        row: LocalId,
+        tile: Option<LocalId>,
+    ) {
+        let [batches, rows, ..] = self.k.dims;
+        for (i, (&base, &at)) in base.iter().zip(at).enumerate() {
+            asm.get(base);
+            if i != 1 {
+                if batches > 1 && self.stride(i, 0) != rows * self.stride(i, 1) {
+                    asm.get(row);
+                    asm.int(rows as i32);
+                    asm.binary(BinaryOp::I32DivU);
+                    asm.int(self.stride(i, 0) as i32);
+                    asm.binary(BinaryOp::I32Mul);
+                    asm.binary(BinaryOp::I32Add);
+                    asm.get(row);
+                    asm.int(rows as i32);
+                    asm.binary(BinaryOp::I32RemU);
+                } else {
+                    asm.get(row);
+                }
+                asm.int(self.stride(i, 1) as i32);
+                asm.binary(BinaryOp::I32Mul);
+                asm.binary(BinaryOp::I32Add);
+                if let Some(tile) = tile {
+                    self.tile_pixel(asm, tile);
+                    asm.int(self.stride(i, 2) as i32);
+                    asm.binary(BinaryOp::I32Mul);
+                    asm.binary(BinaryOp::I32Add);
+                }
+            }
+            asm.set(at);
+        }
+    }
+
+    /// Pushes the first pixel of a tile: every tile before it has `size` pixels, less one for each small one.
+    fn tile_pixel(&self, asm: &mut Asm<'_>, tile: LocalId) {
+        asm.times(tile, self.tiling.size);
+        if self.tiling.large < self.tiling.count {
+            // tile - min(tile, large) small tiles lie before it.
+            asm.get(tile);
+            asm.get(tile);
+            asm.int(self.tiling.large as i32);
+            asm.get(tile);
+            asm.int(self.tiling.large as i32);
+            asm.binary(BinaryOp::I32LtU);
+            asm.push(walrus::ir::Select { ty: None });
+            asm.binary(BinaryOp::I32Sub);
+            asm.binary(BinaryOp::I32Sub);
+        }
+    }
+
+    /// The kernel: unit `u` is panel `u % panels` for block `u / panels`.
+    fn emit_kernel(&self, cx: &mut Context, full: FunctionId, last: FunctionId) -> KernelCode {
+        let (mut asm, pointers) = kernel_function(cx, 3 + self.finish.operands());
+        let (unit, end) = (asm.param(1), asm.param(2));
+        let (panel, first) = (asm.i32(), asm.i32());
+        asm.while_below(unit, end, |asm| {
+            asm.get(unit);
+            asm.int(self.panels as i32);
+            asm.binary(BinaryOp::I32RemU);
+            asm.set(panel);
+            asm.get(unit);
+            asm.int(self.panels as i32);
+            asm.binary(BinaryOp::I32DivU);
+            asm.int(self.block as i32);
+            asm.binary(BinaryOp::I32Mul);
+            asm.set(first);
+            let arguments = |asm: &mut Asm<'_>| {
+                asm.get(first);
+                self.block_end(asm, first);
+                for (i, &pointer) in pointers.iter().enumerate() {
+                    asm.get(pointer);
+                    let bytes = match i {
+                        0 => 0,
+                        1 => self.panel_bytes(),
+                        2 => self.width * 4,
+                        _ => self.width * self.finish.stride(i - 3, 3),
+                    };
+                    if bytes != 0 {
+                        asm.times(panel, bytes);
+                        asm.binary(BinaryOp::I32Add);
+                    }
+                }
+            };
+            if full == last {
+                arguments(asm);
+                asm.call(full);
+            } else {
+                asm.get(panel);
+                asm.int(self.panels as i32 - 1);
+                asm.binary(BinaryOp::I32Eq);
+                asm.branch(
+                    |asm| {
+                        arguments(asm);
+                        asm.call(last);
+                    },
+                    |asm| {
+                        arguments(asm);
+                        asm.call(full);
+                    },
+                );
+            }
+        });
+        KernelCode {
+            function: asm.finish(),
+            units: self.strips.div_ceil(self.block) * self.panels,
+        }
+    }
+
+    /// Pushes the smaller of `first + block` and the number of strips.
+    fn block_end(&self, asm: &mut Asm<'_>, first: LocalId) {
+        let end = asm.i32();
+        asm.add_to(end, first, self.block as i64);
+        asm.get(end);
+        asm.int(self.strips as i32);
+        asm.get(end);
+        asm.int(self.strips as i32);
+        asm.binary(BinaryOp::I32LtU);
+        asm.push(walrus::ir::Select { ty: None });
+    }
+}
+
+/// One register tile: `size` pixels by `lanes` of a panel's `width` channels.
+struct Tile<'k> {
+    k: &'k Contract,
+    width: usize,
+    size: usize,
+    lanes: usize,
+    finish: &'k Finish,
+}
+
+impl Tile<'_> {
+    /// `(a, b, out, operands…)`.
+    fn emit(&self, cx: &mut Context) -> FunctionId {
+        let mut asm = Asm::new(cx, &vec![ValType::I32; 3 + self.finish.operands()], &[]);
+        let (a, b, out) = (asm.param(0), asm.param(1), asm.param(2));
+        let operands: Vec<LocalId> = (0..self.finish.operands()).map(|i| asm.param(3 + i)).collect();
+        let vectors = self.lanes.div_ceil(4);
+        let acc: Vec<Vec<LocalId>> = (0..self.size).map(|_| asm.v128s(vectors)).collect();
+        self.start(&mut asm, b, &acc);
+        self.taps(&mut asm, a, b, &acc, &self.k.taps);
+        for (pixel, row) in acc.iter().enumerate() {
+            for (v, &value) in row.iter().enumerate() {
+                self.finish.apply(&mut asm, value, &operands, pixel, 4 * v);
+                asm.store_lanes(
+                    out,
+                    (pixel * self.k.out[2] + 4 * v) * 4,
+                    value,
+                    self.lanes - 4 * v,
+                );
+            }
+        }
+        asm.finish()
+    }
+
+    /// The accumulators start with the bias, which heads the panel; there is none for rows.
+    fn start(&self, asm: &mut Asm<'_>, b: LocalId, acc: &[Vec<LocalId>]) {
+        if matches!(self.k.right, Right::Rows { .. }) {
+            return;
+        }
+        for v in 0..acc[0].len() {
+            asm.get(b);
+            asm.load_v128(16 * v);
+            for row in acc {
+                asm.tee(row[v]);
+            }
+            asm.push(walrus::ir::Drop {});
+        }
+        asm.advance(b, self.width as i64 * 4);
+    }
+
+    /// Loops over taps, outermost first, then over the run.
+    fn taps(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>], taps: &[(usize, usize)]) {
+        let Some((&(count, stride), inner)) = taps.split_first() else {
+            return self.run(asm, a, b, acc);
+        };
+        // Where `a` stands after the inner loops.
+        let walked = inner
+            .first()
+            .map_or(self.k.run, |&(count, stride)| count * stride);
+        asm.times_do(count, |asm| {
+            self.taps(asm, a, b, acc, inner);
+            asm.advance(a, (stride as i64 - walked as i64) * 4);
+        });
+    }
+
+    /// Walks `run` elements: a whole number of unrolled steps, then the rest.
+    fn run(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>]) {
+        let unroll = if self.k.run <= 4 {
+            self.k.run
+        } else {
+            [4, 3, 2].into_iter().find(|u| self.k.run % u == 0).unwrap_or(2)
+        };
+        let (steps, rest) = (self.k.run / unroll, self.k.run % unroll);
+        let row = match self.k.right {
+            Right::Panels { width } => width,
+            Right::Rows { stride } => stride,
+        };
+        let some = |asm: &mut Asm<'_>, count: usize| {
+            for i in 0..count {
+                self.step(asm, a, b, acc, i, row);
+            }
+            asm.advance(b, (count * row) as i64 * 4);
+        };
+        if steps == 1 {
+            some(asm, unroll);
+            asm.advance(a, unroll as i64 * 4);
+        } else {
+            let end = asm.i32();
+            asm.add_to(end, a, (steps * unroll) as i64 * 4);
+            asm.repeat(|asm, top| {
+                some(asm, unroll);
+                asm.get(a);
+                asm.int(unroll as i32 * 4);
+                asm.binary(BinaryOp::I32Add);
+                asm.tee(a);
+                asm.get(end);
+                asm.binary(BinaryOp::I32Ne);
+                asm.br_if(top);
+            });
+        }
+        if rest > 0 {
+            some(asm, rest);
+            asm.advance(a, rest as i64 * 4);
+        }
+    }
+
+    /// One element of the contraction: a row of weights is held, inputs are splatted one after the other.
+    fn step(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>], i: usize, row: usize) {
+        let weights = asm.v128s(acc[0].len());
+        for (v, &weight) in weights.iter().enumerate() {
+            asm.get(b);
+            asm.load_v128((i * row + 4 * v) * 4);
+            asm.set(weight);
+        }
+        let input = asm.v128();
+        for (pixel, accumulators) in acc.iter().enumerate() {
+            asm.get(a);
+            asm.load_splat((pixel * self.k.a[2] + i) * 4);
+            asm.set(input);
+            for (&acc, &weight) in accumulators.iter().zip(&weights) {
+                asm.multiply_add(acc, input, weight);
+            }
+        }
+        asm.release(weights);
+        asm.release([input]);
+    }
+}

@@ -1,0 +1,132 @@
+//! Maps: loops over the outer axes, vectors along the innermost.
+
+use super::asm::{Asm, Context};
+use super::tape::Scalar;
+use super::{KernelCode, kernel_function};
+use crate::kernel::Map;
+use crate::tensor::DType;
+use walrus::LocalId;
+use walrus::ir::{BinaryOp, UnaryOp};
+
+/// Elements of a unit of work along a single axis.
+const UNIT: usize = 1024;
+
+/// Emits a map. A unit of work is one element of the outermost axis, or [`UNIT`] elements of the only axis.
+pub(super) fn emit(cx: &mut Context, k: &Map) -> KernelCode {
+    let scalar = Scalar::new(cx, &k.tape);
+    // A single axis is cut into units: a new outer axis, whose last element is shorter.
+    let flat = k.dims.len() == 1;
+    let (mut asm, pointers) = kernel_function(cx, k.inputs.len() + 1);
+    let (unit, end) = (asm.param(1), asm.param(2));
+    let at: Vec<LocalId> = pointers.iter().map(|_| asm.i32()).collect();
+    let walk = Walk { k, scalar };
+    asm.while_below(unit, end, |asm| {
+        for (i, (&base, &at)) in pointers.iter().zip(&at).enumerate() {
+            asm.get(base);
+            let bytes = walk.stride(i, 0) * 4 * if flat { UNIT } else { 1 };
+            if bytes > 0 {
+                asm.times(unit, bytes);
+                asm.binary(BinaryOp::I32Add);
+            }
+            asm.set(at);
+        }
+        if !flat {
+            return walk.axis(asm, &at, 1);
+        }
+        let (whole, rest) = (k.dims[0] / UNIT, k.dims[0] % UNIT);
+        match (whole, rest) {
+            (0, rest) => walk.line(asm, &at, rest),
+            (_, 0) => walk.line(asm, &at, UNIT),
+            _ => {
+                asm.get(unit);
+                asm.int(whole as i32);
+                asm.binary(BinaryOp::I32LtU);
+                asm.branch(|asm| walk.line(asm, &at, UNIT), |asm| walk.line(asm, &at, rest));
+            }
+        }
+    });
+    let units = if flat { k.dims[0].div_ceil(UNIT) } else { k.dims[0] };
+    KernelCode {
+        function: asm.finish(),
+        units,
+    }
+}
+
+struct Walk<'k> {
+    k: &'k Map,
+    scalar: Scalar,
+}
+
+impl Walk<'_> {
+    /// Stride in elements of pointer `i`: inputs, then the result.
+    fn stride(&self, i: usize, axis: usize) -> usize {
+        self.k.inputs.get(i).map_or(&self.k.out, |input| &input.strides)[axis]
+    }
+
+    /// Loops over an axis; pointers stay where they are.
+    fn axis(&self, asm: &mut Asm<'_>, pointers: &[LocalId], axis: usize) {
+        if axis + 1 == self.k.dims.len() {
+            let at: Vec<LocalId> = pointers
+                .iter()
+                .map(|&p| {
+                    let local = asm.i32();
+                    asm.add_to(local, p, 0);
+                    local
+                })
+                .collect();
+            return self.line(asm, &at, self.k.dims[axis]);
+        }
+        let at: Vec<LocalId> = pointers
+            .iter()
+            .map(|&pointer| {
+                let local = asm.i32();
+                asm.add_to(local, pointer, 0);
+                local
+            })
+            .collect();
+        asm.times_do(self.k.dims[axis], |asm| {
+            self.axis(asm, &at, axis + 1);
+            for (i, &pointer) in at.iter().enumerate() {
+                asm.advance(pointer, self.stride(i, axis) as i64 * 4);
+            }
+        });
+    }
+
+    /// `count` elements of the innermost axis; moves the pointers.
+    fn line(&self, asm: &mut Asm<'_>, at: &[LocalId], count: usize) {
+        let (vectors, rest) = (count / 4, count % 4);
+        asm.times_do(vectors, |asm| {
+            self.vector(asm, at, 4);
+            for (i, &pointer) in at.iter().enumerate() {
+                asm.advance(pointer, self.stride(i, self.k.dims.len() - 1) as i64 * 16);
+            }
+        });
+        if rest > 0 {
+            self.vector(asm, at, rest);
+        }
+    }
+
+    /// One vector, of which `lanes` are written.
+    fn vector(&self, asm: &mut Asm<'_>, at: &[LocalId], lanes: usize) {
+        let innermost = self.k.dims.len() - 1;
+        let inputs = asm.v128s(self.k.inputs.len());
+        for (i, (&pointer, &loaded)) in at.iter().zip(&inputs).enumerate() {
+            asm.get(pointer);
+            if self.stride(i, innermost) == 0 {
+                asm.load_splat(0)
+            } else {
+                asm.load_v128(0)
+            }
+            if self.k.inputs[i].dtype == DType::I32 {
+                asm.unary(UnaryOp::F32x4ConvertI32x4S);
+            }
+            asm.set(loaded);
+        }
+        self.scalar.apply(asm, &inputs);
+        let value = asm.v128();
+        asm.set(value);
+        asm.store_lanes(at[self.k.inputs.len()], 0, value, lanes);
+        asm.release([value]);
+        asm.release(inputs);
+    }
+}

@@ -1,0 +1,270 @@
+//! Pooling: every pixel knows the part of its window that lies inside the image; channels run inside.
+
+use super::asm::{Asm, Context};
+use super::epilogue::Finish;
+use super::{KernelCode, kernel_function};
+use crate::kernel::{Pool, PoolKind, PoolPadding, WindowAxis};
+use walrus::ir::{BinaryOp, UnaryOp};
+use walrus::{FunctionId, LocalId, ValType};
+
+/// Emits a pool. A unit of work is one row of one batch.
+pub(super) fn emit(cx: &mut Context, k: &Pool) -> KernelCode {
+    let [batches, rows, pixels, _] = k.dims;
+    let finish = Finish::new(cx, &k.epilogue);
+    let window = Window { k, finish: &finish }.emit(cx);
+    let (mut asm, pointers) = kernel_function(cx, 2 + finish.operands());
+    let (unit, end) = (asm.param(1), asm.param(2));
+    let at: Vec<LocalId> = pointers.iter().map(|_| asm.i32()).collect();
+    let (row, batch, pixel, last) = (asm.i32(), asm.i32(), asm.i32(), asm.i32());
+    let (y, x) = (Clip::new(&mut asm), Clip::new(&mut asm));
+    asm.set_int(last, pixels);
+    let stride = |i: usize, axis: usize| match i {
+        // The image is addressed by the clipped window.
+        0 => [k.x[0] * 4, 0, 0][axis],
+        1 => k.out[axis] * 4,
+        _ => finish.stride(i - 2, axis),
+    };
+    asm.while_below(unit, end, |asm| {
+        for (local, operator) in [(batch, BinaryOp::I32DivU), (row, BinaryOp::I32RemU)] {
+            asm.get(unit);
+            asm.int(rows as i32);
+            asm.binary(operator);
+            asm.set(local);
+        }
+        y.emit(asm, row, &k.window[0], k.input[0]);
+        for (i, (&base, &at)) in pointers.iter().zip(&at).enumerate() {
+            asm.get(base);
+            for (axis, index) in [(0, batch), (1, row)] {
+                if stride(i, axis) > 0 && (axis > 0 || batches > 1) {
+                    asm.times(index, stride(i, axis));
+                    asm.binary(BinaryOp::I32Add);
+                }
+            }
+            if i == 0 {
+                asm.times(y.first, k.x[1] * 4);
+                asm.binary(BinaryOp::I32Add);
+            }
+            asm.set(at);
+        }
+        asm.set_int(pixel, 0);
+        asm.while_below(pixel, last, |asm| {
+            x.emit(asm, pixel, &k.window[1], k.input[1]);
+            asm.get(at[0]);
+            asm.times(x.first, k.x[2] * 4);
+            asm.binary(BinaryOp::I32Add);
+            at[1..].iter().for_each(|&pointer| asm.get(pointer));
+            asm.get(y.count);
+            asm.get(x.count);
+            asm.call(window);
+            for (i, &pointer) in at.iter().enumerate().skip(1) {
+                asm.advance(pointer, stride(i, 2) as i64);
+            }
+        });
+    });
+    KernelCode {
+        function: asm.finish(),
+        units: batches * rows,
+    }
+}
+
+/// The part of a window that lies inside the image.
+struct Clip {
+    first: LocalId,
+    count: LocalId,
+}
+
+impl Clip {
+    fn new(asm: &mut Asm<'_>) -> Self {
+        Self {
+            first: asm.i32(),
+            count: asm.i32(),
+        }
+    }
+
+    /// `first = max(at * stride - before, 0)`, `count = max(min(at * stride - before + size, input) - first, 0)`.
+    fn emit(&self, asm: &mut Asm<'_>, at: LocalId, window: &WindowAxis, input: usize) {
+        let start = asm.i32();
+        asm.times(at, window.stride);
+        asm.int(window.before as i32);
+        asm.binary(BinaryOp::I32Sub);
+        asm.set(start);
+        asm.get(start);
+        asm.int(0);
+        asm.get(start);
+        asm.int(0);
+        asm.binary(BinaryOp::I32GtS);
+        asm.push(walrus::ir::Select { ty: None });
+        asm.set(self.first);
+        asm.advance(start, window.size as i64);
+        asm.get(start);
+        asm.int(input as i32);
+        asm.get(start);
+        asm.int(input as i32);
+        asm.binary(BinaryOp::I32LtS);
+        asm.push(walrus::ir::Select { ty: None });
+        asm.get(self.first);
+        asm.binary(BinaryOp::I32Sub);
+        asm.tee(self.count);
+        // A window may lie in the padding alone.
+        asm.int(0);
+        asm.get(self.count);
+        asm.int(0);
+        asm.binary(BinaryOp::I32GtS);
+        asm.push(walrus::ir::Select { ty: None });
+        asm.set(self.count);
+    }
+}
+
+/// The function of one window.
+struct Window<'k> {
+    k: &'k Pool,
+    finish: &'k Finish,
+}
+
+impl Window<'_> {
+    /// `(x, out, operands…, rows, columns)`: all channels of one pixel.
+    fn emit(&self, cx: &mut Context) -> FunctionId {
+        let count = 2 + self.finish.operands();
+        let mut asm = Asm::new(cx, &vec![ValType::I32; count + 2], &[]);
+        let pointers: Vec<LocalId> = (0..count).map(|i| asm.param(i)).collect();
+        let (rows, columns) = (asm.param(count), asm.param(count + 1));
+        let full = [rows, columns].map(|_| asm.i32());
+        let divisor = asm.v128();
+        self.divisor(&mut asm, rows, columns, divisor);
+        let [wy, wx] = self.k.window.map(|w| w.size);
+        for (local, extent, size) in [(full[0], rows, wy), (full[1], columns, wx)] {
+            asm.get(extent);
+            asm.int(size as i32);
+            asm.binary(BinaryOp::I32Eq);
+            asm.set(local);
+        }
+        asm.get(full[0]);
+        asm.get(full[1]);
+        asm.binary(BinaryOp::I32And);
+        asm.branch(
+            |asm| {
+                self.channels(asm, &pointers, divisor, &|asm, acc| {
+                    self.whole(asm, pointers[0], acc)
+                })
+            },
+            |asm| {
+                self.channels(asm, &pointers, divisor, &|asm, acc| {
+                    self.clipped(asm, pointers[0], rows, columns, acc);
+                });
+            },
+        );
+        asm.finish()
+    }
+
+    /// What sums are divided by.
+    fn divisor(&self, asm: &mut Asm<'_>, rows: LocalId, columns: LocalId, divisor: LocalId) {
+        if self.k.kind == PoolKind::Max {
+            return;
+        }
+        if self.k.padding == PoolPadding::Zero {
+            asm.splat_const(((self.k.window[0].size * self.k.window[1].size) as f32).to_bits());
+        } else {
+            asm.get(rows);
+            asm.get(columns);
+            asm.binary(BinaryOp::I32Mul);
+            asm.unary(UnaryOp::I32x4Splat);
+            asm.unary(UnaryOp::F32x4ConvertI32x4S);
+        }
+        asm.set(divisor);
+    }
+
+    /// Loops over channels; `taps` accumulates the window at the channel where the pointer stands.
+    fn channels(
+        &self,
+        asm: &mut Asm<'_>,
+        pointers: &[LocalId],
+        divisor: LocalId,
+        taps: &dyn Fn(&mut Asm<'_>, LocalId),
+    ) {
+        let channels = self.k.dims[3];
+        let some = |asm: &mut Asm<'_>, lanes: usize| {
+            let acc = asm.v128();
+            let start = if self.k.kind == PoolKind::Max {
+                f32::NEG_INFINITY
+            } else {
+                0.0
+            };
+            asm.splat_const(start.to_bits());
+            asm.set(acc);
+            taps(asm, acc);
+            if self.k.kind == PoolKind::Average {
+                asm.get(acc);
+                asm.get(divisor);
+                asm.binary(BinaryOp::F32x4Div);
+                asm.set(acc);
+            }
+            self.finish.apply(asm, acc, &pointers[2..], 0, 0);
+            asm.store_lanes(pointers[1], 0, acc, lanes);
+            for (i, &pointer) in pointers.iter().enumerate() {
+                let bytes = if i < 2 { 4 } else { self.finish.stride(i - 2, 3) };
+                asm.advance(pointer, bytes as i64 * 4);
+            }
+            asm.release([acc]);
+        };
+        asm.times_do(channels / 4, |asm| some(asm, 4));
+        if channels % 4 > 0 {
+            some(asm, channels % 4);
+        }
+    }
+
+    fn combine(&self, asm: &mut Asm<'_>) {
+        asm.binary(match self.k.kind {
+            PoolKind::Max => BinaryOp::F32x4Max,
+            PoolKind::Average => BinaryOp::F32x4Add,
+        });
+    }
+
+    /// A window inside the image: small ones are written out.
+    fn whole(&self, asm: &mut Asm<'_>, x: LocalId, acc: LocalId) {
+        let [wy, wx] = self.k.window.map(|w| w.size);
+        let row = asm.i32();
+        asm.add_to(row, x, 0);
+        asm.times_do(wy, |asm| {
+            let unrolled = if wx <= 8 { wx } else { 1 };
+            let column = asm.i32();
+            asm.add_to(column, row, 0);
+            asm.times_do(wx / unrolled, |asm| {
+                asm.get(acc);
+                for i in 0..unrolled {
+                    asm.get(column);
+                    asm.load_v128(i * self.k.x[2] * 4);
+                    self.combine(asm);
+                }
+                asm.set(acc);
+                asm.advance(column, (unrolled * self.k.x[2]) as i64 * 4);
+            });
+            asm.advance(row, self.k.x[1] as i64 * 4);
+        });
+    }
+
+    /// A window at the edge: `rows` by `columns` of it lie inside, possibly none where padding counts.
+    fn clipped(&self, asm: &mut Asm<'_>, x: LocalId, rows: LocalId, columns: LocalId, acc: LocalId) {
+        let (row, column, y, at) = (asm.i32(), asm.i32(), asm.i32(), asm.i32());
+        asm.add_to(row, x, 0);
+        asm.set_int(y, 0);
+        asm.while_below(y, rows, |asm| {
+            asm.add_to(at, row, 0);
+            asm.set_int(column, 0);
+            asm.while_below(column, columns, |asm| {
+                asm.get(acc);
+                asm.get(at);
+                asm.load_v128(0);
+                self.combine(asm);
+                asm.set(acc);
+                asm.advance(at, self.k.x[2] as i64 * 4);
+            });
+            asm.advance(row, self.k.x[1] as i64 * 4);
+        });
+        if self.k.kind == PoolKind::Max && self.k.padding == PoolPadding::Zero {
+            asm.get(acc);
+            asm.splat_const(0);
+            asm.binary(BinaryOp::F32x4Max);
+            asm.set(acc);
+        }
+    }
+}

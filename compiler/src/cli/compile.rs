@@ -1,0 +1,66 @@
+//! The default command.
+
+use super::progress::Reporter;
+use super::{print, printable_lines};
+use crate::{CompileArgs, Emit};
+use keras_compile::backends::wasm::{self, Features};
+use keras_compile::error::{Error, ErrorKind, Errors};
+use keras_compile::report::{bytes, listing};
+use keras_compile::{Options, Outcome, prepare};
+
+/// Compiles into a directory and prints the report.
+pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
+    let out = args.out.clone().unwrap_or_default();
+    let options = Options {
+        source: args.source.source()?,
+        out: out.clone(),
+        force: args.force,
+    };
+    let mut reporter = Reporter::new(args.quiet, args.verbose);
+    let outcome = keras_compile::compile(&options, &mut reporter);
+    reporter.finish();
+    let Outcome {
+        manifest,
+        report,
+        notes,
+    } = outcome?;
+    if !args.quiet {
+        reporter.notes(&notes);
+        let (files, total) = manifest.total();
+        let written = format!("{}: {} in {files} files", out.display(), bytes(total));
+        print(&printable_lines(&format!(
+            "{}\n{written}\n",
+            report.display(args.verbose)
+        )));
+    }
+    Ok(())
+}
+
+/// Prints one of the inner representations.
+pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
+    if args.stop_after.is_some() && what != Emit::Ir {
+        let error = Error::new(ErrorKind::Usage("goes with --emit ir only".to_owned()));
+        return Err(error
+            .in_field("--stop-after")
+            .help("leave one of the two away")
+            .into());
+    }
+    let mut reporter = Reporter::new(args.quiet, args.verbose);
+    let prepared = prepare(&args.source.source()?, args.stop_after.as_deref(), &mut reporter)?;
+    let text = match what {
+        Emit::Ir => prepared.graph.to_string(),
+        Emit::Plan => listing(&prepared.plan(&mut reporter)?).to_string(),
+        Emit::Wat => {
+            let plan = prepared.plan(&mut reporter)?;
+            let module = wasm::emit(&plan, Features::Relaxed)?;
+            wasmprinter::print_bytes(&module.bytes)
+                .map_err(|error| Error::internal(format!("the module cannot be printed ({error})")))?
+        }
+    };
+    reporter.finish();
+    if !args.quiet {
+        reporter.notes(&prepared.notes);
+    }
+    print(&text);
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `inspect`: what is in a model or a bundle.
+
+mod summary;
+
+use super::{print, printable, printable_lines};
+use crate::ModelArgs;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use keras_compile::bundle::{self, Inspection, Slot};
+use keras_compile::error::{Collector, Error, Errors};
+use keras_compile::report::{Align, Table, bytes, grouped};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Shows a model, or a bundle if the path is a directory.
+pub fn inspect(args: &ModelArgs) -> Result<(), Errors> {
+    let source = args.source()?;
+    if source.model.is_dir() {
+        bundle(&source.model)
+    } else {
+        summary::model(&source)
+    }
+}
+
+/// The contents of a bundle with their sizes, and whether they are what the manifest says.
+fn bundle(directory: &Path) -> Result<(), Errors> {
+    let Inspection { manifest, problems } = bundle::inspect(directory)?;
+    let mut text = format!("model {:?}, written by {}\n", manifest.model, manifest.generator);
+    let slots = |kind: &str, slots: &[Slot]| {
+        let line = |slot: &Slot| format!("{kind} {:?} {} {:?}\n", slot.name, slot.dtype, slot.shape);
+        slots.iter().map(line).collect::<String>()
+    };
+    text += &slots("input ", &manifest.inputs);
+    text += &slots("output", &manifest.outputs);
+    text += &format!(
+        "{} steps in {} of memory\n\n",
+        manifest.steps,
+        bytes(manifest.memory.pages * 65536)
+    );
+    let mut table = Table::new(&[
+        ("file", Align::Left),
+        ("bytes", Align::Right),
+        ("gzip", Align::Right),
+    ]);
+    let mut sums = [0; 2];
+    let weights = |name: &str| manifest.weights.shards.iter().any(|shard| shard == name);
+    let names = manifest.files.keys().map(String::as_str).chain(["manifest.json"]);
+    for name in names.filter(|name| !weights(name)) {
+        let Ok([raw, packed]) = sizes(&directory.join(name)) else {
+            continue;
+        };
+        sums = [sums[0] + raw, sums[1] + packed];
+        table.row(vec![printable(name), grouped(raw), grouped(packed)]);
+    }
+    table.rule();
+    table.row(vec![
+        "before weights".to_owned(),
+        grouped(sums[0]),
+        grouped(sums[1]),
+    ]);
+    let shards = manifest.weights.shards.len();
+    table.row(vec![
+        format!("weights in {shards} files"),
+        grouped(manifest.weights.bytes as u64),
+    ]);
+    print(&printable_lines(&(text + &table.to_string())));
+    let mut collector = Collector::default();
+    problems.into_iter().for_each(|problem| collector.push(problem));
+    collector.finish(())
+}
+
+/// Bytes of a file as it is and compressed.
+fn sizes(path: &Path) -> io::Result<[u64; 2]> {
+    let mut packed = GzEncoder::new(Count(0), Compression::best());
+    let raw = io::copy(&mut File::open(path)?, &mut packed)?;
+    Ok([raw, packed.finish()?.0])
+}
+
+/// Counts what is written to it.
+struct Count(u64);
+
+impl Write for Count {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0 += data.len() as u64;
+        Ok(data.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The problem with a layer, if it has one.
+fn unsupported<'a>(errors: &'a Errors, path: &str) -> Option<&'a Error> {
+    let of = |error: &&Error| error.place.layer.as_deref() == Some(path);
+    errors.as_slice().iter().find(of)
+}

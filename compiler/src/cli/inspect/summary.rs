@@ -1,0 +1,148 @@
+//! The layers of a model, as `model.summary()` prints them, and whether they are supported.
+
+use super::super::{print, printable};
+use super::unsupported;
+use keras_compile::Source;
+use keras_compile::error::{Error, Errors};
+use keras_compile::keras::{self, KerasModel, Layer, LayerId, Network, Semantics};
+use keras_compile::report::{Align, Table, bytes, grouped};
+use keras_compile::tensor::Shape;
+use std::collections::HashMap;
+
+/// Prints the layers; layers that are not supported are errors, after the table.
+pub fn model(source: &Source) -> Result<(), Errors> {
+    let model = keras::read(&source.model, source.weights.as_deref())?;
+    let file = source.model.display().to_string();
+    let (shapes, errors) = match keras::lower(&model, &source.input_shapes) {
+        Ok(lowered) => (lowered.shapes, None),
+        Err(errors) => (HashMap::new(), Some(errors.map(|error| error.in_file(&file)))),
+    };
+    let mut rows = Rows::new(shapes, errors.as_ref());
+    rows.network(&model.root, "");
+    let semantics = match model.version.semantics {
+        Semantics::Keras2 => "2",
+        Semantics::Keras3 => "3",
+    };
+    let version = model.version.text.as_deref().unwrap_or(semantics);
+    let mut text = format!(
+        "model {}, saved by Keras {}\n\n",
+        quoted(&model.name),
+        printable(version)
+    );
+    text += &rows.table.to_string();
+    text += &totals(&model);
+    for note in &model.notes {
+        text += &format!("note: {}\n", printable(note));
+    }
+    print(&text);
+    errors.map_or(Ok(()), Err)
+}
+
+/// Names as messages show them.
+fn quoted(name: &str) -> String {
+    format!("{name:?}")
+}
+
+/// Fills the table.
+struct Rows<'a> {
+    table: Table,
+    /// Of what each layer gives, by its path. Empty when there are errors.
+    shapes: HashMap<String, Vec<Shape>>,
+    errors: Option<&'a Errors>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(shapes: HashMap<String, Vec<Shape>>, errors: Option<&'a Errors>) -> Self {
+        let table = Table::new(&[
+            ("layer (type)", Align::Left),
+            ("output shape", Align::Left),
+            ("params", Align::Right),
+            ("connected to", Align::Left),
+            ("supported", Align::Left),
+        ]);
+        Self {
+            table,
+            shapes,
+            errors,
+        }
+    }
+
+    fn network(&mut self, network: &Network, indent: &str) {
+        for (id, layer) in network.iter() {
+            let supported = match self.errors.and_then(|errors| unsupported(errors, &layer.path)) {
+                Some(error) => format!("no: {}", reason(error)),
+                None => "yes".to_owned(),
+            };
+            let shapes = self.shapes.get(&layer.path).map_or(&[][..], Vec::as_slice);
+            let shapes: Vec<_> = shapes.iter().map(ToString::to_string).collect();
+            self.table.row(vec![
+                printable(&format!("{indent}{} ({})", layer.name, layer.class)),
+                shapes.join(", "),
+                grouped(layer.parameters() as u64),
+                printable(&connections(network, id)),
+                printable(&supported),
+            ]);
+            if let Some(inner) = &layer.network {
+                self.network(inner, &format!("{indent}  "));
+            }
+        }
+    }
+}
+
+/// What is wrong without the place, which the row shows already.
+fn reason(error: &Error) -> String {
+    match &error.place.field {
+        Some(field) => format!("{field}: {}", error.kind),
+        None => error.kind.to_string(),
+    }
+}
+
+/// Names of the layers whose tensors a layer takes, over all its calls.
+fn connections(network: &Network, id: LayerId) -> String {
+    let mut names = Vec::new();
+    for call in &network.layer(id).calls {
+        for tensor in call.tensors() {
+            let name = network.layer(tensor.layer).name.as_str();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names.join(", ")
+}
+
+/// The lines under the table.
+fn totals(model: &KerasModel) -> String {
+    let layers = |network: &Network| network.layers.iter().map(Layer::parameters).sum::<usize>();
+    let total = layers(&model.root);
+    let fixed = non_trainable(&model.root);
+    let line = |what: &str, count: usize| {
+        format!(
+            "{what} params: {} ({})\n",
+            grouped(count as u64),
+            bytes(count * 4)
+        )
+    };
+    line("total", total) + &line("trainable", total - fixed) + &line("non-trainable", fixed)
+}
+
+/// Parameters that training leaves: of layers that were frozen, and the statistics of normalisations.
+fn non_trainable(network: &Network) -> usize {
+    let of = |layer: &Layer| {
+        let frozen = layer
+            .config
+            .values()
+            .get("trainable")
+            .is_some_and(|value| value == false);
+        match &layer.network {
+            _ if frozen => layer.parameters(),
+            Some(inner) => non_trainable(inner),
+            None if layer.is("BatchNormalization") => {
+                let statistics = layer.weights.iter().rev().take(2);
+                statistics.map(|weight| weight.tensor.shape().count()).sum()
+            }
+            None => 0,
+        }
+    };
+    network.layers.iter().map(of).sum()
+}

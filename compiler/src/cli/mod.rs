@@ -1,0 +1,86 @@
+//! What the command does: arguments in, text out. All work is the library's.
+
+mod compile;
+mod inspect;
+mod progress;
+mod serve;
+
+pub use compile::{compile, emit};
+pub use inspect::inspect;
+pub use serve::serve;
+
+use crate::ModelArgs;
+use keras_compile::Source;
+use keras_compile::error::{ErrorKind, Errors, Result};
+use keras_compile::keras::InputShapes;
+use std::io::Write;
+use std::process::ExitCode;
+
+impl ModelArgs {
+    fn source(&self) -> Result<Source> {
+        let mut input_shapes = InputShapes::default();
+        self.input_shape
+            .iter()
+            .try_for_each(|text| input_shapes.parse(text))?;
+        Ok(Source {
+            model: self.model.clone().unwrap_or_default(),
+            weights: self.weights.clone(),
+            input_shapes,
+        })
+    }
+}
+
+/// Writes to stdout. When nobody listens any more, as in `… | head`, that is no error.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints all problems to stderr and says with which code to exit. `writes` tells that a bundle was to be written.
+pub fn report(errors: &Errors, writes: bool) -> ExitCode {
+    let errors = errors.as_slice();
+    let mut text = String::new();
+    for error in errors {
+        text += &format!("error: {}\n", printable(&error.to_string()));
+    }
+    let problems = match errors.len() {
+        1 => "1 problem".to_owned(),
+        n => format!("{n} problems"),
+    };
+    text += &format!(
+        "{problems}{}\n",
+        if writes { "; nothing was written" } else { "" }
+    );
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let usage = errors
+        .iter()
+        .all(|error| matches!(error.kind, ErrorKind::Usage(_)));
+    ExitCode::from(if usage { 2 } else { 1 })
+}
+
+/// Names and values come from files that nobody vetted: they must not steer the terminal or fake lines.
+pub fn printable(text: &str) -> String {
+    let one = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    text.chars().map(one).collect()
+}
+
+/// The same for text of several lines, whose ends stay.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(|line| printable(line) + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_are_not_steered() {
+        assert_eq!(printable("é\u{1b}[2J\n"), "é\\u{1b}[2J\\n");
+    }
+}

@@ -1,0 +1,146 @@
+//! Finds the file for a path.
+
+use super::response::Response;
+use keras_compile::error::{Error, ErrorKind, Result};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// The directory that is served.
+pub struct Root(PathBuf);
+
+impl Root {
+    /// Checks that it is a directory.
+    pub fn new(directory: &Path) -> Result<Self> {
+        let failed = |why: String| {
+            Error::new(ErrorKind::Io(format!("cannot be served ({why})")))
+                .in_file(directory.display().to_string())
+                .help("name a directory, such as the --out of a compilation")
+        };
+        let path = directory
+            .canonicalize()
+            .map_err(|error| failed(error.to_string()))?;
+        if path.is_dir() {
+            Ok(Self(path))
+        } else {
+            Err(failed("it is not a directory".to_owned()))
+        }
+    }
+
+    /// The answer for a path of decoded segments without `..`.
+    pub fn respond(&self, segments: &[String]) -> Response {
+        let missing = || Response::message("404 Not Found", "There is no such file here.");
+        // Symbolic links are resolved before the check, so that none leads out.
+        let wanted = segments
+            .iter()
+            .fold(self.0.clone(), |path, segment| path.join(segment));
+        let Some(path) = wanted
+            .canonicalize()
+            .ok()
+            .filter(|path| path.starts_with(&self.0))
+        else {
+            return missing();
+        };
+        let folder = segments.last().is_none_or(String::is_empty);
+        match (path.is_dir(), folder) {
+            (true, false) => Response::redirect(&address(segments)),
+            (true, true) => {
+                let index = path.join("index.html").canonicalize().ok();
+                match index.filter(|index| index.starts_with(&self.0)) {
+                    Some(index) => file(&index).unwrap_or_else(missing),
+                    None => list(&path).unwrap_or_else(missing),
+                }
+            }
+            (false, false) => file(&path).unwrap_or_else(missing),
+            (false, true) => missing(),
+        }
+    }
+}
+
+/// A regular file; a pipe or a device would never end.
+fn file(path: &Path) -> Option<Response> {
+    let regular = |metadata: &fs::Metadata| metadata.is_file();
+    fs::metadata(path).ok().filter(regular)?;
+    let file = File::open(path).ok()?;
+    let length = file.metadata().ok().filter(regular)?.len();
+    Some(Response::file(media_type(path), file, length))
+}
+
+/// Names and sizes of a directory without an `index.html`.
+fn list(path: &Path) -> Option<Response> {
+    let mut rows = Vec::new();
+    for entry in fs::read_dir(path).ok()?.flatten() {
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let Ok(metadata) = entry.metadata() else { continue };
+        if !name.starts_with('.') {
+            let (slash, size) = match metadata.is_dir() {
+                true => ("/", String::new()),
+                false => ("", format!(" {} bytes", metadata.len())),
+            };
+            let (link, text) = (encode(&name), escape(&name));
+            rows.push(format!(
+                "<li><a href=\"{link}{slash}\">{text}{slash}</a>{size}</li>\n"
+            ));
+        }
+    }
+    rows.sort();
+    let page = format!(
+        "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Files</title>\n<ul>\n{}</ul>\n",
+        rows.concat()
+    );
+    Some(Response::page(page))
+}
+
+/// The address of a directory, from its segments.
+fn address(segments: &[String]) -> String {
+    segments
+        .iter()
+        .map(|segment| format!("/{}", encode(segment)))
+        .collect::<String>()
+        + "/"
+}
+
+/// Encodes all but letters, digits and a few signs.
+fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(one).collect()
+}
+
+/// Text for an HTML page.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+/// By the end of the name; browsers compile streamed wasm and run modules only with the right type.
+fn media_type(path: &Path) -> &'static str {
+    match path.extension().and_then(|end| end.to_str()).unwrap_or_default() {
+        "wasm" => "application/wasm",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" | "map" => "application/json",
+        "html" | "htm" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "txt" | "md" | "ts" => "text/plain; charset=utf-8",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "avif" => "image/avif",
+        "svg" => "image/svg+xml",
+        "ico" => "image/x-icon",
+        "mp4" => "video/mp4",
+        "webm" => "video/webm",
+        "woff2" => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,218 @@
+//! The whole line, from a file to a bundle.
+
+use crate::backends::wasm::{self, Features};
+use crate::bundle::{self, Contents, Manifest, Target};
+use crate::error::{ErrorKind, Errors};
+use crate::graph::Graph;
+use crate::keras::{self, InputShapes, KerasDType};
+use crate::passes;
+use crate::plan::{self, Plan};
+use crate::report::Report;
+use std::fmt;
+use std::path::PathBuf;
+
+/// What to compile.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// A `.h5` or `.keras` file, or a `.json` architecture.
+    pub model: PathBuf,
+    /// The weights of an architecture.
+    pub weights: Option<PathBuf>,
+    /// Shapes of inputs that the file leaves open.
+    pub input_shapes: InputShapes,
+}
+
+/// What to compile, and where to.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The model.
+    pub source: Source,
+    /// The directory to write.
+    pub out: PathBuf,
+    /// Whether a bundle that is there already may be replaced.
+    pub force: bool,
+}
+
+/// What a compilation came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was written.
+    pub manifest: Manifest,
+    /// Figures.
+    pub report: Report,
+    /// What the user should know although nothing is wrong, a line each.
+    pub notes: Vec<String>,
+}
+
+/// A part of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Reading the files.
+    Read,
+    /// From Keras' layers to a graph.
+    Lower,
+    /// Passes over the graph.
+    Optimise,
+    /// Order, layout and memory.
+    Plan,
+    /// Generating code.
+    Emit,
+    /// Writing the bundle.
+    Write,
+}
+
+impl Stage {
+    /// All stages in order.
+    pub const ALL: [Self; 6] = [
+        Self::Read,
+        Self::Lower,
+        Self::Optimise,
+        Self::Plan,
+        Self::Emit,
+        Self::Write,
+    ];
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "reading",
+            Self::Lower => "lowering",
+            Self::Optimise => "optimising",
+            Self::Plan => "planning",
+            Self::Emit => "generating code",
+            Self::Write => "writing",
+        })
+    }
+}
+
+/// Is told how far the work is. `()` does nothing with it.
+pub trait Progress {
+    /// A stage begins.
+    fn stage(&mut self, stage: Stage);
+    /// So many bytes of weights are written.
+    fn written(&mut self, bytes: u64, total: u64);
+}
+
+impl Progress for () {
+    fn stage(&mut self, _: Stage) {}
+    fn written(&mut self, _: u64, _: u64) {}
+}
+
+/// A model as an optimised graph.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The model's name.
+    pub model: String,
+    /// Its computation.
+    pub graph: Graph,
+    /// Keras' element types of its inputs.
+    pub inputs: Vec<String>,
+    /// Those of its outputs.
+    pub outputs: Vec<String>,
+    /// What the passes did.
+    pub passes: passes::Report,
+    /// What the user should know although nothing is wrong, a line each.
+    pub notes: Vec<String>,
+}
+
+/// Reads a model, lowers it and runs the passes, up to and including the first run of `stop_after` if one is named.
+///
+/// # Errors
+/// All problems of the files, or of the layers, or that there is no such pass.
+pub fn prepare(
+    source: &Source,
+    stop_after: Option<&str>,
+    progress: &mut dyn Progress,
+) -> Result<Prepared, Errors> {
+    progress.stage(Stage::Read);
+    let file = source.model.display().to_string();
+    let model = keras::read(&source.model, source.weights.as_deref())?;
+    progress.stage(Stage::Lower);
+    let lowered = keras::lower(&model, &source.input_shapes)
+        .map_err(|errors| errors.map(|error| error.in_file(&file)))?;
+    let (name, notes) = (model.name.clone(), model.notes.clone());
+    // Weights are shared, and some are replaced from here on: let go of the originals.
+    drop(model);
+    progress.stage(Stage::Optimise);
+    let mut graph = lowered.graph;
+    let options = passes::Options {
+        stop_after,
+        ..Default::default()
+    };
+    let passes = passes::run(&mut graph, options).map_err(|error| match error.kind {
+        ErrorKind::Usage(_) => error.in_field("--stop-after"),
+        _ => error.in_file(&file),
+    })?;
+    Ok(Prepared {
+        model: name,
+        graph,
+        inputs: lowered.inputs.iter().map(dtype).collect(),
+        outputs: lowered.outputs.iter().map(dtype).collect(),
+        passes,
+        notes,
+    })
+}
+
+impl Prepared {
+    /// Plans the graph.
+    ///
+    /// # Errors
+    /// When the model does not fit into 32-bit memory.
+    pub fn plan(&self, progress: &mut dyn Progress) -> Result<Plan, Errors> {
+        progress.stage(Stage::Plan);
+        Ok(plan::plan(&self.graph)?)
+    }
+}
+
+/// The element type by which a page knows an input or output.
+fn dtype(port: &keras::Port) -> String {
+    let name = match port.dtype {
+        KerasDType::Float => "float32",
+        KerasDType::Int => "int32",
+        KerasDType::Bool => "bool",
+    };
+    name.to_owned()
+}
+
+/// Compiles a model into a bundle. On failure nothing is written.
+///
+/// # Errors
+/// All problems that were found at the stage that could not be finished.
+pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome, Errors> {
+    let target = Target::new(&options.out, options.force)?;
+    let prepared = prepare(&options.source, None, progress)?;
+    let file = options.source.model.display().to_string();
+    let plan = prepared
+        .plan(progress)
+        .map_err(|errors| errors.map(|error| error.in_file(&file)))?;
+    let Prepared {
+        model,
+        graph,
+        inputs,
+        outputs,
+        passes,
+        notes,
+    } = prepared;
+    // The plan holds all weights packed; two copies are enough.
+    drop(graph);
+    progress.stage(Stage::Emit);
+    let emit = |features| wasm::emit(&plan, features).map_err(|error| error.in_file(&file));
+    let (relaxed, baseline) = (emit(Features::Relaxed)?, emit(Features::Baseline)?);
+    progress.stage(Stage::Write);
+    let contents = Contents {
+        model: &model,
+        plan: &plan,
+        inputs: &inputs,
+        outputs: &outputs,
+        relaxed: &relaxed,
+        baseline: &baseline,
+    };
+    let total = plan.weights.bytes() as u64;
+    let manifest = bundle::write(&contents, &target, &mut |bytes| progress.written(bytes, total))?;
+    Ok(Outcome {
+        manifest,
+        report: Report::new(&plan, &relaxed, &baseline, passes),
+        notes,
+    })
+}

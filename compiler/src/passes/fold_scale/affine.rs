@@ -1,0 +1,168 @@
+//! Recognising functions `x * scale[channel] + shift[channel]`.
+
+use crate::graph::{Graph, NodeId};
+use crate::ops::Op;
+use crate::pointwise::{Binary, Instr, Tape, Unary};
+use crate::tensor::{DType, Shape};
+
+/// Factors and summands along one axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Affine {
+    /// The axis; `None` if all elements have the same scale and shift.
+    pub axis: Option<usize>,
+    /// A factor for each index of the axis, or a single one.
+    pub scale: Vec<f64>,
+    /// A summand for each index of the axis, or a single one.
+    pub shift: Vec<f64>,
+}
+
+impl Affine {
+    /// Whether nothing is added.
+    pub fn is_scaling(&self) -> bool {
+        self.shift.iter().all(|&t| t == 0.0)
+    }
+    /// Whether nothing is multiplied.
+    pub fn is_shift(&self) -> bool {
+        self.scale.iter().all(|&s| s == 1.0)
+    }
+    /// The same function with its numbers spelled out for `extent` indices of `axis`; `None` if it runs along another
+    /// axis.
+    pub fn along(mut self, axis: usize, extent: usize) -> Option<Self> {
+        match self.axis {
+            None => {
+                self.scale = vec![self.scale[0]; extent];
+                self.shift = vec![self.shift[0]; extent];
+                self.axis = Some(axis);
+                Some(self)
+            }
+            Some(found) => (found == axis && self.scale.len() == extent).then_some(self),
+        }
+    }
+    /// The same function of the elements in another shape, `from` reshaped to `to`; `None` where it would not
+    /// run along an axis. In row-major order, the index on the axis of extent `c` with `inner` elements
+    /// behind it is `flat / inner % c`.
+    pub fn reshaped(self, from: &Shape, to: &Shape) -> Option<Self> {
+        let Some(axis) = self.axis else { return Some(self) };
+        let (extent, inner) = (from[axis], from.strides()[axis]);
+        // The same axis in the other shape.
+        let strides = to.strides();
+        if let Some(axis) = (0..to.rank()).find(|&a| to[a] == extent && strides[a] == inner) {
+            return Some(Self {
+                axis: Some(axis),
+                ..self
+            });
+        }
+        // An axis of the other shape that this one is the innermost part of, as when images become vectors.
+        let axis = (0..to.rank()).find(|&a| strides[a] <= inner && inner * extent <= strides[a] * to[a])?;
+        if inner % strides[axis] != 0 || to[axis] % (inner / strides[axis] * extent) != 0 {
+            return None;
+        }
+        let repeat = |values: &[f64]| -> Vec<f64> {
+            (0..to[axis])
+                .map(|i| values[i * strides[axis] / inner % extent])
+                .collect()
+        };
+        Some(Self {
+            axis: Some(axis),
+            scale: repeat(&self.scale),
+            shift: repeat(&self.shift),
+        })
+    }
+}
+
+/// The data input of a map and the function that the map is of it, if it is one of these with constant operands.
+pub fn recognise(graph: &Graph, map: NodeId) -> Option<(NodeId, Affine)> {
+    let Op::Map(op) = graph.op(map) else { return None };
+    let inputs = graph.inputs_of(map);
+    let mut data = inputs.iter().filter(|&&input| graph.constant(input).is_none());
+    let (Some(&x), None) = (data.next(), data.next()) else {
+        return None;
+    };
+    if graph.ty(x) != graph.ty(map) || graph.ty(x).dtype != DType::F32 {
+        return None;
+    }
+    let axis = common_axis(graph, map, x)?;
+    let channels = axis.map_or(1, |axis| graph.ty(map).shape[axis]);
+    let operands: Vec<Operand> = inputs
+        .iter()
+        .map(|&input| match graph.constant(input) {
+            None => Operand::Data,
+            Some(tensor) => Operand::Numbers(tensor.to_f32()),
+        })
+        .collect();
+    let (mut scale, mut shift) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
+    for channel in 0..channels {
+        let (s, t) = evaluate(&op.tape, &operands, channel)?;
+        scale.push(s);
+        shift.push(t);
+    }
+    Some((x, Affine { axis, scale, shift }))
+}
+
+/// What an input of a tape is.
+enum Operand {
+    Data,
+    Numbers(std::sync::Arc<[f32]>),
+}
+
+/// The one axis that constant operands of a map vary along; the inner `None` if they do not vary. `None` if they vary
+/// along several.
+fn common_axis(graph: &Graph, map: NodeId, x: NodeId) -> Option<Option<usize>> {
+    let rank = graph.ty(map).shape.rank();
+    let mut common = None;
+    for &input in graph.inputs_of(map).iter().filter(|&&input| input != x) {
+        let shape = &graph.ty(input).shape;
+        for axis in (0..shape.rank()).filter(|&a| shape[a] != 1) {
+            let axis = axis + rank - shape.rank();
+            if common.is_some_and(|found| found != axis) {
+                return None;
+            }
+            common = Some(axis);
+        }
+    }
+    Some(common)
+}
+
+/// The scale and shift of a tape for one channel, in double precision.
+fn evaluate(tape: &Tape, operands: &[Operand], channel: usize) -> Option<(f64, f64)> {
+    let mut forms: Vec<(f64, f64)> = Vec::with_capacity(tape.instrs().len());
+    for instr in tape.instrs() {
+        let form = match *instr {
+            Instr::Input(index) => match &operands[index as usize] {
+                Operand::Data => (1.0, 0.0),
+                Operand::Numbers(numbers) => (0.0, f64::from(numbers[channel % numbers.len()])),
+            },
+            Instr::Const(bits) => (0.0, f64::from(f32::from_bits(bits))),
+            Instr::Unary(op, a) => unary(op, forms[a.index()])?,
+            Instr::Binary(op, a, b) => binary(op, forms[a.index()], forms[b.index()])?,
+            _ => return None,
+        };
+        if !form.0.is_finite() || !form.1.is_finite() {
+            return None;
+        }
+        forms.push(form);
+    }
+    let (scale, shift) = forms[tape.result().index()];
+    ((scale as f32).is_finite() && (shift as f32).is_finite()).then_some((scale, shift))
+}
+
+fn unary(op: Unary, (scale, shift): (f64, f64)) -> Option<(f64, f64)> {
+    match op {
+        Unary::Neg => Some((-scale, -shift)),
+        _ if scale != 0.0 => None,
+        Unary::Sqrt => Some((0.0, shift.sqrt())),
+        _ => Some((0.0, f64::from(op.eval(shift as f32)))),
+    }
+}
+
+fn binary(op: Binary, (p, q): (f64, f64), (r, s): (f64, f64)) -> Option<(f64, f64)> {
+    match op {
+        Binary::Add => Some((p + r, q + s)),
+        Binary::Sub => Some((p - r, q - s)),
+        Binary::Mul if r == 0.0 => Some((p * s, q * s)),
+        Binary::Mul if p == 0.0 => Some((r * q, s * q)),
+        Binary::Div if r == 0.0 => Some((p / s, q / s)),
+        _ if p == 0.0 && r == 0.0 => Some((0.0, f64::from(op.eval(q as f32, s as f32)))),
+        _ => None,
+    }
+}

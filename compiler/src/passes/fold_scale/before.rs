@@ -1,0 +1,175 @@
+//! Handing a scale and shift to the operations that produce the value.
+
+use super::{Affine, Edit, SMALL, What, shared};
+use crate::graph::{Graph, NodeId};
+use crate::ops::{Gather, Op, Pad, Pool, PoolKind, PoolPadding};
+use crate::passes::linear::Linear;
+use crate::passes::log::Reason;
+use crate::passes::rewrite::name;
+use crate::tensor::Tensor;
+
+/// The edits after which `x` has the values of `affine(x)`.
+///
+/// Goes through what only moves values: reshapes, transposes, concatenation (each part gets its own piece), padding
+/// whose value stays one number, and means.
+pub fn plan(graph: &Graph, x: NodeId, affine: Affine) -> Result<Vec<Edit>, Reason> {
+    let mut edits = Vec::new();
+    visit(graph, x, affine, &mut edits)?;
+    Ok(edits)
+}
+
+fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Result<(), Reason> {
+    if graph.is_output(id) {
+        return Err(Reason::IsOutput(name(graph, id)));
+    }
+    if graph.sole_user(id).is_none() {
+        return Err(Reason::SharedValue(name(graph, id)));
+    }
+    if let Some(linear) = Linear::of(graph, id) {
+        edits.push(results(graph, &linear, affine)?);
+        return Ok(());
+    }
+    let inputs = graph.inputs_of(id);
+    let other_axis = || Reason::OtherAxis(name(graph, id));
+    match graph.op(id) {
+        Op::Reshape(_) => {
+            let (from, to) = (&graph.ty(id).shape, &graph.ty(inputs[0]).shape);
+            visit(
+                graph,
+                inputs[0],
+                affine.reshaped(from, to).ok_or_else(other_axis)?,
+                edits,
+            )
+        }
+        Op::Transpose(op) => {
+            let axis = affine.axis.map(|axis| op.perm[axis]);
+            visit(graph, inputs[0], Affine { axis, ..affine }, edits)
+        }
+        Op::Concat(op) => {
+            let mut start = 0;
+            for &part in inputs {
+                let extent = graph.ty(part).shape[op.axis];
+                visit(graph, part, piece(&affine, op.axis, start, extent), edits)?;
+                start += extent;
+            }
+            Ok(())
+        }
+        Op::Pad(op) => {
+            let value = padded(op, &affine).ok_or_else(|| Reason::Padded(name(graph, id)))?;
+            edits.push(Edit {
+                node: id,
+                what: What::Op(Op::Pad(Pad { value, ..op.clone() })),
+            });
+            visit(graph, inputs[0], affine, edits)
+        }
+        Op::Pool(op) if passes_pool(op, &affine) => visit(graph, inputs[0], affine, edits),
+        // What moves values only, as far as the channels are concerned.
+        Op::Slice(op)
+            if affine
+                .axis
+                .is_none_or(|a| op.sizes[a] == graph.ty(inputs[0]).shape[a] && op.steps[a] == 1) =>
+        {
+            visit(graph, inputs[0], affine, edits)
+        }
+        Op::Gather(op) => {
+            let indices = graph.ty(inputs[1]).shape.rank();
+            visit(
+                graph,
+                inputs[0],
+                gathered(op, indices, affine).ok_or_else(other_axis)?,
+                edits,
+            )
+        }
+        Op::Map(_) => Err(Reason::InBetween(name(graph, id))),
+        op => Err(Reason::NoPlace {
+            name: name(graph, id),
+            op: op.name(),
+        }),
+    }
+}
+
+/// The edit of a linear operation.
+fn results(graph: &Graph, linear: &Linear, affine: Affine) -> Result<Edit, Reason> {
+    let id = linear.id;
+    let here = || name(graph, id);
+    let shape = &graph.ty(id).shape;
+    let channels = shape.rank() - 1;
+    let affine = affine
+        .along(channels, shape[channels])
+        .ok_or_else(|| Reason::OtherAxis(here()))?;
+    if !linear.epilogue.is_identity() {
+        return Err(Reason::InBetween(here()));
+    }
+    let others = match check_weights(graph, linear, !affine.is_shift()) {
+        Err(reason @ Reason::SharedWeights(_)) => shared::others(graph, id, &affine.scale).ok_or(reason)?,
+        checked => checked.map(|()| Vec::new())?,
+    };
+    Ok(Edit {
+        node: id,
+        what: What::Results {
+            scale: affine.scale,
+            shift: affine.shift,
+            others,
+        },
+    })
+}
+
+/// Whether a pool of scaled and shifted values is the scaled and shifted pool: means always are, a maximum is where it
+/// was as long as the order is kept. Zeros around the values would have to be scaled and shifted too.
+pub fn passes_pool(pool: &Pool, affine: &Affine) -> bool {
+    let monotonic = pool.kind == PoolKind::Average || affine.scale.iter().all(|&s| s > 0.0);
+    monotonic && pool.padding == PoolPadding::Exclude && pool.epilogue.is_identity()
+}
+
+/// Whether the weights may be changed.
+pub fn check_weights(graph: &Graph, linear: &Linear, changed: bool) -> Result<(), Reason> {
+    let here = || name(graph, linear.id);
+    let weights = graph.inputs_of(linear.id)[1];
+    let bias_is_known = linear.bias.is_none_or(|bias| graph.constant(bias).is_some());
+    let Some(tensor) = graph
+        .constant(weights)
+        .filter(|t| bias_is_known && t.as_f32().is_ok())
+    else {
+        return Err(Reason::NotConstant(here()));
+    };
+    if changed && graph.users(weights).len() > 1 && tensor.shape().count() > SMALL {
+        return Err(Reason::SharedWeights(here()));
+    }
+    Ok(())
+}
+
+/// Whether there is no bias that is computed at run time.
+pub fn check_bias(graph: &Graph, linear: &Linear) -> bool {
+    linear.bias.is_none_or(|bias| graph.constant(bias).is_some())
+}
+
+/// The part of a function that belongs to `extent` indices of `axis` from `start`.
+fn piece(affine: &Affine, axis: usize, start: usize, extent: usize) -> Affine {
+    if affine.axis != Some(axis) {
+        return affine.clone();
+    }
+    Affine {
+        axis: affine.axis,
+        scale: affine.scale[start..start + extent].to_vec(),
+        shift: affine.shift[start..start + extent].to_vec(),
+    }
+}
+
+/// The function of values before rows of them are picked by indices of so many axes, which replace one.
+fn gathered(op: &Gather, indices: usize, affine: Affine) -> Option<Affine> {
+    let axis = match affine.axis {
+        Some(axis) if axis >= op.axis + indices => Some(axis + 1 - indices),
+        Some(axis) if axis >= op.axis => return None,
+        axis => axis,
+    };
+    Some(Affine { axis, ..affine })
+}
+
+/// What the padding's value becomes, if it is the same for all channels.
+fn padded(pad: &Pad, affine: &Affine) -> Option<f32> {
+    let value = |(s, t): (&f64, &f64)| (f64::from(pad.value) * s + t) as f32;
+    let mut values = affine.scale.iter().zip(&affine.shift).map(value);
+    let first = values.next()?;
+    let pads_channels = affine.axis.is_some_and(|axis| pad.pads[axis] != (0, 0));
+    (!pads_channels && values.all(|v| v == first)).then_some(first)
+}

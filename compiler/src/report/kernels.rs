@@ -1,0 +1,144 @@
+//! One row for each kernel of a plan.
+
+use super::repetitions;
+use crate::backends::wasm::Module;
+use crate::kernel::{Contract, Depthwise, Kernel, Right};
+use crate::plan::{Plan, Run, Space, Step};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Figures of a kernel.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KernelRow {
+    /// Family and extents.
+    pub kernel: String,
+    /// How often a prediction runs it.
+    pub runs: usize,
+    /// Floating-point operations of all those runs.
+    pub flops: u64,
+    /// Bytes of weights that only it reads, or reads first.
+    pub weight_bytes: usize,
+    /// Bytes of its code with relaxed SIMD.
+    pub relaxed_bytes: usize,
+    /// Bytes of its code without.
+    pub baseline_bytes: usize,
+    /// The layer that it computes first.
+    pub first: String,
+}
+
+impl KernelRow {
+    /// The sum of rows under another name.
+    pub(super) fn sum(rows: &[Self], kernel: String) -> Self {
+        let mut sum = Self {
+            kernel,
+            ..Self::default()
+        };
+        for row in rows {
+            sum.runs += row.runs;
+            sum.flops += row.flops;
+            sum.weight_bytes += row.weight_bytes;
+            sum.relaxed_bytes += row.relaxed_bytes;
+            sum.baseline_bytes += row.baseline_bytes;
+        }
+        sum
+    }
+
+    fn count(&mut self, run: &Run, times: usize) {
+        if self.runs == 0 {
+            self.first.clone_from(&run.name);
+        }
+        self.runs += times;
+        self.flops += run.flops * times as u64;
+    }
+}
+
+/// All kernels, those with the most work first.
+pub(super) fn rows(plan: &Plan, relaxed: &Module, baseline: &Module) -> Vec<KernelRow> {
+    let code = |module: &Module, kernel: usize| module.code_bytes.get(kernel).copied().unwrap_or(0);
+    let mut rows: Vec<_> = (0..plan.kernels.len())
+        .map(|i| KernelRow {
+            kernel: label(&plan.kernels[i]),
+            relaxed_bytes: code(relaxed, i),
+            baseline_bytes: code(baseline, i),
+            ..KernelRow::default()
+        })
+        .collect();
+    let sizes: BTreeMap<usize, usize> = plan
+        .weights
+        .parts()
+        .map(|(at, data)| (at, data.len() * 4))
+        .collect();
+    let mut counted = BTreeSet::new();
+    for step in &plan.steps {
+        let runs = match step {
+            Step::Run(run) => std::slice::from_ref(run),
+            Step::Loop { body, .. } => body,
+        };
+        for run in runs {
+            let row = &mut rows[run.kernel.0];
+            row.count(run, repetitions(step));
+            for argument in run.arguments.iter().filter(|a| a.space == Space::Weights) {
+                // Slices of a constant look into the middle of it.
+                let part = sizes.range(..=argument.offset).next_back();
+                if let Some((&at, &bytes)) = part.filter(|(at, _)| counted.insert(**at)) {
+                    row.weight_bytes += bytes;
+                    debug_assert!(argument.offset < at + bytes);
+                }
+            }
+        }
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.flops));
+    rows
+}
+
+/// Family and extents in a few words.
+fn label(kernel: &Kernel) -> String {
+    let family = kernel.family();
+    let image = |dims: &[usize; 4]| {
+        dims.iter()
+            .skip_while(|&&d| d == 1)
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let extents = |dims: &[usize]| match dims {
+        [] => vec!["1".to_owned()],
+        _ => dims.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    };
+    match kernel {
+        Kernel::Contract(k) => {
+            let right = match k.right {
+                Right::Panels { .. } => "",
+                Right::Rows { .. } => " computed",
+            };
+            let Contract { dims, .. } = k;
+            format!("{family} {} k={}{right}", image(dims).join("x"), k.k())
+        }
+        Kernel::Depthwise(Depthwise { dims, taps, .. }) => {
+            format!("{family} {} {}x{}", image(dims).join("x"), taps[0].0, taps[1].0)
+        }
+        Kernel::Pool(k) => {
+            let [rows, pixels] = &k.window;
+            format!(
+                "{family} {} {}x{}",
+                image(&k.dims).join("x"),
+                rows.size,
+                pixels.size
+            )
+        }
+        Kernel::Map(k) => format!("{family} {}", extents(&k.dims).join("x")),
+        Kernel::Move(k) => format!("{family} {}", extents(&k.dims).join("x")),
+        Kernel::Fill(k) => {
+            let count: usize = k.regions.iter().map(|r| r.dims.iter().product::<usize>()).sum();
+            format!("{family} {count}")
+        }
+        Kernel::Gather(k) => format!("{family} {}x{} of {}", k.indices, k.row, k.extent),
+        Kernel::Reduce(k) => {
+            let kept: Vec<_> = k.kept.iter().map(|axis| axis.extent).collect();
+            let reduced: Vec<_> = k.reduced.iter().map(|axis| axis.0).collect();
+            format!(
+                "{family} {} over {}",
+                extents(&kept).join("x"),
+                extents(&reduced).join("x")
+            )
+        }
+    }
+}

@@ -1,0 +1,111 @@
+// A bundle: its manifest, and its files checked against it.
+
+import { because, BundleError, openSource, toFolder } from './source.js';
+
+/** @import { Bundle, Manifest, Source } from '../internal.js' */
+/** @import { LoadOptions } from './index.js' */
+
+/**
+ * @param {string | URL | Record<string, URL>} where The folder, or the address of each file.
+ * @param {LoadOptions} options
+ * @param {AbortSignal} stopped
+ * @returns {Promise<Bundle>}
+ */
+export async function openBundle(where, options, stopped) {
+  const folder = typeof where === 'string' || where instanceof URL ? await toFolder(where) : undefined;
+  const locate = (/** @type {string} */ name) =>
+    folder ? new URL(name, folder) : /** @type {Record<string, URL>} */ (where)[name];
+
+  const url = locate('manifest.json');
+  // The only name without a hash: an old copy would point to files that are gone.
+  const source = await openSource(url, options, stopped, { cache: 'no-cache' });
+  const manifest = parseManifest(url, await source.text());
+
+  /** @param {string} name */
+  const entry = (name) => {
+    const file = manifest.files[name];
+    if (!file) throw new BundleError(url, `does not list ${name}; compile the model anew`);
+    return file;
+  };
+
+  let loaded = 0;
+  let total = 0;
+  /** Each digest copies what it reads, so one at a time. @type {Promise<unknown>} */
+  let hashing = Promise.resolve();
+
+  /** @param {string} name @param {Source} source @param {Uint8Array<ArrayBuffer>} target */
+  const read = async (name, source, target) => {
+    let at = 0;
+    for await (const bytes of source.read(target)) {
+      at += bytes;
+      loaded += bytes;
+      options.onProgress?.({ loaded, total });
+    }
+    const wrong = async () => {
+      if (at < target.length) return `ends after ${at} of ${target.length} bytes`;
+      hashing = hashing.then(() => sha256(target));
+      const hash = (await hashing) ?? entry(name).sha256;
+      if (hash !== entry(name).sha256) return 'is damaged (its SHA-256 is not the one in the manifest)';
+    };
+    const what = await wrong();
+    if (what) throw new BundleError(locate(name), `${what}; upload the whole bundle anew`);
+  };
+
+  return {
+    url,
+    manifest,
+    stopped,
+    expect(names) {
+      total = names.reduce((sum, name) => sum + entry(name).bytes, 0);
+      options.onProgress?.({ loaded, total });
+    },
+    async fill(name, target) {
+      await read(name, await openSource(locate(name), options, stopped), target);
+    },
+    async compile(name) {
+      const url = locate(name);
+      const code = new Uint8Array(entry(name).bytes);
+      const source = await openSource(url, options, stopped);
+      // Compiling from the response lets the browser keep the machine code for the next visit. It needs the MIME
+      // type application/wasm; without it the bytes do.
+      const streamed = source.response && WebAssembly.compileStreaming?.(source.response.clone()).catch(() => undefined);
+      await read(name, source, code);
+      try {
+        return (await streamed) ?? (await WebAssembly.compile(code));
+      } catch (cause) {
+        throw new BundleError(url, `cannot be compiled here (${because(cause)}); it needs WebAssembly SIMD ` +
+          "(Chromium 91, Firefox 89, Safari 16.4) and, in a CSP, script-src 'wasm-unsafe-eval'", cause);
+      }
+    },
+  };
+}
+
+/**
+ * @param {URL} url
+ * @param {string} text
+ * @returns {Manifest}
+ */
+function parseManifest(url, text) {
+  let manifest;
+  try {
+    manifest = JSON.parse(text);
+  } catch (cause) {
+    throw new BundleError(url, 'is not JSON; see whether the address is right', cause);
+  }
+  if (manifest?.format !== 1) {
+    throw new BundleError(url, `has format ${JSON.stringify(manifest?.format)}, this index.js reads format 1; ` +
+      'take both from the same run of keras-compile');
+  }
+  const missing = ['inputs', 'outputs', 'memory', 'steps', 'backends', 'weights', 'files'].find((key) => !(key in manifest));
+  if (missing) throw new BundleError(url, `has no "${missing}"; compile the model anew`);
+  return manifest;
+}
+
+/**
+ * In hexadecimal; nothing in pages without TLS, which have no crypto.subtle and cannot trust the manifest either.
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ */
+async function sha256(bytes) {
+  const digest = await globalThis.crypto?.subtle?.digest('SHA-256', bytes);
+  return digest && Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,99 @@
+// keras-compile: the model {
+/** What `predict` takes: a typed array per input of the Keras model, by name. */
+export interface Inputs {
+  [name: string]: TensorData;
+}
+/** What `predict` gives: a typed array per output of the Keras model, by name. */
+export interface Outputs {
+  [name: string]: TensorData;
+}
+/** What `predict` accepts; a model with a single input also takes the bare array. */
+export type PredictInput = Inputs | TensorData;
+/** The inputs of this model, in Keras' order. */
+export type InputInfos = readonly TensorInfo[];
+/** The outputs of this model, in Keras' order. */
+export type OutputInfos = readonly TensorInfo[];
+/** The backends that this bundle holds. */
+export type BackendName = 'wasm';
+// keras-compile: }
+
+/** The typed arrays of Keras' element types; bool is a `Uint8Array`. */
+export type TensorData =
+  | Float32Array | Float64Array
+  | Int8Array | Int16Array | Int32Array | BigInt64Array
+  | Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
+
+/** Keras' element type of an input or output. */
+export type DType =
+  | 'float32' | 'float64' | 'bool'
+  | 'int8' | 'int16' | 'int32' | 'int64'
+  | 'uint8' | 'uint16' | 'uint32' | 'uint64';
+
+/** An input or output: its Keras name, its shape with the batch in front, its element type. */
+export interface TensorInfo<
+  Name extends string = string,
+  Shape extends readonly number[] = readonly number[],
+  Type extends DType = DType,
+> {
+  readonly name: Name;
+  readonly shape: Shape;
+  readonly dtype: Type;
+}
+
+export interface LoadOptions {
+  /** The backend to run on; the best one that works here when absent. */
+  backend?: BackendName | undefined;
+  /** Threads to use, 1 when absent. This bundle runs on one: more are refused with a warning on the console. */
+  threads?: number | undefined;
+  /** Stops the downloads; `load` then rejects with the signal's reason, an `AbortError` unless you gave one. */
+  signal?: AbortSignal | undefined;
+  /** Called at the start and as bytes of weights and wasm arrive; the last call has `loaded === total`. */
+  onProgress?: ((progress: { loaded: number; total: number }) => void) | undefined;
+  /** Used in place of the global `fetch`, for headers, credentials or a cache of your own. */
+  fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
+}
+
+/** A loaded model. */
+export interface Model {
+  readonly inputs: InputInfos;
+  readonly outputs: OutputInfos;
+  /** The backend it runs on. */
+  readonly backend: BackendName;
+  /** The wasm module that this engine took: `relaxed` has fused multiply-add, `baseline` runs on any SIMD. */
+  readonly module: 'relaxed' | 'baseline';
+  /**
+   * Runs the model. The inputs are read before this returns, so the arrays can be reused at once; calls may overlap
+   * and are answered in order; the outputs are fresh copies.
+   *
+   * Rejects with a `TypeError` (unknown or missing name, wrong array type), a `RangeError` (wrong number of elements,
+   * an integer out of range) or, after `dispose`, with a `DOMException` named `InvalidStateError`.
+   */
+  predict(x: PredictInput): Promise<Outputs>;
+  /** Runs the model step by step and tells how long each took. */
+  profile(x: PredictInput): Promise<StepTime[]>;
+  /** Gives the memory back. May be called twice. */
+  dispose(): void;
+}
+
+/** The time of one step of `profile`, in milliseconds. */
+export interface StepTime {
+  step: number;
+  ms: number;
+}
+
+/** A file of the bundle is absent, damaged or of another version, or this engine cannot run it. */
+export declare class BundleError extends Error {
+  /** The file. */
+  readonly url: string;
+}
+
+/**
+ * Loads the model, in a page, a worker, Node, Deno or Bun.
+ *
+ * It does not wait for a first run: until the first `predict`, the model runs once on zeros in slices of a few
+ * milliseconds, so that the engine optimises its code while the weights arrive and the page stays responsive.
+ *
+ * @param where The bundle's folder as a URL, relative to the page, or outside browsers as a path; the folder of this
+ *   file when absent.
+ */
+export declare function load(where?: string | URL, options?: LoadOptions): Promise<Model>;

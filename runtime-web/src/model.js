@@ -1,0 +1,79 @@
+// What `load` gives: checks the inputs and hands them to the engine.
+
+import { arrayName, count, describe } from './tensor.js';
+
+/** @import { BackendName, Model, PredictInput, TensorData, TensorInfo } from './index.js' */
+/** @import { Engine, Manifest } from '../internal.js' */
+
+/** @implements {Model} */
+export class LoadedModel {
+  /** @type {Engine | undefined} */
+  #engine;
+
+  /** @param {Manifest} manifest @param {BackendName} backend @param {Engine} engine */
+  constructor(manifest, backend, engine) {
+    /** @type {(slots: TensorInfo[]) => readonly TensorInfo[]} */
+    const infos = (slots) => Object.freeze(slots.map(({ name, shape, dtype }) => Object.freeze({ name, shape, dtype })));
+    this.inputs = infos(manifest.inputs);
+    this.outputs = infos(manifest.outputs);
+    this.backend = backend;
+    this.module = engine.module;
+    this.#engine = engine;
+  }
+
+  /** @param {PredictInput} x */
+  async predict(x) {
+    return this.#live().predict(arrange(this.inputs, x));
+  }
+
+  /** @param {PredictInput} x */
+  async profile(x) {
+    return this.#live().profile(arrange(this.inputs, x));
+  }
+
+  dispose() {
+    this.#engine?.dispose();
+    this.#engine = undefined;
+  }
+
+  #live() {
+    if (this.#engine) return this.#engine;
+    throw new DOMException('the model was disposed of; load it again', 'InvalidStateError');
+  }
+}
+
+/**
+ * The arrays in the order of the inputs, each checked.
+ * @param {readonly TensorInfo[]} inputs
+ * @param {unknown} x
+ */
+function arrange(inputs, x) {
+  const takes = () => {
+    const list = inputs.map(({ name, shape, dtype }) => `${name}: ${arrayName(dtype)}(${count(shape)})`).join(', ');
+    return `the model takes { ${list} }`;
+  };
+  const first = inputs[0];
+  const single = inputs.length === 1 && first && ArrayBuffer.isView(x);
+  const given = /** @type {Record<string, unknown>} */ (single ? { [first.name]: x } : x);
+  if (ArrayBuffer.isView(given) || kindOf(given) !== 'Object') {
+    throw new TypeError(`predict: got ${kindOf(x)}; ${takes()}`);
+  }
+  const unknown = Object.keys(given).find((key) => !inputs.some(({ name }) => name === key));
+  if (unknown !== undefined) throw new TypeError(`predict: there is no input "${unknown}"; ${takes()}`);
+  return inputs.map((info) => {
+    const value = given[info.name];
+    const wanted = arrayName(info.dtype);
+    if (value === undefined) throw new TypeError(`predict: input "${info.name}" is missing; ${takes()}`);
+    if (kindOf(value) !== wanted) {
+      throw new TypeError(`predict: ${describe(info)} takes a ${wanted}, got ${kindOf(value)}`);
+    }
+    const array = /** @type {TensorData} */ (value);
+    if (array.length !== count(info.shape)) {
+      throw new RangeError(`predict: ${describe(info)} takes ${count(info.shape)} elements, got ${array.length}`);
+    }
+    return array;
+  });
+}
+
+/** By tag, since `instanceof` fails for arrays of another frame. @param {unknown} value */
+const kindOf = (value) => Object.prototype.toString.call(value).slice(8, -1);

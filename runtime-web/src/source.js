@@ -1,0 +1,118 @@
+// Where a bundle lies and how its files are read: over HTTP or, outside browsers, from the disk.
+
+/** @import { LoadOptions } from './index.js' */
+/** @import { Source } from '../internal.js' */
+
+/** A file of the bundle is absent, damaged or of another version, or this engine cannot run it. */
+export class BundleError extends Error {
+  /** @param {URL} url @param {string} message What is wrong; the remedy. @param {unknown} [cause] */
+  constructor(url, message, cause) {
+    super(`${url}: ${message}`, { cause });
+    this.name = 'BundleError';
+    this.url = url.href;
+  }
+}
+
+/** A module of Node, Deno and Bun. Bundlers do not see the name and so do not look for it. @param {string} name @returns {Promise<any>} */
+const node = (name) => import(/* webpackIgnore: true */ /* @vite-ignore */ 'node:' + name);
+
+/**
+ * The folder as an address that ends in a slash.
+ * @param {string | URL} where
+ */
+export async function toFolder(where) {
+  const { document, location, process } = /** @type {any} */ (globalThis);
+  // Workers of Deno have a location, and a path there means a file all the same.
+  const page = document?.baseURI ?? (process?.versions?.node ? undefined : location?.href);
+  // A single letter is a drive, not a scheme.
+  const isUrl = page || where instanceof URL || /^[a-z][a-z+.-]+:/i.test(where);
+  const folder = isUrl ? new URL(where, page) : /** @type {URL} */ ((await node('url')).pathToFileURL(where));
+  if (!folder.pathname.endsWith('/')) folder.pathname += '/';
+  return folder;
+}
+
+/**
+ * @param {URL} url
+ * @param {LoadOptions} options
+ * @param {AbortSignal} stopped
+ * @param {RequestInit} [init]
+ * @returns {Promise<Source>}
+ */
+export async function openSource(url, options, stopped, init) {
+  if (url.protocol === 'file:' && !options.fetch) return openFile(url, stopped);
+  const send = options.fetch ?? fetch;
+  let response;
+  try {
+    response = await send(url.href, { signal: stopped, ...init });
+  } catch (cause) {
+    throw new BundleError(url, `cannot be fetched (${because(cause)}); see whether the address is right, the network is ` +
+      'up and another origin allows this one (CORS)', cause);
+  }
+  const page = response.headers.get('content-type')?.startsWith('text/html');
+  if (!response.ok || page) {
+    const answer = response.ok ? 'with an HTML page' : `${response.status} ${response.statusText}`.trimEnd();
+    throw new BundleError(url, `the server answered ${answer}; see whether the address is right and the whole bundle ` +
+      'was uploaded');
+  }
+  return { response, text: () => response.text(), read: (target) => fromBody(url, response, target) };
+}
+
+/**
+ * Copies each chunk to its place as it arrives and tells its length.
+ * @param {URL} url
+ * @param {Response} response
+ * @param {Uint8Array} target
+ */
+async function* fromBody(url, response, target) {
+  const reader = response.body?.getReader();
+  for (let at = 0; reader; ) {
+    const { done, value } = await reader.read().catch((cause) => {
+      throw new BundleError(url, `the transfer broke off after ${at} bytes (${because(cause)}); load again`, cause);
+    });
+    if (done) return;
+    if (at + value.length > target.length) throw tooLong(url, target);
+    target.set(value, at);
+    at += value.length;
+    yield value.length;
+  }
+}
+
+/** @param {URL} url @param {AbortSignal} stopped @returns {Source} */
+function openFile(url, stopped) {
+  const open = async () => {
+    try {
+      return await (await node('fs/promises')).open(url);
+    } catch (cause) {
+      throw new BundleError(url, `cannot be read (${because(cause)}); see whether the path is right; pages need HTTP`, cause);
+    }
+  };
+  return {
+    async text() {
+      const file = await open();
+      return file.readFile('utf8').finally(() => file.close());
+    },
+    // Straight into its place, a few megabytes at a time.
+    async *read(target) {
+      const file = await open();
+      try {
+        if ((await file.stat()).size > target.length) throw tooLong(url, target);
+        for (let at = 0; at < target.length; ) {
+          stopped.throwIfAborted();
+          const { bytesRead } = await file.read(target, at, Math.min(target.length - at, 1 << 22), at);
+          if (!bytesRead) return;
+          at += bytesRead;
+          yield bytesRead;
+        }
+      } finally {
+        await file.close();
+      }
+    },
+  };
+}
+
+/** @param {URL} url @param {Uint8Array} target */
+const tooLong = (url, target) =>
+  new BundleError(url, `is longer than the ${target.length} bytes in the manifest; upload the whole bundle anew`);
+
+/** @param {any} cause */
+export const because = (cause) => cause?.message ?? cause;

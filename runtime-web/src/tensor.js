@@ -1,0 +1,63 @@
+// Typed arrays of the caller to and from the views of a backend's memory.
+
+/** @import { DType, TensorData, TensorInfo } from './index.js' */
+/** @import { Slot } from '../internal.js' */
+
+/** The typed array that stands for each of Keras' element types. */
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  bool: Uint8Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+};
+
+/** @param {readonly number[]} shape */
+export const count = (shape) => shape.reduce((product, size) => product * size, 1);
+
+/** @param {DType} dtype @returns {string} */
+export const arrayName = (dtype) => arrays[dtype].name;
+
+/** @param {TensorInfo} info The input as errors show it. */
+export const describe = ({ name, shape, dtype }) => `input "${name}" (${dtype} [${shape.join(', ')}])`;
+
+/** @param {ArrayBuffer} buffer @param {Slot} slot */
+export const viewOf = (buffer, { storage, offset, shape }) =>
+  new (storage === 'f32' ? Float32Array : Int32Array)(buffer, offset, count(shape));
+
+/**
+ * @param {Float32Array | Int32Array} view
+ * @param {TensorData} values As many, of the array type of the slot's dtype.
+ * @param {Slot} slot
+ */
+export function write(view, values, slot) {
+  const { dtype } = slot;
+  if (dtype === 'bool') view.set(/** @type {Uint8Array} */ (values).map((value) => +!!value));
+  else if (!/64|uint32/.test(dtype) || dtype === 'float64') view.set(/** @type {Float32Array} */ (values));
+  else {
+    for (let i = 0; i < values.length; i++) {
+      view[i] = Number(values[i]);
+      // Not strict: one is a number, the other may be a bigint.
+      if (slot.storage === 'i32' && view[i] != values[i]) {
+        throw new RangeError(`predict: ${describe(slot)} has ${values[i]} at ${i}, which does not fit 32 bits`);
+      }
+    }
+  }
+}
+
+/**
+ * @param {Float32Array | Int32Array} view
+ * @param {Slot} slot
+ * @returns {TensorData} A copy.
+ */
+export function read(view, { dtype }) {
+  const array = arrays[dtype];
+  if (array === BigInt64Array || array === BigUint64Array) return array.from(Array.from(view, BigInt));
+  return new /** @type {Float32ArrayConstructor} */ (array)(view);
+}

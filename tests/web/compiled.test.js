@@ -1,0 +1,92 @@
+// Whole bundles from the compiler: the digits example, and the folders in BUNDLES (with ":" between them).
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { launch } from './support/browser.js';
+import { compile, examples, inputsFor, manifestOf } from './support/bundles.js';
+import { serve, strict } from './support/server.js';
+
+const named = (process.env.BUNDLES ?? '').split(':').filter(Boolean).map((folder) => resolve(folder));
+const folders = [compile(join(examples, 'digits/digits.h5')), ...named];
+
+const browser = await launch();
+after(() => browser.close());
+
+/** Loads and predicts twice, in Node or in a page; everything it needs is in its arguments. */
+async function predict({ entry, inputs, baseline }) {
+  const { validate } = WebAssembly;
+  if (baseline) WebAssembly.validate = () => false;
+  const { load } = await import(entry);
+  const model = await load().finally(() => (WebAssembly.validate = validate));
+  const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array, int64: BigInt64Array };
+  const x = Object.fromEntries(
+    model.inputs.map(({ name, dtype }) => [name, arrays[dtype].from(inputs[name], dtype === 'int64' ? BigInt : Number)]),
+  );
+  const numbers = (outputs) => Object.fromEntries(Object.entries(outputs).map(([name, values]) => [name, Array.from(values, Number)]));
+  const first = numbers(await model.predict(x));
+  const second = numbers(await model.predict(x));
+  const steps = await model.profile(x);
+  model.dispose();
+  return { module: model.module, first, second, steps: steps.length };
+}
+
+/** As numbers from Keras are compared: relative to the largest of the output. */
+function assertClose(actual, expected, what) {
+  for (const [name, values] of Object.entries(expected)) {
+    const scale = Math.max(...values.map(Math.abs), 1e-30);
+    values.forEach((value, i) => {
+      const difference = Math.abs(actual[name][i] - value);
+      assert.ok(difference <= 1e-4 * scale + 1e-3 * Math.abs(value), `${what}: ${name}[${i}] is ${actual[name][i]}, not ${value}`);
+    });
+  }
+}
+
+for (const folder of folders) {
+  describe(basename(resolve(folder, '..')) + '/' + basename(folder), () => {
+    const manifest = manifestOf(folder);
+
+    test('lists every file but the manifest, with its length and SHA-256', () => {
+      const files = readdirSync(folder).filter((name) => name !== 'manifest.json');
+      const found = files.map((name) => {
+        const bytes = readFileSync(join(folder, name));
+        return [name, { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }];
+      });
+      assert.deepEqual(manifest.files, Object.fromEntries(found));
+    });
+
+    test('names every file in index.js, for bundlers', () => {
+      const source = readFileSync(join(folder, 'index.js'), 'utf8');
+      for (const name of [...Object.values(manifest.backends.wasm), ...manifest.weights.shards, 'manifest.json']) {
+        assert.ok(source.includes(`new URL('./${name}', import.meta.url)`), name);
+      }
+    });
+
+    test('predicts the same in Node and in Chromium, with either module', async () => {
+      const server = await serve({ '/bundle/': folder, '/': new URL('pages/', import.meta.url).pathname }, strict);
+      const page = await browser.newPage();
+      try {
+        await page.goto(`${server.url}/empty.html`);
+        const inputs = inputsFor(manifest);
+        const runs = {
+          node: await predict({ entry: join(folder, 'index.js'), inputs, baseline: true }),
+          baseline: await page.evaluate(predict, { entry: '/bundle/index.js', inputs, baseline: true }),
+          relaxed: await page.evaluate(predict, { entry: '/bundle/index.js', inputs, baseline: false }),
+        };
+        assert.deepEqual(Object.values(runs).map(({ module }) => module), ['baseline', 'baseline', 'relaxed']);
+        for (const [where, { first, second, steps }] of Object.entries(runs)) {
+          assert.equal(steps, manifest.steps);
+          assert.deepEqual(Object.keys(first), manifest.outputs.map(({ name }) => name));
+          assert.deepEqual(second, first, `${where}: a second run`);
+          assert.ok(Object.values(first).flat().every(Number.isFinite), `${where}: numbers`);
+          assertClose(first, runs.node.first, where);
+        }
+      } finally {
+        await page.close();
+        await server.close();
+      }
+    });
+  });
+}

@@ -1,0 +1,262 @@
+// How a bundle is found, read and checked. In Node; page.test.js does it in Chromium.
+
+import assert from 'node:assert/strict';
+import { cpSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { affine, temporary } from './support/fixture.js';
+import { faults, serve } from './support/server.js';
+
+const x = Float32Array.of(1, 2, 3, 4);
+const y = [12, 24, 36, 48];
+const check = async (model) => assert.deepEqual(Array.from((await model.predict({ x })).y), y);
+
+const folder = affine({ weightBytes: 100_000, shardBytes: 40_000 });
+const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+const { load, BundleError } = await import(join(folder, 'index.js'));
+
+describe('where', () => {
+  let server;
+  before(async () => (server = await serve({ '/bundle/': folder, '/inner/': join(folder, '..') })));
+  after(() => server.close());
+
+  test('nothing: the folder of index.js', async () => check(await load()));
+  test('an absolute path', async () => check(await load(folder)));
+  test('an absolute path that ends in a slash', async () => check(await load(folder + '/')));
+  test('a relative path', async () => {
+    const cwd = process.cwd();
+    try {
+      process.chdir(join(folder, '..'));
+      await check(await load('./' + folder.split('/').at(-1)));
+    } finally {
+      process.chdir(cwd);
+    }
+  });
+  test('a path with characters that mean something in a URL', async () => {
+    const odd = join(temporary(), 'a b%20c#d?e é');
+    cpSync(folder, odd, { recursive: true });
+    await check(await load(odd));
+    await check(await load(pathToFileURL(odd)));
+    await check(await (await import(pathToFileURL(join(odd, 'index.js')).href)).load());
+  });
+  test('a file: URL, as text and as URL', async () => {
+    await check(await load(pathToFileURL(folder).href));
+    await check(await load(pathToFileURL(folder)));
+  });
+  test('an http: URL, with and without the last slash, as text and as URL', async () => {
+    await check(await load(`${server.url}/bundle`));
+    await check(await load(`${server.url}/bundle/`));
+    await check(await load(new URL(`${server.url}/bundle`)));
+  });
+  test('a path where nothing is', async () => {
+    await assert.rejects(load('/nowhere'), {
+      name: 'BundleError',
+      url: 'file:///nowhere/manifest.json',
+      message:
+        "file:///nowhere/manifest.json: cannot be read (ENOENT: no such file or directory, open '/nowhere/manifest.json'); " +
+        'see whether the path is right; pages need HTTP',
+    });
+  });
+});
+
+describe('options', () => {
+  let server;
+  before(async () => (server = await serve({ '/bundle/': folder })));
+  afterEach(() => server.heal());
+  after(() => server.close());
+
+  for (const [how, where] of [['path', () => folder], ['http', () => `${server.url}/bundle`]]) {
+    test(`progress by ${how} goes from nothing to all, in bytes of the manifest`, async () => {
+      const seen = [];
+      const model = await load(where(), { onProgress: (progress) => seen.push(progress) });
+      const names = [manifest.backends.wasm[model.module], ...manifest.weights.shards];
+      const total = names.reduce((sum, name) => sum + manifest.files[name].bytes, 0);
+      assert.deepEqual(seen[0], { loaded: 0, total });
+      assert.deepEqual(seen.at(-1), { loaded: total, total });
+      assert.ok(seen.every(({ loaded }, i) => i === 0 || loaded > seen[i - 1].loaded));
+      assert.ok(seen.every((progress) => progress.total === total));
+    });
+  }
+  test('an error in onProgress ends the load', async () => {
+    const error = new Error('mine');
+    await assert.rejects(load(folder, { onProgress: () => { throw error; } }), (thrown) => thrown === error);
+  });
+  test('an own fetch gets every address', async () => {
+    const seen = [];
+    const own = (url, init) => {
+      seen.push(url);
+      return fetch(url, { ...init, headers: { authorization: 'Bearer token' } });
+    };
+    server.log.length = 0;
+    const model = await load(`${server.url}/bundle`, { fetch: own });
+    await check(model);
+    const names = ['manifest.json', manifest.backends.wasm[model.module], ...manifest.weights.shards];
+    assert.deepEqual(seen.sort(), names.map((name) => `${server.url}/bundle/${name}`).sort());
+    assert.ok(server.log.every(({ headers }) => headers.authorization === 'Bearer token'));
+  });
+  test('an unknown backend is refused with the ones present', async () => {
+    await assert.rejects(load(folder, { backend: 'webnn' }), {
+      name: 'TypeError',
+      message: 'load: there is no backend "webnn" in this bundle; it holds wasm',
+    });
+    assert.equal((await load(folder, { backend: 'wasm' })).backend, 'wasm');
+  });
+  test('more threads are refused once', async (context) => {
+    const warn = context.mock.method(console, 'warn', () => {});
+    await check(await load(folder, { threads: 4 }));
+    await check(await load(folder, { threads: 4 }));
+    assert.deepEqual(warn.mock.calls.map((call) => call.arguments), [
+      ['keras-compile: threads: 4 is ignored, this bundle runs on one thread'],
+    ]);
+  });
+  test('a signal that is already aborted', async () => {
+    server.log.length = 0;
+    await assert.rejects(load(`${server.url}/bundle`, { signal: AbortSignal.abort() }), { name: 'AbortError' });
+    assert.equal(server.log.length, 0);
+  });
+  test('a signal stops every download', async () => {
+    server.fault(/\.bin$/, faults.stalled);
+    server.log.length = 0;
+    const controller = new AbortController();
+    const loading = load(`${server.url}/bundle`, {
+      signal: controller.signal,
+      onProgress: ({ loaded }) => loaded > 2000 && controller.abort(),
+    });
+    await assert.rejects(loading, { name: 'AbortError' });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const shards = server.log.filter(({ path }) => path.endsWith('.bin'));
+    assert.equal(shards.length, 3);
+    assert.ok(shards.every(({ hungUp }) => hungUp));
+  });
+  test('a signal stops reading from the disk, with the reason given', async () => {
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const loading = load(folder, { signal: controller.signal, onProgress: () => controller.abort(reason) });
+    await assert.rejects(loading, (error) => error === reason);
+  });
+  test('a signal leaves no listener behind', async () => {
+    const { signal } = new AbortController();
+    let listeners = 0;
+    for (const [name, by] of [['addEventListener', 1], ['removeEventListener', -1]]) {
+      const original = signal[name];
+      signal[name] = (...rest) => {
+        listeners += by;
+        return original.apply(signal, rest);
+      };
+    }
+    await check(await load(folder, { signal }));
+    assert.equal(listeners, 0);
+  });
+});
+
+describe('files that are not what they should be, over HTTP', () => {
+  let server;
+  before(async () => (server = await serve({ '/bundle/': folder })));
+  afterEach(() => server.heal());
+  after(() => server.close());
+
+  const again = 'upload the whole bundle anew';
+  const html = 'the server answered with an HTML page; see whether the address is right and the whole bundle was uploaded';
+  const gone = 'the server answered 404 Not Found; see whether the address is right and the whole bundle was uploaded';
+  const damaged = `is damaged (its SHA-256 is not the one in the manifest); ${again}`;
+  const [shard] = manifest.weights.shards;
+  const wasm = (kind) => manifest.backends.wasm[kind];
+  const patch = (change) => {
+    const copy = structuredClone(manifest);
+    change(copy);
+    return faults.text(JSON.stringify(copy));
+  };
+
+  const cases = [
+    ['a manifest that is absent', /manifest/, faults.missing, 'manifest.json', gone],
+    ['a page in place of the manifest', /manifest/, faults.page, 'manifest.json', html],
+    ['a manifest that is cut', /manifest/, faults.truncated, 'manifest.json', 'is not JSON; see whether the address is right'],
+    ['a manifest of another version', /manifest/, patch((m) => (m.format = 2)), 'manifest.json',
+      'has format 2, this index.js reads format 1; take both from the same run of keras-compile'],
+    ['another JSON file', /manifest/, faults.text('[]'), 'manifest.json',
+      'has format undefined, this index.js reads format 1; take both from the same run of keras-compile'],
+    ['a manifest that lacks a part', /manifest/, patch((m) => delete m.weights), 'manifest.json',
+      'has no "weights"; compile the model anew'],
+    ['a manifest that lacks a file', /manifest/, patch((m) => delete m.files[shard]), 'manifest.json',
+      `does not list ${shard}; compile the model anew`],
+    ['a manifest without a module', /manifest/, patch((m) => (m.backends = {})), 'manifest.json',
+      'names no wasm module; compile the model anew'],
+    ['a manifest whose tensors lie outside the memory', /manifest/, patch((m) => (m.inputs[0].offset = 1e9)), 'manifest.json',
+      /^contradicts itself \(.*\); compile the model anew$/],
+    ['more memory than there is', /manifest/, patch((m) => (m.memory.pages = 65537)), 'manifest.json',
+      'the model needs 4097 MiB of memory, which are not to be had here'],
+    ['a shard that is absent', /weights-0/, faults.missing, shard, gone],
+    ['a page in place of a shard', /weights-0/, faults.page, shard, html],
+    ['a shard that is cut', /weights-0/, faults.truncated, shard, `ends after 39995 of 40000 bytes; ${again}`],
+    ['a shard that is too long', /weights-0/, faults.longer, shard, `is longer than the 40000 bytes in the manifest; ${again}`],
+    ['a shard with a flipped bit', /weights-0/, faults.flipped, shard, damaged],
+    ['a transfer that breaks off', /weights-0/, faults.cut, shard, /^the transfer broke off after 1000 bytes \(.*\); load again$/],
+    ['a module that is absent', /\.wasm/, faults.missing, wasm, gone],
+    ['a module with a flipped bit', /\.wasm/, faults.flipped, wasm, damaged],
+    ['a module that is cut', /\.wasm/, faults.truncated, wasm, /^ends after \d+ of \d+ bytes; upload the whole bundle anew$/],
+  ];
+  for (const [what, pattern, act, file, message] of cases) {
+    test(what, async () => {
+      server.fault(pattern, act);
+      const { module } = await load(folder);
+      const url = `${server.url}/bundle/${typeof file === 'string' ? file : file(module)}`;
+      await assert.rejects(load(`${server.url}/bundle`), (error) => {
+        assert.ok(error instanceof BundleError);
+        assert.equal(error.url, url);
+        assert.ok(error.message.startsWith(`${url}: `));
+        const text = error.message.slice(url.length + 2);
+        if (typeof message === 'string') assert.equal(text, message);
+        else assert.match(text, message);
+        return true;
+      });
+    });
+  }
+  test('nobody answers', async () => {
+    await assert.rejects(load('http://127.0.0.1:9/'), {
+      name: 'BundleError',
+      message:
+        'http://127.0.0.1:9/manifest.json: cannot be fetched (fetch failed); see whether the address is right, ' +
+        'the network is up and another origin allows this one (CORS)',
+    });
+  });
+  test('a failure stops the other downloads', async () => {
+    server.fault(/weights-0/, faults.missing);
+    server.fault(/\.bin$/, faults.stalled);
+    server.log.length = 0;
+    await assert.rejects(load(`${server.url}/bundle`), { name: 'BundleError' });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const stalled = server.log.filter(({ path }) => /weights-[12]/.test(path));
+    assert.equal(stalled.length, 2);
+    assert.ok(stalled.every(({ hungUp }) => hungUp));
+  });
+  test('a module of the wrong MIME type is compiled from its bytes', async () => {
+    server.fault(/\.wasm/, faults.type('text/plain'));
+    await check(await load(`${server.url}/bundle`));
+  });
+  test('a shard that the server compressed is counted as it is', async () => {
+    const { gzipSync } = await import('node:zlib');
+    server.fault(/\.bin/, (file, response, { headers }) =>
+      response.writeHead(200, { ...headers, 'content-encoding': 'gzip' }).end(gzipSync(file)));
+    await check(await load(`${server.url}/bundle`));
+  });
+});
+
+describe('files that are not what they should be, on the disk', () => {
+  const [shard] = manifest.weights.shards;
+  const broken = (harm) => {
+    const copy = join(temporary(), 'copy');
+    cpSync(folder, copy, { recursive: true });
+    harm(join(copy, shard));
+    return copy;
+  };
+  const cases = [
+    ['absent', (file) => renameSync(file, file + '.away'), /: cannot be read \(ENOENT: .*\); see whether the path is right; pages need HTTP$/],
+    ['cut', (file) => truncateSync(file, 39_000), /: ends after 39000 of 40000 bytes; upload the whole bundle anew$/],
+    ['too long', (file) => writeFileSync(file, Buffer.alloc(statSync(file).size + 1)), /: is longer than the 40000 bytes in the manifest; /],
+    ['changed', (file) => writeFileSync(file, Buffer.alloc(statSync(file).size)), /: is damaged \(its SHA-256 is not the one in the manifest\); /],
+  ];
+  for (const [what, harm, message] of cases) {
+    test(what, () => assert.rejects(load(broken(harm)), { name: 'BundleError', message }));
+  }
+});

@@ -1,0 +1,163 @@
+// What a loaded model takes, gives and keeps. In Node; page.test.js does it in Chromium.
+
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import vm from 'node:vm';
+import { describe, test } from 'node:test';
+import { affine, counter, echo } from './support/fixture.js';
+
+const open = async (folder, options) => (await import(join(folder, 'index.js'))).load(folder, options);
+setFlagsFromString('--expose-gc');
+const collect = vm.runInNewContext('gc');
+
+const model = await open(affine());
+const x = Float32Array.of(1, 2, 3, 4);
+const y = [12, 24, 36, 48];
+
+describe('a model', () => {
+  test('tells its inputs, outputs and backend', () => {
+    assert.deepEqual(model.inputs, [{ name: 'x', shape: [1, 4], dtype: 'float32' }]);
+    assert.deepEqual(model.outputs, [{ name: 'y', shape: [1, 4], dtype: 'float32' }]);
+    assert.equal(model.backend, 'wasm');
+    assert.match(model.module, /^(relaxed|baseline)$/);
+  });
+  test('takes arrays by name, or the array of its only input', async () => {
+    assert.deepEqual(await model.predict({ x }), { y: Float32Array.from(y) });
+    assert.deepEqual(await model.predict(x), { y: Float32Array.from(y) });
+  });
+  test('takes arrays of another realm and on shared memory', async () => {
+    const foreign = vm.runInNewContext('({ x: Float32Array.of(1, 2, 3, 4) })');
+    assert.deepEqual(Array.from((await model.predict(foreign)).y), y);
+    const shared = new Float32Array(new SharedArrayBuffer(16));
+    shared.set(x);
+    assert.deepEqual(Array.from((await model.predict(shared)).y), y);
+  });
+  test('gives fresh copies', async () => {
+    const first = await model.predict(x);
+    await model.predict(new Float32Array(4));
+    assert.deepEqual(Array.from(first.y), y);
+    assert.equal(first.y.buffer.byteLength, 16);
+  });
+  test('answers calls that overlap, each with its own, and reads the inputs at once', async () => {
+    const input = new Float32Array(4);
+    const calls = Array.from({ length: 20 }, (_, i) => model.predict(input.fill(i)));
+    const firsts = (await Promise.all(calls)).map((outputs) => outputs.y[0]);
+    assert.deepEqual(firsts, Array.from({ length: 20 }, (_, i) => 2 * i + 10));
+  });
+  test('profiles its steps', async () => {
+    const times = await model.profile(x);
+    assert.deepEqual(times.map(({ step }) => step), [0, 1]);
+    assert.ok(times.every(({ ms }) => ms >= 0 && ms < 1000));
+  });
+});
+
+describe('inputs that do not fit', async () => {
+  const two = await open(echo([['float32', 'f32'], ['int64', 'i32']]));
+  const takes = 'the model takes { x: Float32Array(4) }';
+  const cases = [
+    [model, undefined, 'TypeError', `predict: got Undefined; ${takes}`],
+    [model, null, 'TypeError', `predict: got Null; ${takes}`],
+    [model, [1, 2, 3, 4], 'TypeError', `predict: got Array; ${takes}`],
+    [model, 'x', 'TypeError', `predict: got String; ${takes}`],
+    [model, {}, 'TypeError', `predict: input "x" is missing; ${takes}`],
+    [model, { X: x }, 'TypeError', `predict: there is no input "X"; ${takes}`],
+    [model, { x, z: x }, 'TypeError', `predict: there is no input "z"; ${takes}`],
+    [model, { x: [1, 2, 3, 4] }, 'TypeError', 'predict: input "x" (float32 [1, 4]) takes a Float32Array, got Array'],
+    [model, new Float64Array(4), 'TypeError', 'predict: input "x" (float32 [1, 4]) takes a Float32Array, got Float64Array'],
+    [model, { x: new Float32Array(5) }, 'RangeError', 'predict: input "x" (float32 [1, 4]) takes 4 elements, got 5'],
+    [two, new Float32Array(2), 'TypeError', 'predict: got Float32Array; the model takes { float32: Float32Array(2), int64: BigInt64Array(2) }'],
+    [two, { float32: new Float32Array(2), int64: BigInt64Array.of(1n, 2n ** 40n) }, 'RangeError',
+      'predict: input "int64" (int64 [2]) has 1099511627776 at 1, which does not fit 32 bits'],
+  ];
+  for (const [model, input, name, message] of cases) {
+    test(message, () => assert.rejects(model.predict(input), { name, message }));
+  }
+  test('leave the model usable', async () => assert.deepEqual(Array.from((await model.predict(x)).y), y));
+});
+
+describe('element types', async () => {
+  const values = {
+    float32: ['f32', Float32Array.of(1.5, -2)],
+    float64: ['f32', Float64Array.of(1.5, -2)],
+    int8: ['i32', Int8Array.of(-128, 127)],
+    int16: ['i32', Int16Array.of(-32768, 5)],
+    int32: ['i32', Int32Array.of(-(2 ** 31), 7)],
+    int64: ['i32', BigInt64Array.of(-5n, 9n)],
+    uint8: ['f32', Uint8Array.of(0, 255)],
+    uint16: ['i32', Uint16Array.of(0, 65535)],
+    uint32: ['i32', Uint32Array.of(3, 2 ** 31 - 1)],
+    uint64: ['f32', BigUint64Array.of(3n, 1024n)],
+    bool: ['i32', Uint8Array.of(0, 1)],
+  };
+  const model = await open(echo(Object.entries(values).map(([dtype, [storage]]) => [dtype, storage])));
+  const inputs = Object.fromEntries(Object.entries(values).map(([dtype, [, array]]) => [dtype, array]));
+  test('go in and come out', async () => assert.deepEqual(await model.predict(inputs), inputs));
+  test('a bool is zero or one', async () => {
+    const { bool } = await model.predict({ ...inputs, bool: Uint8Array.of(7, 0) });
+    assert.deepEqual(bool, Uint8Array.of(1, 0));
+  });
+});
+
+describe('the first run', () => {
+  const input = new Float32Array(1);
+  test('takes place by itself', async () => {
+    const model = await open(counter());
+    await pause(50);
+    assert.equal((await model.predict(input)).runs[0], 2);
+  });
+  test('is left to a predict that comes before', async () => {
+    const model = await open(counter());
+    const before = (await model.predict(input)).runs[0];
+    await pause(50);
+    assert.equal((await model.predict(input)).runs[0], before + 1);
+  });
+  test('may fail without a word', async () => {
+    const model = await open(counter({ trap: true }));
+    await pause(50);
+    await assert.rejects(model.predict(input), WebAssembly.RuntimeError);
+  });
+});
+
+describe('dispose', () => {
+  test('ends predict and profile, and may be called twice', async () => {
+    const model = await open(affine());
+    model.dispose();
+    model.dispose();
+    const gone = { name: 'InvalidStateError', message: 'the model was disposed of; load it again' };
+    await assert.rejects(model.predict(x), gone);
+    await assert.rejects(model.profile(x), gone);
+  });
+  test('gives the memory back while the model object lives', async () => {
+    const folder = affine({ weightBytes: 8 << 20 });
+    const settled = async () => {
+      await pause(20);
+      collect();
+      await pause(20);
+      return process.memoryUsage().arrayBuffers;
+    };
+    const kept = [];
+    const before = await settled();
+    for (let i = 0; i < 10; i++) {
+      kept.push(await open(folder));
+      kept.at(-1).dispose();
+    }
+    const growth = (await settled()) - before;
+    assert.ok(growth < 4 << 20, `${growth} bytes more after 10 models of 8 MiB`);
+    assert.equal(kept.length, 10);
+  });
+});
+
+test('500 predicts leave nothing behind', async () => {
+  const run = async (times) => {
+    for (let i = 0; i < times; i++) await model.predict(x);
+    collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return { heapUsed, arrayBuffers };
+  };
+  const before = await run(500);
+  const after = await run(500);
+  assert.ok(after.heapUsed - before.heapUsed < 100_000, `heap: ${before.heapUsed} to ${after.heapUsed}`);
+  assert.ok(after.arrayBuffers - before.arrayBuffers < 1000, `arrays: ${before.arrayBuffers} to ${after.arrayBuffers}`);
+});

@@ -1,0 +1,38 @@
+// Bundles as the compiler makes them.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { temporary } from './fixture.js';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+export const examples = join(root, 'examples');
+const compiler = join(root, 'target/release/keras-compile');
+
+/**
+ * Compiles a model into a new folder.
+ * @param {string} model
+ * @param {string} [folder]
+ */
+export function compile(model, folder = join(temporary('compiled'), 'dist')) {
+  for (const [file, remedy] of [[compiler, 'run cargo build --release'], [model, 'the repository should hold it']]) {
+    if (!existsSync(file)) throw new Error(`${file} does not exist; ${remedy}`);
+  }
+  const { status, stdout, stderr, error } = spawnSync(compiler, [model, '--out', folder, '--quiet'], { encoding: 'utf8' });
+  if (error || status !== 0) throw new Error(`keras-compile ${model} failed: ${error ?? stdout + stderr}`);
+  return folder;
+}
+
+export const manifestOf = (folder) => JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+
+/** Numbers that look like nothing in particular, the same every time. */
+export function inputsFor({ inputs }) {
+  let state = 1;
+  const next = () => (state = (state * 48271) % 2147483647) / 2147483647;
+  const fill = ({ dtype, shape }) => {
+    const count = shape.reduce((product, size) => product * size, 1);
+    return Array.from({ length: count }, () => (dtype.startsWith('float') ? next() : Math.floor(next() * 2)));
+  };
+  return Object.fromEntries(inputs.map((info) => [info.name, fill(info)]));
+}

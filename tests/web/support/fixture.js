@@ -1,0 +1,143 @@
+// Bundles made by hand, as the compiler lays them out, so that the loader can be tested on its own.
+
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { assemble, steps } from './assemble.js';
+
+const runtime = new URL('../../../runtime-web/src/', import.meta.url);
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+const hashed = (stem, end, bytes) => `${stem}.${sha256(bytes).slice(0, 8)}.${end}`;
+
+/** An empty folder that is gone when the process ends. */
+export function temporary(name = 'bundle') {
+  const folder = mkdtempSync(join(tmpdir(), `keras-compile-${name}-`));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/**
+ * Writes a bundle.
+ * @param {{ inputs: object[], outputs: object[], bodies: (relaxed: boolean) => number[][], weights?: Buffer,
+ *   shardBytes?: number, folder?: string, name?: string }} model
+ * @returns {string} The folder.
+ */
+export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0), shardBytes = 1 << 24, folder = temporary(), name = 'fixture' }) {
+  mkdirSync(folder, { recursive: true });
+  const files = {};
+  const put = (name, bytes) => {
+    writeFileSync(join(folder, name), bytes);
+    files[name] = { bytes: bytes.length, sha256: sha256(bytes) };
+    return name;
+  };
+  const offset = 1 << 16;
+  const pages = 1 + Math.ceil(weights.length / 65536);
+  const modules = [false, true].map((relaxed) => assemble(pages, bodies(relaxed)));
+  const [baseline, relaxed] = ['baseline', 'relaxed'].map((kind, i) => put(hashed(`model-${kind}`, 'wasm', modules[i]), modules[i]));
+  const shards = [];
+  for (let at = 0; at < weights.length; at += shardBytes) {
+    const shard = weights.subarray(at, at + shardBytes);
+    shards.push(put(hashed(`weights-${shards.length}`, 'bin', shard), shard));
+  }
+  // What `load` fetches, not what is imported.
+  const names = ['manifest.json', ...Object.keys(files)];
+  for (const name of readdirSync(runtime)) {
+    const source = readFileSync(new URL(name, runtime), 'utf8');
+    put(name, Buffer.from(name.endsWith('.d.ts') ? stampTypes(source, inputs, outputs) : stampFiles(source, names)));
+  }
+  const manifest = {
+    format: 1,
+    generator: 'keras-compile test fixture',
+    model: name,
+    inputs,
+    outputs,
+    memory: { pages },
+    steps: bodies(false).length,
+    backends: { wasm: { relaxed, baseline } },
+    weights: { offset, bytes: weights.length, shards },
+    files,
+  };
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  return folder;
+}
+
+/** The table in index.js. */
+const stampFiles = (source, names) =>
+  source.replace(
+    /^ *\/\/ keras-compile: files\n/m,
+    names.map((name) => `  '${name}': new URL('./${name}', import.meta.url),\n`).join(''),
+  );
+
+const arrays = {
+  float32: 'Float32Array', float64: 'Float64Array', bool: 'Uint8Array',
+  int8: 'Int8Array', int16: 'Int16Array', int32: 'Int32Array', int64: 'BigInt64Array',
+  uint8: 'Uint8Array', uint16: 'Uint16Array', uint32: 'Uint32Array', uint64: 'BigUint64Array',
+};
+
+/** The model's part of index.d.ts. */
+function stampTypes(source, inputs, outputs) {
+  const members = (slots) =>
+    slots.map(({ name, shape, dtype }) => {
+      const elements = shape.reduce((product, size) => product * size, 1);
+      return `  /** ${dtype} [${shape.join(', ')}], ${elements} elements */\n  ${JSON.stringify(name)}: ${arrays[dtype]};\n`;
+    }).join('');
+  const infos = (slots) =>
+    slots.map(({ name, shape, dtype }) => `  TensorInfo<${JSON.stringify(name)}, readonly [${shape.join(', ')}], '${dtype}'>,\n`).join('');
+  const bare = inputs.length === 1 ? ` | ${arrays[inputs[0].dtype]}` : '';
+  const model = `/** What \`predict\` takes: a typed array per input of the Keras model, by name. */
+export interface Inputs {
+${members(inputs)}}
+/** What \`predict\` gives: a typed array per output of the Keras model, by name. */
+export interface Outputs {
+${members(outputs)}}
+/** What \`predict\` accepts; a model with a single input also takes the bare array. */
+export type PredictInput = Inputs${bare};
+/** The inputs of this model, in Keras' order. */
+export type InputInfos = readonly [
+${infos(inputs)}];
+/** The outputs of this model, in Keras' order. */
+export type OutputInfos = readonly [
+${infos(outputs)}];
+/** The backends that this bundle holds. */
+export type BackendName = 'wasm';
+`;
+  return source.replace(/^\/\/ keras-compile: the model \{\n[^]*?^\/\/ keras-compile: \}\n/m, () => model);
+}
+
+/** `y = 2 x + w`, w = 10, 20, 30, 40; the weights can be padded to be long to load. */
+export function affine({ weightBytes = 16, ...options } = {}) {
+  const weights = Buffer.alloc(weightBytes);
+  [10, 20, 30, 40].forEach((w, i) => weights.writeFloatLE(w, 4 * i));
+  const [x, twice, y, w] = [1024, 2048, 4096, 65536];
+  return writeBundle({
+    inputs: [{ name: 'x', shape: [1, 4], dtype: 'float32', storage: 'f32', offset: x }],
+    outputs: [{ name: 'y', shape: [1, 4], dtype: 'float32', storage: 'f32', offset: y }],
+    bodies: (relaxed) => [steps.add(twice, x, x), steps.madd(y, twice, 1, w, relaxed)],
+    weights,
+    ...options,
+  });
+}
+
+/** An output `<dtype>` that repeats the input of the same name, two elements each. */
+export function echo(types, options) {
+  const slots = (offset) =>
+    types.map(([dtype, storage], i) => ({ name: dtype, shape: [2], dtype, storage, offset: offset + 8 * i }));
+  const [inputs, outputs] = [slots(1024), slots(2048)];
+  return writeBundle({
+    inputs,
+    outputs,
+    bodies: () => inputs.map((slot, i) => steps.copy(outputs[i].offset, slot.offset, 8)),
+    ...options,
+  });
+}
+
+/** Counts how often its only step ran, the first run at load included; `trap` stops the step after. */
+export function counter({ trap = false, ...options } = {}) {
+  return writeBundle({
+    inputs: [{ name: 'x', shape: [1], dtype: 'float32', storage: 'f32', offset: 1024 }],
+    outputs: [{ name: 'runs', shape: [1], dtype: 'int32', storage: 'i32', offset: 2048 }],
+    bodies: () => [steps.count(2048), ...(trap ? [steps.trap()] : [])],
+    ...options,
+  });
+}

@@ -1,0 +1,51 @@
+// tsc on what ships and on the declarations of a bundle.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import { temporary, writeBundle } from './support/fixture.js';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const tsc = join(here, '../node_modules/typescript/bin/tsc');
+
+function check(...args) {
+  assert.ok(existsSync(tsc), `there is no TypeScript at ${tsc}; run npm ci in tests/`);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, ...args], { encoding: 'utf8' });
+  assert.equal(status, 0, stdout + stderr);
+}
+
+const slot = (name, dtype, shape) => ({ name, dtype, shape, storage: 'f32', offset: 1024 });
+const bundle = (inputs, outputs) => writeBundle({ inputs, outputs, bodies: () => [] });
+
+test('the runtime is typed', () => check('-p', join(here, '../../runtime-web')));
+
+test('the declarations of a bundle say what its model takes and gives', () => {
+  const one = bundle([slot('image', 'float32', [1, 8, 8, 1])], [slot('digit', 'float32', [1, 10])]);
+  const two = bundle(
+    [slot('left/image', 'float32', [1, 4]), slot('ids', 'int64', [1, 3])],
+    [slot('a', 'float32', [1]), slot('b', 'bool', [2])],
+  );
+  const folder = temporary('types');
+  copyFileSync(join(here, 'types.test-d.ts'), join(folder, 'types.test-d.ts'));
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+        target: 'es2022',
+        module: 'nodenext',
+        lib: ['es2022', 'dom'],
+        types: [],
+        paths: { '#one': [join(one, 'index.d.ts')], '#two': [join(two, 'index.d.ts')] },
+      },
+      files: ['types.test-d.ts'],
+    }),
+  );
+  check('-p', folder);
+});
