@@ -9,11 +9,20 @@ use keras_compile_tests::wasm::{Instantiated, interpret};
 
 /// Names and types of a graph's inputs.
 fn signature(graph: &Graph) -> Vec<(String, TensorType)> {
-    graph.inputs().iter().map(|&id| (graph.node(id).input_name().to_owned(), graph.ty(id).clone())).collect()
+    graph
+        .inputs()
+        .iter()
+        .map(|&id| (graph.node(id).input_name().to_owned(), graph.ty(id).clone()))
+        .collect()
 }
 
 fn named(graph: &Graph, values: Vec<Tensor>) -> Vec<(String, Tensor)> {
-    graph.outputs().iter().map(|o| o.name.clone()).zip(values).collect()
+    graph
+        .outputs()
+        .iter()
+        .map(|o| o.name.clone())
+        .zip(values)
+        .collect()
 }
 
 /// Which stages of a case are compared with Keras.
@@ -32,19 +41,25 @@ fn check(case: &Case, depth: Depth) -> Result<(), String> {
     let inputs = case.inputs(&signature(&graph));
     if depth == Depth::All {
         let found = graph.eval(&inputs).map_err(|error| format!("eval: {error}"))?;
-        case.compare(&named(&graph, found)).map_err(|error| format!("eval: {error}"))?;
+        case.compare(&named(&graph, found))
+            .map_err(|error| format!("eval: {error}"))?;
     }
-    let options = passes::Options { verify: true, ..passes::Options::default() };
+    let options = passes::Options {
+        verify: true,
+        ..passes::Options::default()
+    };
     passes::run(&mut graph, options).map_err(|error| format!("passes: {error}"))?;
     let plan = plan::plan(&graph).map_err(|error| format!("plan: {error}"))?;
     if depth == Depth::All {
-        case.compare(&named(&graph, interpret(&plan, &inputs))).map_err(|error| format!("kernels: {error}"))?;
+        case.compare(&named(&graph, interpret(&plan, &inputs)))
+            .map_err(|error| format!("kernels: {error}"))?;
     }
     for features in [Features::Baseline, Features::Relaxed] {
         let mut instance = Instantiated::new(&plan, features);
         instance.poison(&plan);
         let found = instance.predict(&plan, &inputs);
-        case.compare(&named(&graph, found)).map_err(|error| format!("{features:?}: {error}"))?;
+        case.compare(&named(&graph, found))
+            .map_err(|error| format!("{features:?}: {error}"))?;
     }
     Ok(())
 }
@@ -68,14 +83,23 @@ fn run(folder: &str, depth: Depth) {
                         Ok(Err(error)) => error,
                         Err(_) => "panic, see above".to_owned(),
                     };
-                    failures.lock().expect("no thread panics").push(format!("{} (Keras {}): {error}", case.id, case.keras));
+                    failures
+                        .lock()
+                        .expect("no thread panics")
+                        .push(format!("{} (Keras {}): {error}", case.id, case.keras));
                 }
             });
         }
     });
     let mut failures = failures.into_inner().expect("no thread panics");
     failures.sort();
-    assert!(failures.is_empty(), "{} of {} cases fail:\n{}", failures.len(), all.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases fail:\n{}",
+        failures.len(),
+        all.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]

@@ -14,10 +14,10 @@ pub mod fields;
 mod hdf5;
 mod json;
 pub mod layers;
-mod lower;
 #[cfg(all(test, feature = "libhdf5"))]
 mod libhdf5;
 mod links;
+mod lower;
 pub mod model;
 mod numbers;
 pub mod object;
