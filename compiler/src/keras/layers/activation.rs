@@ -1,7 +1,6 @@
 //! Activations: by name as an argument of other layers, and as layers of their own.
 
 use super::context::{Arg, Cx, Outcome, Stop, Value, one};
-use super::weights::elements;
 use crate::graph::NodeId;
 use crate::keras::model::{Origin, Semantics};
 use crate::keras::object::Object;
@@ -74,21 +73,32 @@ impl Activation {
     }
     /// Applies the activation to a tensor in Keras' own layout.
     pub fn apply(&self, cx: &mut Cx<'_>, x: NodeId) -> Result<NodeId, Stop> {
-        let last = cx.dims(x).len().saturating_sub(1);
         Ok(match &self.0 {
             Kind::Tape(tape) => cx.apply(tape.clone(), x)?,
-            Kind::Softmax => softmax_over(cx, x, &[last])?,
-            Kind::LogSoftmax => log_softmax_over(cx, x, &[last])?,
-            Kind::Glu => glu(cx, x, last)?,
+            Kind::Softmax => {
+                let last = last_axis(cx, x)?;
+                softmax_over(cx, x, &[last])?
+            }
+            Kind::LogSoftmax => {
+                let last = last_axis(cx, x)?;
+                log_softmax_over(cx, x, &[last])?
+            }
+            Kind::Glu => {
+                let last = last_axis(cx, x)?;
+                glu(cx, x, last)?
+            }
             Kind::Sparsemax => sparsemax(cx, x)?,
             Kind::Layer(object) => {
                 let args = vec![Arg::Value(Value::new(x))];
                 let values = cx.inner(object, "activation", &[], args, Vec::new())?;
-                let first = values.first().ok_or(Stop::Told)?;
-                first.node
+                values.first().ok_or(Stop::Told)?.node
             }
         })
     }
+}
+
+fn last_axis(cx: &Cx<'_>, x: NodeId) -> Result<usize, Stop> {
+    cx.axis(-1, cx.dims(x).len())
 }
 
 /// The functions of each element.
@@ -270,7 +280,7 @@ pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
     r.finish(cx)?;
     let x = cx.float_input()?;
     let dims = cx.dims(x);
-    let mut shape = dims[1..].to_vec();
+    let mut shape: Vec<usize> = dims.iter().skip(1).copied().collect();
     for axis in shared {
         // Axes are counted with the batch.
         match usize::try_from(axis).ok().and_then(|axis| axis.checked_sub(1)) {
@@ -281,9 +291,8 @@ pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
         }
     }
     let weights = cx.weights([Some(("alpha", shape.clone()))]);
-    let alphas = elements(weights.get("alpha")).unwrap_or_default();
-    if let [only] = alphas[..] {
-        return one(cx.apply(library::leaky_relu::with(only as f32), x)?);
+    if let Some([only]) = weights.get("alpha").and_then(|alpha| alpha.as_f32().ok()) {
+        return one(cx.apply(library::leaky_relu::with(*only), x)?);
     }
     let alpha = weights.node(cx, "alpha")?;
     one(cx.b().map(library::leaky_relu::tape(), &[x, alpha])?)

@@ -24,6 +24,8 @@ mod recurrent;
 mod resize;
 mod shape;
 mod spatial;
+#[cfg(test)]
+mod tests;
 mod transposed;
 mod weights;
 mod wrap;
@@ -66,39 +68,25 @@ const LAYERS: &[Row] = {
     &[
         row("Conv1D", conv::conv::<1>, End),
         row("Conv2D", conv::conv::<2>, End),
-        row("Convolution1D", conv::conv::<1>, End),
-        row("Convolution2D", conv::conv::<2>, End),
         row("DepthwiseConv1D", conv::depthwise::<1>, End),
         row("DepthwiseConv2D", conv::depthwise::<2>, End),
         row("SeparableConv1D", conv::separable::<1>, End),
         row("SeparableConv2D", conv::separable::<2>, End),
-        row("SeparableConvolution1D", conv::separable::<1>, End),
-        row("SeparableConvolution2D", conv::separable::<2>, End),
         row("Conv1DTranspose", transposed::transposed::<1>, End),
         row("Conv2DTranspose", transposed::transposed::<2>, End),
-        row("Convolution1DTranspose", transposed::transposed::<1>, End),
-        row("Convolution2DTranspose", transposed::transposed::<2>, End),
         row("Dense", dense::dense, Pass),
         row("Embedding", embedding::embedding, Own),
         row("Masking", mask::masking, Own),
         row("MaxPooling1D", pool::max::<1>, End),
         row("MaxPooling2D", pool::max::<2>, End),
-        row("MaxPool1D", pool::max::<1>, End),
-        row("MaxPool2D", pool::max::<2>, End),
         row("AveragePooling1D", pool::average::<1>, End),
         row("AveragePooling2D", pool::average::<2>, End),
-        row("AvgPool1D", pool::average::<1>, End),
-        row("AvgPool2D", pool::average::<2>, End),
         row("GlobalAveragePooling1D", pool::global_average, End),
         row("GlobalAveragePooling2D", pool::global_average, End),
         row("GlobalAveragePooling3D", pool::global_average, End),
-        row("GlobalAvgPool1D", pool::global_average, End),
-        row("GlobalAvgPool2D", pool::global_average, End),
         row("GlobalMaxPooling1D", pool::global_max, End),
         row("GlobalMaxPooling2D", pool::global_max, End),
         row("GlobalMaxPooling3D", pool::global_max, End),
-        row("GlobalMaxPool1D", pool::global_max, End),
-        row("GlobalMaxPool2D", pool::global_max, End),
         row("BatchNormalization", normalize::batch, Pass),
         row("BatchNormalizationV1", normalize::batch, Pass),
         row("BatchNormalizationV2", normalize::batch, Pass),
@@ -185,6 +173,7 @@ pub(super) fn lower<'a>(
         // Said before by `refuse_unsupported`, or here for a layer inside another.
         return Err(unsupported(cx.site.class, cx.site.origin).into());
     };
+    cx.refuse_constants()?;
     let mut values = (row.lower)(&mut cx)?;
     let pass = match row.masks {
         Masks::Pass => true,
@@ -230,6 +219,11 @@ pub(super) fn refuse_unsupported<'m>(
             problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
         }
     }
+}
+
+/// The classes of layers that can be compiled.
+pub fn classes() -> impl Iterator<Item = &'static str> {
+    LAYERS.iter().map(|row| row.class)
 }
 
 /// Whether the layer is of a class that can be compiled.

@@ -179,8 +179,8 @@ pub fn group(cx: &mut Cx<'_>) -> Outcome {
     let rank = cx.dims(x).len();
     let axis = cx.axis(axis, rank)?;
     let format = match axis {
-        axis if axis == rank - 1 => Format::Last,
-        1 => Format::First,
+        axis if axis == rank - 1 && rank >= 2 => Format::Last,
+        1 if rank >= 3 => Format::First,
         _ => return Err(cx.inconsistent(format!("axis {axis} is neither the first nor the last"))),
     };
     let x = channels_last(cx, x, format)?;

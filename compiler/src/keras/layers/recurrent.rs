@@ -131,11 +131,11 @@ impl Recurrent {
         let units = self.cell.units;
         let weights = self.cell.weights(cx, features);
         let constants = self.cell.constants(&weights)?;
-        let states = self.initial(cx, sequence, batch)?;
         if !constants.complete() {
             // The missing weight has been reported; the shapes are known.
-            return self.placeholder(cx, [batch, steps, units], &states);
+            return self.placeholder(cx, [batch, steps, units]);
         }
+        let states = self.initial(cx, sequence, batch)?;
         let x = swap_batch_and_time(cx, sequence.x)?;
         let z = self.cell.project(cx, &weights, x)?;
         let mask = match sequence.mask {
@@ -278,28 +278,29 @@ impl Recurrent {
     }
 
     /// Values of the right shapes, to go on with after a problem.
-    fn placeholder(
-        &self,
-        cx: &mut Cx<'_>,
-        [batch, steps, units]: [usize; 3],
-        states: &[NodeId],
-    ) -> Result<Computed, Stop> {
-        let ty = if self.sequences {
-            TensorType::f32([batch, steps, units])
-        } else {
-            TensorType::f32([batch, units])
+    fn placeholder(&self, cx: &mut Cx<'_>, [batch, steps, units]: [usize; 3]) -> Result<Computed, Stop> {
+        let path = cx.site.path.clone();
+        let mut place = |name: &str, shape: &[usize]| {
+            let name = format!("{path}/{name}");
+            let ty = TensorType::f32(crate::tensor::Shape::checked(shape)?);
+            cx.b().add(Input { name, ty }, &[])
         };
-        let name = format!("{}/output", cx.site.path);
-        Ok(Computed {
-            output: cx.b().add(Input { name, ty }, &[])?,
-            states: states.to_vec(),
-        })
+        let output = if self.sequences {
+            place("output", &[batch, steps, units])?
+        } else {
+            place("output", &[batch, units])?
+        };
+        let mut states = Vec::new();
+        for _ in 0..self.cell.states() {
+            states.push(place("state", &[batch, units])?);
+        }
+        Ok(Computed { output, states })
     }
 }
 
 /// States of 0.
 fn zeros(cx: &mut Cx<'_>, batch: usize, units: usize) -> Result<NodeId, Stop> {
-    let shape = super::context::checked(&[batch, units])?;
+    let shape = super::context::made(&[batch, units])?;
     Ok(cx.constant(&format!("zeros {shape}"), || {
         Ok(Tensor::splat(shape.clone(), 0.0))
     })?)
