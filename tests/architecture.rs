@@ -50,6 +50,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const PLACES: &[(&str, &[&str])] = &[
     ("petgraph", &["graph/"]),
     ("hdf5_pure", &["keras/hdf5", "keras/links.rs", "keras/source.rs"]),
+    ("hdf5_metno", &["keras/libhdf5.rs"]),
     ("zip::", &["keras/archive"]),
     ("channels_first", &["keras/"]),
     ("data_format", &["keras/"]),

@@ -36,7 +36,7 @@ async function predict({ entry, inputs, baseline }) {
 
 /** Per element: atol * max(0.01, largest) + rtol * |expected|. */
 function assertClose(actual, { expected, rtol, atol }, where) {
-  assert.deepEqual(Object.keys(actual), Object.keys(expected), `${where}: names of outputs`);
+  assert.deepEqual(Object.keys(actual).sort(), Object.keys(expected).sort(), `${where}: names of outputs`);
   for (const [name, values] of Object.entries(expected)) {
     const scale = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0.01);
     values.forEach((value, i) => {

@@ -95,7 +95,7 @@ pub fn read_inputs(model: Input, weights: Option<Input>) -> Result<KerasModel, E
         notes,
     };
     let mut missing = Collector::default();
-    weights::load(&mut model, &store, layout, &reader.shared, &mut missing);
+    weights::load(&mut model, &store, layout, &mut missing);
     problems.keep_all(missing.finish(()).map_err(|errors| errors.map(in_file(weights))));
     problems.finish(model)
 }

@@ -11,7 +11,9 @@ use std::path::Path;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [golden, dir] = args.as_slice() else { panic!("usage: golden-bundle GOLDEN DIR") };
+    let [golden, dir] = args.as_slice() else {
+        panic!("usage: golden-bundle GOLDEN DIR")
+    };
     let case = cases(Path::new(golden)).remove(0);
     if let Err(error) = write(&case, Path::new(dir)) {
         eprintln!("{golden}: {error}");
@@ -24,8 +26,11 @@ fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let lowered = keras::lower(&model, &case.shapes())?;
     drop(model);
     let mut graph = lowered.graph;
-    let wanted: Vec<_> =
-        graph.inputs().iter().map(|&id| (graph.node(id).input_name().to_owned(), graph.ty(id).clone())).collect();
+    let wanted: Vec<_> = graph
+        .inputs()
+        .iter()
+        .map(|&id| (graph.node(id).input_name().to_owned(), graph.ty(id).clone()))
+        .collect();
     let inputs = case.inputs(&wanted);
     passes::run(&mut graph, passes::Options::default())?;
     let plan = plan::plan(&graph)?;
@@ -42,10 +47,17 @@ fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
     };
     bundle::write(&contents, &Target::new(&dir.join("dist"), true)?, &mut |_| {})?;
     let values = |tensor: &Tensor| tensor.to_f32().to_vec();
-    let named: serde_json::Map<_, _> =
-        plan.inputs.iter().zip(&inputs).map(|(b, tensor)| (b.name.clone(), json!(values(tensor)))).collect();
-    let expected: serde_json::Map<_, _> =
-        case.expected().into_iter().map(|(name, data)| (name, json!(data))).collect();
+    let named: serde_json::Map<_, _> = plan
+        .inputs
+        .iter()
+        .zip(&inputs)
+        .map(|(b, tensor)| (b.name.clone(), json!(values(tensor))))
+        .collect();
+    let expected: serde_json::Map<_, _> = case
+        .expected()
+        .into_iter()
+        .map(|(name, data)| (name, json!(data)))
+        .collect();
     let (rtol, atol) = case.tolerance();
     let text = json!({ "inputs": named, "expected": expected, "rtol": rtol, "atol": atol });
     std::fs::write(dir.join("case.json"), text.to_string())?;

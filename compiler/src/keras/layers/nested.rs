@@ -8,6 +8,7 @@ use crate::keras::architecture::Reader;
 use crate::keras::lower::State;
 use crate::keras::model::{Layer, Network, Weight};
 use crate::keras::object::Object;
+use crate::keras::weights as of_layers;
 use crate::ops::Input;
 use serde_json::json;
 use std::collections::HashMap;
@@ -115,11 +116,7 @@ fn take<'w>(
             continue;
         }
         let all = wanted.get(&layer.path).copied().unwrap_or_default();
-        let fixed = match layer.class.as_str() {
-            "BatchNormalization" => all - all.min(trained(layer.config.values())),
-            "Normalization" => all,
-            _ => 0,
-        };
+        let fixed = of_layers::fixed(layer, all);
         let count = match (trainable, active) {
             (true, true) => all - fixed,
             (true, false) => 0,
@@ -128,12 +125,4 @@ fn take<'w>(
         };
         layer.weights.extend(weights.by_ref().take(count).cloned());
     }
-}
-
-/// How many of BatchNormalization's weights are trained: gamma and beta.
-fn trained(config: &serde_json::Map<String, serde_json::Value>) -> usize {
-    ["scale", "center"]
-        .iter()
-        .filter(|key| config.get(**key) != Some(&json!(false)))
-        .count()
 }

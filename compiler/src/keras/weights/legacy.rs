@@ -183,7 +183,8 @@ fn owner(leaves: &[Leaf], weight: &str) -> Result<usize> {
                 .chain(starts)
                 .filter_map(|start| leaf.path.get(start..));
             let mut ends = ends.filter(|end| end.len() >= leaf.name);
-            ends.find(|end| paths.contains(*end)).map(str::len)
+            let found = ends.find(|end| paths.contains(*end))?;
+            Some((found.len(), found.len() == leaf.path.len()))
         };
         let scores: Vec<_> = leaves.iter().map(score).collect();
         let Some(best) = scores.iter().flatten().max() else {
