@@ -621,6 +621,53 @@ def tf_functions_for_images(k):
     return k.Model(x, [tf.nn.depth_to_space(x, 2), tf.nn.space_to_depth(x, 2), tf.image.resize(x, (6, 8))])
 
 
+@case(only=2)
+def tf_functions_of_elements(k):
+    import tensorflow as tf
+
+    x = k.Input((6,), name="x")
+    near, positive = tf.tanh(x) * 0.9, tf.abs(x) + 0.1
+    outputs = [tf.math.expm1(x), tf.math.log1p(positive), tf.math.rsqrt(positive), tf.math.reciprocal(positive), tf.sign(x)]
+    outputs += [tf.floor(x), tf.math.ceil(x), tf.round(x), tf.sin(x), tf.cos(x), tf.tan(near), tf.atan(x), tf.math.erf(x)]
+    outputs += [tf.sqrt(positive), tf.math.log(positive), tf.math.log_sigmoid(x), tf.nn.softsign(x), tf.nn.selu(x), tf.nn.gelu(x)]
+    outputs += [tf.nn.gelu(x, approximate=True), tf.nn.leaky_relu(x, alpha=0.3), tf.pow(x, 2.0), tf.pow(positive, 1.7)]
+    return k.Model(x, outputs + [tf.nn.log_softmax(x), tf.identity(x), tf.stop_gradient(x), tf.zeros_like(x), tf.ones_like(x)])
+
+
+@case(only=2)
+def tf_functions_of_two(k):
+    import tensorflow as tf
+
+    x, y = k.Input((4,), name="x"), k.Input((4,), name="y")
+    positive = tf.abs(y) + 0.5
+    outputs = [tf.math.floordiv(x, positive), tf.math.floormod(x, positive), tf.pow(positive, y), tf.math.squared_difference(x, y)]
+    outputs += [tf.where(x > y, x, y * 2.0), tf.cast(x > y, "float32"), tf.cast(x <= y, "float32"), tf.cast(tf.equal(x, x), "float32")]
+    outputs += [tf.cast(tf.math.logical_and(x > 0.0, y > 0.0), "float32"), tf.cast(tf.math.logical_or(x > 0.0, y >= 1.0), "float32")]
+    return k.Model([x, y], outputs + [tf.cast(tf.math.logical_not(x < y), "float32"), tf.cast(tf.cast(x, "int32"), "float32")])
+
+
+@case(only=2)
+def tf_reductions(k):
+    import tensorflow as tf
+
+    x = k.Input((3, 4), name="x")
+    outputs = [tf.reduce_sum(x, axis=[1, 2]), tf.reduce_min(x, axis=-1), tf.reduce_prod(x, axis=1, keepdims=True)]
+    outputs += [tf.math.reduce_variance(x, axis=1), tf.math.reduce_std(x, axis=2), tf.reduce_logsumexp(x, axis=1)]
+    outputs += [tf.cast(tf.reduce_any(x > 0.5, axis=1), "float32"), tf.cast(tf.reduce_all(x > -1.0, axis=2), "float32")]
+    return k.Model(x, outputs + [tf.math.l2_normalize(x, axis=1)])
+
+
+@case(only=2)
+def tf_functions_of_shape_more(k):
+    import tensorflow as tf
+
+    x, y = k.Input((3, 4), name="x"), k.Input((2, 4), name="y")
+    outputs = [*tf.split(x, num_or_size_splits=2, axis=2), *tf.split(x, num_or_size_splits=[1, 2], axis=1)]
+    outputs += [tf.reverse(x, axis=[1]), tf.repeat(x, repeats=2, axis=1), tf.tile(x, multiples=[1, 2, 1])]
+    outputs += [tf.matmul(x, y, transpose_b=True), tf.image.resize(tf.expand_dims(x, axis=3), size=[5, 3], method="nearest")]
+    return k.Model([x, y], outputs)
+
+
 # ------------------------------------------------------------------------- operators, Keras 3
 @case(only=3)
 def ops_with_constants(k):
@@ -695,6 +742,54 @@ def dict_inputs_and_outputs(k):
     a, b = k.Input((2,), name="a"), k.Input((3,), name="b")
     joined = k.layers.Concatenate()([a, b])
     return k.Model([a, b], [k.layers.Dense(2, name="p")(joined), k.layers.Dense(3, name="q")(joined)])
+
+
+@case(only=3)
+def ops_of_elements(k):
+    o, x = k.ops, k.Input((6,), name="x")
+    near, positive = o.tanh(x) * 0.9, o.abs(x) + 0.1
+    outputs = [o.expm1(x), o.log(positive), o.log1p(positive), o.log2(positive), o.log10(positive), o.sqrt(positive), o.rsqrt(positive)]
+    outputs += [o.reciprocal(positive), o.sign(x), o.floor(x), o.ceil(x), o.trunc(x), o.round(x), o.sin(x), o.cos(x), o.tan(near)]
+    outputs += [o.sinh(x), o.cosh(x), o.arcsin(near), o.arccos(near), o.arctan(x), o.arcsinh(x), o.arccosh(positive + 1.0), o.arctanh(near)]
+    outputs += [o.erf(x), o.power(x, 2), o.power(positive, 1.7), o.stop_gradient(x), o.zeros_like(x), o.ones_like(x)]
+    return k.Model(x, outputs)
+
+
+@case(only=3)
+def ops_of_activation(k):
+    o, x = k.ops, k.Input((3, 4), name="x")
+    outputs = [o.softsign(x), o.log_sigmoid(x), o.hard_sigmoid(x), o.hard_silu(x), o.hard_tanh(x), o.tanh_shrink(x), o.selu(x)]
+    outputs += [o.sparse_plus(x), o.sparse_sigmoid(x), o.gelu(x, approximate=False), o.leaky_relu(x, negative_slope=0.3), o.elu(x, alpha=0.7)]
+    outputs += [o.celu(x, alpha=0.7), o.squareplus(x, b=3), o.hard_shrink(x, threshold=0.4), o.soft_shrink(x, threshold=0.4)]
+    return k.Model(x, outputs + [o.softmax(x, axis=1), o.log_softmax(x, axis=1), o.glu(x, axis=-1)])
+
+
+@case(only=3)
+def ops_of_two(k):
+    o, x, y = k.ops, k.Input((4,), name="x"), k.Input((4,), name="y")
+    positive = o.abs(y) + 0.5
+    outputs = [x // positive, x % positive, o.power(positive, y), o.logaddexp(x, y), o.where(x > y, x, y * 2.0), o.divide(x, positive)]
+    tests = [x > y, x >= 0.5, x < y, x <= 0.5, o.equal(x, x), o.not_equal(x, y), o.logical_and(x > 0.0, y > 0.0)]
+    tests += [o.logical_or(x > 0.0, y > 1.0), o.logical_xor(x > 0.0, y > 0.0), o.logical_not(x > 0.0)]
+    return k.Model([x, y], outputs + [o.cast(test, "float32") for test in tests] + [o.cast(o.cast(x, "int32"), "float32")])
+
+
+@case(only=3)
+def ops_of_reduction(k):
+    o, x = k.ops, k.Input((3, 4), name="x")
+    outputs = [o.sum(x, axis=[1, 2]), o.min(x, axis=-1), o.prod(x, axis=1, keepdims=True), o.amax(x, axis=1), o.amin(x, axis=2)]
+    outputs += [o.var(x, axis=1), o.std(x, axis=2), o.logsumexp(x, axis=1)]
+    return k.Model(x, outputs + [o.cast(o.any(x > 0.5, axis=1), "float32"), o.cast(o.all(x > -1.0, axis=2), "float32")])
+
+
+@case(only=3)
+def ops_of_shape_more(k):
+    o, x, y = k.ops, k.Input((3, 4), name="x"), k.Input((4, 2), name="y")
+    outputs = [*o.split(x, 2, axis=2), *o.split(x, [1], axis=1), o.swapaxes(x, 1, 2), o.squeeze(o.expand_dims(x, 1), axis=1)]
+    outputs += [o.flip(x, axis=1), o.repeat(x, 2, axis=1), o.tile(x, [1, 2, 1]), o.matmul(x, y), o.pad(x, [[0, 0], [1, 0], [0, 2]], constant_values=3.0)]
+    image = o.expand_dims(x, 3)
+    outputs += [o.image.resize(image, (5, 3), interpolation="nearest"), o.image.resize(image, (6, 8)), o.image.resize(image, (5, 7), interpolation="bicubic")]
+    return k.Model([x, y], outputs)
 
 
 # ------------------------------------------------------------------ beyond the core list of layers

@@ -8,7 +8,7 @@ use super::object::class_of;
 use super::topology::{self, Names, bad};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Layers of one model, the inner ones counted. Above it a file is hostile.
 const MAX_LAYERS: usize = 100_000;
@@ -390,18 +390,19 @@ fn read_ports(config: &Map<String, Value>, key: &str, names: &Names, layers: &[L
     if found.is_empty() {
         return Err(bad("the list is empty").in_field(key));
     }
-    let mut counts = HashMap::new();
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let mut taken = HashSet::new();
     let mut named = Vec::with_capacity(found.len());
     for (key, tensor) in found {
         let name = layers.get(tensor.layer.0).map(|layer| layer.name.clone());
         let name = name.unwrap_or_default();
-        let count = counts.entry(name.clone()).or_insert(0usize);
-        let unique = if *count == 0 {
-            name
-        } else {
-            format!("{name}_{count}")
-        };
-        *count += 1;
+        let mut unique = name.clone();
+        // As tf.keras counts, which also avoids the names of other layers.
+        while !taken.insert(unique.clone()) {
+            let count = counts.entry(name.clone()).or_insert(0);
+            *count += 1;
+            unique = format!("{name}_{count}");
+        }
         named.push(Port {
             name: unique,
             key,

@@ -104,6 +104,11 @@ impl Recurrent {
         let state = r.flag("return_state", false);
         let backwards = r.flag("go_backwards", false);
         let zero_output = r.flag("zero_output_for_mask", false);
+        if r.flag("stateful", false) {
+            let help = "its states would go from one prediction to the next: build the model with stateful=False, set \
+                        the same weights and save it again";
+            r.or_harmless(Err(r.fields.unsupported("stateful").help(help)), ());
+        }
         if cell.is_none() {
             let help = "cells can be LSTMCell, GRUCell and SimpleRNNCell";
             r.or(Err(r.fields.unsupported("cell").help(help)), ());

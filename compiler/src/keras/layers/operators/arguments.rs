@@ -60,16 +60,22 @@ impl<'a> Arguments<'a> {
             None => named,
         }
     }
-    /// A literal of the config or the call; Python's `None` is `None`.
-    pub fn literal<'c>(&self, cx: &mut Cx<'c>, index: usize, names: &[&str]) -> Option<Json> {
-        let read = self.read.borrow();
-        let mut stored = names.iter().filter_map(|name| read.fields.value(name));
-        if let Some(value) = stored.next() {
-            return Some(value.clone()).filter(|value| !value.is_null());
+    /// A literal of the call by name, of the config, or of the call by position; Python's `None` is `None`.
+    pub fn literal(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Option<Json> {
+        if let Some(value) = names.iter().find_map(|name| cx.literal(name)) {
+            return Some(value.clone());
         }
-        match self.given(cx, index, names)? {
+        // The config of TFOpLambda is about the layer, not about the function.
+        if !cx.site.class.ends_with("OpLambda") {
+            let read = self.read.borrow();
+            let mut stored = names.iter().filter_map(|name| read.fields.value(name));
+            if let Some(value) = stored.next() {
+                return Some(value.clone()).filter(|value| !value.is_null());
+            }
+        }
+        match cx.arg(index)? {
             Arg::Literal(Json::Null) => None,
-            Arg::Literal(value) => Some(value.clone()),
+            Arg::Literal(value) => Some((*value).clone()),
             _ => None,
         }
     }

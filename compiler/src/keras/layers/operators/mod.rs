@@ -168,6 +168,7 @@ const FUNCTIONS: &[(&str, Kind)] = &[
     ("math.divide", Pair(|| Tape::binary(Binary::Div))),
     ("realdiv", Pair(|| Tape::binary(Binary::Div))),
     ("math.floordiv", Pair(library::floor_divide::tape)),
+    ("floor_div", Pair(library::floor_divide::tape)),
     ("math.floormod", Pair(library::floor_mod::tape)),
     ("math.mod", Pair(library::floor_mod::tape)),
     ("math.pow", Other(functions::power)),

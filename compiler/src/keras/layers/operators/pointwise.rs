@@ -2,7 +2,7 @@
 
 use super::arguments::{Arguments, Operand, X};
 use crate::keras::layers::context::{Cx, Outcome, one};
-use crate::pointwise::{Compare, Tape, TapeBuilder};
+use crate::pointwise::{Compare, Logic, Tape, TapeBuilder, Value};
 
 /// Applies a tape of two inputs; numbers become part of it.
 pub fn pair(cx: &mut Cx<'_>, arguments: &Arguments<'_>, tape: &Tape, names: [&[&str]; 2]) -> Outcome {
@@ -98,13 +98,7 @@ pub fn is_true() -> Tape {
 }
 
 /// Combines the truth of both inputs.
-fn truth(
-    combine: fn(
-        &mut TapeBuilder,
-        crate::pointwise::Value,
-        crate::pointwise::Value,
-    ) -> crate::pointwise::Value,
-) -> Tape {
+fn truth(combine: fn(&mut TapeBuilder, Value, Value) -> Value) -> Tape {
     let mut t = TapeBuilder::new(2);
     let (a, b, zero) = (t.input(0), t.input(1), t.constant(0.0));
     let a = t.compare(Compare::Ne, a, zero);
@@ -117,18 +111,20 @@ fn truth(
 
 /// Both hold.
 pub fn and() -> Tape {
-    truth(|t, a, b| t.logic(crate::pointwise::Logic::And, a, b))
+    truth(|t, a, b| t.logic(Logic::And, a, b))
 }
 
 /// At least one holds.
 pub fn or() -> Tape {
-    truth(|t, a, b| t.logic(crate::pointwise::Logic::Or, a, b))
+    truth(|t, a, b| t.logic(Logic::Or, a, b))
 }
 
 /// Exactly one holds.
 pub fn xor() -> Tape {
     truth(|t, a, b| {
-        let not_b = t.not(b);
-        t.select(a, not_b, b)
+        let either = t.logic(Logic::Or, a, b);
+        let both = t.logic(Logic::And, a, b);
+        let not_both = t.not(both);
+        t.logic(Logic::And, either, not_both)
     })
 }
