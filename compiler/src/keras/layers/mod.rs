@@ -226,11 +226,7 @@ pub fn classes() -> impl Iterator<Item = &'static str> {
     LAYERS.iter().map(|row| row.class)
 }
 
-/// Whether the layer is of a class that can be compiled.
-pub fn is_supported(layer: &Layer) -> bool {
-    layer.network.is_some() || refusal(layer).is_none()
-}
-
+/// Why a layer cannot be compiled whatever its arguments are, if so.
 fn refusal(layer: &Layer) -> Option<Error> {
     let known = match layer.origin {
         Origin::Operation => operators::is_operation(&layer.class),
@@ -260,11 +256,13 @@ fn unsupported(class: &str, origin: &Origin) -> Error {
     }
 }
 
-/// The supported class with the most similar name.
+/// The supported class with a similar name, unless only a number of axes tells them apart.
 fn closest(class: &str) -> Option<&'static str> {
-    let scored = LAYERS.iter().map(|row| (distance(class, row.class), row.class));
+    let plain = |name: &str| name.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    let others = LAYERS.iter().filter(|row| plain(row.class) != plain(class));
+    let scored = others.map(|row| (distance(class, row.class), row.class));
     let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 4 && distance < class.len()).then_some(name)
+    (distance * 4 <= class.len()).then_some(name)
 }
 
 /// Edit distance of two names, whose lengths are bounded first.

@@ -195,7 +195,7 @@ pub fn group(cx: &mut Cx<'_>) -> Outcome {
     } else {
         usize::try_from(groups).unwrap_or(0)
     };
-    if groups == 0 || channels % groups != 0 {
+    if groups == 0 || !channels.is_multiple_of(groups) {
         return Err(cx.inconsistent(format!("{groups} groups do not divide {channels} channels")));
     }
     let spatial: usize = dims[1..rank - 1].iter().product();
