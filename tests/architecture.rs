@@ -49,7 +49,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// Words of code with the only files below `compiler/src` where they may stand.
 const PLACES: &[(&str, &[&str])] = &[
     ("petgraph", &["graph/"]),
-    ("hdf5_pure", &["keras/hdf5", "keras/source.rs"]),
+    ("hdf5_pure", &["keras/hdf5", "keras/links.rs", "keras/source.rs"]),
+    ("hdf5_metno", &["keras/libhdf5.rs"]),
     ("zip::", &["keras/archive"]),
     ("channels_first", &["keras/"]),
     ("data_format", &["keras/"]),
@@ -81,7 +82,7 @@ fn files(directory: &Path) -> Vec<(String, PathBuf)> {
             let name = entry.file_name().unwrap().to_str().unwrap();
             if entry.is_dir() && !["target", "node_modules", ".git", "dist"].contains(&name) {
                 waiting.push(entry);
-            } else if entry.is_file() {
+            } else if entry.is_file() && name != ".git" {
                 let relative = entry.strip_prefix(directory).unwrap().to_str().unwrap();
                 found.push((relative.to_owned(), entry));
             }
@@ -101,7 +102,9 @@ fn sources() -> Vec<(String, Vec<String>)> {
             .collect()
     };
     let sources = files(&root().join("compiler/src")).into_iter();
-    let sources = sources.filter(|(name, _)| name.ends_with(".rs") && !name.ends_with("tests.rs"));
+    let test =
+        |name: &str| name.contains("/tests/") || name.ends_with("tests.rs") || name.ends_with("testing.rs");
+    let sources = sources.filter(|(name, _)| name.ends_with(".rs") && !test(name));
     sources.map(|(name, path)| (name, code(path))).collect()
 }
 

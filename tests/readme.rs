@@ -236,3 +236,45 @@ fn links_lead_somewhere() {
         }
     }
 }
+
+/// Names of layers in the tables of a Markdown text; "GlobalMaxPooling1D to 3D" is three.
+fn listed(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let cells = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .flat_map(|line| line.split(['|', ',']));
+    for cell in cells.map(str::trim) {
+        names.push(cell.to_owned());
+        if let Some(stem) = cell.strip_suffix("1D to 3D") {
+            names.extend((1..=3).map(|n| format!("{stem}{n}D")));
+        }
+    }
+    names
+}
+
+/// Layers that only other names, training or the files of `keras.applications` bring in need not be listed.
+#[test]
+fn every_layer_is_listed() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let listed = listed(&readme);
+    let source = fs::read_to_string(root().join("compiler/src/keras/layers/mod.rs")).unwrap();
+    let rows = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("row(\""));
+    let rows: Vec<(&str, &str)> = rows.filter_map(|row| row.split_once("\", ")).collect();
+    assert!(rows.len() > 80, "the table of layers is not where it was");
+    let of_use = |what: &&str| {
+        !["identity::", "custom::", "operators::"]
+            .iter()
+            .any(|module| what.starts_with(module))
+    };
+    for (name, what) in rows.iter().filter(|(_, what)| of_use(&what)) {
+        let mut same = rows.iter().filter(|(_, other)| other == what);
+        let known = same.any(|(alias, _)| listed.iter().any(|name| name == alias));
+        assert!(known, "README.md does not list {name}");
+    }
+    for name in ["Conv2D", "GlobalMaxPooling3D", "LSTM", "Dot"] {
+        assert!(listed.iter().any(|found| found == name), "{name}");
+    }
+}

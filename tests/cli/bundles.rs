@@ -91,10 +91,13 @@ fn a_bundle_is_replaced_only_when_asked() {
     assert_eq!(directories, ["dist/"], "nothing else is left");
 }
 
+/// Makes something at a path.
+type Make = fn(&Path);
+
 /// Each case makes something at `dist`; neither with nor without `--force` may it change.
 #[test]
 fn other_directories_are_never_touched() {
-    let cases: &[(&str, fn(&Path))] = &[
+    let cases: [(&str, Make); 6] = [
         ("a directory with a file", |out| {
             fs::create_dir(out).unwrap();
             fs::write(out.join("thesis.txt"), "years of work").unwrap();

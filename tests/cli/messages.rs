@@ -1,6 +1,6 @@
 //! What the command prints, as snapshots: help, usage errors, problems of models, tables.
 
-use crate::support::{Scratch, models, root, run, snapshot};
+use crate::support::{Scratch, models, run, snapshot};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -99,7 +99,8 @@ fn layer<'a>(model: &'a mut Value, name: &str) -> &'a mut Value {
 fn all_problems_at_once() {
     let text = fs::read_to_string(models().join("k3-cnn.model.json")).unwrap();
     let mut model: Value = serde_json::from_str(&text).unwrap();
-    layer(&mut model, "scale")["class_name"] = json!("Lambda");
+    layer(&mut model, "average")["class_name"] = json!("Mystery");
+    layer(&mut model, "drop")["class_name"] = json!("Lambda");
     layer(&mut model, "conv")["config"]["padding"] = json!("sideways");
     layer(&mut model, "conv")["config"]["made_up"] = json!([1, "two"]);
     let scratch = Scratch::new();
@@ -219,19 +220,48 @@ fn a_file_may_be_called_like_a_command() {
     assert!(scratch.join("dist/manifest.json").exists());
 }
 
+/// Runs a line of a shell in which `$0` is the command.
+fn shell(script: &str) -> (Option<i32>, String) {
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", script, env!("CARGO_BIN_EXE_keras-compile")])
+        .current_dir(models());
+    let output = shell.output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
 #[test]
 fn output_may_be_cut_short() {
-    let script = format!(
-        "{} k3-cnn.keras --emit wat | head -1",
-        env!("CARGO_BIN_EXE_keras-compile")
+    let (code, said) = shell("{ $0 k3-cnn.keras --emit wat --quiet; echo $? >&2; } | head -1");
+    assert_eq!((code, said.as_str()), (Some(0), "0\n"));
+}
+
+#[test]
+fn output_must_not_be_lost() {
+    let (code, said) = shell("$0 k3-cnn.keras --emit wat --quiet > /dev/full");
+    assert_eq!(code, Some(1));
+    assert!(said.starts_with("error: the output cannot be written"), "{said}");
+}
+
+#[test]
+fn a_terminal_gets_a_bar() {
+    let scratch = Scratch::new();
+    let out = scratch.join("dist");
+    let line = format!(
+        "{} k3-cnn.keras --out {}",
+        env!("CARGO_BIN_EXE_keras-compile"),
+        out.display()
     );
-    let mut shell = std::process::Command::new("sh");
-    let output = shell
-        .args(["-c", &script])
+    // util-linux's script gives the command a terminal.
+    let mut script = std::process::Command::new("script");
+    let output = script
+        .args(["-qec", &line, "/dev/null"])
         .current_dir(models())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!said.contains("panicked"), "{said}");
-    assert!(root().exists());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    for part in ["█", "reading", "generating code", "kernel"] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
 }

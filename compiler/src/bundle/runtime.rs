@@ -61,7 +61,9 @@ mod tests {
     fn every_file_of_the_runtime_ships() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime-web/src");
         let entries = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         assert_eq!(FILES.map(|(name, _)| name).to_vec(), names);
     }

@@ -83,9 +83,9 @@ impl Store {
         let chunk = chunk.map_or(0, |extents| extents.iter().fold(1, times));
         let bytes = chunk.max(shape.count() as u64).saturating_mul(element);
         let total = self.read.get().saturating_add(bytes);
-        self.read.set(total);
         let limit = MAX_BYTES.min(EXPANSION_FLOOR + self.bytes.len().saturating_mul(MAX_EXPANSION));
         if total <= limit {
+            self.read.set(total);
             return Ok(());
         }
         Err(Error::new(ErrorKind::TooLarge {
@@ -104,9 +104,7 @@ impl Store {
         let shape = Shape::checked(dims)?;
         let datatype = dataset.datatype().map_err(damaged)?;
         let Some(encoding) = encoding(&datatype) else {
-            return Err(Error::new(ErrorKind::UnsupportedValue {
-                value: format!("element type {datatype}"),
-            }));
+            return Err(Error::malformed(format!("weights cannot be of type {datatype}")));
         };
         let chunk = dataset.chunk_shape().map_err(damaged)?;
         self.check_size(&shape, encoding.width() as u64, chunk)?;
@@ -231,5 +229,19 @@ fn present<T>(result: Result<T, hdf5_pure::Error>) -> Result<Option<T>> {
 }
 
 fn damaged(error: hdf5_pure::Error) -> Error {
-    Error::malformed(format!("HDF5: {error}"))
+    let error = match error {
+        hdf5_pure::Error::Format(error) => error,
+        error => return Error::malformed(format!("HDF5: {error}")),
+    };
+    let stored_oddly = matches!(
+        error,
+        FormatError::UnsupportedFilter(_)
+            | FormatError::UnsupportedVirtualLayout
+            | FormatError::UnsupportedExternalStorage
+    );
+    let found = Error::malformed(format!("HDF5: {error}"));
+    match stored_oddly {
+        true => found.help("save the model again with Keras, which stores weights plainly"),
+        false => found,
+    }
 }

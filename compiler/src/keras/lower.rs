@@ -13,7 +13,7 @@ use crate::error::{Collector, Error, ErrorKind, Errors};
 use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
 use crate::tensor::{DType, Shape, TensorType};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub use super::ports::InputShapes;
 
@@ -47,7 +47,7 @@ pub struct Port {
 /// All problems of all layers.
 pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, Errors> {
     let mut state = State::new(model.version.semantics);
-    layers::refuse_unsupported(&model.root, &mut state.problems);
+    layers::refuse_unsupported(&model.root, &mut HashSet::new(), &mut state.problems);
     let ports = ports::resolve(&model.root, input_shapes, &mut state.problems);
     let mut inputs = Vec::new();
     let mut values = Vec::new();
@@ -117,17 +117,30 @@ pub(super) struct State {
     /// Constants by layer and role, so that shared layers share them.
     pub(super) constants: HashMap<String, NodeId>,
     shapes: HashMap<String, Vec<Shape>>,
+    /// The layer that is being lowered, and how many weights each layer has asked for.
+    pub(super) current: String,
+    pub(super) wanted: HashMap<String, usize>,
+    /// Whether this is only to see what layers ask for.
+    pub(super) trial: bool,
 }
 
 impl State {
-    fn new(semantics: Semantics) -> Self {
+    pub(super) fn new(semantics: Semantics) -> Self {
         Self {
             graph: Graph::new(),
             problems: Collector::default(),
             semantics,
             constants: HashMap::new(),
             shapes: HashMap::new(),
+            current: String::new(),
+            wanted: HashMap::new(),
+            trial: false,
         }
+    }
+
+    /// Notes that the current layer has asked for weights.
+    pub(super) fn note_weights(&mut self, count: usize) {
+        *self.wanted.entry(self.current.clone()).or_default() += count;
     }
 
     /// Adds all calls of a network. An unknown input or output is `None`.
@@ -188,6 +201,8 @@ impl State {
             config: &layer.config,
             weights: &layer.weights,
         };
+        self.current.clone_from(&layer.path);
+        self.wanted.remove(&layer.path);
         match layers::lower(self, site, args, kwargs) {
             Ok(values) => values.into_iter().map(Some).collect(),
             Err(Stop::Told) => Vec::new(),

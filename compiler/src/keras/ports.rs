@@ -113,6 +113,9 @@ fn complete(
     several: bool,
 ) -> Result<Vec<usize>> {
     let at = |error: Error| error.in_layer(port.name.as_str(), "InputLayer");
+    if open.as_ref().is_some_and(Vec::is_empty) {
+        return Err(at(Error::inconsistent("the shape has no batch")).in_field("batch_shape"));
+    }
     let Some(given) = given else {
         let closed: Option<Vec<usize>> = open.as_ref().and_then(|open| {
             let batch = open.first().map(|batch| Some(batch.unwrap_or(1)));

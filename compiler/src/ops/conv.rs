@@ -34,7 +34,6 @@ impl Operation for Conv {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let (&[x, w], rest) = inputs
             .split_first_chunk::<2>()
-            .map(|(a, b)| (a, b))
             .ok_or_else(|| {
                 Error::inconsistent(format!("{} inputs where at least 2 are needed", inputs.len()))
             })?;

@@ -36,15 +36,21 @@ fn simplify(graph: &mut Graph, id: NodeId) -> Result<bool> {
     };
     let inputs = graph.inputs_of(id);
     let (tape, kept) = tidy(graph, 0, &map.tape, inputs);
-    let shape = kept.iter().try_fold(Shape::default(), |shape, &input| {
-        shape.broadcast(&graph.ty(input).shape)
-    });
     let changed = tape != map.tape || kept != inputs;
-    if !changed || kept.is_empty() || shape.as_ref() != Some(&graph.ty(id).shape) {
+    if !changed || kept.is_empty() || !fills(graph, &kept, id) {
         return Ok(false);
     }
     rewrite::replace(graph, id, Map { tape }, &kept)?;
     Ok(true)
+}
+
+/// Whether operands broadcast to the shape of `id`: a constant that has become a number in the tape may have been the
+/// only one of that shape.
+fn fills(graph: &Graph, operands: &[NodeId], id: NodeId) -> bool {
+    let shape = operands.iter().try_fold(Shape::default(), |shape, &operand| {
+        shape.broadcast(&graph.ty(operand).shape)
+    });
+    shape.as_ref() == Some(&graph.ty(id).shape)
 }
 
 /// The map `id` with one of its inputs fused into it, and that input.
@@ -118,7 +124,11 @@ fn fuse(
             .copied()
             .filter(|&other| other != input),
     );
-    let (tape, inputs) = tidy(graph, 0, &compose(&inner.tape, &outer.tape, at), &nodes);
+    let composed = compose(&inner.tape, &outer.tape, at);
+    let (mut tape, mut inputs) = tidy(graph, 0, &composed, &nodes);
+    if !fills(graph, &inputs, id) {
+        (tape, inputs) = (composed, nodes);
+    }
     if inputs.len() > MAX_MAP {
         return Err(Reason::TooManyInputs {
             name: rewrite::name(graph, id),

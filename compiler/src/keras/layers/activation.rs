@@ -1,12 +1,11 @@
 //! Activations: by name as an argument of other layers, and as layers of their own.
 
 use super::context::{Arg, Cx, Outcome, Stop, Value, one};
-use super::weights::elements;
 use crate::graph::NodeId;
 use crate::keras::model::{Origin, Semantics};
 use crate::keras::object::Object;
 use crate::ops::ReduceKind;
-use crate::pointwise::{Binary, Tape, Unary, library};
+use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
 use crate::tensor::Shape;
 
 /// An activation.
@@ -74,21 +73,32 @@ impl Activation {
     }
     /// Applies the activation to a tensor in Keras' own layout.
     pub fn apply(&self, cx: &mut Cx<'_>, x: NodeId) -> Result<NodeId, Stop> {
-        let last = cx.dims(x).len().saturating_sub(1);
         Ok(match &self.0 {
             Kind::Tape(tape) => cx.apply(tape.clone(), x)?,
-            Kind::Softmax => softmax_over(cx, x, &[last])?,
-            Kind::LogSoftmax => log_softmax_over(cx, x, &[last])?,
-            Kind::Glu => glu(cx, x, last)?,
+            Kind::Softmax => {
+                let last = last_axis(cx, x)?;
+                softmax_over(cx, x, &[last])?
+            }
+            Kind::LogSoftmax => {
+                let last = last_axis(cx, x)?;
+                log_softmax_over(cx, x, &[last])?
+            }
+            Kind::Glu => {
+                let last = last_axis(cx, x)?;
+                glu(cx, x, last)?
+            }
             Kind::Sparsemax => sparsemax(cx, x)?,
             Kind::Layer(object) => {
                 let args = vec![Arg::Value(Value::new(x))];
                 let values = cx.inner(object, "activation", &[], args, Vec::new())?;
-                let first = values.first().ok_or(Stop::Told)?;
-                first.node
+                values.first().ok_or(Stop::Told)?.node
             }
         })
     }
+}
+
+fn last_axis(cx: &Cx<'_>, x: NodeId) -> Result<usize, Stop> {
+    cx.axis(-1, cx.dims(x).len())
 }
 
 /// The functions of each element.
@@ -163,32 +173,53 @@ pub fn glu(cx: &mut Cx<'_>, x: NodeId, axis: usize) -> Result<NodeId, Stop> {
     Ok(cx.b().map(gated, &[value, gate])?)
 }
 
-/// `keras.activations.sparsemax` (Martins & Astudillo 2016): max(x - τ, 0) with τ such that the sum is 1. Element i
-/// is in the support if Σⱼ max(xⱼ - xᵢ, 0) < 1, so that no sorting is needed.
+/// `keras.activations.sparsemax`. Sparsemax (Martins & Astudillo 2016) is max(x - τ, 0), with τ such that the sum is 1;
+/// element i is in the support if Σⱼ max(xⱼ - xᵢ, 0) < 1, so that no sorting is needed. Keras computes τ from the
+/// sum of all partial sums of the sorted support, where the paper has the last one. So every element of the support
+/// counts as often as there are elements up to it, and of several equal ones each as often as they do on average.
 fn sparsemax(cx: &mut Cx<'_>, x: NodeId) -> Result<NodeId, Stop> {
     let dims = cx.dims(x);
     let Some((&n, batch)) = dims.split_last() else {
         return Err(cx.inconsistent("sparsemax takes a tensor of rank 1 or more"));
     };
-    let row = cx.b().reshape(x, [batch, &[1, n]].concat())?;
+    let last = batch.len();
+    let row_shape = [batch, &[1, n]].concat();
+    let row = cx.b().reshape(x, row_shape.clone())?;
     let column = cx.b().reshape(x, [batch, &[n, 1]].concat())?;
     let excess = Tape::binary(Binary::Sub).then(&library::relu::tape());
     let above = cx.b().map(excess, &[row, column])?;
-    let last = dims.len();
-    let above = cx.b().reduce(ReduceKind::Sum, [last], above)?;
-    let above = cx.b().reshape(above, dims.clone())?;
-    // 1 - step(1 - ε…) would be wrong at exactly 1, where both answers give the same τ.
-    let inside = Tape::binary_const(Binary::Mul, -1.0).then(&library::step::with(-1.0));
+    let above = cx.b().reduce(ReduceKind::Sum, [last + 1], above)?;
+    // 1 where -above > -1.
+    let inside = Tape::unary(Unary::Neg).then(&library::step::with(-1.0));
     let support = cx.b().map(inside, &[above])?;
-    let kept = cx.b().map(Tape::binary(Binary::Mul), &[x, support])?;
-    let sum = cx.b().reduce(ReduceKind::Sum, [last - 1], kept)?;
-    let count = cx.b().reduce(ReduceKind::Sum, [last - 1], support)?;
+    let support_row = cx.b().reshape(support, row_shape)?;
+    let below = cx.b().map(rank_tape(), &[row, column, support_row])?;
+    let below = cx.b().reduce(ReduceKind::Sum, [last + 1], below)?;
+    let half = Tape::binary_const(Binary::Add, 0.5).then(&Tape::binary(Binary::Mul));
+    let weighted = half.then(&Tape::binary(Binary::Mul));
+    let weighted = cx.b().map(weighted, &[below, support, column])?;
+    let sum = cx.b().reduce(ReduceKind::Sum, [last], weighted)?;
+    let count = cx.b().reduce(ReduceKind::Sum, [last], support)?;
     let less_one = Tape::binary_const(Binary::Sub, 1.0);
     let threshold =
         Tape::binary(Binary::Div).substitute(&[(less_one, vec![0]), (Tape::identity(), vec![1])], 2);
     let threshold = cx.b().map(threshold, &[sum, count])?;
+    let threshold = cx.b().reshape(threshold, [batch, &[1]].concat())?;
     let rest = Tape::binary(Binary::Sub).then(&library::relu::tape());
     Ok(cx.b().map(rest, &[x, threshold])?)
+}
+
+/// Of inputs a, b and s: s where a < b, s/2 where they are equal, else 0.
+fn rank_tape() -> Tape {
+    let mut t = TapeBuilder::new(3);
+    let (a, b, support) = (t.input(0), t.input(1), t.input(2));
+    let (zero, half) = (t.constant(0.0), t.constant(0.5));
+    let half = t.binary(Binary::Mul, support, half);
+    let less = t.compare(Compare::Lt, a, b);
+    let equal = t.compare(Compare::Eq, a, b);
+    let otherwise = t.select(equal, half, zero);
+    let result = t.select(less, support, otherwise);
+    t.finish(result)
 }
 
 /// `keras.layers.Activation`.
@@ -249,7 +280,7 @@ pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
     r.finish(cx)?;
     let x = cx.float_input()?;
     let dims = cx.dims(x);
-    let mut shape = dims[1..].to_vec();
+    let mut shape: Vec<usize> = dims.iter().skip(1).copied().collect();
     for axis in shared {
         // Axes are counted with the batch.
         match usize::try_from(axis).ok().and_then(|axis| axis.checked_sub(1)) {
@@ -260,9 +291,8 @@ pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
         }
     }
     let weights = cx.weights([Some(("alpha", shape.clone()))]);
-    let alphas = elements(weights.get("alpha")).unwrap_or_default();
-    if let [only] = alphas[..] {
-        return one(cx.apply(library::leaky_relu::with(only as f32), x)?);
+    if let Some([only]) = weights.get("alpha").and_then(|alpha| alpha.as_f32().ok()) {
+        return one(cx.apply(library::leaky_relu::with(*only), x)?);
     }
     let alpha = weights.node(cx, "alpha")?;
     one(cx.b().map(library::leaky_relu::tape(), &[x, alpha])?)

@@ -49,6 +49,14 @@ impl Arg<'_> {
             Self::Literal(_) => Vec::new(),
         }
     }
+    /// A constant inside that is not Python's `None`.
+    fn constant(&self) -> Option<&Json> {
+        match self {
+            Self::Literal(Json::Null) | Self::Value(_) => None,
+            Self::List(items) => items.iter().find_map(Arg::constant),
+            Self::Literal(value) => Some(value),
+        }
+    }
 }
 
 /// Why nothing is known about what a layer gives.
@@ -170,6 +178,23 @@ impl<'a> Cx<'a> {
             }
         }
         self.args.iter().flat_map(Arg::values).collect()
+    }
+    /// Layers take tensors by position and nothing else; operations take constants too.
+    pub fn refuse_constants(&self) -> Result<()> {
+        if matches!(self.site.class, "TFOpLambda" | "SlicingOpLambda") {
+            return Ok(());
+        }
+        let constant = self.args.iter().find_map(Arg::constant);
+        match constant {
+            None => Ok(()),
+            Some(value) => {
+                let value = value.to_string().chars().take(120).collect();
+                let error = Error::new(ErrorKind::UnsupportedValue { value });
+                Err(error
+                    .in_field("call argument")
+                    .help("a layer takes tensors: use an operation such as x + 1.0 for constants"))
+            }
+        }
     }
     /// A positional argument.
     pub fn arg(&self, index: usize) -> Option<&Arg<'a>> {
@@ -300,7 +325,18 @@ pub fn one(node: NodeId) -> Outcome {
     Ok(vec![Value::new(node)])
 }
 
-/// A shape whose extents were read from a file: bounded and not empty.
-pub fn checked(dims: &[usize]) -> Result<Shape> {
-    Shape::checked(dims)
+/// Most elements of a constant that is made here and not read from the file.
+const MAX_MADE: usize = 1 << 26;
+
+/// The shape of a constant that is made here. Few numbers in a file must not take much memory.
+pub fn made(dims: &[usize]) -> Result<Shape> {
+    let shape = Shape::checked(dims)?;
+    if shape.count() > MAX_MADE {
+        return Err(Error::new(ErrorKind::TooLarge {
+            what: format!("the element count of a constant of shape {shape}"),
+            found: shape.count() as u64,
+            limit: MAX_MADE as u64,
+        }));
+    }
+    Ok(shape)
 }

@@ -1,6 +1,6 @@
 //! Masks: which time steps count. Inside the graph they are f32 of shape `[batch, time]`, 1 or 0.
 
-use super::context::{Cx, Outcome, Stop, Value};
+use super::context::{Cx, Outcome, Stop, Value, made};
 use crate::graph::NodeId;
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder};
@@ -97,8 +97,9 @@ fn concatenated_steps(cx: &mut Cx<'_>, values: &[Value], axis: usize) -> Result<
         parts.push(match value.mask {
             Some(mask) => mask,
             None => {
-                let dims = cx.dims(value.node)[..rank].to_vec();
-                cx.b().constant(Tensor::splat(dims, 1.0))?
+                let dims = cx.dims(value.node);
+                let shape = made(dims.get(..rank).unwrap_or(&dims))?;
+                cx.b().constant(Tensor::splat(shape, 1.0))?
             }
         });
     }

@@ -6,6 +6,7 @@
 //! tensors with [`Cx::input`] or [`Cx::inputs`], and adds nodes with [`Cx::b`].
 
 mod activation;
+mod cells;
 mod context;
 mod conv;
 mod custom;
@@ -14,6 +15,7 @@ mod embedding;
 mod identity;
 mod mask;
 mod merge;
+mod nested;
 mod normalize;
 mod operators;
 mod pool;
@@ -22,6 +24,8 @@ mod recurrent;
 mod resize;
 mod shape;
 mod spatial;
+#[cfg(test)]
+mod tests;
 mod transposed;
 mod weights;
 mod wrap;
@@ -32,6 +36,7 @@ pub(super) use read::check_training;
 use super::lower::State;
 use super::model::{Layer, Network, Origin, Semantics};
 use crate::error::{Collector, Error, ErrorKind};
+use std::collections::HashSet;
 
 /// A layer's class and what to do with it.
 struct Row {
@@ -63,39 +68,25 @@ const LAYERS: &[Row] = {
     &[
         row("Conv1D", conv::conv::<1>, End),
         row("Conv2D", conv::conv::<2>, End),
-        row("Convolution1D", conv::conv::<1>, End),
-        row("Convolution2D", conv::conv::<2>, End),
         row("DepthwiseConv1D", conv::depthwise::<1>, End),
         row("DepthwiseConv2D", conv::depthwise::<2>, End),
         row("SeparableConv1D", conv::separable::<1>, End),
         row("SeparableConv2D", conv::separable::<2>, End),
-        row("SeparableConvolution1D", conv::separable::<1>, End),
-        row("SeparableConvolution2D", conv::separable::<2>, End),
         row("Conv1DTranspose", transposed::transposed::<1>, End),
         row("Conv2DTranspose", transposed::transposed::<2>, End),
-        row("Convolution1DTranspose", transposed::transposed::<1>, End),
-        row("Convolution2DTranspose", transposed::transposed::<2>, End),
         row("Dense", dense::dense, Pass),
         row("Embedding", embedding::embedding, Own),
         row("Masking", mask::masking, Own),
         row("MaxPooling1D", pool::max::<1>, End),
         row("MaxPooling2D", pool::max::<2>, End),
-        row("MaxPool1D", pool::max::<1>, End),
-        row("MaxPool2D", pool::max::<2>, End),
         row("AveragePooling1D", pool::average::<1>, End),
         row("AveragePooling2D", pool::average::<2>, End),
-        row("AvgPool1D", pool::average::<1>, End),
-        row("AvgPool2D", pool::average::<2>, End),
         row("GlobalAveragePooling1D", pool::global_average, End),
         row("GlobalAveragePooling2D", pool::global_average, End),
         row("GlobalAveragePooling3D", pool::global_average, End),
-        row("GlobalAvgPool1D", pool::global_average, End),
-        row("GlobalAvgPool2D", pool::global_average, End),
         row("GlobalMaxPooling1D", pool::global_max, End),
         row("GlobalMaxPooling2D", pool::global_max, End),
         row("GlobalMaxPooling3D", pool::global_max, End),
-        row("GlobalMaxPool1D", pool::global_max, End),
-        row("GlobalMaxPool2D", pool::global_max, End),
         row("BatchNormalization", normalize::batch, Pass),
         row("BatchNormalizationV1", normalize::batch, Pass),
         row("BatchNormalizationV2", normalize::batch, Pass),
@@ -135,11 +126,10 @@ const LAYERS: &[Row] = {
         row("UpSampling1D", resize::up_sampling_1d, End),
         row("UpSampling2D", resize::up_sampling_2d, End),
         row("Resizing", resize::resizing, End),
-        row("LSTM", recurrent::lstm, Own),
-        row("CuDNNLSTM", recurrent::cudnn_lstm, Own),
-        row("GRU", recurrent::gru, Own),
-        row("SimpleRNN", recurrent::simple_rnn, Own),
-        row("RNN", recurrent::rnn, Own),
+        row("LSTM", recurrent::recurrent, Own),
+        row("GRU", recurrent::recurrent, Own),
+        row("SimpleRNN", recurrent::recurrent, Own),
+        row("RNN", recurrent::recurrent, Own),
         row("Bidirectional", wrap::bidirectional, Own),
         row("TimeDistributed", wrap::time_distributed, Own),
         row("Dropout", identity::identity, Pass),
@@ -165,7 +155,6 @@ const LAYERS: &[Row] = {
         row("Lambda", custom::lambda, End),
         row("TFOpLambda", operators::tf_function, End),
         row("SlicingOpLambda", operators::tf_function, End),
-        row("ClassMethod", operators::tf_function, End),
     ]
 };
 
@@ -184,7 +173,7 @@ pub(super) fn lower<'a>(
         // Said before by `refuse_unsupported`, or here for a layer inside another.
         return Err(unsupported(cx.site.class, cx.site.origin).into());
     };
-    check_training(cx.literal("training"))?;
+    cx.refuse_constants()?;
     let mut values = (row.lower)(&mut cx)?;
     let pass = match row.masks {
         Masks::Pass => true,
@@ -212,15 +201,29 @@ fn find(class: &str, origin: &Origin) -> Option<&'static Row> {
     LAYERS.iter().find(|row| known && row.class == class)
 }
 
-/// Reports every layer whose class is not in the tables, in nested models too.
-pub(super) fn refuse_unsupported(net: &Network, problems: &mut Collector) {
+/// Reports every layer whose class is not in the tables, in nested models too, and paths that two layers share: layer
+/// `a/b` and layer `b` of the model `a` would be one.
+pub(super) fn refuse_unsupported<'m>(
+    net: &'m Network,
+    paths: &mut HashSet<&'m str>,
+    problems: &mut Collector,
+) {
     for layer in &net.layers {
+        if !paths.insert(&layer.path) {
+            let message = format!("two layers have the path {:?}", layer.path);
+            problems.push(Error::new(ErrorKind::BadGraph(message)).help("rename one of them"));
+        }
         if let Some(inner) = &layer.network {
-            refuse_unsupported(inner, problems);
+            refuse_unsupported(inner, paths, problems);
         } else if let Some(error) = refusal(layer) {
             problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
         }
     }
+}
+
+/// The classes of layers that can be compiled.
+pub fn classes() -> impl Iterator<Item = &'static str> {
+    LAYERS.iter().map(|row| row.class)
 }
 
 /// Whether the layer is of a class that can be compiled.
@@ -231,6 +234,9 @@ pub fn is_supported(layer: &Layer) -> bool {
 fn refusal(layer: &Layer) -> Option<Error> {
     let known = match layer.origin {
         Origin::Operation => operators::is_operation(&layer.class),
+        _ if layer.is("TFOpLambda") || layer.is("SlicingOpLambda") => {
+            return operators::refuse_function(&layer.config);
+        }
         _ if layer.is("Lambda") => return custom::refuse_lambda(&layer.path, &layer.config),
         _ => layer.class == "InputLayer" || find(&layer.class, &layer.origin).is_some(),
     };

@@ -4,6 +4,7 @@
 use super::activation::axis_list;
 use super::context::{Cx, Outcome, Stop, one};
 use super::pool::mean;
+use super::read::check_training;
 use super::spatial::{Format, channels_first, channels_last};
 use super::weights::{Weights, elements, rounded};
 use crate::error::Result;
@@ -20,6 +21,7 @@ fn scale_shift_tape() -> Tape {
 /// `BatchNormalization`: gamma, beta, moving mean, moving variance. One scale and one shift for each channel,
 /// computed in double precision.
 pub fn batch(cx: &mut Cx<'_>) -> Outcome {
+    check_training(cx.literal("training"))?;
     let r = cx.read();
     let axis = r.opt_ints("axis").unwrap_or_else(|| vec![-1]);
     let epsilon = r.number("epsilon", 1e-3);
@@ -127,13 +129,13 @@ pub fn layer(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// x less its mean over the axes.
-fn centred(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+pub fn centred(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
     let mean = mean(cx, x, axes)?;
     cx.b().map(Tape::binary(Binary::Sub), &[x, mean])
 }
 
 /// The mean of x² over the axes.
-fn mean_square(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+pub fn mean_square(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
     let squared = cx.apply(library::square::tape(), x)?;
     mean(cx, squared, axes)
 }
@@ -177,8 +179,8 @@ pub fn group(cx: &mut Cx<'_>) -> Outcome {
     let rank = cx.dims(x).len();
     let axis = cx.axis(axis, rank)?;
     let format = match axis {
-        axis if axis == rank - 1 => Format::Last,
-        1 => Format::First,
+        axis if axis == rank - 1 && rank >= 2 => Format::Last,
+        1 if rank >= 3 => Format::First,
         _ => return Err(cx.inconsistent(format!("axis {axis} is neither the first nor the last"))),
     };
     let x = channels_last(cx, x, format)?;

@@ -77,13 +77,6 @@ impl<'a> Read<'a> {
     pub fn tuple_or<const N: usize>(&self, key: &str, default: [usize; N]) -> [usize; N] {
         self.bounded(key, self.fields.tuple_or(key, default), MAX_WINDOW)
     }
-    /// The same, unless the key is absent or null.
-    pub fn opt_tuple<const N: usize>(&self, key: &str) -> Option<[usize; N]> {
-        match self.fields.value(key) {
-            None | Some(Json::Null) => None,
-            Some(_) => Some(self.tuple(key)),
-        }
-    }
     /// What comes before and after, for `N` axes.
     pub fn sides<const N: usize>(&self, key: &str) -> [[usize; 2]; N] {
         let found = self.fields.sides::<N>(key);

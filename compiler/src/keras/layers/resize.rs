@@ -4,7 +4,7 @@
 //! known weights. Positions are computed in f32 with half-pixel centres, as TensorFlow's kernels do.
 
 use super::context::{Cx, Outcome, Stop, one};
-use super::shape::{gather, repeat};
+use super::shape::{checked_extent, gather, repeat};
 use super::spatial::{channels_first, channels_last};
 use crate::error::Result;
 use crate::graph::NodeId;
@@ -115,7 +115,7 @@ fn resample(
         let index = move |i: usize| (((i as f32 + 0.5) * scale).floor() as usize).min(input - 1);
         return gather(cx, x, axis, &format!("nearest {axis} of {input}"), output, index);
     }
-    super::context::checked(&[&dims[..axis], &[output], &dims[axis + 1..]].concat())?;
+    checked_extent(output)?;
     let taps = interpolation.taps(input, output, scale);
     let count = taps.first().map_or(0, Vec::len);
     let mut inputs = Vec::new();
@@ -153,6 +153,11 @@ fn weighted_sum(count: usize) -> Tape {
 }
 
 impl Interpolation {
+    /// The method of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        let found = INTERPOLATIONS.iter().find(|(of, _)| *of == name);
+        found.map(|(_, interpolation)| *interpolation)
+    }
     /// For every result, the elements that it is made of and their weights; all have equally many.
     fn taps(self, input: usize, output: usize, scale: f32) -> Vec<Vec<(usize, f32)>> {
         (0..output)

@@ -86,6 +86,18 @@ pub fn repeat(cx: &mut Cx<'_>, x: NodeId, axis: usize, times: usize) -> Result<N
     gather(cx, x, axis, &format!("repeat {axis}"), count, |i| i / times)
 }
 
+/// Bounds an extent for which a list of indices is made.
+pub fn checked_extent(count: usize) -> Result<()> {
+    if count <= MAX_INDICES {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::TooLarge {
+        what: "the extent of a repeated or resized axis".to_owned(),
+        found: count as u64,
+        limit: MAX_INDICES as u64,
+    }))
+}
+
 /// Takes elements of an axis by indices that are known.
 pub fn gather(
     cx: &mut Cx<'_>,
@@ -96,19 +108,12 @@ pub fn gather(
     index: impl Fn(usize) -> usize,
 ) -> Result<NodeId, Stop> {
     let mut dims = cx.dims(x);
-    if count == dims[axis] && (0..count).all(|i| index(i) == i) {
+    if count == dims[axis] && count <= MAX_INDICES && (0..count).all(|i| index(i) == i) {
         return Ok(x);
     }
     dims[axis] = count;
     Shape::checked(dims)?;
-    if count > MAX_INDICES {
-        return Err(Error::new(ErrorKind::TooLarge {
-            what: "the extent of a repeated axis".to_owned(),
-            found: count as u64,
-            limit: MAX_INDICES as u64,
-        })
-        .into());
-    }
+    checked_extent(count)?;
     // A shared layer may see several extents.
     let role = format!("{role} to {count}");
     let indices = cx.constant(&role, || {
