@@ -4,7 +4,7 @@ use super::layers::{Net, same, valid};
 use super::snapshots::{Case, What};
 use super::tapes;
 use crate::error::Result;
-use crate::ops::{Conv, Pad, PoolKind, Scan, Slice, WindowAxis};
+use crate::ops::{Conv, Pad, PoolKind, Reduce, ReduceKind, Scan, Slice, WindowAxis};
 use crate::pointwise::{Binary, Tape, Unary};
 use crate::tensor::{Tensor, TensorType};
 use std::sync::Arc;
@@ -39,6 +39,7 @@ cases! {
     scale_before_reshape, What::Pass("fold_scale"), "Channels repeat along the units of the product before a reshape.";
     scale_after, What::Pass("fold_scale"), "A normalisation goes into the convolutions after it if they do not pad.";
     scale_after_flatten, What::Pass("fold_scale"), "A normalisation goes through pooling and flattening into a product.";
+    scale_after_mean, What::Pass("fold_scale"), "A normalisation goes through the mean of an image into a product.";
     scale_shared_weights, What::Pass("fold_scale"), "Weights that two layers share are scaled once for both.";
     scale_padded, What::Pass("fold_scale"), "A shift cannot pass padding: the normalisation stays, in its simplest form.";
     scale_shared, What::Pass("fold_scale"), "A producer that others use, or an activation in between, keeps a normalisation from it.";
@@ -248,6 +249,22 @@ fn scale_after_flatten(net: &mut Net) -> Result<()> {
     let x = net.name("pool").pool(x, PoolKind::Average, valid(2))?;
     let x = net.name("flatten").b.reshape(x, [1, 6])?;
     let x = net.name("dense").dense(x, 1)?;
+    net.output(x);
+    Ok(())
+}
+
+fn scale_after_mean(net: &mut Net) -> Result<()> {
+    let x = net.input([1, 2, 2, 2])?;
+    let x = net.name("relu").relu(x)?;
+    let x = net.name("norm").norm(x)?;
+    let op = Reduce {
+        kind: ReduceKind::Sum,
+        axes: vec![1, 2],
+        epilogue: Tape::binary_const(Binary::Mul, 0.25),
+    };
+    let x = net.name("mean").b.add(op, &[x])?;
+    let x = net.b.reshape(x, [1, 2])?;
+    let x = net.name("dense").dense(x, 2)?;
     net.output(x);
     Ok(())
 }
