@@ -15,6 +15,7 @@ mod identities;
 mod linear;
 mod log;
 mod merge_pads;
+mod merge_strides;
 mod operands;
 mod rewrite;
 mod sink;
@@ -71,6 +72,11 @@ pub const PIPELINE: &[Pass] = &[
         name: "merge_pads",
         about: "merge explicit padding into the windows of convolutions and pools",
         run: merge_pads::run,
+    },
+    Pass {
+        name: "merge_strides",
+        about: "merge pools of single elements into the strides of convolutions",
+        run: merge_strides::run,
     },
     Pass {
         name: "fold_scale",
