@@ -20,9 +20,6 @@ mod operands;
 mod rewrite;
 mod sink;
 
-#[cfg(test)]
-mod tests;
-
 pub use log::{Done, Log, Missed, Reason};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -176,3 +173,6 @@ fn apply(pass: &Pass, graph: &mut Graph, log: &mut Log) -> Result<usize> {
     }
     Ok(changes)
 }
+
+#[cfg(test)]
+mod tests;
