@@ -71,16 +71,25 @@ fn check(case: &Case, depth: Depth) -> Result<(), String> {
 
 /// Whether `goldens/refused.txt` lists a case: something real that is not supported.
 fn is_refused(case: &Case) -> bool {
-    include_str!("goldens/refused.txt").lines().any(|line| line == case.id)
+    include_str!("goldens/refused.txt")
+        .lines()
+        .any(|line| line == case.id)
 }
 
 /// A case that must be refused has to name every culprit: its layer, and what about it is not supported.
 fn refusal(errors: &Errors, expected: bool) -> Result<(), String> {
     let by_name = |error: &Error| {
-        let kind = matches!(error.kind, ErrorKind::UnsupportedLayer { .. } | ErrorKind::UnsupportedValue { .. });
+        let kind = matches!(
+            error.kind,
+            ErrorKind::UnsupportedLayer { .. } | ErrorKind::UnsupportedValue { .. }
+        );
         kind && error.place.layer.is_some() && error.help.is_some()
     };
-    if expected && errors.as_slice().iter().all(by_name) { Ok(()) } else { Err(format!("lowering: {errors}")) }
+    if expected && errors.as_slice().iter().all(by_name) {
+        Ok(())
+    } else {
+        Err(format!("lowering: {errors}"))
+    }
 }
 
 /// Runs every case of a folder, several at a time, and reports all failures.

@@ -405,7 +405,10 @@ impl Tile<'_> {
         let unroll = if self.k.run <= 4 {
             self.k.run
         } else {
-            [4, 3, 2].into_iter().find(|&u| self.k.run.is_multiple_of(u)).unwrap_or(2)
+            [4, 3, 2]
+                .into_iter()
+                .find(|&u| self.k.run.is_multiple_of(u))
+                .unwrap_or(2)
         };
         let (steps, rest) = (self.k.run / unroll, self.k.run % unroll);
         let row = match self.k.right {

@@ -160,7 +160,7 @@ pub fn log_softmax_over(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<No
 /// `keras.activations.glu`: the first half of the axis times the sigmoid of the second.
 pub fn glu(cx: &mut Cx<'_>, x: NodeId, axis: usize) -> Result<NodeId, Stop> {
     let extent = cx.dims(x)[axis];
-    if extent % 2 != 0 {
+    if !extent.is_multiple_of(2) {
         return Err(cx.inconsistent(format!("glu cannot halve an axis of {extent}")));
     }
     let value = cx.b().slice(x, axis, 0, extent / 2)?;

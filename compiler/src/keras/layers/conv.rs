@@ -45,7 +45,7 @@ pub fn conv<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     r.finish(cx)?;
     let image = Image::input(cx, N, args.format)?;
     let [_, height, width, channels] = image.dims;
-    if channels % groups != 0 || filters % groups != 0 {
+    if channels % groups != 0 || !filters.is_multiple_of(groups) {
         return Err(cx.inconsistent(format!(
             "{groups} groups do not divide {channels} channels and {filters} filters"
         )));

@@ -45,7 +45,7 @@ pub fn solve(cx: &Cx<'_>, target: &[i64], count: usize) -> Result<Vec<usize>, St
         .try_fold(1usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
         .filter(|&n| n > 0)
         .ok_or_else(refuse)?;
-    if open > 1 || count % known != 0 || (open == 0 && count != known) {
+    if open > 1 || !count.is_multiple_of(known) || (open == 0 && count != known) {
         return Err(refuse());
     }
     let extent = |d: &i64| usize::try_from(*d).unwrap_or(count / known);

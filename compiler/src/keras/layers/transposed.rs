@@ -81,7 +81,8 @@ impl Axis {
     /// The tap of the kernel that stands at `at` in the window of a phase, if there is one.
     fn tap(&self, at: usize, phase: usize) -> Option<usize> {
         let distance = (self.taps - 1 - at) * self.stride + phase;
-        (distance % self.dilation == 0)
+        distance
+            .is_multiple_of(self.dilation)
             .then_some(distance / self.dilation)
             .filter(|&tap| tap < self.size)
     }

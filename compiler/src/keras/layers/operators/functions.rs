@@ -334,7 +334,7 @@ pub fn split(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let numbers =
         numbers.ok_or_else(|| cx.inconsistent(format!("{found:?} does not split an axis of {extent}")))?;
     let starts: Vec<usize> = match (&numbers[..], listed, places.is_some()) {
-        (&[count], false, _) if count > 0 && count <= extent && extent % count == 0 => {
+        (&[count], false, _) if count > 0 && count <= extent && extent.is_multiple_of(count) => {
             (0..count).map(|i| i * (extent / count)).collect()
         }
         (places, true, true) => [&[0], places].concat(),
