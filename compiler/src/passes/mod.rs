@@ -15,12 +15,10 @@ mod identities;
 mod linear;
 mod log;
 mod merge_pads;
+mod merge_strides;
 mod operands;
 mod rewrite;
 mod sink;
-
-#[cfg(test)]
-mod tests;
 
 pub use log::{Done, Log, Missed, Reason};
 
@@ -71,6 +69,11 @@ pub const PIPELINE: &[Pass] = &[
         name: "merge_pads",
         about: "merge explicit padding into the windows of convolutions and pools",
         run: merge_pads::run,
+    },
+    Pass {
+        name: "merge_strides",
+        about: "merge pools of single elements into the strides of convolutions",
+        run: merge_strides::run,
     },
     Pass {
         name: "fold_scale",
@@ -170,3 +173,6 @@ fn apply(pass: &Pass, graph: &mut Graph, log: &mut Log) -> Result<usize> {
     }
     Ok(changes)
 }
+
+#[cfg(test)]
+mod tests;

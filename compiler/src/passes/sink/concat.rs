@@ -6,8 +6,9 @@ use crate::ops::{Constant, Map, Op, Slice};
 use crate::passes::rewrite;
 use crate::tensor::Shape;
 
-/// Applies a map of a concatenation to the parts instead, if every part then takes it as an epilogue: one pass over
-/// memory less. Operands may vary along the axis only if they are constants. Whether that was so.
+/// Applies a map of a concatenation to the parts instead, if at least half of the elements come from operations that
+/// take it up then: one pass over memory less for these, and for the others the function is a copy that had to be
+/// made anyway. Operands may vary along the axis only if they are constants. Whether that was so.
 pub fn sink(graph: &mut Graph, id: NodeId) -> Result<bool> {
     let Op::Map(map) = graph.op(id) else {
         return Ok(false);
@@ -50,12 +51,21 @@ fn axis(graph: &Graph, id: NodeId, concat: NodeId) -> Option<usize> {
             || graph.constant(input).is_some()
             || own_axis(&graph.ty(input).shape, rank, op.axis).is_none()
     };
-    let takes = |part: NodeId| graph.op(part).epilogue().is_some() && graph.sole_user(part) == Some(concat);
     let possible = graph.sole_user(concat) == Some(id)
         && graph.ty(concat).shape == graph.ty(id).shape
-        && graph.inputs_of(id).iter().all(|&input| fits(input))
-        && graph.inputs_of(concat).iter().all(|&part| takes(part));
-    possible.then_some(op.axis)
+        && graph.inputs_of(id).iter().all(|&input| fits(input));
+    let takes = |part: NodeId| {
+        let can = graph.op(part).epilogue().is_some() || matches!(graph.op(part), Op::Map(_));
+        can && graph.sole_user(part) == Some(concat)
+    };
+    let extent = |part: NodeId| graph.ty(part).shape[op.axis];
+    let taken: usize = graph
+        .inputs_of(concat)
+        .iter()
+        .filter(|&&part| takes(part))
+        .map(|&part| extent(part))
+        .sum();
+    (possible && 2 * taken >= extent(concat)).then_some(op.axis)
 }
 
 /// The axis of an operand that runs along `axis` of a result of `rank` axes, if it varies along it.

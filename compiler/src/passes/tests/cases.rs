@@ -34,6 +34,7 @@ cases! {
     sink_pad, What::Pass("sink_moves"), "The function of the padding's value becomes the padding's value.";
     sink_pad_moves, What::Pass("sink_moves"), "Padding sinks below slices and reshapes.";
     merge_pads, What::Pass("merge_pads"), "Zeros go into windows, but not where a pool tells its own padding apart.";
+    merge_strides, What::Pass("merge_strides"), "A convolution of one tap skips what the pool before it skipped.";
     scale_before, What::Pass("fold_scale"), "A normalisation goes into the weights and bias of the convolution before it.";
     scale_before_concat, What::Pass("fold_scale"), "A normalisation of a concatenation is split between its parts.";
     scale_before_reshape, What::Pass("fold_scale"), "Channels repeat along the units of the product before a reshape.";
@@ -197,6 +198,21 @@ fn merge_pads(net: &mut Net) -> Result<()> {
     for y in [a, b, c, d, e] {
         net.output(y);
     }
+    Ok(())
+}
+
+fn merge_strides(net: &mut Net) -> Result<()> {
+    let x = net.input([1, 5, 5, 2])?;
+    let every_second = WindowAxis {
+        stride: 2,
+        ..WindowAxis::new(1)
+    };
+    let y = net.name("pool").pool(x, PoolKind::Average, [every_second; 2])?;
+    let a = net.name("conv").conv(y, 2, valid(1))?;
+    net.output(a);
+    let y = net.name("other").pool(x, PoolKind::Max, [every_second; 2])?;
+    let a = net.name("wide").conv(y, 2, valid(2))?;
+    net.output(a);
     Ok(())
 }
 

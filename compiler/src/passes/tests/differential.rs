@@ -6,8 +6,13 @@ use crate::ops::Op;
 use crate::passes::{Log, Options, PIPELINE, apply, run};
 use crate::tensor::Tensor;
 
-const GRAPHS: u64 = 1000;
-const SINGLE: u64 = 150;
+/// How many graphs a test makes of so many: `RANDOM_GRAPHS=100` makes a hundred times as many.
+fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let times = std::env::var("RANDOM_GRAPHS")
+        .ok()
+        .and_then(|times| times.parse().ok());
+    0..usual * times.unwrap_or(1)
+}
 
 /// The largest difference, where 1 is what is allowed: 1e-4 of the value, or of the largest value around it for
 /// what cancellation leaves.
@@ -53,7 +58,8 @@ fn products(graph: &Graph) -> u64 {
 #[test]
 fn the_pipeline_keeps_results() {
     let mut compared = 0;
-    for seed in 0..GRAPHS {
+    let seeds = seeds(400);
+    for seed in seeds.clone() {
         let (before, inputs) = random::graph(seed);
         before.verify().expect("random graphs are valid");
         let expected = before.eval(&inputs).expect("random graphs can be evaluated");
@@ -88,14 +94,14 @@ fn the_pipeline_keeps_results() {
         );
     }
     assert!(
-        compared > GRAPHS * 9 / 10,
+        compared > seeds.end * 9 / 10,
         "only {compared} graphs have finite results"
     );
 }
 
 #[test]
 fn every_pass_alone_keeps_results_and_is_idempotent() {
-    for seed in 0..SINGLE {
+    for seed in seeds(80) {
         let (before, inputs) = random::graph(seed);
         let expected = before.eval(&inputs).expect("random graphs can be evaluated");
         for pass in PIPELINE {

@@ -263,6 +263,19 @@ impl Maker<'_> {
     }
 
     fn pool(&mut self, x: NodeId) -> Result<NodeId> {
+        if self.random.chance(20) {
+            let op = Pool {
+                kind: PoolKind::Max,
+                window: [WindowAxis {
+                    stride: 2,
+                    ..WindowAxis::new(1)
+                }; 2],
+                padding: PoolPadding::Exclude,
+                epilogue: Tape::identity(),
+            };
+            let y = self.b.add(op, &[x])?;
+            return self.pointwise_conv(y);
+        }
         let [_, h, w, _] = self.dims(x);
         let window = [self.axis(h), self.axis(w)].map(|axis| WindowAxis { dilation: 1, ..axis });
         let kind = self.random.pick(&[PoolKind::Max, PoolKind::Average]);
