@@ -2,7 +2,7 @@
 
 use crate::backends::wasm::{self, Features};
 use crate::bundle::{self, Contents, Manifest, Target};
-use crate::error::Errors;
+use crate::error::{ErrorKind, Errors};
 use crate::graph::Graph;
 use crate::keras::{self, InputShapes, KerasDType};
 use crate::passes;
@@ -140,7 +140,10 @@ pub fn prepare(
         stop_after,
         ..Default::default()
     };
-    let passes = passes::run(&mut graph, options).map_err(|error| error.in_file(&file))?;
+    let passes = passes::run(&mut graph, options).map_err(|error| match error.kind {
+        ErrorKind::Usage(_) => error.in_field("--stop-after"),
+        _ => error.in_file(&file),
+    })?;
     Ok(Prepared {
         model: name,
         graph,

@@ -91,7 +91,6 @@ CONVOLUTIONS = [
         {"filters": 4, "kernel_size": 3, "padding": "same", "strides": 2, "activation": "relu", **CHANNELS_FIRST},
         {"filters": 3, "kernel_size": 2, "dilation_rate": 2, "use_bias": False, **CHANNELS_FIRST},
         {"filters": 3, "kernel_size": 3, "groups": 3, **CHANNELS_FIRST},
-        {"filters": 4, "kernel_size": 3, "activation": "softmax", **CHANNELS_FIRST},
     ]),
     ("DepthwiseConv2D", (7, 6, 3), [
         {"kernel_size": 3},

@@ -73,7 +73,9 @@ pub fn cases(path: &Path) -> Vec<Case> {
     let text = if name.to_string().ends_with(".gz") {
         let mut text = String::new();
         let mut decoder = flate2::read::GzDecoder::new(bytes.as_slice());
-        decoder.read_to_string(&mut text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        decoder
+            .read_to_string(&mut text)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         text
     } else {
         String::from_utf8(bytes).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -91,7 +93,9 @@ pub fn cases(path: &Path) -> Vec<Case> {
 pub fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(folder);
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder is readable").path()).collect();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("the folder is readable").path())
+        .collect();
     files.sort();
     assert!(!files.is_empty(), "{} is empty", folder.display());
     files
@@ -100,7 +104,9 @@ pub fn files(folder: &str) -> Vec<PathBuf> {
 impl Generated {
     /// The floats of the tensor that `seed` names.
     fn floats(&self, seed: &str) -> Vec<f32> {
-        let seed = seed.bytes().fold(0x811C_9DC5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        let seed = seed.bytes().fold(0x811C_9DC5_u32, |h, b| {
+            (h ^ u32::from(b)).wrapping_mul(0x0100_0193)
+        });
         let span = self.hi - self.lo;
         (0..self.shape.iter().product::<usize>() as u32)
             .map(|i| {
@@ -118,8 +124,14 @@ impl Generated {
         let floats = self.floats(seed);
         let whole = self.dtype.contains("int") || self.dtype == "bool";
         let tensor = match (whole, integers) {
-            (true, true) => Tensor::i32(self.shape.clone(), floats.iter().map(|v| v.floor() as i32).collect::<Vec<_>>()),
-            (true, false) => Tensor::f32(self.shape.clone(), floats.iter().map(|v| v.floor()).collect::<Vec<_>>()),
+            (true, true) => Tensor::i32(
+                self.shape.clone(),
+                floats.iter().map(|v| v.floor() as i32).collect::<Vec<_>>(),
+            ),
+            (true, false) => Tensor::f32(
+                self.shape.clone(),
+                floats.iter().map(|v| v.floor()).collect::<Vec<_>>(),
+            ),
             (false, _) => Tensor::f32(self.shape.clone(), floats),
         };
         tensor.expect("as many as the shape says")
@@ -132,7 +144,8 @@ impl Case {
     /// # Errors
     /// What reading the architecture gives.
     pub fn model(&self) -> Result<KerasModel, Errors> {
-        let layers: HashMap<&str, &LayerWeights> = self.weights.iter().map(|l| (l.layer.as_str(), l)).collect();
+        let layers: HashMap<&str, &LayerWeights> =
+            self.weights.iter().map(|l| (l.layer.as_str(), l)).collect();
         keras::from_architecture(self.config.clone(), &mut |path| {
             let specs = layers.get(path).map_or(&[][..], |layer| &layer.weights);
             let weight = |(i, spec): (usize, &Generated)| Weight {
@@ -146,8 +159,9 @@ impl Case {
     /// The shapes of the inputs as on the command line.
     pub fn shapes(&self) -> keras::InputShapes {
         let mut shapes = keras::InputShapes::default();
+        let several = self.input_shapes.len() > 1;
         for (name, dims) in &self.input_shapes {
-            shapes.add(Some(name.clone()), dims.clone());
+            shapes.add(several.then(|| name.clone()), dims.clone());
         }
         shapes
     }
@@ -160,11 +174,29 @@ impl Case {
         wanted
             .iter()
             .map(|(name, ty)| {
-                let spec = self.inputs.iter().find(|input| input.name == *name);
+                // The only input needs no name: Keras calls it by its layer, its golden by its tensor.
+                let only = self.inputs.first().filter(|_| self.inputs.len() == 1);
+                let spec = self.inputs.iter().find(|input| input.name == *name).or(only);
                 let spec = spec.unwrap_or_else(|| panic!("{} has no input {name:?}", self.id));
-                spec.tensor(&format!("input/{name}"), ty.dtype == keras_compile::tensor::DType::I32)
+                spec.tensor(
+                    &format!("input/{}", spec.name),
+                    ty.dtype == keras_compile::tensor::DType::I32,
+                )
             })
             .collect()
+    }
+
+    /// What Keras predicted, by output name.
+    pub fn expected(&self) -> Vec<(String, Vec<f32>)> {
+        self.outputs
+            .iter()
+            .map(|output| (output.name.clone(), decode(&output.data)))
+            .collect()
+    }
+
+    /// The relative and the absolute tolerance.
+    pub fn tolerance(&self) -> (f32, f32) {
+        (self.rtol, self.atol)
     }
 
     /// Compares named outputs with Keras': per element
@@ -176,7 +208,10 @@ impl Case {
         let names = |names: Vec<&String>| format!("{names:?}");
         if found.len() != self.outputs.len() {
             let found = names(found.iter().map(|f| &f.0).collect());
-            return Err(format!("outputs {found} instead of {}", names(self.outputs.iter().map(|o| &o.name).collect())));
+            return Err(format!(
+                "outputs {found} instead of {}",
+                names(self.outputs.iter().map(|o| &o.name).collect())
+            ));
         }
         for (expected, (name, tensor)) in self.outputs.iter().zip(found) {
             if expected.name != *name || expected.shape != tensor.shape().dims() {
@@ -188,13 +223,17 @@ impl Case {
                 ));
             }
             let expected = decode(&expected.data);
-            self.compare_values(&expected, &tensor.to_f32()).map_err(|error| format!("output {name:?}: {error}"))?;
+            self.compare_values(&expected, &tensor.to_f32())
+                .map_err(|error| format!("output {name:?}: {error}"))?;
         }
         Ok(())
     }
 
     fn compare_values(&self, expected: &[f32], found: &[f32]) -> Result<(), String> {
-        let scale = expected.iter().filter(|v| v.is_finite()).fold(0.01f32, |m, v| m.max(v.abs()));
+        let scale = expected
+            .iter()
+            .filter(|v| v.is_finite())
+            .fold(0.01f32, |m, v| m.max(v.abs()));
         for (i, (&e, &f)) in expected.iter().zip(found).enumerate() {
             let same = e == f || (e.is_nan() && f.is_nan());
             if !same && !((e - f).abs() <= self.atol * scale + self.rtol * e.abs()) {
@@ -223,7 +262,10 @@ fn decode(text: &str) -> Vec<f32> {
             bytes.push((bits >> held) as u8);
         }
     }
-    bytes.chunks_exact(4).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
+    bytes
+        .chunks_exact(4)
+        .map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -232,7 +274,13 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_script() {
-        let spec = Generated { name: String::new(), shape: vec![5], dtype: "float32".into(), lo: -0.75, hi: 0.3 };
+        let spec = Generated {
+            name: String::new(),
+            shape: vec![5],
+            dtype: "float32".into(),
+            lo: -0.75,
+            hi: 0.3,
+        };
         let bits: Vec<u32> = spec.floats("outer/inner/3").iter().map(|v| v.to_bits()).collect();
         assert_eq!(bits, EXPECTED_BITS);
     }

@@ -1,4 +1,4 @@
 //! What the tests share.
+pub mod goldens;
 pub mod random;
 pub mod wasm;
-pub mod goldens;

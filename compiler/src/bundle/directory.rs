@@ -29,7 +29,12 @@ impl Target {
         let shown = out.display().to_string();
         let refused = |error: io::Error| io_error(&shown, "used as the output directory", &error);
         let path = match fs::symlink_metadata(out) {
-            Ok(_) => fs::canonicalize(out).map_err(refused)?,
+            Ok(found) => fs::canonicalize(out).map_err(|error| match found.is_symlink() {
+                true => {
+                    refused(error).help("it is a link that leads nowhere; remove it, or choose another --out")
+                }
+                false => refused(error),
+            })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 std::path::absolute(out).map_err(refused)?
             }
@@ -126,17 +131,19 @@ impl Target {
         Ok(staging)
     }
 
-    /// Tries hidden names beside the target until `take` finds one that does not exist.
+    /// Tries hidden names beside the target until `take` finds one that is free.
     fn free_name(&self, kind: &str, take: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty};
         let process = std::process::id();
         let mut number = 0;
         loop {
             let path = self
                 .path
-                .with_file_name(format!(".{name}.{kind}-{process}-{number}"));
+                .with_file_name(format!(".keras-compile-{kind}-{process}-{number}"));
             match take(&path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 100 => number += 1,
+                Err(error) if [AlreadyExists, DirectoryNotEmpty].contains(&error.kind()) && number < 100 => {
+                    number += 1
+                }
                 result => return result.map(|()| path),
             }
         }
@@ -149,11 +156,8 @@ impl Target {
         self.check()?;
         let old = match fs::remove_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                let old = self
-                    .free_name("old", |path| fs::create_dir(path))
-                    .map_err(failed)?;
-                fs::rename(&self.path, &old).map_err(failed)?;
-                Some(old)
+                let old = self.free_name("old", |path| fs::rename(&self.path, path));
+                Some(old.map_err(failed)?)
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => None,

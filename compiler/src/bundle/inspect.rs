@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 /// Most bytes of a manifest that are read: a thousand times what a large model needs.
@@ -29,7 +29,11 @@ pub struct Inspection {
 pub fn inspect(directory: &Path) -> Result<Inspection> {
     let path = directory.join(MANIFEST);
     let shown = path.display().to_string();
-    let text = read_limited(&path).map_err(|error| io_error(&shown, "read", &error))?;
+    let text = read_limited(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::malformed("the directory is no bundle: it has no manifest.json")
+            .in_file(directory.display().to_string()),
+        _ => io_error(&shown, "read", &error),
+    })?;
     let wrong = |what: String| Error::malformed(what).in_file(&shown);
     let stamp = stamp(&text).ok_or_else(|| wrong("is not the manifest of a bundle".to_owned()))?;
     if stamp.format != FORMAT {

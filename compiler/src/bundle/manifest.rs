@@ -117,6 +117,13 @@ impl Manifest {
             .map_err(|error| Error::internal(format!("the manifest cannot be written ({error})")))
     }
 
+    /// Number of files of the bundle and the sum of their bytes, the manifest included.
+    pub fn total(&self) -> (usize, u64) {
+        let own = self.to_json().map_or(0, |text| text.len() as u64);
+        let others: u64 = self.files.values().map(|file| file.bytes).sum();
+        (self.files.len() + 1, others + own)
+    }
+
     /// The files that are fetched to run the model: the manifest, code and weights.
     pub(super) fn fetched(&self) -> impl Iterator<Item = &str> {
         let wasm = self.backends.wasm.iter();

@@ -1,8 +1,8 @@
 //! The directory that a page, a worker or Node loads: modules, weights in shards, the runtime's files and a manifest.
 //!
-//! [`Target`] checks where it goes before the long work begins; [`write`] fills a directory beside it and moves it
+//! [`Target`] checks where it goes before the long work begins; [`write()`] fills a directory beside it and moves it
 //! there in one step, so that nobody ever sees half a bundle. The same model gives the same bytes: nothing here
-//! knows the time, a path or the order of a hash map. [`inspect`] reads a bundle back and checks every hash.
+//! knows the time, a path or the order of a hash map. [`inspect()`] reads a bundle back and checks every hash.
 
 mod directory;
 mod inspect;
@@ -10,6 +10,9 @@ mod manifest;
 mod runtime;
 mod shards;
 mod types;
+
+#[cfg(test)]
+mod tests;
 
 pub use directory::Target;
 pub use inspect::{Inspection, inspect};

@@ -13,18 +13,19 @@ macro_rules! runtime {
 }
 
 /// Those that every bundle needs and the wasm backend.
-const FILES: [(&str, &str); 7] = runtime!(
+const FILES: [(&str, &str); 8] = runtime!(
     "bundle.js",
     "index.d.ts",
     "index.js",
     "model.js",
     "package.json",
+    "source.js",
     "tensor.js",
     "wasm.js",
 );
 
 /// Where `index.js` lists the files that it fetches.
-const TABLE: &str = "  // keras-compile: a line per file\n";
+const TABLE: &str = "// keras-compile: files\n";
 
 /// Adds all files, those with places for this model filled in.
 pub(super) fn add(manifest: &Manifest, staging: &mut Staging) -> Result<()> {
@@ -44,12 +45,26 @@ fn list_files(text: &str, manifest: &Manifest) -> Result<String> {
     let (before, after) = text
         .split_once(TABLE)
         .ok_or_else(|| Error::internal("index.js has no place for its files"))?;
-    let lines = manifest
+    let indent = &before[before.trim_end_matches(' ').len()..];
+    let lines: Vec<_> = manifest
         .fetched()
-        .map(|name| format!("  '{name}': new URL('./{name}', import.meta.url),\n"));
-    Ok([before.to_owned()]
-        .into_iter()
-        .chain(lines)
-        .chain([after.to_owned()])
-        .collect())
+        .map(|name| format!("'{name}': new URL('./{name}', import.meta.url),\n"))
+        .collect();
+    Ok(format!("{before}{}{after}", lines.join(indent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_runtime_ships() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime-web/src");
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(FILES.map(|(name, _)| name).to_vec(), names);
+    }
 }

@@ -1,7 +1,7 @@
 //! The default command.
 
 use super::progress::Reporter;
-use super::{print, printable};
+use super::{print, printable_lines};
 use crate::{CompileArgs, Emit};
 use keras_compile::backends::wasm::{self, Features};
 use keras_compile::error::{Error, ErrorKind, Errors};
@@ -26,14 +26,12 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
     } = outcome?;
     if !args.quiet {
         reporter.notes(&notes);
-        let total: u64 = manifest.files.values().map(|file| file.bytes).sum();
-        print(&format!(
-            "{}\n{}: {} in {} files\n",
-            printable(&report.display(args.verbose).to_string()),
-            printable(&out.display().to_string()),
-            bytes(total),
-            manifest.files.len() + 1
-        ));
+        let (files, total) = manifest.total();
+        let written = format!("{}: {} in {files} files", out.display(), bytes(total));
+        print(&printable_lines(&format!(
+            "{}\n{written}\n",
+            report.display(args.verbose)
+        )))?;
     }
     Ok(())
 }
@@ -63,6 +61,5 @@ pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
     if !args.quiet {
         reporter.notes(&prepared.notes);
     }
-    print(&text);
-    Ok(())
+    Ok(print(&text)?)
 }

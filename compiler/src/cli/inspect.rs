@@ -2,7 +2,7 @@
 
 mod summary;
 
-use super::{print, printable};
+use super::{print, printable, printable_lines};
 use crate::ModelArgs;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -59,12 +59,11 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
         grouped(sums[0]),
         grouped(sums[1]),
     ]);
-    let shards = manifest.weights.shards.len();
     table.row(vec![
-        format!("weights in {shards} files"),
+        format!("weights ({})", manifest.weights.shards.len()),
         grouped(manifest.weights.bytes as u64),
     ]);
-    print(&printable_lines(&(text + &table.to_string())));
+    print(&printable_lines(&(text + &table.to_string())))?;
     let mut collector = Collector::default();
     problems.into_iter().for_each(|problem| collector.push(problem));
     collector.finish(())
@@ -88,11 +87,6 @@ impl Write for Count {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Text of several lines whose pieces come from a file.
-fn printable_lines(text: &str) -> String {
-    text.lines().map(|line| printable(line) + "\n").collect()
 }
 
 /// The problem with a layer, if it has one.

@@ -11,7 +11,7 @@ pub use serve::serve;
 
 use crate::ModelArgs;
 use keras_compile::Source;
-use keras_compile::error::{ErrorKind, Errors, Result};
+use keras_compile::error::{Error, ErrorKind, Errors, Result};
 use keras_compile::keras::InputShapes;
 use std::io::Write;
 use std::process::ExitCode;
@@ -31,9 +31,14 @@ impl ModelArgs {
 }
 
 /// Writes to stdout. When nobody listens any more, as in `… | head`, that is no error.
-pub fn print(text: &str) {
+pub fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(ErrorKind::Io(
+            format!("the output cannot be written ({error})"),
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Prints all problems to stderr and says with which code to exit. `writes` tells that a bundle was to be written.
@@ -68,6 +73,11 @@ pub fn printable(text: &str) -> String {
         }
     };
     text.chars().map(one).collect()
+}
+
+/// The same for text of several lines, whose ends stay.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(|line| printable(line) + "\n").collect()
 }
 
 #[cfg(test)]

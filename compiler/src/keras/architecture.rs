@@ -18,8 +18,6 @@ pub(super) struct Reader {
     semantics: Semantics,
     /// All problems so far.
     pub(super) problems: Collector,
-    /// Objects that the file says are one and the same, by the path of the layer.
-    pub(super) shared: HashMap<String, u64>,
     /// How many layers ask for a type of float that is not used here.
     policies: BTreeMap<&'static str, usize>,
     layers: usize,
@@ -36,7 +34,6 @@ impl Reader {
         Self {
             semantics,
             problems: Collector::default(),
-            shared: HashMap::new(),
             policies: BTreeMap::new(),
             layers: 0,
         }
@@ -45,7 +42,7 @@ impl Reader {
     /// What a user should know about this model.
     pub(super) fn notes(&self) -> Vec<String> {
         let note = |(float, count): (&&str, &usize)| {
-            format!("{count} layers ask to compute in {float}: they compute in float32 here")
+            format!("layers that ask for {float} compute in float32 here: {count}")
         };
         self.policies.iter().map(note).collect()
     }
@@ -139,9 +136,6 @@ impl Reader {
         // Nested Sequential models of Keras 2.0 have no name in the file.
         let name = name.unwrap_or_else(|| format!("{}_{index}", class.to_lowercase()));
         let path = format!("{prefix}{name}");
-        if let Some(id) = map.get("shared_object_id").and_then(Value::as_u64) {
-            self.shared.insert(path.clone(), id);
-        }
         let nodes = match map.remove("inbound_nodes") {
             Some(Value::Array(nodes)) => nodes,
             None | Some(Value::Null) => Vec::new(),
@@ -374,7 +368,7 @@ impl Reader {
 }
 
 /// Whether the class is one of Keras' own models made of layers.
-fn is_network(class: &str, origin: &Origin) -> bool {
+pub(super) fn is_network(class: &str, origin: &Origin) -> bool {
     *origin == Origin::Keras && matches!(class, "Sequential" | "Functional" | "Model")
 }
 

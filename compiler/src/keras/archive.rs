@@ -12,13 +12,14 @@ use zip::{CompressionMethod, ZipArchive};
 const HDF5_MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 /// Most members of a `.keras` archive; Keras writes three, and a few more for vocabularies.
-const MAX_MEMBERS: usize = 10_000;
+const MAX_MEMBERS: usize = 2_000;
 
 /// Compressed weights may expand by [`MAX_EXPANSION`] above this many bytes.
 const EXPANSION_FLOOR: u64 = 256 << 20;
 const MAX_EXPANSION: u64 = 100;
 
 const SAVE_AGAIN: &str = "load it in Python and save it with model.save('model.keras')";
+const FETCH_AGAIN: &str = "if the download was cut short or went wrong otherwise, fetch the file again";
 
 /// What a file holds.
 pub(super) enum Container {
@@ -37,14 +38,45 @@ pub(super) enum Container {
     Json(Value),
 }
 
-/// Opens a file.
-pub(super) fn open(path: &Path) -> Result<Container> {
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if metadata.is_dir() {
-        return Err(folder(path));
+/// A file to read: on disk or in memory.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// A file on disk.
+    Path(&'a Path),
+    /// Bytes with the name that errors give them.
+    Bytes(&'a str, &'a [u8]),
+}
+
+impl Input<'_> {
+    /// The name for messages.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Path(path) => path.display().to_string(),
+            Self::Bytes(name, _) => (*name).to_owned(),
+        }
     }
-    let mut file = File::open(path).map_err(io)?;
-    let length = metadata.len();
+
+    fn open(&self) -> Result<(Reader, u64)> {
+        match self {
+            Self::Path(path) => {
+                let metadata = std::fs::metadata(path).map_err(io)?;
+                if metadata.is_dir() {
+                    return Err(folder(path));
+                }
+                Ok((Box::new(File::open(path).map_err(io)?), metadata.len()))
+            }
+            Self::Bytes(_, bytes) => Ok((Box::new(Cursor::new(bytes.to_vec())), bytes.len() as u64)),
+        }
+    }
+}
+
+pub(super) trait ReadSeek: Read + Seek + Send {}
+impl<T: Read + Seek + Send> ReadSeek for T {}
+type Reader = Box<dyn ReadSeek>;
+
+/// Opens a file.
+pub(super) fn open(input: &Input) -> Result<Container> {
+    let (mut file, length) = input.open()?;
     let mut head = Vec::new();
     (&mut file).take(4096).read_to_end(&mut head).map_err(io)?;
     file.seek(SeekFrom::Start(0)).map_err(io)?;
@@ -57,8 +89,8 @@ pub(super) fn open(path: &Path) -> Result<Container> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return archive(file, length);
     }
-    if let Some(what) = foreign(&head, path) {
-        return Err(Error::malformed(format!("this is {what}, not a Keras model")).help(SAVE_AGAIN));
+    if let Some((what, help)) = foreign(&head, Path::new(&input.name())) {
+        return Err(Error::malformed(format!("this is {what}, not a Keras model")).help(help));
     }
     let text = head
         .strip_prefix(b"\xef\xbb\xbf")
@@ -67,10 +99,7 @@ pub(super) fn open(path: &Path) -> Result<Container> {
     if text.starts_with(b"{") || text.starts_with(b"[") {
         return architecture(file, length);
     }
-    Err(
-        Error::malformed("this is neither an HDF5 file nor a .keras archive nor JSON")
-            .help("if the download was cut short or went through a text conversion, fetch it again"),
-    )
+    Err(Error::malformed("this is neither an HDF5 file nor a .keras archive nor JSON").help(FETCH_AGAIN))
 }
 
 /// The signature stands at the start, or behind a user block whose size is a power of two.
@@ -82,25 +111,41 @@ fn is_hdf5(head: &[u8]) -> bool {
     [0, 512, 1024, 2048].into_iter().any(at)
 }
 
-/// Names the format of a file that is no Keras model.
-fn foreign(head: &[u8], path: &Path) -> Option<&'static str> {
-    if head.get(4..8) == Some(b"TFL3") {
-        return Some("a TensorFlow Lite model");
+/// Names the format of a file that is no Keras model, with the remedy.
+fn foreign(head: &[u8], path: &Path) -> Option<(&'static str, &'static str)> {
+    const UNPACK: &str = "unpack it first";
+    const MAGICS: &[(usize, &[u8], &str, &str)] = &[
+        (4, b"TFL3", "a TensorFlow Lite model", SAVE_AGAIN),
+        (0, b"\x1f\x8b", "a gzip file", UNPACK),
+        (0, b"BZh", "a bzip2 file", UNPACK),
+        (0, b"\xfd7zXZ", "an xz file", UNPACK),
+        (0, b"\x80\x02", "a Python pickle", SAVE_AGAIN),
+        (0, b"\x80\x03", "a Python pickle", SAVE_AGAIN),
+        (0, b"\x80\x04", "a Python pickle", SAVE_AGAIN),
+        (0, b"\x80\x05", "a Python pickle", SAVE_AGAIN),
+        (
+            0,
+            b"version https://git-lfs",
+            "a pointer of Git LFS",
+            "fetch the file itself with git lfs pull",
+        ),
+        (0, b"<!DOCTYPE", "a web page", FETCH_AGAIN),
+        (0, b"<!doctype", "a web page", FETCH_AGAIN),
+        (0, b"<html", "a web page", FETCH_AGAIN),
+    ];
+    let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
+    if let Some((.., what, help)) = MAGICS.iter().find(|(offset, magic, ..)| at(*offset, magic)) {
+        return Some((what, help));
     }
-    if head.starts_with(b"\x1f\x8b") || head.starts_with(b"BZh") || head.starts_with(b"\xfd7zXZ") {
-        return Some("a compressed file that must be unpacked first");
-    }
-    if head.starts_with(b"\x80\x02") || head.starts_with(b"\x80\x03") || head.starts_with(b"\x80\x04") {
-        return Some("a Python pickle");
-    }
-    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "tflite" => Some("a TensorFlow Lite model"),
-        "pb" => Some("a TensorFlow graph"),
-        "onnx" => Some("an ONNX model"),
-        "pt" | "pth" => Some("a PyTorch model"),
-        "safetensors" => Some("a safetensors file"),
-        _ => None,
-    }
+    let what = match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "tflite" => "a TensorFlow Lite model",
+        "pb" => "a TensorFlow graph",
+        "onnx" => "an ONNX model",
+        "pt" | "pth" => "a PyTorch model",
+        "safetensors" => "a safetensors file",
+        _ => return None,
+    };
+    Some((what, SAVE_AGAIN))
 }
 
 fn folder(path: &Path) -> Error {
@@ -117,7 +162,7 @@ fn folder(path: &Path) -> Error {
 }
 
 /// Reads a `.keras` archive. Nothing is ever unpacked to a disk.
-fn archive(file: File, length: u64) -> Result<Container> {
+fn archive(file: Reader, length: u64) -> Result<Container> {
     let mut zip = ZipArchive::new(file).map_err(bad_zip)?;
     check_names(&zip)?;
     let Some(config) = document(&mut zip, "config.json")? else {
@@ -140,7 +185,7 @@ fn archive(file: File, length: u64) -> Result<Container> {
 }
 
 /// A member that would be written elsewhere when unpacked marks an archive that means no good.
-fn check_names(zip: &ZipArchive<File>) -> Result<()> {
+fn check_names(zip: &ZipArchive<Reader>) -> Result<()> {
     if zip.len() > MAX_MEMBERS {
         return Err(Error::new(ErrorKind::TooLarge {
             what: "the number of members of the archive".to_owned(),
@@ -164,7 +209,7 @@ fn check_names(zip: &ZipArchive<File>) -> Result<()> {
 }
 
 /// Reads a JSON member; `None` if there is none.
-fn document(zip: &mut ZipArchive<File>, name: &str) -> Result<Option<Value>> {
+fn document(zip: &mut ZipArchive<Reader>, name: &str) -> Result<Option<Value>> {
     let Some(index) = zip.index_for_name(name) else {
         return Ok(None);
     };
@@ -180,7 +225,7 @@ fn document(zip: &mut ZipArchive<File>, name: &str) -> Result<Option<Value>> {
         .map(Some)
 }
 
-fn weights(mut zip: ZipArchive<File>, length: u64) -> Result<Option<Store>> {
+fn weights(mut zip: ZipArchive<Reader>, length: u64) -> Result<Option<Store>> {
     const NAME: &str = "model.weights.h5";
     let Some(index) = zip.index_for_name(NAME) else {
         for (other, what) in [
@@ -218,7 +263,7 @@ fn weights(mut zip: ZipArchive<File>, length: u64) -> Result<Option<Store>> {
     Store::open(Cursor::new(bytes), 0, length).map(Some)
 }
 
-fn architecture(mut file: File, length: u64) -> Result<Container> {
+fn architecture(mut file: Reader, length: u64) -> Result<Container> {
     json::check_size(length, "the architecture")?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io)?;

@@ -4,11 +4,12 @@
 //! file can hold, so that a few bytes cannot ask for gigabytes; links that lead out of the file and
 //! storage outside of it are not followed.
 
+use super::links::{self, ExternalLink};
 use super::numbers::{self, Encoding};
 use super::source::Section;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{Shape, Tensor};
-use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FormatError, Group};
+use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FormatError, Group, Source};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{Read, Seek};
@@ -34,11 +35,13 @@ pub(super) trait Tree {
     fn datasets(&self, group: &str) -> Result<Vec<String>>;
     /// The numbers of a dataset; `None` if there is none at that path.
     fn tensor(&self, path: &str) -> Result<Option<Tensor>>;
+    /// Links that lead out of the file. Asked only when something is missing: it takes a while.
+    fn external_links(&self) -> Vec<ExternalLink>;
 }
 
 /// An open file.
 pub(super) struct Store {
-    length: u64,
+    bytes: Box<dyn Source>,
     /// Declared bytes of all datasets read so far.
     read: Cell<u64>,
     groups: RefCell<HashMap<String, Option<Group>>>,
@@ -47,10 +50,11 @@ pub(super) struct Store {
 impl Store {
     /// Opens `length` bytes from `start` on.
     pub(super) fn open<R: Read + Seek + Send + 'static>(reader: R, start: u64, length: u64) -> Result<Self> {
-        let file = File::from_source(Section::new(reader, start, length)).map_err(damaged)?;
+        let bytes = Section::new(reader, start, length);
+        let file = File::from_source(bytes.clone()).map_err(damaged)?;
         let groups = HashMap::from([(String::new(), Some(file.root()))]);
         Ok(Self {
-            length,
+            bytes: Box::new(bytes),
             read: Cell::new(0),
             groups: RefCell::new(groups),
         })
@@ -74,12 +78,14 @@ impl Store {
     }
 
     /// Refuses a dataset whose declared size the file cannot justify.
-    fn check_size(&self, shape: &Shape, element: u64) -> Result<()> {
-        let bytes = (shape.count() as u64).saturating_mul(element);
+    fn check_size(&self, shape: &Shape, element: u64, chunk: Option<Vec<u64>>) -> Result<()> {
+        let times = |count: u64, extent: &u64| count.saturating_mul(*extent);
+        let chunk = chunk.map_or(0, |extents| extents.iter().fold(1, times));
+        let bytes = chunk.max(shape.count() as u64).saturating_mul(element);
         let total = self.read.get().saturating_add(bytes);
-        self.read.set(total);
-        let limit = MAX_BYTES.min(EXPANSION_FLOOR + self.length.saturating_mul(MAX_EXPANSION));
+        let limit = MAX_BYTES.min(EXPANSION_FLOOR + self.bytes.len().saturating_mul(MAX_EXPANSION));
         if total <= limit {
+            self.read.set(total);
             return Ok(());
         }
         Err(Error::new(ErrorKind::TooLarge {
@@ -98,11 +104,10 @@ impl Store {
         let shape = Shape::checked(dims)?;
         let datatype = dataset.datatype().map_err(damaged)?;
         let Some(encoding) = encoding(&datatype) else {
-            return Err(Error::new(ErrorKind::UnsupportedValue {
-                value: format!("element type {datatype}"),
-            }));
+            return Err(Error::malformed(format!("weights cannot be of type {datatype}")));
         };
-        self.check_size(&shape, encoding.width() as u64)?;
+        let chunk = dataset.chunk_shape().map_err(damaged)?;
+        self.check_size(&shape, encoding.width() as u64, chunk)?;
         let bytes = dataset.read_raw().map_err(damaged)?;
         if bytes.len() != shape.count() * encoding.width() {
             return Err(Error::malformed(format!(
@@ -170,6 +175,10 @@ impl Tree for Store {
             None => Ok(None),
         }
     }
+
+    fn external_links(&self) -> Vec<ExternalLink> {
+        links::external(&self.bytes)
+    }
 }
 
 /// The strings of an attribute. `np.array([])` has element type float64: an empty list.
@@ -220,5 +229,19 @@ fn present<T>(result: Result<T, hdf5_pure::Error>) -> Result<Option<T>> {
 }
 
 fn damaged(error: hdf5_pure::Error) -> Error {
-    Error::malformed(format!("HDF5: {error}"))
+    let error = match error {
+        hdf5_pure::Error::Format(error) => error,
+        error => return Error::malformed(format!("HDF5: {error}")),
+    };
+    let stored_oddly = matches!(
+        error,
+        FormatError::UnsupportedFilter(_)
+            | FormatError::UnsupportedVirtualLayout
+            | FormatError::UnsupportedExternalStorage
+    );
+    let found = Error::malformed(format!("HDF5: {error}"));
+    match stored_oddly {
+        true => found.help("save the model again with Keras, which stores weights plainly"),
+        false => found,
+    }
 }

@@ -3,7 +3,7 @@
 //! [`read`] goes from files to a [`KerasModel`]: `archive` recognises the container by its bytes,
 //! `architecture` and `topology` read the layers and how they are connected, `weights` finds the
 //! weights of each layer. What comes out is free of dialect; [`Config`] is where a layer's arguments
-//! are read with types. Files are not trusted: sizes are checked before memory is taken, nesting is
+//! are read with types. [`lower`] then turns layers into operations. Files are not trusted: sizes are checked before memory is taken, nesting is
 //! bounded, nothing is executed or written, and all problems found are reported at once.
 
 mod architecture;
@@ -13,19 +13,29 @@ mod dtype;
 pub mod fields;
 mod hdf5;
 mod json;
+pub mod layers;
+#[cfg(all(test, feature = "libhdf5"))]
+mod libhdf5;
+mod links;
+mod lower;
 pub mod model;
 mod numbers;
 pub mod object;
+mod ports;
 mod source;
+pub mod summary;
+#[cfg(test)]
+mod tests;
 mod topology;
 mod version;
 mod weights;
 
+pub use archive::Input;
 pub use config::{Config, KerasDType};
 pub use fields::Fields;
+pub use lower::{InputShapes, Lowered, Port, lower};
 pub use model::{
-    Argument, Call, KerasModel, Layer, LayerId, Network, Origin, Port, Semantics, Step, TensorRef, Version,
-    Weight,
+    Argument, Call, KerasModel, Layer, LayerId, Network, Origin, Semantics, Step, TensorRef, Version, Weight,
 };
 pub use object::Object;
 
@@ -41,49 +51,53 @@ use weights::Layout;
 /// # Errors
 /// All problems found in the files.
 pub fn read(model: &Path, weights: Option<&Path>) -> Result<KerasModel, Errors> {
-    let in_file = |path: &Path| {
-        let name = path.display().to_string();
-        move |error: Error| error.in_file(name.as_str())
+    read_inputs(Input::Path(model), weights.map(Input::Path))
+}
+
+/// The same for files that need not be on a disk.
+///
+/// # Errors
+/// All problems found in the files.
+pub fn read_inputs(model: Input, weights: Option<Input>) -> Result<KerasModel, Errors> {
+    let in_file = |input: Input| {
+        let name = input.name();
+        move |error: Error| remedied(error).in_file(name.as_str())
     };
-    let source = Source::open(model).map_err(in_file(model))?;
-    let (store, weights_path) = match weights {
-        Some(path) => (Some(weights_of(path).map_err(in_file(path))?), path),
+    let mut problems = Collector::default();
+    let source = Source::open(&model).map_err(in_file(model))?;
+    let (store, weights) = match weights {
+        Some(input) => (problems.keep(weights_of(&input).map_err(in_file(input))), input),
         None => (source.weights, model),
     };
-    let Some((store, layout)) = store else {
+    if store.is_none() && problems.is_empty() {
         let error = Error::new(ErrorKind::Usage(
             "the file holds an architecture without weights".to_owned(),
         ));
-        return Err(error
-            .help("name the file with the weights with --weights")
-            .in_file(model.display().to_string())
-            .into());
-    };
+        problems.push(in_file(model)(
+            error.help("name the file with the weights with --weights"),
+        ));
+    }
     let mut reader = architecture::Reader::new(source.version.semantics);
     let root = reader.model(source.config);
     let notes = reader.notes();
-    let mut problems = Collector::default();
-    problems.keep_all(
-        std::mem::take(&mut reader.problems)
-            .finish(())
-            .map_err(|e| e.map(in_file(model))),
-    );
-    let Some(root) = root else {
-        return problems
-            .finish(())
-            .and_then(|()| Err(Error::internal("a model was lost").into()));
+    let found = std::mem::take(&mut reader.problems).finish(());
+    problems.keep_all(found.map_err(|errors| errors.map(in_file(model))));
+    let (Some(root), Some((store, layout))) = (root, store) else {
+        problems.finish(())?;
+        return Err(Error::internal("a model was lost without an error").into());
     };
     let name = root.name.clone();
-    let mut found = KerasModel {
-        version: source.version,
+    let version = source.version;
+    let mut model = KerasModel {
+        version,
         name,
         root,
         notes,
     };
     let mut missing = Collector::default();
-    weights::load(&mut found, &store, layout, &reader.shared, &mut missing);
-    problems.keep_all(missing.finish(()).map_err(|e| e.map(in_file(weights_path))));
-    problems.finish(found)
+    weights::load(&mut model, &store, layout, &mut missing);
+    problems.keep_all(missing.finish(()).map_err(|errors| errors.map(in_file(weights))));
+    problems.finish(model)
 }
 
 /// Builds a model from an architecture as `model.to_json()` writes it, asking `weights` for those of
@@ -112,6 +126,20 @@ pub fn from_architecture(
     })
 }
 
+/// Adds what a user can do, where nothing more fitting was said.
+fn remedied(error: Error) -> Error {
+    let help = match &error.kind {
+        ErrorKind::Malformed(_) => "the file is damaged, or not what it seems; fetch or save it again",
+        ErrorKind::MissingWeight | ErrorKind::Inconsistent(_) => {
+            "save the model again, with all its weights in one file"
+        }
+        ErrorKind::BadGraph(_) => "the architecture was damaged or edited; save the model again",
+        ErrorKind::TooLarge { .. } => "no model for a browser is like this; look where the file comes from",
+        _ => return error,
+    };
+    error.help(help)
+}
+
 /// What one file gives: an architecture and, mostly, weights.
 struct Source {
     version: Version,
@@ -120,8 +148,8 @@ struct Source {
 }
 
 impl Source {
-    fn open(path: &Path) -> Result<Self> {
-        match archive::open(path)? {
+    fn open(input: &Input) -> Result<Self> {
+        match archive::open(input)? {
             Container::Json(config) => Ok(Self {
                 version: version::of_architecture(&config)?,
                 config,
@@ -133,9 +161,7 @@ impl Source {
                 weights,
             } => Ok(Self {
                 version: version::of_archive(metadata.as_ref(), &config)?,
-                weights: Some(weights_in(weights.ok_or_else(|| {
-                    Error::new(ErrorKind::MissingWeight).in_field("model.weights.h5")
-                })?)?),
+                weights: weights.map(weights_in).transpose()?,
                 config,
             }),
             Container::Hdf5(store) => Self::hdf5(store),
@@ -166,8 +192,8 @@ impl Source {
 }
 
 /// The weights of a file that may hold a model around them.
-fn weights_of(path: &Path) -> Result<(Store, Layout)> {
-    match archive::open(path)? {
+fn weights_of(input: &Input) -> Result<(Store, Layout)> {
+    match archive::open(input)? {
         Container::Hdf5(store)
         | Container::Keras {
             weights: Some(store), ..

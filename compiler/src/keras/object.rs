@@ -98,7 +98,7 @@ fn is_keras(module: &str) -> bool {
             .strip_prefix(*root)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    roots.iter().any(|root| under(&root))
+    roots.iter().any(under)
 }
 
 fn is_operations(module: &str) -> bool {

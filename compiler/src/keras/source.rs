@@ -7,7 +7,7 @@
 use hdf5_pure::{FormatError, Source};
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const PAGE: u64 = 16 << 10;
 const MAX_PAGES: usize = 512;
@@ -15,11 +15,11 @@ const MAX_PAGES: usize = 512;
 /// Requests up to this size go through the cache.
 const SMALL: usize = 4 << 10;
 
-/// A part of something that can be read and sought in.
+/// A part of something that can be read and sought in. Clones share one reader.
 pub(super) struct Section<R> {
     start: u64,
     length: u64,
-    state: Mutex<State<R>>,
+    state: Arc<Mutex<State<R>>>,
 }
 
 struct State<R> {
@@ -39,7 +39,7 @@ impl<R: Read + Seek> Section<R> {
         Self {
             start,
             length,
-            state: Mutex::new(state),
+            state: Arc::new(Mutex::new(state)),
         }
     }
 
@@ -80,6 +80,13 @@ impl<R: Read + Seek> Section<R> {
             done += count;
         }
         Ok(())
+    }
+}
+
+impl<R> Clone for Section<R> {
+    fn clone(&self) -> Self {
+        let state = Arc::clone(&self.state);
+        Self { state, ..*self }
     }
 }
 

@@ -190,8 +190,9 @@ mod three {
                 },
                 // Python code is never run.
                 Some("__lambda__") => {
-                    let value = "a lambda in a call".to_owned();
-                    return Err(Error::new(ErrorKind::UnsupportedValue { value }));
+                    let value = "__lambda__".to_owned();
+                    let error = Error::new(ErrorKind::UnsupportedValue { value });
+                    return Err(error.help("Python code in a file is never run; use layers instead"));
                 }
                 Some(_) if mentions_tensor(value) => {
                     let value = shown(value);
@@ -284,12 +285,13 @@ pub(super) fn resolve(
                 tensor.call = call;
                 Ok(())
             }
-            None => Err(bad(format!(
-                "node {} of layer {:?} is used, but that layer is called {} times",
-                tensor.call,
-                names.get(at).map_or("", String::as_str),
-                count.unwrap_or_default(),
-            ))),
+            None => {
+                let name = names.get(at).map_or("", String::as_str);
+                Err(bad(format!(
+                    "node {} of layer {name:?} is used, but there is no such node",
+                    tensor.call
+                )))
+            }
         }
     };
     for layer in layers.iter_mut() {

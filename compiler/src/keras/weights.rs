@@ -6,11 +6,14 @@
 
 mod checkpoint;
 mod legacy;
+#[cfg(test)]
+mod tests;
 
 use super::hdf5::Tree;
+use super::links::ExternalLink;
 use super::model::{KerasModel, Layer, Network, Weight};
 use crate::error::{Collector, Error, Result};
-use std::collections::HashMap;
+use serde_json::Value;
 
 /// Where weights stand in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,20 +40,41 @@ impl Layout {
     }
 }
 
-/// Gives every layer its weights. `shared` tells which layers are one object, by path.
-pub(super) fn load(
-    model: &mut KerasModel,
-    tree: &dyn Tree,
-    layout: Layout,
-    shared: &HashMap<String, u64>,
-    problems: &mut Collector,
-) {
+/// Gives every layer its weights.
+pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, problems: &mut Collector) {
     match layout {
         Layout::Legacy(group) => legacy::load(&mut model.root, tree, group, problems),
         Layout::Checkpoint => {
-            let mut reader = checkpoint::Reader::new(tree, shared, model.version.semantics);
+            let reader = checkpoint::Reader::new(tree, model.version.semantics);
             reader.network(&mut model.root, Some(""), problems);
         }
+    }
+    if !problems.is_empty() || bare(&model.root) {
+        name_links(tree, problems);
+    }
+}
+
+/// Whether a layer that was made with initializers came out without weights. Only a hint: some layers
+/// can be made without weights although they name initializers.
+fn bare(network: &Network) -> bool {
+    network.layers.iter().any(|layer| match &layer.network {
+        Some(inner) => bare(inner),
+        None => {
+            layer.weights.is_empty()
+                && layer
+                    .config
+                    .values()
+                    .keys()
+                    .any(|key| key.ends_with("_initializer"))
+        }
+    })
+}
+
+/// Says which weights would have to come from other files.
+fn name_links(tree: &dyn Tree, problems: &mut Collector) {
+    for ExternalLink { name, file } in tree.external_links() {
+        let error = Error::malformed(format!("{name:?} is a link into another file, {file:?}"));
+        problems.push(error.help("links out of a file are not followed; save the model into one file"));
     }
 }
 
@@ -62,6 +86,36 @@ pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<We
             None => layer.weights = source(&layer.path),
         }
     }
+}
+
+/// How many of the last weights of a layer are not trained.
+pub(super) fn fixed(layer: &Layer, all: usize) -> usize {
+    let has = |key: &str| layer.config.values().get(key) != Some(&Value::Bool(false));
+    match layer.class.as_str() {
+        "BatchNormalization" => all.saturating_sub(["scale", "center"].iter().filter(|key| has(key)).count()),
+        "Normalization" => all,
+        _ => 0,
+    }
+}
+
+/// The weights of a model in the order `trainable_weights + non_trainable_weights`.
+fn in_keras_order(network: Network) -> Vec<Weight> {
+    fn split(network: Network, above: bool, trained: &mut Vec<Weight>, others: &mut Vec<Weight>) {
+        for mut layer in network.layers {
+            let active = above && layer.config.values().get("trainable") != Some(&Value::Bool(false));
+            let fixed = fixed(&layer, layer.weights.len());
+            let first = if active { layer.weights.len() - fixed } else { 0 };
+            others.extend(layer.weights.split_off(first));
+            trained.append(&mut layer.weights);
+            if let Some(inner) = layer.network {
+                split(inner, active, trained, others);
+            }
+        }
+    }
+    let (mut trained, mut others) = (Vec::new(), Vec::new());
+    split(network, true, &mut trained, &mut others);
+    trained.append(&mut others);
+    trained
 }
 
 /// An error at a layer.

@@ -53,12 +53,9 @@ impl Conv {
 impl Operation for Conv {
     const NAME: &'static str = "conv";
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
-        let (&[x, w], rest) = inputs
-            .split_first_chunk::<2>()
-            .map(|(a, b)| (a, b))
-            .ok_or_else(|| {
-                Error::inconsistent(format!("{} inputs where at least 2 are needed", inputs.len()))
-            })?;
+        let (&[x, w], rest) = inputs.split_first_chunk::<2>().ok_or_else(|| {
+            Error::inconsistent(format!("{} inputs where at least 2 are needed", inputs.len()))
+        })?;
         let (&[n, h, width, ci], &[kh, kw, cg, co]) = (x.shape.dims(), w.shape.dims()) else {
             return Err(Error::inconsistent(format!(
                 "convolution of {x} with {w}: both must be of rank 4"

@@ -10,7 +10,8 @@ use crate::tensor::Tensor;
 const SMALL: usize = 4096;
 /// A larger one may have so many times the bytes of what it is computed from.
 const GROWTH: usize = 2;
-/// The reference evaluation is slow: beyond so many elements only reshapes, which copy nothing, are folded.
+/// The reference evaluation is slow: beyond so many elements or operations only reshapes, which copy nothing, are
+/// folded.
 const EVALUATED: usize = 1 << 20;
 
 /// Replaces nodes whose inputs are all constants by their value.
@@ -25,9 +26,12 @@ pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
         };
         let bytes = 4 * graph.ty(id).shape.count();
         let before: usize = inputs.iter().map(|t| 4 * t.shape().count()).sum();
-        let slow = bytes / 4 > EVALUATED && !matches!(graph.op(id), Op::Reshape(_));
-        if slow || (bytes > SMALL && bytes > GROWTH * before) {
+        if bytes > SMALL && bytes > GROWTH * before {
             log.missed(rewrite::name(graph, id), Reason::TooLarge { bytes });
+            continue;
+        }
+        if is_slow(graph, id) {
+            log.missed(rewrite::name(graph, id), Reason::TooSlow);
             continue;
         }
         let value = graph.op(id).eval(&inputs)?.remove(0);
@@ -35,6 +39,17 @@ pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
         folded += 1;
     }
     Ok(folded)
+}
+
+/// Whether to leave a node to run time.
+fn is_slow(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let inputs: Vec<_> = node.inputs.iter().map(|&input| graph.ty(input)).collect();
+    let steps = node
+        .op
+        .flops(&inputs, &node.types)
+        .max(graph.ty(id).shape.count() as u64);
+    steps > EVALUATED as u64 && !matches!(node.op, Op::Reshape(_))
 }
 
 /// The inputs of a node if it has some, all constant, and one result.

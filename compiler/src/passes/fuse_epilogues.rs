@@ -1,15 +1,17 @@
 //! Scalar functions applied to results before they are written.
 
 use super::operands::{MAX_EPILOGUE, compose, tidy, tidy_epilogue};
+use super::sink::operand::{Operand, before_reshape};
 use super::{Log, Reason, rewrite};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Map, Op};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Fuses a map into the operation that produces one of its inputs: activations, residual additions, what is left of
-/// normalisations. Other inputs of the map become operands of the epilogue.
+/// normalisations. Other inputs of the map become operands of the epilogue. A reshape may stand in between: it
+/// follows then, and the operands are reshaped instead.
 ///
 /// Bit for bit the same as far as the reference goes. The producer must have an epilogue, no other user and as many
 /// elements as the map. Where several inputs qualify, as in a residual addition of two convolutions, the one
@@ -30,31 +32,6 @@ pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
     })
 }
 
-/// Fuses a node, if it is a map, into the best producer that takes it. Whether one did.
-fn fuse_map(graph: &mut Graph, id: NodeId, depth: &HashMap<NodeId, usize>, log: &mut Log) -> Result<bool> {
-    let Op::Map(map) = graph.op(id) else {
-        return Ok(false);
-    };
-    let mut inputs: Vec<_> = graph.inputs_of(id).iter().copied().enumerate().collect();
-    // The sort is stable: among equals, the first input.
-    inputs.sort_by_key(|(_, input)| Reverse(depth.get(input).copied()));
-    for (at, producer) in inputs {
-        if graph.op(producer).epilogue().is_none() {
-            continue;
-        }
-        match fuse(graph, id, map, at, producer) {
-            Ok((op, nodes)) => {
-                log.done(rewrite::name(graph, id), rewrite::name(graph, producer));
-                graph.replace(producer, op, &nodes)?;
-                rewrite::substitute(graph, id, producer)?;
-                return Ok(true);
-            }
-            Err(reason) => log.missed(rewrite::name(graph, id), reason),
-        }
-    }
-    Ok(false)
-}
-
 /// Length of the longest way from an input to each node.
 fn depths(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, usize> {
     let mut depths = HashMap::new();
@@ -70,46 +47,138 @@ fn depths(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, usize> {
     depths
 }
 
-/// The producer with the map in its epilogue, and its inputs.
-fn fuse(
-    graph: &Graph,
-    id: NodeId,
-    map: &Map,
-    at: usize,
-    producer: NodeId,
-) -> Result<(Op, Vec<NodeId>), Reason> {
-    let here = || rewrite::name(graph, producer);
-    let no_place = || Reason::NoPlace {
-        name: here(),
-        op: graph.op(producer).name(),
+/// Fuses a node, if it is a map, into the best producer that takes it. Whether one did.
+fn fuse_map(graph: &mut Graph, id: NodeId, depth: &HashMap<NodeId, usize>, log: &mut Log) -> Result<bool> {
+    let Op::Map(_) = graph.op(id) else {
+        return Ok(false);
     };
-    let (epilogue, first) = graph.op(producer).epilogue().ok_or_else(no_place)?;
-    if graph.is_output(producer) {
-        return Err(Reason::IsOutput(here()));
+    let mut sites: Vec<_> = (0..graph.inputs_of(id).len())
+        .filter_map(|at| Site::new(graph, id, at))
+        .collect();
+    // The sort is stable: among equals, the first input.
+    sites.sort_by_key(|site| Reverse(depth.get(&site.producer).copied()));
+    let mut reasons = Vec::new();
+    for site in &sites {
+        if let Err(reason) = site.check(graph) {
+            reasons.push(reason);
+            continue;
+        }
+        log.done(rewrite::name(graph, id), rewrite::name(graph, site.producer));
+        let map = if site.input == site.producer {
+            id
+        } else {
+            site.lift(graph)?
+        };
+        fuse(graph, map, site.at, site.producer)?;
+        return Ok(true);
     }
-    if graph.sole_user(producer) != Some(id) {
-        return Err(Reason::SharedValue(here()));
+    // That something small cannot take a function of something large is no news if there is another candidate.
+    let telling = |reason: &Reason| reasons.len() == 1 || !matches!(reason, Reason::Broadcast(_));
+    let name = rewrite::name(graph, id);
+    reasons
+        .iter()
+        .filter(|reason| telling(reason))
+        .for_each(|reason| log.missed(&name, reason.clone()));
+    Ok(false)
+}
+
+/// An input of a map that an operation with an epilogue produces.
+struct Site {
+    map: NodeId,
+    at: usize,
+    /// The input: the producer, or a reshape of its result.
+    input: NodeId,
+    producer: NodeId,
+}
+
+impl Site {
+    fn new(graph: &Graph, map: NodeId, at: usize) -> Option<Self> {
+        let input = graph.inputs_of(map)[at];
+        let producer = match graph.op(input) {
+            Op::Reshape(_) => graph.inputs_of(input)[0],
+            _ => input,
+        };
+        graph.op(producer).epilogue().is_some().then_some(Self {
+            map,
+            at,
+            input,
+            producer,
+        })
     }
-    if graph.ty(producer) != graph.ty(id) {
-        return Err(Reason::Broadcast(here()));
+
+    /// Whether the producer can take the map up.
+    fn check(&self, graph: &Graph) -> Result<(), Reason> {
+        let here = || rewrite::name(graph, self.producer);
+        if graph.is_output(self.producer) || graph.is_output(self.input) {
+            return Err(Reason::IsOutput(here()));
+        }
+        let direct = self.input == self.producer;
+        if graph.sole_user(self.input) != Some(self.map)
+            || !(direct || graph.sole_user(self.producer) == Some(self.input))
+        {
+            return Err(Reason::SharedValue(here()));
+        }
+        if graph.ty(self.input) != graph.ty(self.map) {
+            return Err(Reason::Broadcast(here()));
+        }
+        if !direct && self.lifted(graph).is_none() {
+            return Err(Reason::OtherAxis(here()));
+        }
+        let first = graph.op(self.producer).epilogue().map_or(0, |(_, first)| first);
+        let inputs = graph.inputs_of(self.producer).len() - first + graph.inputs_of(self.map).len() - 1;
+        if inputs > MAX_EPILOGUE {
+            return Err(Reason::TooManyInputs {
+                name: here(),
+                inputs,
+                limit: MAX_EPILOGUE,
+            });
+        }
+        Ok(())
     }
+
+    /// The inputs that the map has before the reshape.
+    fn lifted(&self, graph: &Graph) -> Option<Vec<Operand>> {
+        let (from, to) = (&graph.ty(self.producer).shape, &graph.ty(self.input).shape);
+        let inputs = graph.inputs_of(self.map).iter().enumerate();
+        let convert = |(i, &input)| {
+            if i == self.at {
+                Some(Operand::Same(self.producer))
+            } else {
+                before_reshape(graph, from, to, input, true)
+            }
+        };
+        inputs.map(convert).collect()
+    }
+
+    /// Exchanges map and reshape; gives the new map.
+    fn lift(&self, graph: &mut Graph) -> Result<NodeId> {
+        let gone = || Error::internal("an operand that could be reshaped no longer can");
+        let operands = self.lifted(graph).ok_or_else(gone)?;
+        let operands = operands
+            .into_iter()
+            .map(|o| o.make(graph))
+            .collect::<Result<Vec<_>>>()?;
+        let (name, map) = (graph.node(self.map).name.clone(), graph.op(self.map).clone());
+        let map = graph.add(name, map, &operands)?;
+        let reshape = graph.op(self.input).clone();
+        rewrite::replace(graph, self.map, reshape, &[map])?;
+        Ok(map)
+    }
+}
+
+/// Gives the producer of input `at` of a map, whose only user it is, the map as its epilogue.
+fn fuse(graph: &mut Graph, map: NodeId, at: usize, producer: NodeId) -> Result<()> {
+    let none = || Error::internal("an epilogue is gone");
+    let Op::Map(Map { tape }) = graph.op(map) else {
+        return Err(none());
+    };
+    let (epilogue, first) = graph.op(producer).epilogue().ok_or_else(none)?;
     let (base, operands) = graph.inputs_of(producer).split_at(first);
-    let mut nodes = operands.to_vec();
-    nodes.extend(
-        graph
-            .inputs_of(id)
-            .iter()
-            .copied()
-            .filter(|&input| input != producer),
-    );
-    let (tape, operands) = tidy(graph, 1, &compose(epilogue, &map.tape, at), &nodes);
-    if operands.len() > MAX_EPILOGUE {
-        return Err(Reason::TooManyInputs {
-            name: here(),
-            inputs: operands.len(),
-            limit: MAX_EPILOGUE,
-        });
-    }
-    let op = graph.op(producer).with_epilogue(tape).ok_or_else(no_place)?;
-    Ok((op, [base, &operands].concat()))
+    let others = graph.inputs_of(map).iter().filter(|&&input| input != producer);
+    let operands: Vec<_> = operands.iter().chain(others).copied().collect();
+    let (tape, operands) = tidy(graph, 1, &compose(epilogue, tape, at), &operands);
+    let op = graph.op(producer).with_epilogue(tape).ok_or_else(none)?;
+    let inputs = [base, &operands].concat();
+    graph.replace(producer, op, &inputs)?;
+    rewrite::substitute(graph, map, producer)
 }

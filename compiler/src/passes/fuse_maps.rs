@@ -5,15 +5,14 @@ use super::{Log, Reason, rewrite};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Map, Op};
+use crate::pointwise::{Binary, Instr, Unary};
 use crate::tensor::Shape;
 
 /// Fuses a map into the map that uses it, and brings the operands of maps into the simplest form: constants that are a
 /// single number stand in the tape, no operand is listed twice, none is listed that is not used.
 ///
-/// Bit for bit the same. A map is fused if it has no other user and as many elements as the result: one
-/// that is broadcast would be computed again for every copy. Maps with several users stay, even cheap ones:
-/// fusing them saves no read or write as long as one user needs the value in memory, and where they follow an operation
-/// with an epilogue they cost nothing there.
+/// Bit for bit the same. A map is fused if it has as many elements as the result (one that is broadcast would be
+/// computed again for every copy), and if it has no other user, or is cheaper to compute than to read: see [`is_cheap`].
 pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
     let mut changes = 0;
     for id in graph.order() {
@@ -37,15 +36,21 @@ fn simplify(graph: &mut Graph, id: NodeId) -> Result<bool> {
     };
     let inputs = graph.inputs_of(id);
     let (tape, kept) = tidy(graph, 0, &map.tape, inputs);
-    let shape = kept.iter().try_fold(Shape::default(), |shape, &input| {
-        shape.broadcast(&graph.ty(input).shape)
-    });
     let changed = tape != map.tape || kept != inputs;
-    if !changed || kept.is_empty() || shape.as_ref() != Some(&graph.ty(id).shape) {
+    if !changed || kept.is_empty() || !fills(graph, &kept, id) {
         return Ok(false);
     }
     rewrite::replace(graph, id, Map { tape }, &kept)?;
     Ok(true)
+}
+
+/// Whether operands broadcast to the shape of `id`: a constant that has become a number in the tape may have been the
+/// only one of that shape.
+fn fills(graph: &Graph, operands: &[NodeId], id: NodeId) -> bool {
+    let shape = operands.iter().try_fold(Shape::default(), |shape, &operand| {
+        shape.broadcast(&graph.ty(operand).shape)
+    });
+    shape.as_ref() == Some(&graph.ty(id).shape)
 }
 
 /// The map `id` with one of its inputs fused into it, and that input.
@@ -61,6 +66,38 @@ fn fuse_one(graph: &Graph, id: NodeId, log: &mut Log) -> Option<(Map, Vec<NodeId
     None
 }
 
+/// Whether to compute a map again in each of its users, so that its value need not be written and read: if all users
+/// are maps of the same shape, if it is one or two steps of arithmetic, and if it reads no more than its users
+/// then do. Not if it can become the epilogue of what produces its input: there it is free.
+fn is_cheap(graph: &Graph, id: NodeId, map: &Map) -> bool {
+    let ty = graph.ty(id);
+    let takes = |user: NodeId| matches!(graph.op(user), Op::Map(_)) && graph.ty(user).shape == ty.shape;
+    let is_free = |input: NodeId| {
+        graph.op(input).epilogue().is_some() && graph.ty(input) == ty && graph.sole_user(input) == Some(id)
+    };
+    let inputs = graph.inputs_of(id);
+    let large = inputs.iter().filter(|&&input| graph.ty(input).shape == ty.shape);
+    map.tape.cost() <= 2
+        && map.tape.instrs().iter().all(is_arithmetic)
+        && inputs.len() <= 3
+        && large.count() <= 1
+        && graph
+            .users(id)
+            .into_iter()
+            .all(|user| takes(user) && graph.inputs_of(user).len() + 2 <= MAX_MAP)
+        && !inputs.iter().any(|&input| is_free(input))
+}
+
+/// Instructions that cost about one cycle.
+fn is_arithmetic(instr: &Instr) -> bool {
+    use Binary::{Add, Max, Min, Mul, Sub};
+    match instr {
+        Instr::Input(_) | Instr::Const(_) | Instr::Unary(Unary::Neg | Unary::Abs, _) => true,
+        Instr::Binary(op, ..) => matches!(op, Add | Sub | Mul | Min | Max),
+        _ => false,
+    }
+}
+
 fn fuse(
     graph: &Graph,
     id: NodeId,
@@ -73,7 +110,7 @@ fn fuse(
     if graph.is_output(input) {
         return Err(Reason::IsOutput(here()));
     }
-    if graph.sole_user(input) != Some(id) {
+    if graph.sole_user(input) != Some(id) && !is_cheap(graph, input, inner) {
         return Err(Reason::SharedValue(here()));
     }
     if graph.ty(input).shape != graph.ty(id).shape {
@@ -87,7 +124,11 @@ fn fuse(
             .copied()
             .filter(|&other| other != input),
     );
-    let (tape, inputs) = tidy(graph, 0, &compose(&inner.tape, &outer.tape, at), &nodes);
+    let composed = compose(&inner.tape, &outer.tape, at);
+    let (mut tape, mut inputs) = tidy(graph, 0, &composed, &nodes);
+    if !fills(graph, &inputs, id) {
+        (tape, inputs) = (composed, nodes);
+    }
     if inputs.len() > MAX_MAP {
         return Err(Reason::TooManyInputs {
             name: rewrite::name(graph, id),

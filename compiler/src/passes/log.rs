@@ -47,16 +47,16 @@ pub enum Reason {
     #[error("{0} is an output of the model")]
     IsOutput(String),
     /// The neighbour has no weights or epilogue that could take it up.
-    #[error("{name} is a {op}, which cannot take it up")]
+    #[error("{name} ({op}) has no place for it")]
     NoPlace {
         /// The neighbour.
         name: String,
         /// Its operation.
         op: &'static str,
     },
-    /// The neighbour applies a function to its results that is not linear.
-    #[error("{0} applies an activation in between")]
-    Activation(String),
+    /// Something else is computed between the function and the neighbour's weights.
+    #[error("{0} computes something in between")]
+    InBetween(String),
     /// The neighbour's weights are computed at run time.
     #[error("the weights of {0} are not constant")]
     NotConstant(String),
@@ -72,8 +72,8 @@ pub enum Reason {
     /// The padding means something else there.
     #[error("the windows of {0} leave padding out, zeros would count")]
     ExcludedPadding(String),
-    /// Results of other shapes.
-    #[error("its result is larger than that of {0}")]
+    /// The value is repeated before it is used.
+    #[error("{0} has fewer elements, and would be computed for each copy")]
     Broadcast(String),
     /// More inputs than kernels take on every target.
     #[error("{name} would have {inputs} inputs, more than the limit of {limit}")]
@@ -91,14 +91,18 @@ pub enum Reason {
         /// Size of the result.
         bytes: usize,
     },
+    /// The compiler would take long to compute it.
+    #[error("it takes long to compute")]
+    TooSlow,
 }
 
-/// Collects what passes say. Entered by the pipeline, so that passes need not name themselves.
+/// Collects what passes say. The pipeline tells it which pass is at work, so that passes need not name themselves.
 #[derive(Debug, Default)]
 pub struct Log {
     pass: &'static str,
     done: Vec<Done>,
     missed: Vec<Missed>,
+    lasting: Vec<Missed>,
 }
 
 impl Log {
@@ -106,24 +110,39 @@ impl Log {
     pub(super) fn enter(&mut self, pass: &'static str) {
         self.pass = pass;
     }
-    /// `node` went into `into`.
-    pub fn done(&mut self, node: impl Into<String>, into: impl Into<String>) {
-        self.done.push(Done {
-            pass: self.pass,
-            node: node.into(),
-            into: into.into(),
-        });
+    /// The pipeline begins anew.
+    pub(super) fn next_round(&mut self) {
+        self.missed.clear();
     }
-    /// `node` had to stay.
+    /// `node` went into `into`. Not noted when both come from the same layer: that a layer's own activation is part
+    /// of it is no news.
+    pub fn done(&mut self, node: impl Into<String>, into: impl Into<String>) {
+        let (node, into) = (node.into(), into.into());
+        if node != into {
+            let pass = self.pass;
+            self.done.push(Done { pass, node, into });
+        }
+    }
+    /// `node` had to stay. Tried again in the next round, and forgotten if another pass takes care of the node.
     pub fn missed(&mut self, node: impl Into<String>, reason: Reason) {
-        let missed = Missed {
-            pass: self.pass,
-            node: node.into(),
-            reason,
-        };
+        let missed = self.about(node.into(), reason);
         if !self.missed.contains(&missed) {
             self.missed.push(missed);
         }
+    }
+    /// The work of `node` had to stay, for these reasons. Remembered even if another pass moves it elsewhere.
+    pub fn missed_work(&mut self, node: &str, reasons: impl IntoIterator<Item = Reason>) {
+        self.forget_work(node);
+        for reason in reasons {
+            let missed = self.about(node.to_owned(), reason);
+            self.lasting.push(missed);
+        }
+    }
+    /// The work of `node` is gone after all.
+    pub fn forget_work(&mut self, node: &str) {
+        let pass = self.pass;
+        self.lasting
+            .retain(|missed| missed.pass != pass || missed.node != node);
     }
     /// How much was missed so far.
     pub(super) fn mark(&self) -> usize {
@@ -133,8 +152,16 @@ impl Log {
     pub(super) fn forget_since(&mut self, mark: usize) {
         self.missed.truncate(mark);
     }
-    /// All that was said.
-    pub(super) fn finish(self) -> (Vec<Done>, Vec<Missed>) {
-        (self.done, self.missed)
+    /// What was done and what was missed in the end.
+    pub(super) fn finish(mut self) -> (Vec<Done>, Vec<Missed>) {
+        self.lasting.append(&mut self.missed);
+        (self.done, self.lasting)
+    }
+    fn about(&self, node: String, reason: Reason) -> Missed {
+        Missed {
+            pass: self.pass,
+            node,
+            reason,
+        }
     }
 }

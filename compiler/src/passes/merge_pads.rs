@@ -12,29 +12,37 @@ use crate::ops::{Op, Pad, PoolKind, PoolPadding, WindowAxis};
 /// the two apart, so it must not have any of its own, unless it takes the maximum and the padding is with minus
 /// infinity. Each user is treated on its own; the padding goes when the last one has taken it up.
 pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
+    rewrite::exhaust(graph, log, |graph, log| {
+        let mut merged = 0;
+        for id in graph.order() {
+            if graph.contains(id) {
+                merged += merge_into_users(graph, id, log)?;
+            }
+        }
+        Ok(merged)
+    })
+}
+
+/// Merges a node, if it is such padding, into those users that take it. How many did.
+fn merge_into_users(graph: &mut Graph, id: NodeId, log: &mut Log) -> Result<usize> {
+    let Op::Pad(pad) = graph.op(id) else { return Ok(0) };
+    let Some(spatial) = spatial(pad) else { return Ok(0) };
+    let (value, name) = (pad.value, rewrite::name(graph, id));
+    let x = graph.inputs_of(id)[0];
     let mut merged = 0;
-    for id in graph.order() {
-        if !graph.contains(id) {
+    for user in graph.users(id) {
+        if graph.inputs_of(user)[0] != id {
             continue;
         }
-        let Op::Pad(pad) = graph.op(id) else { continue };
-        let Some(spatial) = spatial(pad) else { continue };
-        let (value, name) = (pad.value, rewrite::name(graph, id));
-        let x = graph.inputs_of(id)[0];
-        for user in graph.users(id) {
-            if graph.inputs_of(user)[0] != id {
-                continue;
+        match merge(graph, user, spatial, value) {
+            Ok(op) => {
+                log.done(&name, rewrite::name(graph, user));
+                let mut inputs = graph.inputs_of(user).to_vec();
+                inputs[0] = x;
+                rewrite::replace(graph, user, op, &inputs)?;
+                merged += 1;
             }
-            match merge(graph, user, spatial, value) {
-                Ok(op) => {
-                    log.done(&name, rewrite::name(graph, user));
-                    let mut inputs = graph.inputs_of(user).to_vec();
-                    inputs[0] = x;
-                    rewrite::replace(graph, user, op, &inputs)?;
-                    merged += 1;
-                }
-                Err(reason) => log.missed(&name, reason),
-            }
+            Err(reason) => log.missed(&name, reason),
         }
     }
     Ok(merged)

@@ -17,6 +17,7 @@ mod log;
 mod merge_pads;
 mod operands;
 mod rewrite;
+mod sink;
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,11 @@ pub const PIPELINE: &[Pass] = &[
         run: common::run,
     },
     Pass {
+        name: "sink_moves",
+        about: "move reshapes, transposes and the like below scalar functions",
+        run: sink::run,
+    },
+    Pass {
         name: "merge_pads",
         about: "merge explicit padding into the windows of convolutions and pools",
         run: merge_pads::run,
@@ -102,7 +108,7 @@ pub struct Report {
     pub changes: Vec<(&'static str, usize)>,
     /// What was folded and fused.
     pub done: Vec<Done>,
-    /// What was not, and why. Holds for the graph as it is at the end.
+    /// What was not, and why.
     pub missed: Vec<Missed>,
 }
 
@@ -121,7 +127,7 @@ pub fn run(graph: &mut Graph, options: Options) -> Result<Report> {
     let mut log = Log::default();
     let mut changes: Vec<_> = PIPELINE.iter().map(|pass| (pass.name, 0)).collect();
     'rounds: for _ in 0..MAX_ROUNDS {
-        log.forget_since(0);
+        log.next_round();
         let mut found = 0;
         for (pass, (_, total)) in PIPELINE.iter().zip(&mut changes) {
             log.enter(pass.name);

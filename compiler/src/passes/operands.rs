@@ -27,12 +27,12 @@ pub fn number(graph: &Graph, id: NodeId) -> Option<f32> {
 
 /// The same function of fewer nodes: numbers stand in the tape, a node stands once in the list, and what the
 /// function does not use is left out. The first `raw` inputs of the tape are no nodes and stay as they are.
+/// The tape is in its canonical form, so that layers that compute the same share a kernel.
 pub fn tidy(graph: &Graph, raw: u32, tape: &Tape, nodes: &[NodeId]) -> (Tape, Vec<NodeId>) {
-    let used = |tape: &Tape, input: u32| tape.instrs().contains(&Instr::Input(input));
     let mut kept: Vec<NodeId> = Vec::new();
-    let mut sources: Vec<(Tape, Vec<u32>)> = (0..raw).map(|i| (Tape::identity(), vec![i])).collect();
+    let mut sources: Vec<(Tape, Vec<u32>)> = (0..raw).map(same).collect();
     for (input, &node) in (raw..).zip(nodes) {
-        let source = if !used(tape, input) {
+        let source = if !tape.instrs().contains(&Instr::Input(input)) {
             (Tape::constant(0.0), vec![])
         } else if let Some(number) = number(graph, node) {
             (Tape::constant(number), vec![])
@@ -41,17 +41,22 @@ pub fn tidy(graph: &Graph, raw: u32, tape: &Tape, nodes: &[NodeId]) -> (Tape, Ve
                 kept.push(node);
                 kept.len() - 1
             });
-            (Tape::identity(), vec![raw + position as u32])
+            same(raw + position as u32)
         };
         sources.push(source);
     }
     let simpler = tape.substitute(&sources, raw + kept.len() as u32);
-    // Numbers in the tape may have made other operands superfluous.
-    if (raw..simpler.inputs()).all(|input| used(&simpler, input)) {
+    // Numbers in the tape may have made other operands superfluous, and come before the inputs now.
+    if kept == nodes {
         (simpler, kept)
     } else {
         tidy(graph, raw, &simpler, &kept)
     }
+}
+
+/// An input as it is. Substituting all of them brings a tape into its canonical form, in which the inputs come first.
+fn same(input: u32) -> (Tape, Vec<u32>) {
+    (Tape::identity(), vec![input])
 }
 
 /// `outer` with its input number `at` computed by `inner`: a tape over the inputs of `inner`, then the other inputs

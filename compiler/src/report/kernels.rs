@@ -99,7 +99,10 @@ fn label(kernel: &Kernel) -> String {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
     };
-    let extents = |dims: &[usize]| dims.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let extents = |dims: &[usize]| match dims {
+        [] => vec!["1".to_owned()],
+        _ => dims.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    };
     match kernel {
         Kernel::Contract(k) => {
             let right = match k.right {

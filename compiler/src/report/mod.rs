@@ -108,7 +108,7 @@ impl Report {
             ("wasm", Align::Right),
             ("first layer", Align::Left),
         ]);
-        let shown = if self.kernels.len() > most + 1 {
+        let shown = if self.kernels.len() > most.saturating_add(1) {
             most
         } else {
             self.kernels.len()

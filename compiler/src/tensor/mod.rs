@@ -4,4 +4,4 @@ mod data;
 mod shape;
 
 pub use data::{Data, Tensor};
-pub use shape::{DType, Shape, TensorType};
+pub use shape::{DType, MAX_ELEMENTS, Shape, TensorType};

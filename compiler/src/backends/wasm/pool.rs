@@ -207,7 +207,7 @@ impl Window<'_> {
             asm.release([acc]);
         };
         asm.times_do(channels / 4, |asm| some(asm, 4));
-        if channels % 4 > 0 {
+        if !channels.is_multiple_of(4) {
             some(asm, channels % 4);
         }
     }

@@ -13,7 +13,8 @@ struct Body {
 /// Code bytes of the first `kernels` functions of the table, with all functions that they call; a function that
 /// several kernels call counts for each of them.
 pub(super) fn code_bytes(module: &[u8], kernels: usize) -> Result<Vec<usize>> {
-    let damaged = |error: wasmparser::BinaryReaderError| Error::internal(format!("the emitted module: {error}"));
+    let damaged =
+        |error: wasmparser::BinaryReaderError| Error::internal(format!("the emitted module: {error}"));
     let mut bodies = Vec::new();
     let mut table = Vec::new();
     for payload in Parser::new(0).parse_all(module) {
@@ -25,7 +26,10 @@ pub(super) fn code_bytes(module: &[u8], kernels: usize) -> Result<Vec<usize>> {
                         calls.push(function_index);
                     }
                 }
-                bodies.push(Body { bytes: body.range().len(), calls });
+                bodies.push(Body {
+                    bytes: body.range().len(),
+                    calls,
+                });
             }
             Payload::ElementSection(section) => {
                 for element in section {
@@ -39,7 +43,11 @@ pub(super) fn code_bytes(module: &[u8], kernels: usize) -> Result<Vec<usize>> {
             _ => {}
         }
     }
-    Ok(table.into_iter().take(kernels).map(|function| reachable(&bodies, function)).collect())
+    Ok(table
+        .into_iter()
+        .take(kernels)
+        .map(|function| reachable(&bodies, function))
+        .collect())
 }
 
 /// Bytes of a function and all that it calls. Nothing is imported but memory, so indices count bodies.

@@ -72,7 +72,12 @@ fn emit(asm: &mut Asm<'_>, tape: &Tape, inputs: &[LocalId]) {
     for operand in steps.iter().flat_map(Step::operands) {
         uses[operand.index()] += 1;
     }
-    let mut emitter = Emitter { steps, inputs, uses, done: HashMap::new() };
+    let mut emitter = Emitter {
+        steps,
+        inputs,
+        uses,
+        done: HashMap::new(),
+    };
     emitter.value(asm, tape.result());
     // In the order of the tape, so that the same model gives the same bytes.
     let mut done: Vec<_> = emitter.done.into_iter().collect();

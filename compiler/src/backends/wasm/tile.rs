@@ -69,7 +69,10 @@ impl Walk<'_> {
         let unroll = if self.run <= 4 {
             self.run
         } else {
-            [4, 3, 2].into_iter().find(|u| self.run % u == 0).unwrap_or(2)
+            [4, 3, 2]
+                .into_iter()
+                .find(|&u| self.run.is_multiple_of(u))
+                .unwrap_or(2)
         };
         let (steps, rest) = (self.run / unroll, self.run % unroll);
         let some = |asm: &mut Asm<'_>, count: usize| {

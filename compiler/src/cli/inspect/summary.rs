@@ -4,7 +4,7 @@ use super::super::{print, printable};
 use super::unsupported;
 use keras_compile::Source;
 use keras_compile::error::{Error, Errors};
-use keras_compile::keras::{self, KerasModel, Layer, LayerId, Network};
+use keras_compile::keras::{self, KerasModel, Layer, LayerId, Network, Semantics};
 use keras_compile::report::{Align, Table, bytes, grouped};
 use keras_compile::tensor::Shape;
 use std::collections::HashMap;
@@ -19,7 +19,11 @@ pub fn model(source: &Source) -> Result<(), Errors> {
     };
     let mut rows = Rows::new(shapes, errors.as_ref());
     rows.network(&model.root, "");
-    let version = model.version.text.as_deref().unwrap_or("2");
+    let semantics = match model.version.semantics {
+        Semantics::Keras2 => "2",
+        Semantics::Keras3 => "3",
+    };
+    let version = model.version.text.as_deref().unwrap_or(semantics);
     let mut text = format!(
         "model {}, saved by Keras {}\n\n",
         quoted(&model.name),
@@ -30,7 +34,7 @@ pub fn model(source: &Source) -> Result<(), Errors> {
     for note in &model.notes {
         text += &format!("note: {}\n", printable(note));
     }
-    print(&text);
+    print(&text)?;
     errors.map_or(Ok(()), Err)
 }
 

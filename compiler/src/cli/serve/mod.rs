@@ -41,7 +41,7 @@ pub fn serve(directory: &Path, port: u16) -> Result<()> {
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    super::print(&format!("http://{address}/\n"));
+    super::print(&format!("http://{address}/\n"))?;
     let open = Arc::new(AtomicUsize::new(0));
     for connection in listener.incoming() {
         // What fails here is one connection, or there are too many: others go on.

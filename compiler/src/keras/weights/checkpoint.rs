@@ -2,10 +2,13 @@
 //! second Conv2D in `model.layers`. Below a layer stand its Python attributes that hold variables:
 //! `layers/bidirectional/forward_layer/cell/vars/0`.
 
-use super::{at, listed};
-use crate::error::{Collector, Error, Result};
+use super::{at, in_keras_order, listed};
+use crate::error::{Collector, Error, ErrorKind, Result};
+use crate::keras::architecture::{self, is_network};
 use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Semantics, Weight};
+use crate::keras::object::class_of;
+use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 
 /// The attribute that holds a model's layers; TensorFlow 2.12 and 2.13 wrote the second.
@@ -28,29 +31,30 @@ const CHILDREN: [&str; 6] = [
     "output_dense",
 ];
 
+/// What is known of the arguments of the object whose attributes are read.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    Nothing,
+    /// The config of an object.
+    Object(&'a Map<String, Value>),
+    /// A list of serialized objects.
+    List(&'a [Value]),
+}
+
 /// Reads one file of this layout.
 pub(super) struct Reader<'a> {
     tree: &'a dyn Tree,
-    /// Layers that are one object; only the first of them is in the file.
-    shared: &'a HashMap<String, u64>,
-    done: HashMap<u64, Vec<Weight>>,
     semantics: Semantics,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(tree: &'a dyn Tree, shared: &'a HashMap<String, u64>, semantics: Semantics) -> Self {
-        let done = HashMap::new();
-        Self {
-            tree,
-            shared,
-            done,
-            semantics,
-        }
+    pub(super) fn new(tree: &'a dyn Tree, semantics: Semantics) -> Self {
+        Self { tree, semantics }
     }
 
     /// Gives the layers of a network their weights; `base` is the group of the network, with a slash
     /// behind it, or `None` when the file has no group for it.
-    pub(super) fn network(&mut self, network: &mut Network, base: Option<&str>, problems: &mut Collector) {
+    pub(super) fn network(&self, network: &mut Network, base: Option<&str>, problems: &mut Collector) {
         // Without groups no layer has weights; whoever needs some says so.
         let Some((list, groups)) = problems.keep(self.list(base)) else {
             return;
@@ -67,7 +71,7 @@ impl<'a> Reader<'a> {
             self.layer(layer, path.as_deref(), problems);
         }
         let has_weights = |key: &&String| {
-            let variables = self.variables(&format!("{list}/{key}"), "", 0);
+            let variables = self.variables(&format!("{list}/{key}"), "", Known::Nothing, 0);
             variables.is_ok_and(|variables| !variables.is_empty())
         };
         let extra: Vec<_> = unused.iter().filter(has_weights).collect();
@@ -94,7 +98,7 @@ impl<'a> Reader<'a> {
     /// The group of each layer in a list of groups.
     fn keys(&self, network: &Network, list: &str, groups: &[String]) -> Result<Vec<Option<String>>> {
         let present: BTreeSet<_> = groups.iter().collect();
-        let by_class = self.class_keys(network);
+        let by_class = class_keys(network);
         let layers = || {
             network
                 .layers
@@ -131,97 +135,142 @@ impl<'a> Reader<'a> {
         Ok(network.layers.iter().zip(by_class).map(key).collect())
     }
 
-    /// Keras' names: the class in snake case, counted.
-    fn class_keys(&self, network: &Network) -> Vec<Option<String>> {
-        let mut counts: HashMap<String, usize> = HashMap::new();
-        let mut seen = BTreeSet::new();
-        let key = |layer: &Layer| {
-            if layer.origin == Origin::Operation {
-                return None;
-            }
-            // tf_keras does not count an object that it meets again.
-            let again = self.shared.get(&layer.path).is_some_and(|id| !seen.insert(*id));
-            if again && self.semantics == Semantics::Keras2 {
-                return None;
-            }
-            let name = snake_case(&layer.class);
-            let count = counts.entry(name.clone()).or_default();
-            let key = if *count == 0 {
-                name
-            } else {
-                format!("{name}_{count}")
-            };
-            *count += 1;
-            Some(key)
-        };
-        network.layers.iter().map(key).collect()
-    }
-
-    fn layer(&mut self, layer: &mut Layer, path: Option<&str>, problems: &mut Collector) {
+    fn layer(&self, layer: &mut Layer, path: Option<&str>, problems: &mut Collector) {
         if let Some(inner) = &mut layer.network {
             let base = path.map(|path| format!("{path}/"));
             return self.network(inner, base.as_deref(), problems);
         }
-        let read = path.map_or(Ok(Vec::new()), |path| self.read(path));
-        let mut weights = problems
-            .keep(read.map_err(|error| at(layer, error)))
-            .unwrap_or_default();
-        if let Some(id) = self.shared.get(&layer.path) {
-            if weights.is_empty() {
-                weights = self.done.get(id).cloned().unwrap_or_default();
-            } else {
-                self.done.insert(*id, weights.clone());
-            }
+        let Some(path) = path else { return };
+        if let Some(mut inner) = self.wrapped(layer) {
+            self.network(&mut inner, Some(&format!("{path}/layer/")), problems);
+            layer.weights = in_keras_order(inner);
+            return;
         }
-        layer.weights = weights;
+        let read = self.read(path, Known::Object(layer.config.values()));
+        let weights = problems.keep(read.map_err(|error| at(layer, error)));
+        layer.weights = weights.unwrap_or_default();
     }
 
-    fn read(&self, path: &str) -> Result<Vec<Weight>> {
+    /// The model inside a wrapper (`TimeDistributed(model)`). What is wrong with it is said when the
+    /// layer is lowered.
+    fn wrapped(&self, layer: &Layer) -> Option<Network> {
+        let object = layer.config.values().get("layer")?;
+        let (class, origin) = class_of(object.as_object()?)?;
+        let model = is_network(&class, &origin).then(|| object.clone())?;
+        architecture::Reader::new(self.semantics).model(model)
+    }
+
+    fn read(&self, path: &str, known: Known) -> Result<Vec<Weight>> {
         let mut weights = Vec::new();
-        for (name, path) in self.variables(path, "", 0)? {
-            let tensor = self
-                .tree
-                .tensor(&path)
-                .map_err(|error| error.in_field(name.as_str()))?;
+        for (name, path) in self.variables(path, "", known, 0)? {
+            let tensor = self.tree.tensor(&path);
+            let tensor = tensor.map_err(|error| error.in_field(name.as_str()))?;
             weights.extend(tensor.map(|tensor| Weight { name, tensor }));
         }
         Ok(weights)
     }
 
-    /// Name and path of every variable of a layer and of all inside it, in order.
-    fn variables(&self, path: &str, name: &str, depth: usize) -> Result<Vec<(String, String)>> {
+    /// Name and path of every variable of an object and of all inside it, in order.
+    fn variables(&self, path: &str, name: &str, known: Known, depth: usize) -> Result<Vec<(String, String)>> {
         if depth > MAX_DEPTH {
-            return Err(Error::malformed(format!(
-                "groups below /{path} are nested too deeply"
-            )));
+            let message = "the groups of its weights are nested too deeply";
+            return Err(Error::malformed(message));
         }
         let mut variables = self.tree.datasets(&format!("{path}/vars"))?;
         variables.sort_by_key(|name| (name.len(), name.clone()));
+        for (place, variable) in variables.iter().enumerate() {
+            // Keras numbers them from 0.
+            if variable.parse::<usize>().is_ok_and(|number| number != place) {
+                return Err(Error::new(ErrorKind::MissingWeight).in_field(format!("{name}{place}")));
+            }
+        }
         let entry = |variable: String| (format!("{name}{variable}"), format!("{path}/vars/{variable}"));
         let mut found: Vec<_> = variables.into_iter().map(entry).collect();
         let mut children = self.tree.groups(path)?;
         children.retain(|child| child != "vars" && !child.contains("seed_generator"));
-        let rank = |child: &str| {
-            let plain = child.trim_start_matches('_');
-            CHILDREN
-                .iter()
-                .position(|name| *name == plain)
-                .unwrap_or(CHILDREN.len())
-        };
         // lstm_cell_10 comes after lstm_cell_9.
-        children.sort_by_key(|child| (rank(child), child.len(), child.clone()));
+        children.sort_by_key(|child| (known.rank(child), child.len(), child.clone()));
         for child in children {
-            found.extend(self.variables(
-                &format!("{path}/{child}"),
-                &format!("{name}{child}/"),
-                depth + 1,
-            )?);
+            let (path, name) = (format!("{path}/{child}"), format!("{name}{child}/"));
+            found.extend(self.variables(&path, &name, known.child(&child), depth + 1)?);
             if found.len() > MAX_VARIABLES {
-                return Err(Error::malformed(format!("/{path} holds too many variables")));
+                return Err(Error::malformed("its groups hold too many weights"));
             }
         }
         Ok(found)
     }
+}
+
+impl<'a> Known<'a> {
+    /// Where a child stands in the order in which weights were made.
+    fn rank(self, child: &str) -> usize {
+        let plain = child.trim_start_matches('_');
+        match self {
+            Self::List(_) => self.place(child).unwrap_or(usize::MAX),
+            _ => CHILDREN
+                .iter()
+                .position(|name| *name == plain)
+                .unwrap_or(CHILDREN.len()),
+        }
+    }
+    /// The place in a list of the object with this key.
+    fn place(self, key: &str) -> Option<usize> {
+        let Self::List(items) = self else { return None };
+        let class = |item: &Value| Some(class_of(item.as_object()?)?.0);
+        let mut counter = Counter::default();
+        items
+            .iter()
+            .position(|item| class(item).is_some_and(|class| counter.key(&class) == key))
+    }
+    /// What is known of a child.
+    fn child(self, child: &str) -> Self {
+        let value = match self {
+            Self::Nothing => None,
+            Self::List(items) => self.place(child).and_then(|place| items.get(place)),
+            // Bidirectional makes both of its layers from one, unless it is given a second one.
+            Self::Object(config) => match child {
+                "forward_layer" => config.get("layer"),
+                "backward_layer" => config
+                    .get(child)
+                    .filter(|layer| !layer.is_null())
+                    .or(config.get("layer")),
+                _ => config.get(child),
+            },
+        };
+        match value {
+            Some(Value::Array(items)) => Self::List(items),
+            Some(object) => object
+                .get("config")
+                .and_then(Value::as_object)
+                .map_or(Self::Nothing, Self::Object),
+            None => Self::Nothing,
+        }
+    }
+}
+
+/// Keras' names of objects in a list: the class in snake case, counted.
+#[derive(Default)]
+struct Counter(HashMap<String, usize>);
+
+impl Counter {
+    fn key(&mut self, class: &str) -> String {
+        let name = snake_case(class);
+        let count = self.0.entry(name.clone()).or_default();
+        let key = if *count == 0 {
+            name
+        } else {
+            format!("{name}_{count}")
+        };
+        *count += 1;
+        key
+    }
+}
+
+/// The keys of the layers of a model. Operations are not in the list that is saved.
+fn class_keys(network: &Network) -> Vec<Option<String>> {
+    let mut counter = Counter::default();
+    let key = |layer: &Layer| (layer.origin != Origin::Operation).then(|| counter.key(&layer.class));
+    network.layers.iter().map(key).collect()
 }
 
 /// Keras' `to_snake_case`: `BatchNormalization` to `batch_normalization`, `PReLU` to `p_re_lu`.

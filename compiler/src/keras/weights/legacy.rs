@@ -88,7 +88,9 @@ fn assign(network: &Network, names: &[String]) -> Result<Vec<Option<String>>> {
 fn read(tree: &dyn Tree, group: &str) -> Result<Vec<Weight>> {
     let names = strings(tree, group, "weight_names")?;
     let Some(names) = names else {
-        return Err(Error::new(ErrorKind::MissingField).in_field(format!("weight_names of group /{group}")));
+        return Err(Error::malformed(format!(
+            "the list of its weights, weight_names of group /{group}, is missing"
+        )));
     };
     let mut weights = Vec::with_capacity(names.len());
     for name in names {
@@ -181,7 +183,8 @@ fn owner(leaves: &[Leaf], weight: &str) -> Result<usize> {
                 .chain(starts)
                 .filter_map(|start| leaf.path.get(start..));
             let mut ends = ends.filter(|end| end.len() >= leaf.name);
-            ends.find(|end| paths.contains(*end)).map(str::len)
+            let found = ends.find(|end| paths.contains(*end))?;
+            Some((found.len(), found.len() == leaf.path.len()))
         };
         let scores: Vec<_> = leaves.iter().map(score).collect();
         let Some(best) = scores.iter().flatten().max() else {

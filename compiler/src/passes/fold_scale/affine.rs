@@ -54,7 +54,7 @@ impl Affine {
         }
         // An axis of the other shape that this one is the innermost part of, as when images become vectors.
         let axis = (0..to.rank()).find(|&a| strides[a] <= inner && inner * extent <= strides[a] * to[a])?;
-        if inner % strides[axis] != 0 || to[axis] % (inner / strides[axis] * extent) != 0 {
+        if inner % strides[axis] != 0 || !to[axis].is_multiple_of(inner / strides[axis] * extent) {
             return None;
         }
         let repeat = |values: &[f64]| -> Vec<f64> {

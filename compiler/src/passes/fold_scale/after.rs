@@ -1,16 +1,18 @@
 //! Handing a scale and shift to the operations that use the value.
 
-use super::before::check_weights;
-use super::{Affine, Edit, What};
+use super::affine::Affine;
+use super::before::{check_weights, passes_pool};
+use super::edit::{Edit, What};
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Op, PoolKind, PoolPadding};
+use crate::ops::{Op, Reduce, ReduceKind};
 use crate::passes::linear::Linear;
 use crate::passes::log::Reason;
 use crate::passes::rewrite::name;
+use crate::tensor::Shape;
 
 /// The edits after which all users of `id`, the node that applies `affine`, can use its input instead.
 ///
-/// Goes through what only moves values: reshapes, transposes, padding if nothing is added, and means. Every user
+/// Goes through what only moves values: reshapes, transposes, padding if nothing is added, means and sums. Every user
 /// must take it up: else the map would stay, and nothing be gained.
 pub fn plan(graph: &Graph, id: NodeId, affine: Affine) -> Result<Vec<Edit>, Reason> {
     let mut edits = Vec::new();
@@ -43,7 +45,7 @@ fn no_place(graph: &Graph, user: NodeId) -> Reason {
     }
 }
 
-/// Goes on to the users of `user`.
+/// Goes on to the users of `user`, with what the function of its input is of its result.
 fn through(
     graph: &Graph,
     id: NodeId,
@@ -51,47 +53,43 @@ fn through(
     affine: &Affine,
     edits: &mut Vec<Edit>,
 ) -> Result<(), Reason> {
-    match graph.op(user) {
-        Op::Reshape(_) => {
-            let (from, to) = (&graph.ty(id).shape, &graph.ty(user).shape);
-            let other_axis = || Reason::OtherAxis(name(graph, user));
-            visit(
-                graph,
-                user,
-                &affine.clone().reshaped(from, to).ok_or_else(other_axis)?,
-                edits,
-            )
-        }
-        Op::Transpose(op) => {
-            let axis = affine
+    let affine = affine.clone();
+    let shape = |id: NodeId| &graph.ty(id).shape;
+    let next = match graph.op(user) {
+        Op::Reshape(_) => affine.reshaped(shape(id), shape(user)),
+        Op::Transpose(op) => Some(Affine {
+            axis: affine
                 .axis
-                .map(|axis| op.perm.iter().position(|&a| a == axis).unwrap_or(axis));
-            visit(
-                graph,
-                user,
-                &Affine {
-                    axis,
-                    ..affine.clone()
-                },
-                edits,
-            )
+                .and_then(|axis| op.perm.iter().position(|&a| a == axis)),
+            ..affine
+        }),
+        Op::Pad(op) if op.value != 0.0 || !affine.is_scaling() => {
+            return Err(Reason::Padded(name(graph, user)));
         }
-        Op::Pad(op) if op.value == 0.0 && !affine.is_scaling() => Err(Reason::Padded(name(graph, user))),
-        Op::Pad(op) if op.value == 0.0 && affine.axis.is_none_or(|axis| op.pads[axis] == (0, 0)) => {
-            visit(graph, user, affine, edits)
-        }
-        Op::Pool(op) if op.padding == PoolPadding::Exclude => {
-            if !op.epilogue.is_identity() {
-                return Err(Reason::Activation(name(graph, user)));
-            }
-            // A maximum is where it was as long as the order is kept.
-            if op.kind == PoolKind::Max && affine.scale.iter().any(|&s| s <= 0.0) {
-                return Err(no_place(graph, user));
-            }
-            visit(graph, user, affine, edits)
-        }
-        _ => Err(no_place(graph, user)),
+        Op::Pad(op) => affine
+            .axis
+            .is_none_or(|axis| op.pads[axis] == (0, 0))
+            .then_some(affine),
+        Op::Pool(op) if passes_pool(op, &affine) => Some(affine),
+        Op::Reduce(op) if op.kind == ReduceKind::Sum => summed(op, shape(id), affine),
+        Op::Map(_) => return Err(Reason::InBetween(name(graph, user))),
+        _ => return Err(no_place(graph, user)),
+    };
+    let next = next.ok_or_else(|| Reason::OtherAxis(name(graph, user)))?;
+    visit(graph, user, &next, edits)
+}
+
+/// What `s * x + t` is after `a * sum + b`: that is `s * (a * sum + b) + (n * a * t + b - s * b)` for sums of `n`.
+fn summed(op: &Reduce, shape: &Shape, affine: Affine) -> Option<Affine> {
+    let (a, b) = op.epilogue.as_affine()?;
+    let (a, b) = (f64::from(a), f64::from(b));
+    if affine.axis.is_some_and(|axis| op.axes.contains(&axis)) {
+        return None;
     }
+    let n: usize = op.axes.iter().map(|&axis| shape[axis]).product();
+    let pairs = affine.scale.iter().zip(&affine.shift);
+    let shift = pairs.map(|(s, t)| n as f64 * a * t + b - s * b).collect();
+    Some(Affine { shift, ..affine })
 }
 
 /// The edit of a linear operation.

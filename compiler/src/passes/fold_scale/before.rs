@@ -1,11 +1,17 @@
 //! Handing a scale and shift to the operations that produce the value.
 
-use super::{Affine, Edit, SMALL, What};
+use super::affine::Affine;
+use super::edit::{Edit, What};
+use super::shared;
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Op, Pad, PoolKind, PoolPadding};
+use crate::ops::{Gather, Op, Pad, Pool, PoolKind, PoolPadding};
 use crate::passes::linear::Linear;
 use crate::passes::log::Reason;
 use crate::passes::rewrite::name;
+use crate::tensor::Tensor;
+
+/// Copies of shared weights are made up to this many elements.
+const SMALL: usize = 4096;
 
 /// The edits after which `x` has the values of `affine(x)`.
 ///
@@ -29,29 +35,21 @@ fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Re
         return Ok(());
     }
     let inputs = graph.inputs_of(id);
-    let other_axis = || Reason::OtherAxis(name(graph, id));
-    match graph.op(id) {
-        Op::Reshape(_) => {
-            let (from, to) = (&graph.ty(id).shape, &graph.ty(inputs[0]).shape);
-            visit(
-                graph,
-                inputs[0],
-                affine.reshaped(from, to).ok_or_else(other_axis)?,
-                edits,
-            )
-        }
-        Op::Transpose(op) => {
-            let axis = affine.axis.map(|axis| op.perm[axis]);
-            visit(graph, inputs[0], Affine { axis, ..affine }, edits)
-        }
+    let ty = |id: NodeId| &graph.ty(id).shape;
+    let affine = match graph.op(id) {
+        Op::Reshape(_) => affine.reshaped(ty(id), ty(inputs[0])),
+        Op::Transpose(op) => Some(Affine {
+            axis: affine.axis.map(|axis| op.perm[axis]),
+            ..affine
+        }),
         Op::Concat(op) => {
             let mut start = 0;
             for &part in inputs {
-                let extent = graph.ty(part).shape[op.axis];
+                let extent = ty(part)[op.axis];
                 visit(graph, part, piece(&affine, op.axis, start, extent), edits)?;
                 start += extent;
             }
-            Ok(())
+            return Ok(());
         }
         Op::Pad(op) => {
             let value = padded(op, &affine).ok_or_else(|| Reason::Padded(name(graph, id)))?;
@@ -59,19 +57,24 @@ fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Re
                 node: id,
                 what: What::Op(Op::Pad(Pad { value, ..op.clone() })),
             });
-            visit(graph, inputs[0], affine, edits)
+            Some(affine)
         }
-        Op::Pool(op) if op.kind == PoolKind::Average && op.padding == PoolPadding::Exclude => {
-            if !op.epilogue.is_identity() {
-                return Err(Reason::Activation(name(graph, id)));
-            }
-            visit(graph, inputs[0], affine, edits)
+        Op::Pool(op) if passes_pool(op, &affine) => Some(affine),
+        Op::Slice(op) => {
+            let whole = |axis: usize| op.sizes[axis] == ty(inputs[0])[axis] && op.steps[axis] == 1;
+            affine.axis.is_none_or(whole).then_some(affine)
         }
-        op => Err(Reason::NoPlace {
-            name: name(graph, id),
-            op: op.name(),
-        }),
-    }
+        Op::Gather(op) => gathered(op, ty(inputs[1]).rank(), affine),
+        Op::Map(_) => return Err(Reason::InBetween(name(graph, id))),
+        op => {
+            return Err(Reason::NoPlace {
+                name: name(graph, id),
+                op: op.name(),
+            });
+        }
+    };
+    let affine = affine.ok_or_else(|| Reason::OtherAxis(name(graph, id)))?;
+    visit(graph, inputs[0], affine, edits)
 }
 
 /// The edit of a linear operation.
@@ -84,33 +87,47 @@ fn results(graph: &Graph, linear: &Linear, affine: Affine) -> Result<Edit, Reaso
         .along(channels, shape[channels])
         .ok_or_else(|| Reason::OtherAxis(here()))?;
     if !linear.epilogue.is_identity() {
-        return Err(Reason::Activation(here()));
+        return Err(Reason::InBetween(here()));
     }
-    check_weights(graph, linear, !affine.is_shift())?;
+    let others = match check_weights(graph, linear, !affine.is_shift()) {
+        Err(reason @ Reason::SharedWeights(_)) => shared::others(graph, id, &affine.scale).ok_or(reason)?,
+        checked => checked.map(|()| Vec::new())?,
+    };
     Ok(Edit {
         node: id,
         what: What::Results {
             scale: affine.scale,
             shift: affine.shift,
+            others,
         },
     })
+}
+
+/// Whether a pool of scaled and shifted values is the scaled and shifted pool: means always are, a maximum is where it
+/// was as long as the order is kept. Zeros around the values would have to be scaled and shifted too, and windows must
+/// not reach over several scales.
+pub fn passes_pool(pool: &Pool, affine: &Affine) -> bool {
+    let outside = affine.axis.is_none_or(|axis| axis == 0 || axis == 3);
+    let monotonic = pool.kind == PoolKind::Average || affine.scale.iter().all(|&s| s > 0.0);
+    outside && monotonic && pool.padding == PoolPadding::Exclude && pool.epilogue.is_identity()
 }
 
 /// Whether the weights may be changed.
 pub fn check_weights(graph: &Graph, linear: &Linear, changed: bool) -> Result<(), Reason> {
     let here = || name(graph, linear.id);
     let weights = graph.inputs_of(linear.id)[1];
-    let bias_is_known = linear.bias.is_none_or(|bias| graph.constant(bias).is_some());
-    let Some(tensor) = graph
-        .constant(weights)
-        .filter(|t| bias_is_known && t.as_f32().is_ok())
-    else {
-        return Err(Reason::NotConstant(here()));
-    };
+    let known = |tensor: &&Tensor| check_bias(graph, linear) && tensor.as_f32().is_ok();
+    let tensor = graph.constant(weights).filter(known);
+    let tensor = tensor.ok_or_else(|| Reason::NotConstant(here()))?;
     if changed && graph.users(weights).len() > 1 && tensor.shape().count() > SMALL {
         return Err(Reason::SharedWeights(here()));
     }
     Ok(())
+}
+
+/// Whether there is no bias that is computed at run time.
+pub fn check_bias(graph: &Graph, linear: &Linear) -> bool {
+    linear.bias.is_none_or(|bias| graph.constant(bias).is_some())
 }
 
 /// The part of a function that belongs to `extent` indices of `axis` from `start`.
@@ -123,6 +140,16 @@ fn piece(affine: &Affine, axis: usize, start: usize, extent: usize) -> Affine {
         scale: affine.scale[start..start + extent].to_vec(),
         shift: affine.shift[start..start + extent].to_vec(),
     }
+}
+
+/// The function of values before rows of them are picked by indices of so many axes, which replace one.
+fn gathered(op: &Gather, indices: usize, affine: Affine) -> Option<Affine> {
+    let axis = match affine.axis {
+        Some(axis) if axis >= op.axis + indices => Some(axis + 1 - indices),
+        Some(axis) if axis >= op.axis => return None,
+        axis => axis,
+    };
+    Some(Affine { axis, ..affine })
 }
 
 /// What the padding's value becomes, if it is the same for all channels.

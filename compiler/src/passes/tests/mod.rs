@@ -1,5 +1,9 @@
 //! Tests of the passes.
 
+mod cases;
 mod differential;
+mod layers;
 mod random;
+mod snapshots;
 mod tapes;
+mod units;

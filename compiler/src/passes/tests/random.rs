@@ -111,7 +111,7 @@ impl Maker<'_> {
     }
 
     fn layer(&mut self, x: NodeId) -> Result<NodeId> {
-        match self.random.below(18) {
+        match self.random.below(22) {
             0..=2 => self.conv(x),
             3 => self.depthwise(x),
             4..=6 => self.norm(x),
@@ -123,6 +123,11 @@ impl Maker<'_> {
             14 => self.channels_first(x),
             15 => self.reshaped(x),
             16 => self.slice(x),
+            17 => self.layer_norm(x),
+            18 => self.upsample(x),
+            19 => self.turned(x),
+            // Rarely: large weights are slow to evaluate.
+            20 if self.random.chance(15) => self.twins(x),
             _ => self.dense(x),
         }
     }
@@ -385,6 +390,89 @@ impl Maker<'_> {
         self.b.reshape(line, [n, h, w, 2])
     }
 
+    fn layer_norm(&mut self, x: NodeId) -> Result<NodeId> {
+        let sum = self.b.reduce(ReduceKind::Sum, [3], x)?;
+        let mean = self.b.map(
+            Tape::binary_const(Binary::Mul, 1.0 / self.dims(x)[3] as f32),
+            &[sum],
+        )?;
+        let centred = self.b.map(Tape::binary(Binary::Sub), &[x, mean])?;
+        let square = self.b.map(Tape::binary(Binary::Mul), &[centred, centred])?;
+        let variance = self.b.reduce(ReduceKind::Sum, [3], square)?;
+        let more = self.b.map(Tape::binary_const(Binary::Add, 1.0), &[variance])?;
+        let deviation = self.b.map(Tape::unary(Unary::Sqrt), &[more])?;
+        self.b.map(Tape::binary(Binary::Div), &[centred, deviation])
+    }
+
+    /// Repeats rows, then a function.
+    fn upsample(&mut self, x: NodeId) -> Result<NodeId> {
+        let h = self.dims(x)[1] as i32;
+        let indices: Vec<i32> = (0..2 * h).map(|i| i / 2).collect();
+        let indices = self.b.constant(Tensor::i32([2 * h as usize], indices)?)?;
+        let y = self.b.add(Gather { axis: 1 }, &[x, indices])?;
+        let y = if self.random.chance(50) { self.norm(y)? } else { y };
+        let y = self.activation(y)?;
+        let rows: Vec<i32> = (0..h).collect();
+        let rows = self.b.constant(Tensor::i32([h as usize], rows)?)?;
+        self.b.add(Gather { axis: 1 }, &[y, rows])
+    }
+
+    /// A product, a slice or a padding of transposed values.
+    fn turned(&mut self, x: NodeId) -> Result<NodeId> {
+        let perm = self
+            .random
+            .pick(&[[0, 2, 1, 3], [0, 3, 1, 2], [0, 2, 3, 1], [0, 3, 2, 1]]);
+        let y = self.b.transpose(x, perm)?;
+        let y = match self.random.below(4) {
+            0 => self.pad(y)?,
+            1 => self.slice(y)?,
+            2 => {
+                let weights = self.constant([self.dims(y)[3], 2])?;
+                let op = MatMul {
+                    bias: false,
+                    epilogue: Tape::identity(),
+                };
+                self.b.add(op, &[y, weights])?
+            }
+            _ => self.dense(y)?,
+        };
+        let y = self.norm(y)?;
+        let back = self.random.pick(&[[0, 2, 1, 3], [0, 3, 1, 2], [0, 2, 3, 1]]);
+        self.b.transpose(y, back)
+    }
+
+    /// Two convolutions with the same large weights, and scales that may differ.
+    fn twins(&mut self, x: NodeId) -> Result<NodeId> {
+        let c = self.dims(x)[3];
+        let wide = 4100 / c;
+        let weights = self.constant([1, 1, c, wide])?;
+        let scale = self.constant([wide])?;
+        let other = if self.random.chance(50) {
+            scale
+        } else {
+            self.constant([wide])?
+        };
+        let mut parts = Vec::new();
+        for (input, scale) in [(x, scale), (self.choose(), other)] {
+            let input = if self.dims(input) == self.dims(x) {
+                input
+            } else {
+                self.activation(x)?
+            };
+            let op = Conv {
+                window: [WindowAxis::new(1); 2],
+                groups: 1,
+                bias: false,
+                epilogue: Tape::identity(),
+            };
+            let y = self.b.add(op, &[input, weights])?;
+            let y = self.b.map(Tape::binary(Binary::Mul), &[y, scale])?;
+            let start = self.random.below(wide - 2);
+            parts.push(self.b.slice(y, 3, start, 2)?);
+        }
+        self.b.concat(3, &parts)
+    }
+
     fn slice(&mut self, x: NodeId) -> Result<NodeId> {
         let shape = self.b.shape(x).clone();
         let axis = 1 + self.random.below(3);
@@ -446,6 +534,14 @@ impl Maker<'_> {
                 .b
                 .add(scan, &[zero, rows])
                 .and_then(|scan| self.b.project(scan, 0));
+        }
+        if self.random.chance(30) {
+            let sum = self.b.reduce(ReduceKind::Sum, [1, 2], x)?;
+            let mean = self
+                .b
+                .map(Tape::binary_const(Binary::Mul, 1.0 / (h * w) as f32), &[sum])?;
+            let flat = self.b.reshape(mean, [1, 1, 1, c])?;
+            return self.dense(flat);
         }
         if self.random.chance(50) {
             return Ok(x);

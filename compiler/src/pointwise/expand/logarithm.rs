@@ -33,7 +33,7 @@ fn log_tail(f: f32) -> f32 {
     (p * f - 0.249_999_76) * f + 0.333_333_08
 }
 
-/// log(1 + u) for 0 ≤ u ≤ 1 with at most 2 ulp of error, also near 0: twice the inverse hyperbolic tangent
+/// log(1 + u) for 0 ≤ u ≤ 1 with at most 2.1 ulp of error, also near 0: twice the inverse hyperbolic tangent
 /// of s = u/(2 + u), a short odd polynomial.
 #[pointwise]
 pub fn log1p_unit(u: f32) -> f32 {

@@ -138,7 +138,7 @@ impl Output<'_> {
             let y = multiply(asm, &matrix, &x);
             asm.release(x);
             // Tiles at the end have at least this many pixels.
-            let sure = if k.dims[2] % k.m == 0 {
+            let sure = if k.dims[2].is_multiple_of(k.m) {
                 k.m
             } else {
                 k.dims[2] % k.m

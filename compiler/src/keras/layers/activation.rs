@@ -1,0 +1,335 @@
+//! Activations: by name as an argument of other layers, and as layers of their own.
+
+use super::context::{Arg, Cx, Outcome, Stop, Value, one};
+use crate::graph::NodeId;
+use crate::keras::model::{Origin, Semantics};
+use crate::keras::object::Object;
+use crate::ops::ReduceKind;
+use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
+use crate::tensor::Shape;
+
+/// An activation.
+#[derive(Debug, Clone)]
+pub struct Activation(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// Of each element alone.
+    Tape(Tape),
+    /// `softmax` over the last axis.
+    Softmax,
+    /// `log_softmax` over the last axis.
+    LogSoftmax,
+    /// `glu` over the last axis.
+    Glu,
+    /// `sparsemax` over the last axis.
+    Sparsemax,
+    /// A layer as activation.
+    Layer(Box<Object>),
+}
+
+impl Activation {
+    /// The function that gives its input.
+    pub fn identity() -> Self {
+        Self(Kind::Tape(Tape::identity()))
+    }
+    /// A function of `keras.activations`, or a layer with its default arguments.
+    pub fn named(name: &str, semantics: Semantics) -> Option<Self> {
+        let kind = match name {
+            "softmax" => Kind::Softmax,
+            "log_softmax" => Kind::LogSoftmax,
+            "glu" => Kind::Glu,
+            "sparsemax" => Kind::Sparsemax,
+            name => Kind::Tape(tape(name, semantics)?),
+        };
+        Some(Self(kind))
+    }
+    /// A serialized activation.
+    pub fn of(object: Object, semantics: Semantics) -> Option<Self> {
+        match object.origin {
+            Origin::Custom(_) => None,
+            _ => Self::named(&object.class, semantics).or_else(|| {
+                // Keras takes the names of these layers too.
+                let layers = [
+                    "LeakyReLU",
+                    "ELU",
+                    "ReLU",
+                    "PReLU",
+                    "Softmax",
+                    "ThresholdedReLU",
+                    "Activation",
+                ];
+                let known = layers.contains(&object.class.as_str());
+                known.then(|| Self(Kind::Layer(Box::new(object))))
+            }),
+        }
+    }
+    /// The function of each element, if it is one.
+    pub fn tape(&self) -> Option<&Tape> {
+        match &self.0 {
+            Kind::Tape(tape) => Some(tape),
+            _ => None,
+        }
+    }
+    /// Applies the activation to a tensor in Keras' own layout.
+    pub fn apply(&self, cx: &mut Cx<'_>, x: NodeId) -> Result<NodeId, Stop> {
+        Ok(match &self.0 {
+            Kind::Tape(tape) => cx.apply(tape.clone(), x)?,
+            Kind::Softmax => {
+                let last = last_axis(cx, x)?;
+                softmax_over(cx, x, &[last])?
+            }
+            Kind::LogSoftmax => {
+                let last = last_axis(cx, x)?;
+                log_softmax_over(cx, x, &[last])?
+            }
+            Kind::Glu => {
+                let last = last_axis(cx, x)?;
+                glu(cx, x, last)?
+            }
+            Kind::Sparsemax => sparsemax(cx, x)?,
+            Kind::Layer(object) => {
+                let args = vec![Arg::Value(Value::new(x))];
+                let values = cx.inner(object, "activation", &[], args, Vec::new())?;
+                values.first().ok_or(Stop::Told)?.node
+            }
+        })
+    }
+}
+
+fn last_axis(cx: &Cx<'_>, x: NodeId) -> Result<usize, Stop> {
+    cx.axis(-1, cx.dims(x).len())
+}
+
+/// The functions of each element.
+fn tape(name: &str, semantics: Semantics) -> Option<Tape> {
+    let keras3 = semantics == Semantics::Keras3;
+    Some(match name {
+        "linear" => Tape::identity(),
+        "relu" => library::relu::tape(),
+        "relu6" => library::relu6::tape(),
+        "sigmoid" => library::sigmoid::tape(),
+        "tanh" => Tape::unary(Unary::Tanh),
+        "softplus" => library::softplus::tape(),
+        "softsign" => library::softsign::tape(),
+        "selu" => library::selu::tape(),
+        "elu" => library::elu::with(1.0),
+        "exponential" => Tape::unary(Unary::Exp),
+        "swish" | "silu" => library::silu::tape(),
+        "gelu" => library::gelu::tape(),
+        "mish" => library::mish::tape(),
+        "hard_sigmoid" if keras3 => library::hard_sigmoid_keras3::tape(),
+        "hard_sigmoid" => library::hard_sigmoid_keras2::tape(),
+        "hard_silu" | "hard_swish" => library::hard_silu::tape(),
+        "leaky_relu" => library::leaky_relu::with(0.2),
+        "celu" => library::celu::with(1.0),
+        "hard_tanh" => library::hard_tanh::tape(),
+        "hard_shrink" => library::hard_shrink::with(0.5),
+        "soft_shrink" => library::soft_shrink::with(0.5),
+        "tanh_shrink" => library::tanh_shrink::tape(),
+        "log_sigmoid" => library::log_sigmoid::tape(),
+        "squareplus" => library::squareplus::with(4.0),
+        "sparse_plus" => library::sparse_plus::tape(),
+        "sparse_sigmoid" => library::sparse_sigmoid::tape(),
+        _ => return None,
+    })
+}
+
+/// exp(x - max) and its sum over the axes.
+fn exponentials(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<[NodeId; 3], Stop> {
+    let max = cx.b().reduce(ReduceKind::Max, axes, x)?;
+    let centred = cx.b().map(Tape::binary(Binary::Sub), &[x, max])?;
+    let exp = cx.b().map(Tape::unary(Unary::Exp), &[centred])?;
+    let sum = cx.b().reduce(ReduceKind::Sum, axes, exp)?;
+    Ok([centred, exp, sum])
+}
+
+/// exp(x) / Σ exp(x) over the axes, without overflow.
+pub fn softmax_over(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId, Stop> {
+    let [_, exp, sum] = exponentials(cx, x, axes)?;
+    Ok(cx.b().map(Tape::binary(Binary::Div), &[exp, sum])?)
+}
+
+/// x - log Σ exp(x) over the axes, without overflow.
+pub fn log_softmax_over(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId, Stop> {
+    let [centred, _, sum] = exponentials(cx, x, axes)?;
+    let log = cx.b().map(Tape::unary(Unary::Log), &[sum])?;
+    Ok(cx.b().map(Tape::binary(Binary::Sub), &[centred, log])?)
+}
+
+/// `keras.activations.glu`: the first half of the axis times the sigmoid of the second.
+pub fn glu(cx: &mut Cx<'_>, x: NodeId, axis: usize) -> Result<NodeId, Stop> {
+    let extent = cx.dims(x)[axis];
+    if !extent.is_multiple_of(2) {
+        return Err(cx.inconsistent(format!("glu cannot halve an axis of {extent}")));
+    }
+    let value = cx.b().slice(x, axis, 0, extent / 2)?;
+    let gate = cx.b().slice(x, axis, extent / 2, extent / 2)?;
+    let product = Tape::binary(Binary::Mul);
+    let gated = product.substitute(
+        &[(Tape::identity(), vec![0]), (library::sigmoid::tape(), vec![1])],
+        2,
+    );
+    Ok(cx.b().map(gated, &[value, gate])?)
+}
+
+/// `keras.activations.sparsemax`. Sparsemax (Martins & Astudillo 2016) is max(x - τ, 0), with τ such that the sum is 1;
+/// element i is in the support if Σⱼ max(xⱼ - xᵢ, 0) < 1, so that no sorting is needed. Keras computes τ from the
+/// sum of all partial sums of the sorted support, where the paper has the last one. So every element of the support
+/// counts as often as there are elements up to it, and of several equal ones each as often as they do on average.
+fn sparsemax(cx: &mut Cx<'_>, x: NodeId) -> Result<NodeId, Stop> {
+    let dims = cx.dims(x);
+    let Some((&n, batch)) = dims.split_last() else {
+        return Err(cx.inconsistent("sparsemax takes a tensor of rank 1 or more"));
+    };
+    let last = batch.len();
+    let row_shape = [batch, &[1, n]].concat();
+    let row = cx.b().reshape(x, row_shape.clone())?;
+    let column = cx.b().reshape(x, [batch, &[n, 1]].concat())?;
+    let excess = Tape::binary(Binary::Sub).then(&library::relu::tape());
+    let above = cx.b().map(excess, &[row, column])?;
+    let above = cx.b().reduce(ReduceKind::Sum, [last + 1], above)?;
+    // 1 where -above > -1.
+    let inside = Tape::unary(Unary::Neg).then(&library::step::with(-1.0));
+    let support = cx.b().map(inside, &[above])?;
+    let support_row = cx.b().reshape(support, row_shape)?;
+    let below = cx.b().map(rank_tape(), &[row, column, support_row])?;
+    let below = cx.b().reduce(ReduceKind::Sum, [last + 1], below)?;
+    let half = Tape::binary_const(Binary::Add, 0.5).then(&Tape::binary(Binary::Mul));
+    let weighted = half.then(&Tape::binary(Binary::Mul));
+    let weighted = cx.b().map(weighted, &[below, support, column])?;
+    let sum = cx.b().reduce(ReduceKind::Sum, [last], weighted)?;
+    let count = cx.b().reduce(ReduceKind::Sum, [last], support)?;
+    let less_one = Tape::binary_const(Binary::Sub, 1.0);
+    let threshold =
+        Tape::binary(Binary::Div).substitute(&[(less_one, vec![0]), (Tape::identity(), vec![1])], 2);
+    let threshold = cx.b().map(threshold, &[sum, count])?;
+    let threshold = cx.b().reshape(threshold, [batch, &[1]].concat())?;
+    let rest = Tape::binary(Binary::Sub).then(&library::relu::tape());
+    Ok(cx.b().map(rest, &[x, threshold])?)
+}
+
+/// Of inputs a, b and s: s where a < b, s/2 where they are equal, else 0.
+fn rank_tape() -> Tape {
+    let mut t = TapeBuilder::new(3);
+    let (a, b, support) = (t.input(0), t.input(1), t.input(2));
+    let (zero, half) = (t.constant(0.0), t.constant(0.5));
+    let half = t.binary(Binary::Mul, support, half);
+    let less = t.compare(Compare::Lt, a, b);
+    let equal = t.compare(Compare::Eq, a, b);
+    let otherwise = t.select(equal, half, zero);
+    let result = t.select(less, support, otherwise);
+    t.finish(result)
+}
+
+/// `keras.layers.Activation`.
+pub fn activation(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let activation = r.activation("activation", "linear");
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    one(activation.apply(cx, x)?)
+}
+
+/// `keras.layers.ReLU`.
+pub fn relu(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let max = r.opt_number("max_value");
+    let slope = r.number("negative_slope", 0.0);
+    let threshold = r.number("threshold", 0.0);
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    let tape = library::relu_of(slope as f32, max.map(|v| v as f32), threshold as f32);
+    one(cx.apply(tape, x)?)
+}
+
+/// `keras.layers.LeakyReLU`, whose slope is `alpha` in Keras 2 and `negative_slope` in Keras 3.
+pub fn leaky_relu(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let slope = r
+        .opt_number("negative_slope")
+        .or(r.opt_number("alpha"))
+        .unwrap_or(0.3);
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    one(cx.apply(library::leaky_relu::with(slope as f32), x)?)
+}
+
+/// `keras.layers.ELU`.
+pub fn elu(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let alpha = r.number("alpha", 1.0);
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    one(cx.apply(library::elu::with(alpha as f32), x)?)
+}
+
+/// `keras.layers.ThresholdedReLU` of Keras 2: x above theta, else 0.
+pub fn thresholded_relu(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let theta = r.number("theta", 1.0);
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    one(cx.apply(library::threshold::with(theta as f32, 0.0), x)?)
+}
+
+/// `keras.layers.PReLU`: alpha `[axes…]`, with extent 1 for shared axes.
+pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let shared = r.opt_ints("shared_axes").unwrap_or_default();
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    let dims = cx.dims(x);
+    let mut shape: Vec<usize> = dims.iter().skip(1).copied().collect();
+    for axis in shared {
+        // Axes are counted with the batch.
+        match usize::try_from(axis).ok().and_then(|axis| axis.checked_sub(1)) {
+            Some(axis) if axis < shape.len() => shape[axis] = 1,
+            _ => {
+                return Err(cx.inconsistent(format!("shared axis {axis} is not one of {}", Shape::new(dims))));
+            }
+        }
+    }
+    let weights = cx.weights([Some(("alpha", shape.clone()))]);
+    if let Some([only]) = weights.get("alpha").and_then(|alpha| alpha.as_f32().ok()) {
+        return one(cx.apply(library::leaky_relu::with(*only), x)?);
+    }
+    let alpha = weights.node(cx, "alpha")?;
+    one(cx.b().map(library::leaky_relu::tape(), &[x, alpha])?)
+}
+
+/// `keras.layers.Softmax`. A mask takes elements out.
+pub fn softmax(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let axes = r.opt_ints("axis").unwrap_or_else(|| vec![-1]);
+    r.flag("robust_masking", false);
+    r.finish(cx)?;
+    let mut x = cx.float_input()?;
+    if let Some(mask) = cx.mask()? {
+        x = masked(cx, x, mask)?;
+    }
+    let axes = axis_list(cx, &axes, cx.dims(x).len())?;
+    one(softmax_over(cx, x, &axes)?)
+}
+
+/// Keras adds -10⁹ where the mask is 0.
+fn masked(cx: &mut Cx<'_>, x: NodeId, mask: NodeId) -> Result<NodeId, Stop> {
+    let (shape, of) = (Shape::new(cx.dims(x)), Shape::new(cx.dims(mask)));
+    if shape.broadcast(&of).as_ref() != Some(&shape) {
+        return Err(cx.inconsistent(format!("a mask of shape {of} does not broadcast to {shape}")));
+    }
+    let low = Tape::binary_const(Binary::Mul, 1e9).then(&Tape::binary_const(Binary::Sub, 1e9));
+    let add = Tape::binary(Binary::Add).substitute(&[(Tape::identity(), vec![0]), (low, vec![1])], 2);
+    Ok(cx.b().map(add, &[x, mask])?)
+}
+
+/// Axes counted from either end, ascending and without repetition.
+pub fn axis_list(cx: &Cx<'_>, axes: &[i64], rank: usize) -> Result<Vec<usize>, Stop> {
+    let mut found = Vec::new();
+    for &axis in axes {
+        found.push(cx.axis(axis, rank)?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}

@@ -1,0 +1,342 @@
+//! What a layer's function works with.
+
+use super::read::Read;
+use super::weights::Weights;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{Builder, NodeId};
+use crate::keras::config::Config;
+use crate::keras::lower::State;
+use crate::keras::model::{Origin, Semantics, Weight};
+use crate::keras::object::Object;
+use crate::pointwise::Tape;
+use crate::tensor::{DType, Shape, Tensor};
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+
+/// A tensor under way, with Keras' mask for it if there is one.
+#[derive(Debug, Clone, Copy)]
+pub struct Value {
+    /// The tensor.
+    pub node: NodeId,
+    /// 1 where a time step counts and 0 where it does not, as f32 of shape `[batch, time]`.
+    pub mask: Option<NodeId>,
+}
+
+impl Value {
+    /// A tensor without a mask.
+    pub fn new(node: NodeId) -> Self {
+        Self { node, mask: None }
+    }
+}
+
+/// An argument of a call with values for its tensors.
+#[derive(Debug, Clone)]
+pub enum Arg<'a> {
+    /// A tensor.
+    Value(Value),
+    /// A list, tuple or dict with tensors inside.
+    List(Vec<Arg<'a>>),
+    /// Anything without tensors.
+    Literal(&'a Json),
+}
+
+impl Arg<'_> {
+    /// The tensors inside, in order.
+    pub fn values(&self) -> Vec<Value> {
+        match self {
+            Self::Value(value) => vec![*value],
+            Self::List(items) => items.iter().flat_map(Arg::values).collect(),
+            Self::Literal(_) => Vec::new(),
+        }
+    }
+    /// A constant inside that is not Python's `None`.
+    fn constant(&self) -> Option<&Json> {
+        match self {
+            Self::Literal(Json::Null) | Self::Value(_) => None,
+            Self::List(items) => items.iter().find_map(Arg::constant),
+            Self::Literal(value) => Some(value),
+        }
+    }
+}
+
+/// Why nothing is known about what a layer gives.
+#[derive(Debug)]
+pub enum Stop {
+    /// The problem has been reported.
+    Told,
+    /// This one, still to be reported.
+    Because(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Because(error)
+    }
+}
+
+/// What a layer gives.
+pub type Outcome = Result<Vec<Value>, Stop>;
+
+/// The layer that is called.
+#[derive(Clone)]
+pub struct Site<'a> {
+    /// Name of its nodes and constants.
+    pub path: String,
+    /// Its class.
+    pub class: &'a str,
+    /// Where the class comes from.
+    pub origin: &'a Origin,
+    /// Its arguments.
+    pub config: &'a Config,
+    /// Its weights.
+    pub weights: &'a [Weight],
+}
+
+/// One call of one layer.
+pub struct Cx<'a> {
+    /// The graph and everything else that layers share.
+    pub state: &'a mut State,
+    /// The layer.
+    pub site: Site<'a>,
+    args: Vec<Arg<'a>>,
+    kwargs: Vec<(&'a str, Arg<'a>)>,
+    /// Keyword arguments that somebody read.
+    read: BTreeSet<&'a str>,
+}
+
+impl<'a> Cx<'a> {
+    /// A call of the layer at `site`.
+    pub fn new(
+        state: &'a mut State,
+        site: Site<'a>,
+        args: Vec<Arg<'a>>,
+        kwargs: Vec<(&'a str, Arg<'a>)>,
+    ) -> Self {
+        Self {
+            state,
+            site,
+            args,
+            kwargs,
+            read: BTreeSet::new(),
+        }
+    }
+    /// Adds nodes that are named after the layer.
+    pub fn b(&mut self) -> Builder<'_> {
+        Builder::new(&mut self.state.graph, self.site.path.as_str())
+    }
+    /// Whether the numbers follow Keras 3.
+    pub fn is_keras3(&self) -> bool {
+        self.state.semantics == Semantics::Keras3
+    }
+    /// Starts reading the config.
+    pub fn read(&self) -> Read<'a> {
+        Read::new(self.site.config.fields(), self.state.semantics)
+    }
+    /// The weights of the layer, which are these in this order; `None` stands for one that its config does
+    /// away with.
+    pub fn weights<const N: usize>(
+        &mut self,
+        expected: [Option<(&'static str, Vec<usize>)>; N],
+    ) -> Weights<'a> {
+        Weights::take(self, expected.into_iter().flatten().collect())
+    }
+    /// Reports a problem of this layer and goes on.
+    pub fn report(&mut self, error: Error) {
+        let error = error.in_layer(self.site.path.as_str(), self.site.class);
+        self.state.problems.push(error);
+    }
+    /// An error of this layer.
+    pub fn inconsistent(&self, message: impl Into<String>) -> Stop {
+        self.site
+            .config
+            .error(ErrorKind::Inconsistent(message.into()))
+            .into()
+    }
+
+    /// The only tensor that the layer is called with.
+    pub fn input(&mut self) -> Result<Value, Stop> {
+        match self.inputs()[..] {
+            [value] => Ok(value),
+            ref values => {
+                let message = format!("it takes one tensor, but is called with {}", values.len());
+                Err(self.site.config.error(ErrorKind::BadGraph(message)).into())
+            }
+        }
+    }
+    /// The only tensor, as floats.
+    pub fn float_input(&mut self) -> Result<NodeId, Stop> {
+        let value = self.input()?;
+        Ok(self.float(value.node)?)
+    }
+    /// All tensors of the first argument, or of all positional ones.
+    pub fn inputs(&mut self) -> Vec<Value> {
+        if self.args.is_empty() {
+            for name in ["inputs", "sequences", "sequence", "x"] {
+                if let Some(arg) = self.kwarg(name) {
+                    return arg.values();
+                }
+            }
+        }
+        self.args.iter().flat_map(Arg::values).collect()
+    }
+    /// Layers take tensors by position and nothing else; operations take constants too.
+    pub fn refuse_constants(&self) -> Result<()> {
+        if matches!(self.site.class, "TFOpLambda" | "SlicingOpLambda") {
+            return Ok(());
+        }
+        let constant = self.args.iter().find_map(Arg::constant);
+        match constant {
+            None => Ok(()),
+            Some(value) => {
+                let value = value.to_string().chars().take(120).collect();
+                let error = Error::new(ErrorKind::UnsupportedValue { value });
+                Err(error
+                    .in_field("call argument")
+                    .help("a layer takes tensors: use an operation such as x + 1.0 for constants"))
+            }
+        }
+    }
+    /// A positional argument.
+    pub fn arg(&self, index: usize) -> Option<&Arg<'a>> {
+        self.args.get(index)
+    }
+    /// A keyword argument, unless it is absent or Python's `None`.
+    pub fn kwarg(&mut self, name: &str) -> Option<Arg<'a>> {
+        let (key, arg) = self.kwargs.iter().find(|(key, _)| *key == name)?;
+        self.read.insert(key);
+        match arg {
+            Arg::Literal(Json::Null) => None,
+            arg => Some(arg.clone()),
+        }
+    }
+    /// A keyword argument without tensors.
+    pub fn literal(&mut self, name: &str) -> Option<&'a Json> {
+        match self.kwarg(name)? {
+            Arg::Literal(value) => Some(value),
+            _ => None,
+        }
+    }
+    /// Reports keyword arguments that nobody read.
+    pub fn finish_arguments(&mut self) {
+        let unread: Vec<_> = self
+            .kwargs
+            .iter()
+            .filter(|(key, arg)| !self.read.contains(key) && !matches!(arg, Arg::Literal(Json::Null)))
+            .filter(|(key, _)| !matches!(*key, "mask" | "training" | "name"))
+            .map(|(key, arg)| (*key, arg.clone()))
+            .collect();
+        for (key, arg) in unread {
+            let value = match arg {
+                Arg::Literal(value) => value.to_string().chars().take(120).collect(),
+                _ => "a tensor".to_owned(),
+            };
+            let error = Error::new(ErrorKind::UnsupportedValue { value });
+            self.report(error.in_field(format!("call argument {key}")));
+        }
+    }
+    /// The mask of the call: given explicitly, else that of the first tensor.
+    pub fn mask(&mut self) -> Result<Option<NodeId>> {
+        let given = self.kwarg("mask").map(|arg| arg.values());
+        match given.as_deref() {
+            Some([mask, ..]) => Ok(Some(self.float(mask.node)?)),
+            _ => Ok(self.inputs().first().and_then(|value| value.mask)),
+        }
+    }
+
+    /// The shape of a node.
+    pub fn dims(&self, node: NodeId) -> Vec<usize> {
+        self.state.graph.ty(node).shape.dims().to_vec()
+    }
+    /// The node as floats.
+    pub fn float(&mut self, node: NodeId) -> Result<NodeId> {
+        if self.state.graph.ty(node).dtype == DType::F32 {
+            Ok(node)
+        } else {
+            self.b().map(Tape::identity(), &[node])
+        }
+    }
+    /// Applies a tape unless it is the identity.
+    pub fn apply(&mut self, tape: Tape, node: NodeId) -> Result<NodeId> {
+        if tape.is_identity() {
+            Ok(node)
+        } else {
+            self.b().map(tape, &[node])
+        }
+    }
+    /// The constant that plays `role` in this layer, made once however often the layer is called.
+    pub fn constant(&mut self, role: &str, make: impl FnOnce() -> Result<Tensor>) -> Result<NodeId> {
+        let key = format!("{}/{role}", self.site.path);
+        if let Some(&known) = self.state.constants.get(&key) {
+            return Ok(known);
+        }
+        let tensor = make()?;
+        let node = self.b().constant(tensor)?;
+        self.state.constants.insert(key, node);
+        Ok(node)
+    }
+    /// An index along an axis, counted from the end if negative.
+    pub fn axis(&self, axis: i64, rank: usize) -> Result<usize, Stop> {
+        let signed = if axis < 0 {
+            i64::try_from(rank).unwrap_or(i64::MAX) + axis
+        } else {
+            axis
+        };
+        usize::try_from(signed)
+            .ok()
+            .filter(|&axis| axis < rank)
+            .ok_or_else(|| {
+                self.inconsistent(format!("axis {axis} does not exist in a tensor of rank {rank}"))
+            })
+    }
+    /// Requires a rank.
+    pub fn expect_rank(&self, node: NodeId, rank: usize) -> Result<(), Stop> {
+        let shape = &self.state.graph.ty(node).shape;
+        if shape.rank() == rank {
+            Ok(())
+        } else {
+            Err(self.inconsistent(format!(
+                "it takes a tensor of rank {rank}, but is called with shape {shape}"
+            )))
+        }
+    }
+
+    /// Calls a layer inside this one. Its nodes are named after this layer and `role`.
+    pub fn inner<'b>(
+        &'b mut self,
+        object: &'b Object,
+        role: &str,
+        weights: &'b [Weight],
+        args: Vec<Arg<'b>>,
+        kwargs: Vec<(&'b str, Arg<'b>)>,
+    ) -> Outcome {
+        let site = Site {
+            path: format!("{}/{role}", self.site.path),
+            class: &object.class,
+            origin: &object.origin,
+            config: &object.config,
+            weights,
+        };
+        super::lower(self.state, site, args, kwargs)
+    }
+}
+
+/// One result without a mask of its own.
+pub fn one(node: NodeId) -> Outcome {
+    Ok(vec![Value::new(node)])
+}
+
+/// Most elements of a constant that is made here and not read from the file.
+const MAX_MADE: usize = 1 << 26;
+
+/// The shape of a constant that is made here. Few numbers in a file must not take much memory.
+pub fn made(dims: &[usize]) -> Result<Shape> {
+    let shape = Shape::checked(dims)?;
+    if shape.count() > MAX_MADE {
+        return Err(Error::new(ErrorKind::TooLarge {
+            what: format!("the element count of a constant of shape {shape}"),
+            found: shape.count() as u64,
+            limit: MAX_MADE as u64,
+        }));
+    }
+    Ok(shape)
+}

@@ -1,0 +1,24 @@
+//! `keras.layers.Embedding`.
+
+use super::context::{Cx, Outcome, Value};
+use super::mask::differs_from;
+use crate::ops::Gather;
+
+/// Rows of a table `[input_dim, output_dim]` by index; with `mask_zero`, index 0 is masked.
+pub fn embedding(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let rows = r.usize("input_dim");
+    let columns = r.usize("output_dim");
+    let mask_zero = r.flag("mask_zero", false);
+    r.finish(cx)?;
+    let indices = cx.input()?.node;
+    let weights = cx.weights([Some(("embeddings", vec![rows, columns]))]);
+    let table = weights.node(cx, "embeddings")?;
+    let node = cx.b().add(Gather { axis: 0 }, &[table, indices])?;
+    let mask = if mask_zero {
+        Some(cx.apply(differs_from(0.0), indices)?)
+    } else {
+        None
+    };
+    Ok(vec![Value { node, mask }])
+}

@@ -1,0 +1,160 @@
+//! Merging layers: `keras.layers.Add`, `Subtract`, `Multiply`, `Average`, `Maximum`, `Minimum`, `Concatenate`, `Dot`.
+
+use super::context::{Cx, Outcome, Stop, Value, one};
+use super::mask;
+use super::normalize::unit_length;
+use crate::error::ErrorKind;
+use crate::graph::NodeId;
+use crate::ops::MatMul;
+use crate::pointwise::{Binary, Tape};
+use crate::tensor::Shape;
+
+/// `Add`.
+pub fn add(cx: &mut Cx<'_>) -> Outcome {
+    elementwise(cx, Binary::Add, None)
+}
+
+/// `Subtract`.
+pub fn subtract(cx: &mut Cx<'_>) -> Outcome {
+    match cx.inputs().len() {
+        2 => elementwise(cx, Binary::Sub, None),
+        other => Err(wrong_count(cx, "two tensors", other)),
+    }
+}
+
+/// `Multiply`.
+pub fn multiply(cx: &mut Cx<'_>) -> Outcome {
+    elementwise(cx, Binary::Mul, None)
+}
+
+/// `Average`.
+pub fn average(cx: &mut Cx<'_>) -> Outcome {
+    let count = cx.inputs().len();
+    elementwise(cx, Binary::Add, Some(1.0 / count.max(1) as f64))
+}
+
+/// `Maximum`.
+pub fn maximum(cx: &mut Cx<'_>) -> Outcome {
+    elementwise(cx, Binary::Max, None)
+}
+
+/// `Minimum`.
+pub fn minimum(cx: &mut Cx<'_>) -> Outcome {
+    elementwise(cx, Binary::Min, None)
+}
+
+fn wrong_count(cx: &Cx<'_>, needed: &str, found: usize) -> Stop {
+    let message = format!("it takes {needed}, but is called with {found}");
+    cx.site.config.error(ErrorKind::BadGraph(message)).into()
+}
+
+/// Combines the inputs from first to last, then scales. An input of lower rank gets axes after the batch.
+fn elementwise(cx: &mut Cx<'_>, op: Binary, scale: Option<f64>) -> Outcome {
+    let r = cx.read();
+    r.finish(cx)?;
+    let values = cx.inputs();
+    let rank = values.iter().map(|v| cx.dims(v.node).len()).max().unwrap_or(0);
+    let mut result: Option<NodeId> = None;
+    for value in &values {
+        let x = with_rank(cx, value.node, rank)?;
+        result = Some(match result {
+            None => x,
+            Some(before) => cx.b().map(Tape::binary(op), &[before, x])?,
+        });
+    }
+    let mut node = result.ok_or_else(|| wrong_count(cx, "two tensors or more", 0))?;
+    if let Some(scale) = scale {
+        node = cx.apply(Tape::binary_const(Binary::Mul, scale as f32), node)?;
+    }
+    let mask = mask::merged(cx, &values)?;
+    Ok(vec![Value { node, mask }])
+}
+
+/// Inserts axes of extent 1 after the batch.
+fn with_rank(cx: &mut Cx<'_>, node: NodeId, rank: usize) -> Result<NodeId, Stop> {
+    let node = cx.float(node)?;
+    let mut dims = cx.dims(node);
+    if dims.len() < rank && !dims.is_empty() {
+        let missing = rank - dims.len();
+        dims.splice(1..1, vec![1; missing]);
+    }
+    Ok(cx.b().reshape(node, dims)?)
+}
+
+/// `Concatenate`.
+pub fn concatenate(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let axis = r.i64_or("axis", -1);
+    r.finish(cx)?;
+    let values = cx.inputs();
+    let Some(first) = values.first() else {
+        return Err(wrong_count(cx, "two tensors or more", 0));
+    };
+    let axis = cx.axis(axis, cx.dims(first.node).len())?;
+    let mut parts = Vec::new();
+    for value in &values {
+        parts.push(cx.float(value.node)?);
+    }
+    let node = cx.b().concat(axis, &parts)?;
+    let mask = mask::concatenated(cx, &values, axis)?;
+    Ok(vec![Value { node, mask }])
+}
+
+/// `Dot`: contracts one axis of each of two tensors, sample by sample.
+pub fn dot(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let axes = r.opt_ints("axes").unwrap_or_default();
+    let normalize = r.flag("normalize", false);
+    r.finish(cx)?;
+    let values = cx.inputs();
+    let [a, b] = values[..] else {
+        return Err(wrong_count(cx, "two tensors", values.len()));
+    };
+    let axes = match axes[..] {
+        [both] => [both; 2],
+        [first, second] => [first, second],
+        _ => return Err(cx.inconsistent(format!("axes {axes:?} are not two"))),
+    };
+    let (mut a, mut b) = (cx.float(a.node)?, cx.float(b.node)?);
+    let first = cx.axis(axes[0], cx.dims(a).len())?;
+    let second = cx.axis(axes[1], cx.dims(b).len())?;
+    if normalize {
+        a = unit_length(cx, a, &[first])?;
+        b = unit_length(cx, b, &[second])?;
+    }
+    one(batch_dot(cx, [a, b], [first, second])?)
+}
+
+/// Σ over `axes[0]` of `a` and `axes[1]` of `b` for every sample: the other axes of `a`, then those of `b`.
+fn batch_dot(cx: &mut Cx<'_>, [a, b]: [NodeId; 2], axes: [usize; 2]) -> Result<NodeId, Stop> {
+    let (da, db) = (cx.dims(a), cx.dims(b));
+    if axes.contains(&0) || da[axes[0]] != db[axes[1]] || da[0] != db[0] {
+        return Err(cx.inconsistent(format!(
+            "axes {axes:?} of shapes {} and {} cannot be contracted",
+            Shape::new(da),
+            Shape::new(db)
+        )));
+    }
+    let rest =
+        |dims: &[usize], axis: usize| -> Vec<usize> { (1..dims.len()).filter(|&i| i != axis).collect() };
+    let (ra, rb) = (rest(&da, axes[0]), rest(&db, axes[1]));
+    let extents = |dims: &[usize], axes: &[usize]| -> Vec<usize> { axes.iter().map(|&i| dims[i]).collect() };
+    let (ea, eb) = (extents(&da, &ra), extents(&db, &rb));
+    let contracted = da[axes[0]];
+    let rows = cx.b().transpose(a, [&[0][..], &ra, &[axes[0]]].concat())?;
+    let rows = cx.b().reshape(rows, [da[0], ea.iter().product(), contracted])?;
+    let columns = cx.b().transpose(b, [&[0, axes[1]][..], &rb].concat())?;
+    let columns = cx
+        .b()
+        .reshape(columns, [da[0], contracted, eb.iter().product()])?;
+    let op = MatMul {
+        bias: false,
+        epilogue: Tape::identity(),
+    };
+    let product = cx.b().add(op, &[rows, columns])?;
+    let mut dims = [&da[..1], &ea, &eb].concat();
+    if dims.len() == 1 {
+        dims.push(1);
+    }
+    Ok(cx.b().reshape(product, dims)?)
+}

@@ -1,0 +1,285 @@
+//! What each layer does, as operations of the graph.
+//!
+//! A layer is a function `fn(&mut Cx) -> Outcome` in the file of its group and a row in one of the tables: [`LAYERS`]
+//! for layers, [`operators::OPERATIONS`] for Keras 3's operations, [`operators::FUNCTIONS`] for TensorFlow functions
+//! inside Keras 2 models. The function reads its config with [`Cx::read`], its weights with [`Cx::weights`] and its
+//! tensors with [`Cx::input`] or [`Cx::inputs`], and adds nodes with [`Cx::b`].
+
+mod activation;
+mod cells;
+mod context;
+mod conv;
+mod custom;
+mod dense;
+mod embedding;
+mod identity;
+mod mask;
+mod merge;
+mod nested;
+mod normalize;
+mod operators;
+mod pool;
+mod read;
+mod recurrent;
+mod resize;
+mod shape;
+mod spatial;
+#[cfg(test)]
+mod tests;
+mod transposed;
+mod weights;
+mod wrap;
+
+pub(super) use context::{Arg, Cx, Outcome, Site, Stop, Value};
+pub(super) use read::check_training;
+
+use super::lower::State;
+use super::model::{Layer, Network, Origin, Semantics};
+use crate::error::{Collector, Error, ErrorKind};
+use std::collections::HashSet;
+
+/// A layer's class and what to do with it.
+struct Row {
+    class: &'static str,
+    lower: fn(&mut Cx<'_>) -> Outcome,
+    masks: Masks,
+}
+
+/// What becomes of the mask of a layer's first input.
+#[derive(Clone, Copy, PartialEq)]
+enum Masks {
+    /// It ends here.
+    End,
+    /// The outputs get it.
+    Pass,
+    /// The outputs get it in Keras 3; in Keras 2 it ends here.
+    Pass3,
+    /// The layer's function decides.
+    Own,
+}
+
+const fn row(class: &'static str, lower: fn(&mut Cx<'_>) -> Outcome, masks: Masks) -> Row {
+    Row { class, lower, masks }
+}
+
+/// Every layer that can be compiled.
+const LAYERS: &[Row] = {
+    use Masks::{End, Own, Pass, Pass3};
+    &[
+        row("Conv1D", conv::conv::<1>, End),
+        row("Conv2D", conv::conv::<2>, End),
+        row("DepthwiseConv1D", conv::depthwise::<1>, End),
+        row("DepthwiseConv2D", conv::depthwise::<2>, End),
+        row("SeparableConv1D", conv::separable::<1>, End),
+        row("SeparableConv2D", conv::separable::<2>, End),
+        row("Conv1DTranspose", transposed::transposed::<1>, End),
+        row("Conv2DTranspose", transposed::transposed::<2>, End),
+        row("Dense", dense::dense, Pass),
+        row("Embedding", embedding::embedding, Own),
+        row("Masking", mask::masking, Own),
+        row("MaxPooling1D", pool::max::<1>, End),
+        row("MaxPooling2D", pool::max::<2>, End),
+        row("AveragePooling1D", pool::average::<1>, End),
+        row("AveragePooling2D", pool::average::<2>, End),
+        row("GlobalAveragePooling1D", pool::global_average, End),
+        row("GlobalAveragePooling2D", pool::global_average, End),
+        row("GlobalAveragePooling3D", pool::global_average, End),
+        row("GlobalMaxPooling1D", pool::global_max, End),
+        row("GlobalMaxPooling2D", pool::global_max, End),
+        row("GlobalMaxPooling3D", pool::global_max, End),
+        row("BatchNormalization", normalize::batch, Pass),
+        row("BatchNormalizationV1", normalize::batch, Pass),
+        row("BatchNormalizationV2", normalize::batch, Pass),
+        row("SyncBatchNormalization", normalize::batch, Pass),
+        row("LayerNormalization", normalize::layer, Pass),
+        row("GroupNormalization", normalize::group, Pass),
+        row("UnitNormalization", normalize::unit, Pass),
+        row("RMSNormalization", normalize::rms, Pass3),
+        row("Normalization", normalize::normalization, Pass3),
+        row("Rescaling", normalize::rescaling, Pass3),
+        row("Activation", activation::activation, Pass),
+        row("ReLU", activation::relu, Pass),
+        row("LeakyReLU", activation::leaky_relu, Pass),
+        row("PReLU", activation::prelu, Pass),
+        row("ELU", activation::elu, Pass),
+        row("ThresholdedReLU", activation::thresholded_relu, Pass),
+        row("Softmax", activation::softmax, Pass),
+        row("Add", merge::add, Own),
+        row("Subtract", merge::subtract, Own),
+        row("Multiply", merge::multiply, Own),
+        row("Average", merge::average, Own),
+        row("Maximum", merge::maximum, Own),
+        row("Minimum", merge::minimum, Own),
+        row("Concatenate", merge::concatenate, Own),
+        row("Dot", merge::dot, End),
+        row("Flatten", shape::flatten, End),
+        row("Reshape", shape::reshape, End),
+        row("Permute", shape::permute, End),
+        row("RepeatVector", shape::repeat_vector, End),
+        row("ZeroPadding1D", shape::zero_padding::<1>, End),
+        row("ZeroPadding2D", shape::zero_padding::<2>, End),
+        row("ZeroPadding3D", shape::zero_padding::<3>, End),
+        row("Cropping1D", shape::cropping::<1>, End),
+        row("Cropping2D", shape::cropping::<2>, End),
+        row("Cropping3D", shape::cropping::<3>, End),
+        row("CenterCrop", shape::center_crop, End),
+        row("UpSampling1D", resize::up_sampling_1d, End),
+        row("UpSampling2D", resize::up_sampling_2d, End),
+        row("Resizing", resize::resizing, End),
+        row("LSTM", recurrent::recurrent, Own),
+        row("GRU", recurrent::recurrent, Own),
+        row("SimpleRNN", recurrent::recurrent, Own),
+        row("RNN", recurrent::recurrent, Own),
+        row("Bidirectional", wrap::bidirectional, Own),
+        row("TimeDistributed", wrap::time_distributed, Own),
+        row("Dropout", identity::identity, Pass),
+        row("SpatialDropout1D", identity::identity, Pass),
+        row("SpatialDropout2D", identity::identity, Pass),
+        row("SpatialDropout3D", identity::identity, Pass),
+        row("GaussianDropout", identity::identity, Pass),
+        row("GaussianNoise", identity::identity, Pass),
+        row("AlphaDropout", identity::identity, Pass),
+        row("ActivityRegularization", identity::identity, Pass),
+        row("Identity", identity::identity, Pass3),
+        row("RandomFlip", identity::identity, End),
+        row("RandomRotation", identity::identity, End),
+        row("RandomZoom", identity::identity, End),
+        row("RandomTranslation", identity::identity, End),
+        row("RandomContrast", identity::identity, End),
+        row("RandomBrightness", identity::identity, End),
+        row("RandomHeight", identity::identity, End),
+        row("RandomWidth", identity::identity, End),
+        row("StochasticDepth", custom::stochastic_depth, End),
+        row("LayerScale", custom::layer_scale, End),
+        row("CustomScaleLayer", custom::scaled_sum, End),
+        row("Lambda", custom::lambda, End),
+        row("TFOpLambda", operators::tf_function, End),
+        row("SlicingOpLambda", operators::tf_function, End),
+    ]
+};
+
+/// Adds one call of a layer that has no layers of its own kind inside.
+pub(super) fn lower<'a>(
+    state: &mut State,
+    site: Site<'a>,
+    args: Vec<Arg<'a>>,
+    kwargs: Vec<(&'a str, Arg<'a>)>,
+) -> Outcome {
+    let mut cx = Cx::new(state, site, args, kwargs);
+    if *cx.site.origin == Origin::Operation {
+        return operators::operation(&mut cx);
+    }
+    let Some(row) = find(cx.site.class, cx.site.origin) else {
+        // Said before by `refuse_unsupported`, or here for a layer inside another.
+        return Err(unsupported(cx.site.class, cx.site.origin).into());
+    };
+    cx.refuse_constants()?;
+    let mut values = (row.lower)(&mut cx)?;
+    let pass = match row.masks {
+        Masks::Pass => true,
+        Masks::Pass3 => cx.state.semantics == Semantics::Keras3,
+        Masks::End | Masks::Own => false,
+    };
+    if row.masks != Masks::Own {
+        let mask = if pass { cx.mask()? } else { None };
+        for value in &mut values {
+            value.mask = mask;
+        }
+    }
+    cx.finish_arguments();
+    Ok(values)
+}
+
+/// The row of a layer. Classes that Keras registers for `keras.applications` come as custom ones in `.h5` files.
+fn find(class: &str, origin: &Origin) -> Option<&'static Row> {
+    let registered = ["StochasticDepth", "LayerScale", "CustomScaleLayer"];
+    let known = match origin {
+        Origin::Keras => true,
+        Origin::Custom(package) => package == "Custom" && registered.contains(&class),
+        Origin::Operation => false,
+    };
+    LAYERS.iter().find(|row| known && row.class == class)
+}
+
+/// Reports every layer whose class is not in the tables, in nested models too, and paths that two layers share: layer
+/// `a/b` and layer `b` of the model `a` would be one.
+pub(super) fn refuse_unsupported<'m>(
+    net: &'m Network,
+    paths: &mut HashSet<&'m str>,
+    problems: &mut Collector,
+) {
+    for layer in &net.layers {
+        if !paths.insert(&layer.path) {
+            let message = format!("two layers have the path {:?}", layer.path);
+            problems.push(Error::new(ErrorKind::BadGraph(message)).help("rename one of them"));
+        }
+        if let Some(inner) = &layer.network {
+            refuse_unsupported(inner, paths, problems);
+        } else if let Some(error) = refusal(layer) {
+            problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+        }
+    }
+}
+
+/// The classes of layers that can be compiled.
+pub fn classes() -> impl Iterator<Item = &'static str> {
+    LAYERS.iter().map(|row| row.class)
+}
+
+/// Whether the layer is of a class that can be compiled.
+pub fn is_supported(layer: &Layer) -> bool {
+    layer.network.is_some() || refusal(layer).is_none()
+}
+
+fn refusal(layer: &Layer) -> Option<Error> {
+    let known = match layer.origin {
+        Origin::Operation => operators::is_operation(&layer.class),
+        _ if layer.is("TFOpLambda") || layer.is("SlicingOpLambda") => {
+            return operators::refuse_function(&layer.config);
+        }
+        _ if layer.is("Lambda") => return custom::refuse_lambda(&layer.path, &layer.config),
+        _ => layer.class == "InputLayer" || find(&layer.class, &layer.origin).is_some(),
+    };
+    (!known).then(|| unsupported(&layer.class, &layer.origin))
+}
+
+/// The refusal of a class, with what the user can do.
+fn unsupported(class: &str, origin: &Origin) -> Error {
+    let error = Error::new(ErrorKind::UnsupportedLayer {
+        class: class.to_owned(),
+    });
+    match origin {
+        Origin::Custom(package) => error.help(format!(
+            "it is a class of package {package:?}, whose Python code is not in the file: rebuild the model from Keras' own layers"
+        )),
+        Origin::Operation => error.help("rebuild this part of the model from Keras' layers"),
+        Origin::Keras => match closest(class) {
+            Some(name) => error.help(format!("the closest supported layer is {name}")),
+            None => error.help("rebuild this part of the model from supported layers, which README.md lists"),
+        },
+    }
+}
+
+/// The supported class with the most similar name.
+fn closest(class: &str) -> Option<&'static str> {
+    let scored = LAYERS.iter().map(|row| (distance(class, row.class), row.class));
+    let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 4 && distance < class.len()).then_some(name)
+}
+
+/// Edit distance of two names, whose lengths are bounded first.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
+            let above = *cell;
+            let changed = diagonal + usize::from(*x != y);
+            *cell = changed.min(above + 1).min(left + 1);
+            (diagonal, left) = (above, *cell);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

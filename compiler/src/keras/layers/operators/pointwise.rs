@@ -1,0 +1,134 @@
+//! Functions of single elements with operands and parameters.
+
+use super::arguments::{Arguments, Operand, X};
+use crate::keras::layers::context::{Cx, Outcome, one};
+use crate::pointwise::{Compare, Tape, TapeBuilder};
+
+/// Applies a tape of two inputs; numbers become part of it.
+pub fn pair(cx: &mut Cx<'_>, arguments: &Arguments<'_>, tape: &Tape, names: [&[&str]; 2]) -> Outcome {
+    let a = arguments.operand(cx, 0, names[0])?;
+    let b = arguments.operand(cx, 1, names[1])?;
+    let identity = |number| (Tape::identity(), vec![number]);
+    let constant = |value| (Tape::constant(value), Vec::new());
+    let (replaced, inputs) = match (a, b) {
+        (Operand::Tensor(a), Operand::Tensor(b)) => ([identity(0), identity(1)], vec![a, b]),
+        (Operand::Tensor(a), Operand::Number(b)) => ([identity(0), constant(b)], vec![a]),
+        (Operand::Number(a), Operand::Tensor(b)) => ([constant(a), identity(0)], vec![b]),
+        (Operand::Number(_), Operand::Number(_)) => {
+            return Err(cx.inconsistent("it is called without a tensor"));
+        }
+    };
+    let tape = tape.substitute(&replaced, inputs.len() as u32);
+    one(cx.b().map(tape, &inputs)?)
+}
+
+/// Applies a function with one parameter besides x.
+pub fn parameter(
+    cx: &mut Cx<'_>,
+    arguments: &Arguments<'_>,
+    name: &str,
+    default: f64,
+    tape: fn(f32) -> Tape,
+) -> Outcome {
+    let x = arguments.tensor(cx, 0, X)?;
+    let value = arguments.number(cx, 1, &[name])?.unwrap_or(default);
+    one(cx.apply(tape(value as f32), x)?)
+}
+
+/// A number whatever the input is.
+pub fn constant(value: f32) -> Tape {
+    Tape::constant(value).substitute(&[], 1)
+}
+
+/// 1 where the comparison of `a` and `b` holds, else 0.
+fn comparison(op: Compare, swapped: bool) -> Tape {
+    let mut t = TapeBuilder::new(2);
+    let (a, b) = (t.input(0), t.input(1));
+    let mask = if swapped {
+        t.compare(op, b, a)
+    } else {
+        t.compare(op, a, b)
+    };
+    let (yes, no) = (t.constant(1.0), t.constant(0.0));
+    let number = t.select(mask, yes, no);
+    t.finish(number)
+}
+
+/// a = b.
+pub fn equal() -> Tape {
+    comparison(Compare::Eq, false)
+}
+
+/// a ≠ b.
+pub fn not_equal() -> Tape {
+    comparison(Compare::Ne, false)
+}
+
+/// a < b.
+pub fn less() -> Tape {
+    comparison(Compare::Lt, false)
+}
+
+/// a ≤ b.
+pub fn less_equal() -> Tape {
+    comparison(Compare::Le, false)
+}
+
+/// a > b.
+pub fn greater() -> Tape {
+    comparison(Compare::Lt, true)
+}
+
+/// a ≥ b.
+pub fn greater_equal() -> Tape {
+    comparison(Compare::Le, true)
+}
+
+/// 1 where x is 0, else 0: a mask's opposite.
+pub fn is_zero() -> Tape {
+    equal().substitute(
+        &[(Tape::identity(), vec![0]), (Tape::constant(0.0), Vec::new())],
+        1,
+    )
+}
+
+/// 1 where x is not 0, else 0.
+pub fn is_true() -> Tape {
+    crate::keras::layers::mask::differs_from(0.0)
+}
+
+/// Combines the truth of both inputs.
+fn truth(
+    combine: fn(
+        &mut TapeBuilder,
+        crate::pointwise::Value,
+        crate::pointwise::Value,
+    ) -> crate::pointwise::Value,
+) -> Tape {
+    let mut t = TapeBuilder::new(2);
+    let (a, b, zero) = (t.input(0), t.input(1), t.constant(0.0));
+    let a = t.compare(Compare::Ne, a, zero);
+    let b = t.compare(Compare::Ne, b, zero);
+    let mask = combine(&mut t, a, b);
+    let (yes, no) = (t.constant(1.0), t.constant(0.0));
+    let number = t.select(mask, yes, no);
+    t.finish(number)
+}
+
+/// Both hold.
+pub fn and() -> Tape {
+    truth(|t, a, b| t.logic(crate::pointwise::Logic::And, a, b))
+}
+
+/// At least one holds.
+pub fn or() -> Tape {
+    truth(|t, a, b| t.logic(crate::pointwise::Logic::Or, a, b))
+}
+
+/// Exactly one holds.
+pub fn xor() -> Tape {
+    truth(|t, a, b| {
+        let not_b = t.not(b);
+        t.select(a, not_b, b)
+    })
+}

@@ -1,0 +1,210 @@
+//! Reading of a layer's config that goes on after a problem.
+
+use super::activation::Activation;
+use super::context::{Cx, Stop};
+use super::spatial::{Format, Padding};
+use crate::error::{Error, ErrorKind, Result};
+use crate::keras::fields::Fields;
+use crate::keras::model::Semantics;
+use crate::keras::object::Object;
+use crate::tensor::MAX_ELEMENTS;
+use serde_json::Value as Json;
+use std::cell::{Cell, RefCell};
+
+/// Largest window, stride, dilation or padding: products of two of them and an element count do not overflow.
+const MAX_WINDOW: usize = 1 << 16;
+
+/// Reads a config. A getter that finds a problem keeps it for [`Read::finish`] and gives a placeholder.
+pub struct Read<'a> {
+    /// For what has no getter here.
+    pub fields: Fields<'a>,
+    semantics: Semantics,
+    problems: RefCell<Vec<Error>>,
+    /// Whether a placeholder may have changed a shape.
+    lost: Cell<bool>,
+}
+
+impl<'a> Read<'a> {
+    pub(super) fn new(fields: Fields<'a>, semantics: Semantics) -> Self {
+        Self {
+            fields,
+            semantics,
+            problems: RefCell::default(),
+            lost: Cell::new(false),
+        }
+    }
+    /// Keeps a problem after which shapes are unknown.
+    pub fn or<T>(&self, result: Result<T>, placeholder: T) -> T {
+        result.unwrap_or_else(|error| {
+            self.problems.borrow_mut().push(error);
+            self.lost.set(true);
+            placeholder
+        })
+    }
+    /// Keeps a problem that no shape depends on.
+    pub fn or_harmless<T>(&self, result: Result<T>, placeholder: T) -> T {
+        result.unwrap_or_else(|error| {
+            self.problems.borrow_mut().push(error);
+            placeholder
+        })
+    }
+    /// Keeps a problem also when one of the extents found is above `most`.
+    fn bounded<const N: usize>(&self, key: &str, found: Result<[usize; N]>, most: usize) -> [usize; N] {
+        let bounded = found.and_then(|found| match found.iter().find(|&&n| n > most) {
+            None => Ok(found),
+            Some(_) => Err(self
+                .fields
+                .unsupported(key)
+                .help(format!("it can be at most {most}"))),
+        });
+        self.or(bounded, [1; N])
+    }
+    /// A required extent.
+    pub fn usize(&self, key: &str) -> usize {
+        let [value] = self.bounded(key, self.fields.usize(key).map(|n| [n]), MAX_ELEMENTS);
+        value
+    }
+    /// An extent with a default.
+    pub fn usize_or(&self, key: &str, default: usize) -> usize {
+        let [value] = self.bounded(key, self.fields.usize_or(key, default).map(|n| [n]), MAX_ELEMENTS);
+        value
+    }
+    /// `N` sizes, strides or dilations of a window.
+    pub fn tuple<const N: usize>(&self, key: &str) -> [usize; N] {
+        self.bounded(key, self.fields.tuple(key), MAX_WINDOW)
+    }
+    /// The same with a default.
+    pub fn tuple_or<const N: usize>(&self, key: &str, default: [usize; N]) -> [usize; N] {
+        self.bounded(key, self.fields.tuple_or(key, default), MAX_WINDOW)
+    }
+    /// What comes before and after, for `N` axes.
+    pub fn sides<const N: usize>(&self, key: &str) -> [[usize; 2]; N] {
+        let found = self.fields.sides::<N>(key);
+        let bounded = found.and_then(|found| match found.iter().flatten().find(|&&n| n > MAX_WINDOW) {
+            None => Ok(found),
+            Some(_) => Err(self
+                .fields
+                .unsupported(key)
+                .help(format!("it can be at most {MAX_WINDOW}"))),
+        });
+        self.or(bounded, [[0; 2]; N])
+    }
+    /// A switch that decides about shapes.
+    pub fn flag(&self, key: &str, default: bool) -> bool {
+        self.or(self.fields.bool_or(key, default), default)
+    }
+    /// A number. Keras writes some of them as arrays without axes.
+    pub fn number(&self, key: &str, default: f64) -> f64 {
+        self.opt_number(key).unwrap_or(default)
+    }
+    /// A number, unless the key is absent or null.
+    pub fn opt_number(&self, key: &str) -> Option<f64> {
+        let wrapped = self.fields.value(key).and_then(Json::as_object);
+        let inner = wrapped.and_then(|map| {
+            let config = map.get("config").and_then(Json::as_object).unwrap_or(map);
+            config.get("value")?.as_f64()
+        });
+        match inner {
+            Some(number) => Some(number),
+            None => self.or_harmless(self.fields.opt_f64(key), None),
+        }
+    }
+    /// An axis or another signed integer.
+    pub fn i64_or(&self, key: &str, default: i64) -> i64 {
+        self.or(self.fields.i64_or(key, default), default)
+    }
+    /// A list of signed integers, or one; `None` when absent or null.
+    pub fn opt_ints(&self, key: &str) -> Option<Vec<i64>> {
+        match self.fields.value(key) {
+            None | Some(Json::Null) => None,
+            Some(_) => Some(self.or(self.fields.ints(key), Vec::new())),
+        }
+    }
+    /// A list of numbers, or one; `None` when absent or null.
+    pub fn opt_floats(&self, key: &str) -> Option<Vec<f64>> {
+        match self.fields.value(key) {
+            None | Some(Json::Null) => None,
+            Some(_) => Some(self.or_harmless(self.fields.floats(key), vec![0.0])),
+        }
+    }
+    /// One of a table's values; `default` for an absent or null key.
+    pub fn choice<T: Copy>(&self, key: &str, table: &[(&str, T)], default: T) -> T {
+        self.or(self.fields.choice(key, table, Some(default)), default)
+    }
+    /// A serialized object.
+    pub fn object(&self, key: &str) -> Option<Object> {
+        self.or(self.fields.object(key), None)
+    }
+    /// Whether channels stand first.
+    pub fn format(&self) -> Format {
+        let table = [("channels_last", Format::Last), ("channels_first", Format::First)];
+        self.choice("data_format", &table, Format::Last)
+    }
+    /// What is around the input of a window.
+    pub fn padding(&self, causal: bool) -> Padding {
+        let table = [
+            ("valid", Padding::Valid),
+            ("same", Padding::Same),
+            ("causal", Padding::Causal),
+        ];
+        let table = if causal { &table[..] } else { &table[..2] };
+        self.choice("padding", table, Padding::Valid)
+    }
+    /// An activation; `default` for an absent key, the identity for null.
+    pub fn activation(&self, key: &str, default: &str) -> Activation {
+        let found = match self.fields.value(key) {
+            None => Activation::named(default, self.semantics).ok_or_else(|| self.fields.unsupported(key)),
+            Some(_) => self.fields.object(key).and_then(|object| match object {
+                None => Ok(Activation::identity()),
+                Some(object) => {
+                    Activation::of(object, self.semantics).ok_or_else(|| self.fields.unsupported(key))
+                }
+            }),
+        };
+        self.or_harmless(found, Activation::identity())
+    }
+    /// Accepts only these values.
+    pub fn only(&self, key: &str, allowed: &[Json]) {
+        self.or_harmless(self.fields.only(key, allowed), ());
+    }
+    /// Reports what was found, and keys that nobody read; stops if shapes are unknown.
+    pub fn finish(self, cx: &mut Cx<'_>) -> Result<(), Stop> {
+        for problem in self.problems.into_inner() {
+            cx.state.problems.push(problem);
+        }
+        cx.state.problems.keep_all(self.fields.finish());
+        if self.lost.get() { Err(Stop::Told) } else { Ok(()) }
+    }
+}
+
+/// Refuses a call with `training=True`, which asks for dropout and the statistics of the batch.
+pub fn check_training<'v>(training: impl Into<Training<'v>>) -> Result<()> {
+    match training.into().0 {
+        Some(value) if *value == Json::Bool(true) || value.as_i64() == Some(1) => {
+            Err(Error::new(ErrorKind::UnsupportedValue {
+                value: value.to_string(),
+            })
+            .in_field("call argument training")
+            .help("build the model with training=False or without it, and save it again"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The `training` argument of a call, if it is a literal.
+pub struct Training<'v>(Option<&'v Json>);
+
+impl<'v> From<Option<&'v Json>> for Training<'v> {
+    fn from(value: Option<&'v Json>) -> Self {
+        Self(value)
+    }
+}
+
+impl<'v> From<Option<&'v crate::keras::model::Argument>> for Training<'v> {
+    fn from(argument: Option<&'v crate::keras::model::Argument>) -> Self {
+        match argument {
+            Some(crate::keras::model::Argument::Literal(value)) => Self(Some(value)),
+            _ => Self(None),
+        }
+    }
+}

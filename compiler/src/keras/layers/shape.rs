@@ -1,0 +1,221 @@
+//! Layers that move elements: `keras.layers.Flatten`, `Reshape`, `Permute`, `RepeatVector`, `ZeroPadding1D` to `3D`,
+//! `Cropping1D` to `3D`, `CenterCrop`.
+
+use super::context::{Cx, Outcome, Stop, one};
+use super::spatial::{Format, channels_last};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::NodeId;
+use crate::ops::{Gather, Pad, Slice};
+use crate::tensor::{Shape, Tensor};
+
+/// Most indices of one Gather that is made here.
+const MAX_INDICES: usize = 1 << 22;
+
+/// `Flatten`: all axes but the batch become one; channels go last before.
+pub fn flatten(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let format = r.format();
+    r.finish(cx)?;
+    let x = cx.input()?.node;
+    let x = channels_last(cx, x, format)?;
+    let dims = cx.dims(x);
+    let batch = dims.first().copied().unwrap_or(1);
+    one(cx.b().reshape(x, [batch, dims.iter().skip(1).product()])?)
+}
+
+/// `Reshape`: the target leaves out the batch and may have one -1.
+pub fn reshape(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let target = r.opt_ints("target_shape").unwrap_or_default();
+    r.finish(cx)?;
+    let x = cx.input()?.node;
+    let dims = cx.dims(x);
+    let batch = dims.first().copied().unwrap_or(1);
+    let rest = solve(cx, &target, dims.iter().skip(1).product())?;
+    one(cx.b().reshape(x, [&[batch][..], &rest].concat())?)
+}
+
+/// The extents of a target shape with at most one -1, for `count` elements.
+pub fn solve(cx: &Cx<'_>, target: &[i64], count: usize) -> Result<Vec<usize>, Stop> {
+    let refuse = || cx.inconsistent(format!("{count} elements cannot take the shape {target:?}"));
+    let open = target.iter().filter(|&&d| d == -1).count();
+    let known = target
+        .iter()
+        .filter(|&&d| d != -1)
+        .try_fold(1usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
+        .filter(|&n| n > 0)
+        .ok_or_else(refuse)?;
+    if open > 1 || !count.is_multiple_of(known) || (open == 0 && count != known) {
+        return Err(refuse());
+    }
+    let extent = |d: &i64| usize::try_from(*d).unwrap_or(count / known);
+    Ok(target.iter().map(extent).collect())
+}
+
+/// `Permute`: axes counted from 1, the batch stays.
+pub fn permute(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let axes = r.opt_ints("dims").unwrap_or_default();
+    r.finish(cx)?;
+    let x = cx.input()?.node;
+    let perm: Option<Vec<usize>> = [0]
+        .iter()
+        .chain(&axes)
+        .map(|&axis| usize::try_from(axis).ok())
+        .collect();
+    let perm = perm.ok_or_else(|| cx.inconsistent(format!("{axes:?} does not permute axes")))?;
+    one(cx.b().transpose(x, perm)?)
+}
+
+/// `RepeatVector`: `[batch, features]` becomes `[batch, n, features]`.
+pub fn repeat_vector(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let times = r.usize("n");
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    cx.expect_rank(x, 2)?;
+    let dims = cx.dims(x);
+    let x = cx.b().reshape(x, [dims[0], 1, dims[1]])?;
+    one(repeat(cx, x, 1, times)?)
+}
+
+/// Repeats every element of an axis, one after the other.
+pub fn repeat(cx: &mut Cx<'_>, x: NodeId, axis: usize, times: usize) -> Result<NodeId, Stop> {
+    let extent = cx.dims(x)[axis];
+    let count = extent.saturating_mul(times);
+    gather(cx, x, axis, &format!("repeat {axis}"), count, |i| i / times)
+}
+
+/// Bounds an extent for which a list of indices is made.
+pub fn checked_extent(count: usize) -> Result<()> {
+    if count <= MAX_INDICES {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::TooLarge {
+        what: "the extent of a repeated or resized axis".to_owned(),
+        found: count as u64,
+        limit: MAX_INDICES as u64,
+    }))
+}
+
+/// Takes elements of an axis by indices that are known.
+pub fn gather(
+    cx: &mut Cx<'_>,
+    x: NodeId,
+    axis: usize,
+    role: &str,
+    count: usize,
+    index: impl Fn(usize) -> usize,
+) -> Result<NodeId, Stop> {
+    let mut dims = cx.dims(x);
+    if count == dims[axis] && count <= MAX_INDICES && (0..count).all(|i| index(i) == i) {
+        return Ok(x);
+    }
+    dims[axis] = count;
+    Shape::checked(dims)?;
+    checked_extent(count)?;
+    // A shared layer may see several extents.
+    let role = format!("{role} to {count}");
+    let indices = cx.constant(&role, || {
+        let indices: Vec<i32> = (0..count)
+            .map(|i| i32::try_from(index(i)).unwrap_or(i32::MAX))
+            .collect();
+        Tensor::i32([count], indices)
+    })?;
+    Ok(cx.b().add(Gather { axis }, &[x, indices])?)
+}
+
+/// The first spatial axis of a tensor with `N` of them.
+fn first_axis(format: Format) -> usize {
+    match format {
+        Format::Last => 1,
+        Format::First => 2,
+    }
+}
+
+/// `ZeroPadding1D` to `ZeroPadding3D`.
+pub fn zero_padding<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let sides = if r.fields.value("padding").is_some() {
+        r.sides::<N>("padding")
+    } else {
+        [[1; 2]; N]
+    };
+    let format = r.format();
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    cx.expect_rank(x, N + 2)?;
+    let mut pads = vec![(0, 0); N + 2];
+    for (pad, [before, after]) in pads.iter_mut().skip(first_axis(format)).zip(sides) {
+        *pad = (before, after);
+    }
+    if pads.iter().all(|pad| *pad == (0, 0)) {
+        return one(x);
+    }
+    one(cx.b().add(Pad { pads, value: 0.0 }, &[x])?)
+}
+
+/// `Cropping1D` to `Cropping3D`.
+pub fn cropping<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let sides = if r.fields.value("cropping").is_some() {
+        r.sides::<N>("cropping")
+    } else {
+        [[if N == 2 { 0 } else { 1 }; 2]; N]
+    };
+    let format = r.format();
+    r.finish(cx)?;
+    let x = cx.input()?.node;
+    cx.expect_rank(x, N + 2)?;
+    let dims = cx.dims(x);
+    let mut starts = vec![0; dims.len()];
+    let mut sizes = dims.clone();
+    for (i, [before, after]) in sides.into_iter().enumerate() {
+        let axis = first_axis(format) + i;
+        starts[axis] = before;
+        sizes[axis] = dims[axis].saturating_sub(before + after);
+    }
+    if sizes.contains(&0) {
+        let shape = Shape::new(dims);
+        return Err(cx.inconsistent(format!("cropping {sides:?} leaves nothing of shape {shape}")));
+    }
+    one(crop(cx, x, starts, sizes)?)
+}
+
+/// A part of a tensor.
+pub fn crop(cx: &mut Cx<'_>, x: NodeId, starts: Vec<usize>, sizes: Vec<usize>) -> Result<NodeId> {
+    if cx.dims(x) == sizes {
+        return Ok(x);
+    }
+    let steps = vec![1; sizes.len()];
+    let slice = Slice { starts, sizes, steps };
+    cx.b().add(slice, &[x])
+}
+
+/// `CenterCrop`, where the image is at least as large as the target; a smaller one would be resized.
+pub fn center_crop(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let target = [r.usize("height"), r.usize("width")];
+    let format = r.format();
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    let dims = cx.dims(x);
+    let rank = dims.len();
+    let (true, Some(first)) = (
+        rank >= 3,
+        rank.checked_sub(if format == Format::First { 2 } else { 3 }),
+    ) else {
+        return Err(cx.inconsistent("it takes a tensor of rank 3 or 4"));
+    };
+    let mut starts = vec![0; rank];
+    let mut sizes = dims.clone();
+    for (axis, extent) in (first..).zip(target) {
+        let Some(rest) = dims[axis].checked_sub(extent) else {
+            let shape = Shape::new(dims);
+            return Err(cx.inconsistent(format!("an image of shape {shape} is smaller than {target:?}")));
+        };
+        starts[axis] = rest / 2;
+        sizes[axis] = extent;
+    }
+    one(crop(cx, x, starts, sizes)?)
+}

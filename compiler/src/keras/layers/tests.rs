@@ -1,0 +1,238 @@
+//! Problems of models: what is said, and that all of it is said at once.
+
+use crate::keras::{InputShapes, Lowered, Weight, from_architecture, lower};
+use crate::tensor::Tensor;
+use serde_json::{Value, json};
+
+/// A Keras 2 chain of layers `(class, config)` on an input of this shape.
+fn chain(shape: Value, layers: Vec<(&str, Value)>) -> Value {
+    let mut all =
+        vec![json!({"class_name": "InputLayer", "config": {"batch_input_shape": shape, "name": "x"}})];
+    for (index, (class, mut config)) in layers.into_iter().enumerate() {
+        config["name"] = json!(format!("layer{index}"));
+        all.push(json!({"class_name": class, "config": config}));
+    }
+    json!({"class_name": "Sequential", "keras_version": "2.15.0", "config": {"name": "model", "layers": all}})
+}
+
+/// Weights of zeros with these shapes, for every layer that has a row.
+fn lowered(model: Value, weights: &[(&str, &[&[usize]])], shapes: &[&str]) -> Result<Lowered, Vec<String>> {
+    let lines = |errors: crate::error::Errors| {
+        errors
+            .as_slice()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let model = from_architecture(model, &mut |path| {
+        let row = weights.iter().find(|(of, _)| *of == path);
+        let tensor = |shape: &&[usize]| Weight {
+            name: "w".to_owned(),
+            tensor: Tensor::splat(shape.to_vec(), 0.0),
+        };
+        row.map_or(Vec::new(), |(_, shapes)| shapes.iter().map(tensor).collect())
+    });
+    let mut given = InputShapes::default();
+    for shape in shapes {
+        given.parse(shape).map_err(|error| vec![error.to_string()])?;
+    }
+    lower(&model.map_err(lines)?, &given).map_err(lines)
+}
+
+fn problems(model: Value, weights: &[(&str, &[&[usize]])], shapes: &[&str]) -> Vec<String> {
+    match lowered(model, weights, shapes) {
+        Ok(lowered) => panic!("no problem in\n{}", lowered.graph),
+        Err(lines) => lines,
+    }
+}
+
+#[test]
+fn all_problems_are_reported_and_nothing_that_follows_from_them() {
+    let model = chain(
+        json!([null, 8, 8, 3]),
+        vec![
+            (
+                "Conv2D",
+                json!({"filters": 4, "kernel_size": 3, "padding": "reflect"}),
+            ),
+            ("Conv2D", json!({"filters": 4, "kernel_size": 3})),
+            ("Capsule", json!({})),
+            ("Lambda", json!({"function": ["4wEAAAA=", null, null]})),
+            ("Dense", json!({"units": 2})),
+        ],
+    );
+    let expected = [
+        "layer \"layer2\" (Capsule): layer class Capsule is not supported; rebuild this part of the model from \
+         supported layers, which README.md lists",
+        "layer \"layer3\" (Lambda): layer class Lambda is not supported; it holds Python code, which cannot be \
+         compiled: replace it by Keras' own layers, such as Rescaling or Multiply, and save the model again",
+        "layer \"layer0\" (Conv2D): padding: value \"reflect\" is not supported; it can be \"valid\", \"same\"",
+    ];
+    assert_eq!(problems(model, &[], &[]), expected);
+}
+
+#[test]
+fn weights_that_are_missing_or_wrong_do_not_stop_the_rest() {
+    let model = chain(
+        json!([null, 4]),
+        vec![
+            ("Dense", json!({"units": 3, "activation": "maxout", "volume": 11})),
+            ("Dense", json!({"units": 2})),
+            ("BatchNormalization", json!({"scale": false})),
+            ("Dense", json!({"units": 2})),
+        ],
+    );
+    let weights: &[(&str, &[&[usize]])] = &[
+        ("layer0", &[&[4, 3], &[3]]),
+        ("layer1", &[&[3, 2]]),
+        ("layer2", &[&[2], &[2], &[2], &[2]]),
+        ("layer3", &[&[2, 3], &[2]]),
+    ];
+    let expected = [
+        "layer \"layer0\" (Dense): activation: value \"maxout\" is not supported",
+        "layer \"layer0\" (Dense): volume: field is not known (value 11)",
+        "layer \"layer1\" (Dense): bias: weight is missing from the file",
+        "layer \"layer2\" (BatchNormalization): the layer takes 3 weights, but the file has 4: [\"w\", \"w\", \"w\", \"w\"]",
+        "layer \"layer3\" (Dense): kernel: the weight has shape [2,3], but the layer's arguments make it [2,2]",
+    ];
+    assert_eq!(problems(model, weights, &[]), expected);
+}
+
+#[test]
+fn open_shapes_need_an_option_that_fits() {
+    let model = || {
+        chain(
+            json!([null, null, null, 3]),
+            vec![("GlobalMaxPooling2D", json!({}))],
+        )
+    };
+    let open = problems(model(), &[], &[]);
+    let expected = "layer \"x\" (InputLayer): input shape (None, None, None, 3) leaves a dimension open; give it, for \
+                    example --input-shape 1,224,224,3";
+    assert_eq!(open, [expected]);
+    let wrong = problems(model(), &[], &["1,8,8,4"]);
+    let expected = "layer \"x\" (InputLayer): --input-shape: shape [1,8,8,4] does not fit (None, None, None, 3); give it, for \
+                    example --input-shape 1,224,224,3";
+    assert_eq!(wrong, [expected]);
+    let unknown = problems(model(), &[], &["y=1,8,8,3"]);
+    let expected = "--input-shape: the model has no input \"y\"; the inputs are [\"x\"]";
+    assert_eq!(unknown[0], expected);
+    let lowered = lowered(model(), &[], &["x=2,8,8,3"]).unwrap();
+    assert_eq!(lowered.outputs[0].shape.dims(), [2, 3]);
+    assert_eq!(lowered.shapes["layer0"][0].dims(), [2, 3]);
+    assert_eq!(lowered.inputs[0].name, "x");
+}
+
+#[test]
+fn the_batch_is_one_and_other_dimensions_are_the_files() {
+    let lowered = lowered(chain(json!([null, 5]), vec![("ReLU", json!({}))]), &[], &[]).unwrap();
+    assert_eq!(lowered.inputs[0].shape.dims(), [1, 5]);
+}
+
+#[test]
+fn training_is_refused_where_it_changes_the_numbers() {
+    let tensor = |name: &str| json!([[[name, 0, 0, {"training": true}]]]);
+    let model = json!({"class_name": "Functional", "keras_version": "2.15.0", "config": {
+        "name": "model",
+        "layers": [
+            {"class_name": "InputLayer", "name": "x", "config": {"batch_input_shape": [null, 4], "name": "x"}, "inbound_nodes": []},
+            {"class_name": "Dropout", "name": "drop", "config": {"name": "drop", "rate": 0.5}, "inbound_nodes": tensor("x")},
+            {"class_name": "ReLU", "name": "relu", "config": {"name": "relu"}, "inbound_nodes": tensor("x")},
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["drop", 0, 0], ["relu", 0, 0]],
+    }});
+    let expected = "layer \"drop\" (Dropout): call argument training: value true is not supported; build the model with \
+                    training=False or without it, and save it again";
+    assert_eq!(problems(model, &[], &[]), [expected]);
+}
+
+#[test]
+fn functions_and_arguments_that_are_not_known_are_refused() {
+    let layer = |name: &str, function: &str, kwargs: Value| {
+        json!({"class_name": "TFOpLambda", "name": name, "config": {"name": name, "function": function},
+               "inbound_nodes": [["x", 0, 0, kwargs]]})
+    };
+    let model = json!({"class_name": "Functional", "keras_version": "2.15.0", "config": {
+        "name": "model",
+        "layers": [
+            {"class_name": "InputLayer", "name": "x", "config": {"batch_input_shape": [null, 4], "name": "x"}, "inbound_nodes": []},
+            layer("svd", "linalg.svd", json!({})),
+            layer("sum", "math.reduce_sum", json!({"axis": 1, "where": [true, false]})),
+            layer("shape", "reshape", json!({})),
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["svd", 0, 0], ["sum", 0, 0], ["shape", 0, 0]],
+    }});
+    let expected = [
+        "layer \"svd\" (TFOpLambda): function: value \"linalg.svd\" is not supported; rebuild this part of the model \
+         from Keras' layers",
+        "layer \"sum\" (TFOpLambda): call argument where: value [true,false] is not supported",
+        "layer \"shape\" (TFOpLambda): call argument shape: field is missing; Keras does not save arguments that are \
+         given by position: call the function with NAME=… and save the model again",
+    ];
+    assert_eq!(problems(model, &[], &[]), expected);
+}
+
+#[test]
+fn constants_among_tensors_are_refused() {
+    let model = json!({"class_name": "Functional", "keras_version": "3.0.0", "config": {
+        "name": "model",
+        "layers": [
+            {"class_name": "InputLayer", "name": "x", "config": {"batch_shape": [null, 4], "name": "x"}, "inbound_nodes": []},
+            {"class_name": "Multiply", "name": "times", "module": "keras.layers", "config": {"name": "times"}, "inbound_nodes": [
+                {"args": [[{"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}, 2.0]], "kwargs": {}}
+            ]},
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["times", 0, 0]],
+    }});
+    let found = problems(model, &[], &[]);
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].starts_with("layer \"times\" (Multiply): call argument: value 2.0 is not supported"),
+        "{}",
+        found[0]
+    );
+}
+
+#[test]
+fn huge_numbers_are_refused_before_memory_is_taken() {
+    let cases = [
+        ("UpSampling2D", json!({"size": [60000, 60000]})),
+        (
+            "UpSampling2D",
+            json!({"size": 60000, "interpolation": "bilinear"}),
+        ),
+        (
+            "Conv2DTranspose",
+            json!({"filters": 1, "kernel_size": 1, "strides": 20000, "use_bias": false}),
+        ),
+        (
+            "Conv2D",
+            json!({"filters": 1_000_000_000_000_u64, "kernel_size": 3}),
+        ),
+        ("MaxPooling2D", json!({"pool_size": 1_000_000, "padding": "same"})),
+        ("ZeroPadding2D", json!({"padding": 60000})),
+        ("Resizing", json!({"height": 500_000_000, "width": 1})),
+    ];
+    for (class, config) in cases {
+        let model = chain(json!([null, 8, 8, 3]), vec![(class, config)]);
+        let found = problems(model, &[("layer0", &[&[1, 1, 1, 3]])], &[]);
+        assert!(
+            found.iter().all(|line| line.starts_with("layer \"layer0\"")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn the_closest_class_is_named() {
+    let found = problems(chain(json!([null, 4]), vec![("Dence", json!({}))]), &[], &[]);
+    assert_eq!(
+        found,
+        [
+            "layer \"layer0\" (Dence): layer class Dence is not supported; the closest supported layer is Dense"
+        ]
+    );
+}

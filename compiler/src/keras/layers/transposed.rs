@@ -1,0 +1,223 @@
+//! Transposed convolutions: `keras.layers.Conv1DTranspose`, `Conv2DTranspose`.
+//!
+//! With stride s, result y of an axis takes the taps t for which y + pad - t·dilation is a multiple of s. Results
+//! fall into s phases by (y + pad) mod s, and each phase is a plain convolution with some of the taps. So one
+//! convolution with stride 1 computes all phases as s·s groups of channels (with zero taps where a phase has
+//! fewer than another), and moving these groups into space gives the results, of which the padding is cut off.
+
+use super::context::{Cx, Outcome, made, one};
+use super::conv::{kernel_shape, with_bias};
+use super::shape::crop;
+use super::spatial::{Image, Padding, lifted};
+use super::weights::Weights;
+use crate::error::Result;
+use crate::graph::NodeId;
+use crate::ops::{Conv, WindowAxis};
+use crate::pointwise::Tape;
+use crate::tensor::{Shape, Tensor};
+use serde_json::json;
+
+/// One axis of a transposed convolution. The stride is the number of phases.
+#[derive(Debug, Clone, Copy)]
+struct Axis {
+    /// Taps of the kernel.
+    size: usize,
+    stride: usize,
+    dilation: usize,
+    /// Results that the padding cuts off in front.
+    pad: usize,
+    /// Results that stay.
+    output: usize,
+    /// Taps of a phase.
+    taps: usize,
+    /// Positions of the convolution.
+    positions: usize,
+    input: usize,
+}
+
+impl Axis {
+    fn new(
+        input: usize,
+        size: usize,
+        stride: usize,
+        dilation: usize,
+        padding: Padding,
+        more: Option<usize>,
+    ) -> Self {
+        let extent = (size - 1) * dilation + 1;
+        let same = padding == Padding::Same;
+        let output = match (same, more) {
+            (true, None) => input * stride,
+            (false, None) => input * stride + extent.saturating_sub(stride),
+            (true, Some(more)) => (input - 1) * stride + extent % 2 + more,
+            (false, Some(more)) => (input - 1) * stride + extent + more,
+        };
+        // As much as the forward convolution, from results to inputs, pads.
+        let all = if same {
+            ((input - 1) * stride + extent).saturating_sub(output)
+        } else {
+            0
+        };
+        let pad = all / 2;
+        Self {
+            size,
+            stride,
+            dilation,
+            pad,
+            output,
+            taps: (extent - 1) / stride + 1,
+            positions: (pad + output).div_ceil(stride).max(input),
+            input,
+        }
+    }
+    /// The window of the convolution: position q sees inputs q - taps + 1 to q.
+    fn window(&self) -> WindowAxis {
+        WindowAxis {
+            before: self.taps - 1,
+            after: self.positions - self.input,
+            ..WindowAxis::new(self.taps)
+        }
+    }
+    /// The tap of the kernel that stands at `at` in the window of a phase, if there is one.
+    fn tap(&self, at: usize, phase: usize) -> Option<usize> {
+        let distance = (self.taps - 1 - at) * self.stride + phase;
+        distance
+            .is_multiple_of(self.dilation)
+            .then_some(distance / self.dilation)
+            .filter(|&tap| tap < self.size)
+    }
+}
+
+/// `Conv1DTranspose` and `Conv2DTranspose`: kernel `[size…, filters, channels]`, bias.
+pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let filters = r.usize("filters");
+    let size = lifted(r.tuple::<N>("kernel_size"), 1);
+    let strides = lifted(r.tuple_or::<N>("strides", [1; N]), 1);
+    let dilation = lifted(r.tuple_or::<N>("dilation_rate", [1; N]), 1);
+    let padding = r.padding(false);
+    let more = output_padding::<N>(&r);
+    let format = r.format();
+    let bias = r.flag("use_bias", true);
+    let activation = r.activation("activation", "linear");
+    r.only("groups", &[json!(1)]);
+    r.finish(cx)?;
+    let image = Image::input(cx, N, format)?;
+    let [batch, height, width, channels] = image.dims;
+    let weights = cx.weights([
+        Some(("kernel", kernel_shape::<N>(size, [filters, channels]))),
+        bias.then(|| ("bias", vec![filters])),
+    ]);
+    let axes = [(0, height), (1, width)].map(|(i, input)| {
+        Axis::new(
+            input,
+            size[i],
+            strides[i],
+            dilation[i],
+            padding,
+            more.map(|more| more[i]),
+        )
+    });
+    let [h, w] = axes;
+    if h.output == 0 || w.output == 0 {
+        return Err(cx.inconsistent("output_padding leaves nothing"));
+    }
+    let phases = h.stride * w.stride;
+    let kernel = made(&[h.taps, w.taps, channels, phases * filters])?;
+    let kernel = weights.derived(cx, "phases", &kernel, |weights| {
+        Some(phase_kernel(weights.get("kernel")?, axes, channels, filters))
+    })?;
+    let op = Conv {
+        window: axes.map(|axis| axis.window()),
+        groups: 1,
+        bias,
+        epilogue: Tape::identity(),
+    };
+    let mut node = if bias {
+        let tiled = Shape::new([phases * filters]);
+        let bias = weights.derived(cx, "bias of phases", &tiled, |weights| tile_bias(weights, phases))?;
+        cx.b().add(op, &[image.node, kernel, bias])?
+    } else {
+        with_bias(cx, op, &weights, &[image.node, kernel])?
+    };
+    // Beside the convolution an activation can be fused.
+    if let Some(tape) = activation.tape() {
+        node = cx.apply(tape.clone(), node)?;
+    }
+    node = into_space(cx, node, batch, axes, filters)?;
+    let sizes = vec![batch, h.output, w.output, filters];
+    node = crop(cx, node, vec![0, h.pad, w.pad, 0], sizes)?;
+    node = image.restore(cx, node)?;
+    match activation.tape() {
+        Some(_) => one(node),
+        None => one(activation.apply(cx, node)?),
+    }
+}
+
+/// `output_padding`, which may be 0.
+fn output_padding<const N: usize>(r: &super::read::Read<'_>) -> Option<[usize; 2]> {
+    let given = r.opt_ints("output_padding")?;
+    let numbers: Option<Vec<usize>> = given
+        .iter()
+        .map(|&n| usize::try_from(n).ok().filter(|&n| n <= 1 << 16))
+        .collect();
+    let found = match numbers.as_deref() {
+        Some(&[only]) => Ok(lifted([only; N], 0)),
+        Some(&[height, width]) if N == 2 => Ok([height, width]),
+        _ => Err(r.fields.unsupported("output_padding")),
+    };
+    Some(r.or(found, [0; 2]))
+}
+
+/// The kernels of all phases, `[taps, taps, channels, (phase, phase, filters)]`.
+fn phase_kernel(kernel: &Tensor, [h, w]: [Axis; 2], channels: usize, filters: usize) -> Result<Tensor> {
+    let data = kernel.as_f32()?;
+    let phases = h.stride * w.stride;
+    let mut result = vec![0.0; h.taps * w.taps * channels * phases * filters];
+    for (position, block) in result.chunks_mut(phases * filters).enumerate() {
+        let (window, channel) = (position / channels, position % channels);
+        let (at_h, at_w) = (window / w.taps, window % w.taps);
+        for (phase, row) in block.chunks_mut(filters).enumerate() {
+            let taps = (h.tap(at_h, phase / w.stride), w.tap(at_w, phase % w.stride));
+            let (Some(ky), Some(kx)) = taps else { continue };
+            for (filter, value) in row.iter_mut().enumerate() {
+                *value = data[((ky * w.size + kx) * filters + filter) * channels + channel];
+            }
+        }
+    }
+    Tensor::f32([h.taps, w.taps, channels, phases * filters], result)
+}
+
+fn tile_bias(weights: &Weights<'_>, phases: usize) -> Option<Result<Tensor>> {
+    let bias = weights.get("bias")?.as_f32().ok()?;
+    Some(Tensor::f32([phases * bias.len()], bias.repeat(phases)))
+}
+
+/// Moves `[batch, height, width, (phase, phase, filters)]` to `[batch, height·phases, width·phases, filters]`.
+fn into_space(
+    cx: &mut Cx<'_>,
+    node: NodeId,
+    batch: usize,
+    [h, w]: [Axis; 2],
+    filters: usize,
+) -> Result<NodeId> {
+    depth_to_space(
+        cx,
+        node,
+        [batch, h.positions, w.positions, filters],
+        [h.stride, w.stride],
+    )
+}
+
+/// Moves blocks of channels `(row, column, channel)` into space; `dims` has the extents before, with the channels
+/// that stay.
+pub fn depth_to_space(cx: &mut Cx<'_>, node: NodeId, dims: [usize; 4], block: [usize; 2]) -> Result<NodeId> {
+    let [batch, height, width, channels] = dims;
+    let [bh, bw] = block;
+    if bh * bw == 1 {
+        return Ok(node);
+    }
+    let node = cx.b().reshape(node, [batch, height, width, bh, bw, channels])?;
+    let node = cx.b().transpose(node, [0, 1, 3, 2, 4, 5])?;
+    cx.b().reshape(node, [batch, height * bh, width * bw, channels])
+}

@@ -1,0 +1,171 @@
+//! Layers around layers: `keras.layers.Bidirectional`, `TimeDistributed`.
+
+use super::context::{Arg, Cx, Outcome, Site, Stop, Value};
+use super::recurrent::{Computed, Recurrent, Sequence, sequence};
+use crate::graph::NodeId;
+use crate::keras::model::Weight;
+use crate::keras::object::Object;
+use crate::pointwise::{Binary, Tape};
+
+/// How Bidirectional joins its two outputs.
+#[derive(Clone, Copy, PartialEq)]
+enum Merge {
+    Concat,
+    Sum,
+    Mul,
+    Average,
+    /// Both are given.
+    None,
+}
+
+const MERGES: &[(&str, Merge)] = &[
+    ("concat", Merge::Concat),
+    ("sum", Merge::Sum),
+    ("mul", Merge::Mul),
+    ("ave", Merge::Average),
+];
+
+/// `Bidirectional`: weights of the forward layer, then of the backward one.
+pub fn bidirectional(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let merge = match r.fields.value("merge_mode") {
+        Some(serde_json::Value::Null) => Merge::None,
+        _ => r.choice("merge_mode", MERGES, Merge::Concat),
+    };
+    let forward = r.object("layer");
+    let backward = r.object("backward_layer");
+    r.finish(cx)?;
+    let Some(forward) = forward else {
+        return Err(cx.inconsistent("it wraps no layer"));
+    };
+    let given = sequence(cx)?;
+    let (first, last) = given.states.split_at(given.states.len() / 2);
+    let part = |states: &[NodeId]| Sequence {
+        x: given.x,
+        mask: given.mask,
+        states: states.to_vec(),
+    };
+    let weights = cx.site.weights;
+    let (ahead, used) = direction(cx, &forward, "forward", weights, &part(first), false)?;
+    let rest = weights.get(used..).unwrap_or_default();
+    // Without a layer of its own the way back is the forward layer with time reversed.
+    let mirrored = backward.is_none();
+    let object = backward.as_ref().unwrap_or(&forward);
+    let (back, _) = direction(cx, object, "backward", rest, &part(last), mirrored)?;
+    if ahead.layer.sequences != back.layer.sequences || ahead.layer.state != back.layer.state {
+        return Err(cx.inconsistent("the two layers do not give the same kind of results"));
+    }
+    let mask = given.mask.filter(|_| ahead.layer.sequences);
+    let outputs = [ahead.computed.output, back.computed.output];
+    let mut values: Vec<Value> = join(cx, merge, outputs)?
+        .into_iter()
+        .map(|node| Value { node, mask })
+        .collect();
+    if ahead.layer.state {
+        let states = ahead.computed.states.into_iter().chain(back.computed.states);
+        values.extend(states.map(Value::new));
+    }
+    Ok(values)
+}
+
+/// One of the two ways.
+struct Direction {
+    layer: Recurrent,
+    computed: Computed,
+}
+
+/// Runs one way with the first of `weights`, and says how many it took. The outputs of all steps of the way back
+/// are turned around by Bidirectional once more, so that both run with time.
+fn direction(
+    cx: &mut Cx<'_>,
+    object: &Object,
+    role: &str,
+    weights: &[Weight],
+    given: &Sequence,
+    mirrored: bool,
+) -> Result<(Direction, usize), Stop> {
+    let mut cx = Cx::new(
+        cx.state,
+        Site {
+            path: format!("{}/{role}", cx.site.path),
+            class: &object.class,
+            origin: &object.origin,
+            config: &object.config,
+            weights: &[],
+        },
+        Vec::new(),
+        Vec::new(),
+    );
+    if !["LSTM", "GRU", "SimpleRNN", "RNN"].contains(&object.class.as_str()) {
+        return Err(super::unsupported(&object.class, &object.origin).into());
+    }
+    let mut layer = Recurrent::read(&mut cx)?;
+    layer.backwards ^= mirrored;
+    // As Keras forces it in this place.
+    layer.zero_output = layer.sequences;
+    let count = layer.weight_count();
+    cx.site.weights = weights.get(..count).unwrap_or(weights);
+    let turned = role == "backward";
+    let computed = layer.run(&mut cx, given, layer.backwards ^ turned)?;
+    Ok((Direction { layer, computed }, count))
+}
+
+fn join(cx: &mut Cx<'_>, merge: Merge, [a, b]: [NodeId; 2]) -> Result<Vec<NodeId>, Stop> {
+    let op = match merge {
+        Merge::None => return Ok(vec![a, b]),
+        Merge::Concat => {
+            let last = cx.dims(a).len() - 1;
+            return Ok(vec![cx.b().concat(last, &[a, b])?]);
+        }
+        Merge::Mul => Binary::Mul,
+        Merge::Sum | Merge::Average => Binary::Add,
+    };
+    let mut tape = Tape::binary(op);
+    if merge == Merge::Average {
+        tape = tape.then(&Tape::binary_const(Binary::Mul, 0.5));
+    }
+    Ok(vec![cx.b().map(tape, &[a, b])?])
+}
+
+/// `TimeDistributed`: time steps are samples of the layer inside.
+pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let object = r.object("layer");
+    r.finish(cx)?;
+    let Some(object) = object else {
+        return Err(cx.inconsistent("it wraps no layer"));
+    };
+    let mask = cx.mask()?;
+    let x = cx.input()?.node;
+    let dims = cx.dims(x);
+    let [batch, steps, rest @ ..] = &dims[..] else {
+        return Err(cx.inconsistent("it takes a tensor of rank 3 or more"));
+    };
+    let folded = cx.b().reshape(x, [&[batch * steps][..], rest].concat())?;
+    let values = if super::super::architecture::is_network(&object.class, &object.origin) {
+        super::nested::call(cx, &object, folded)?
+    } else {
+        let (weights, args) = (cx.site.weights, vec![Arg::Value(Value::new(folded))]);
+        cx.inner(&object, &object.class, weights, args, Vec::new())?
+    };
+    let mut unfolded = Vec::new();
+    for value in values {
+        let node = unfold(cx, value.node, *batch, *steps)?;
+        // Keras 3 passes the mask of the whole; Keras 2 prefers one that the layer inside makes.
+        let own = match value.mask.filter(|_| !cx.is_keras3()) {
+            Some(mask) => Some(unfold(cx, mask, *batch, *steps)?),
+            None => mask,
+        };
+        unfolded.push(Value { node, mask: own });
+    }
+    Ok(unfolded)
+}
+
+/// Splits the batch into samples and time steps.
+fn unfold(cx: &mut Cx<'_>, node: NodeId, batch: usize, steps: usize) -> Result<NodeId, Stop> {
+    let dims = cx.dims(node);
+    if dims.first() != Some(&(batch * steps)) {
+        return Err(cx.inconsistent("the layer inside changes the batch"));
+    }
+    Ok(cx.b().reshape(node, [&[batch, steps][..], &dims[1..]].concat())?)
+}

@@ -1,0 +1,326 @@
+//! From a [`KerasModel`] to a [`Graph`]: Keras ends here.
+//!
+//! Every call of every layer becomes operations, in the order of the schedule; nested models are inlined, and
+//! a layer that is called several times uses the same constants each time. What each layer does is in
+//! [`layers`]. Problems are collected: after one the work goes on wherever the shape of the result is
+//! known, and is quiet about what only follows from it.
+
+use super::config::KerasDType;
+use super::layers::{self, Arg, Site, Stop, Value};
+use super::model::{Argument, Call, KerasModel, Layer, Network, Semantics, TensorRef};
+use super::ports;
+use crate::error::{Collector, Error, ErrorKind, Errors};
+use crate::graph::{Graph, NodeId};
+use crate::ops::Op;
+use crate::tensor::{DType, Shape, TensorType};
+use std::collections::{HashMap, HashSet};
+
+pub use super::ports::InputShapes;
+
+/// A model as a graph, with what its users see of it.
+#[derive(Debug, Clone)]
+pub struct Lowered {
+    /// The computation. Its inputs and outputs are named as Keras names those of the model.
+    pub graph: Graph,
+    /// The inputs in Keras' order, which is also the graph's.
+    pub inputs: Vec<Port>,
+    /// The outputs in Keras' order, which is also the graph's.
+    pub outputs: Vec<Port>,
+    /// For every layer, by its path: the shapes of what its first call gives.
+    pub shapes: HashMap<String, Vec<Shape>>,
+}
+
+/// An input or output of a lowered model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name in Keras.
+    pub name: String,
+    /// Its shape, batch included.
+    pub shape: Shape,
+    /// Its element type as Keras has it.
+    pub dtype: KerasDType,
+}
+
+/// Lowers a model. `input_shapes` fills open dimensions; an open batch is 1.
+///
+/// # Errors
+/// All problems of all layers.
+pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, Errors> {
+    let mut state = State::new(model.version.semantics);
+    layers::refuse_unsupported(&model.root, &mut HashSet::new(), &mut state.problems);
+    let ports = ports::resolve(&model.root, input_shapes, &mut state.problems);
+    let mut inputs = Vec::new();
+    let mut values = Vec::new();
+    for port in ports {
+        let node = port
+            .as_ref()
+            .and_then(|port| state.problems.keep(input_node(&mut state.graph, port)));
+        values.push(node.map(Value::new));
+        inputs.extend(port);
+    }
+    let results = state.network(&model.root, values);
+    let State {
+        mut graph,
+        problems,
+        shapes,
+        ..
+    } = state;
+    let mut outputs = Vec::new();
+    for (port, value) in model.root.outputs.iter().zip(results) {
+        let Some(value) = value else { continue };
+        graph.add_output(port.name.as_str(), value.node);
+        let ty = graph.ty(value.node);
+        outputs.push(Port {
+            name: port.name.clone(),
+            shape: ty.shape.clone(),
+            dtype: match ty.dtype {
+                DType::F32 => KerasDType::Float,
+                DType::I32 => KerasDType::Int,
+            },
+        });
+    }
+    let lowered = problems.finish(Lowered {
+        graph,
+        inputs,
+        outputs,
+        shapes,
+    })?;
+    if lowered.outputs.len() == model.root.outputs.len() {
+        Ok(lowered)
+    } else {
+        Err(Error::internal("an output was lost without a word").into())
+    }
+}
+
+/// The node of a graph input. Bools come as integers.
+fn input_node(graph: &mut Graph, port: &Port) -> Result<NodeId, Error> {
+    let ty = TensorType {
+        shape: Shape::checked(port.shape.dims())
+            .map_err(|error| error.in_layer(port.name.as_str(), "InputLayer"))?,
+        dtype: match port.dtype {
+            KerasDType::Float => DType::F32,
+            KerasDType::Int | KerasDType::Bool => DType::I32,
+        },
+    };
+    let input = crate::ops::Input {
+        name: port.name.clone(),
+        ty,
+    };
+    graph.add(port.name.as_str(), Op::Input(input), &[])
+}
+
+/// What lowering has made so far.
+pub(super) struct State {
+    pub(super) graph: Graph,
+    pub(super) problems: Collector,
+    pub(super) semantics: Semantics,
+    /// Constants by layer and role, so that shared layers share them.
+    pub(super) constants: HashMap<String, NodeId>,
+    shapes: HashMap<String, Vec<Shape>>,
+    /// The layer that is being lowered, and how many weights each layer has asked for.
+    pub(super) current: String,
+    pub(super) wanted: HashMap<String, usize>,
+    /// Whether this is only to see what layers ask for.
+    pub(super) trial: bool,
+}
+
+impl State {
+    pub(super) fn new(semantics: Semantics) -> Self {
+        Self {
+            graph: Graph::new(),
+            problems: Collector::default(),
+            semantics,
+            constants: HashMap::new(),
+            shapes: HashMap::new(),
+            current: String::new(),
+            wanted: HashMap::new(),
+            trial: false,
+        }
+    }
+
+    /// Notes that the current layer has asked for weights.
+    pub(super) fn note_weights(&mut self, count: usize) {
+        *self.wanted.entry(self.current.clone()).or_default() += count;
+    }
+
+    /// Adds all calls of a network. An unknown input or output is `None`.
+    pub(super) fn network(&mut self, net: &Network, inputs: Vec<Option<Value>>) -> Vec<Option<Value>> {
+        let mut values: HashMap<(usize, usize), Vec<Option<Value>>> = HashMap::new();
+        for &step in &net.schedule {
+            let (layer, call) = net.step(step);
+            let results = if layer.class == "InputLayer" {
+                let port = net.inputs.iter().position(|port| port.tensor.layer == step.layer);
+                vec![port.and_then(|index| inputs.get(index).copied().flatten())]
+            } else {
+                self.call(layer, call, &mut |tensor, problems| {
+                    lookup(&values, net, tensor, problems)
+                })
+            };
+            self.note_shapes(layer, &results);
+            values.insert((step.layer.0, step.call), results);
+        }
+        net.outputs
+            .iter()
+            .map(|port| lookup(&values, net, port.tensor, &mut self.problems))
+            .collect()
+    }
+
+    fn note_shapes(&mut self, layer: &Layer, results: &[Option<Value>]) {
+        let shape = |value: &Option<Value>| value.map(|value| self.graph.ty(value.node).shape.clone());
+        let shapes: Option<Vec<_>> = results.iter().map(shape).collect();
+        if let Some(shapes) = shapes {
+            self.shapes.entry(layer.path.clone()).or_insert(shapes);
+        }
+    }
+
+    /// Adds one call of one layer; gives nothing when what it gives cannot be known.
+    fn call(&mut self, layer: &Layer, call: &Call, find: Find<'_>) -> Vec<Option<Value>> {
+        if let Some(net) = &layer.network {
+            return self.nested(net, layer, call, find);
+        }
+        let mut args = Vec::new();
+        let mut kwargs = Vec::new();
+        let mut known = true;
+        for arg in &call.args {
+            let arg = bind(arg, find, &mut self.problems);
+            known &= arg.is_some();
+            args.extend(arg);
+        }
+        for (name, arg) in &call.kwargs {
+            let arg = bind(arg, find, &mut self.problems);
+            known &= arg.is_some();
+            kwargs.extend(arg.map(|arg| (name.as_str(), arg)));
+        }
+        if !known {
+            return Vec::new();
+        }
+        let site = Site {
+            path: layer.path.clone(),
+            class: &layer.class,
+            origin: &layer.origin,
+            config: &layer.config,
+            weights: &layer.weights,
+        };
+        self.current.clone_from(&layer.path);
+        self.wanted.remove(&layer.path);
+        match layers::lower(self, site, args, kwargs) {
+            Ok(values) => values.into_iter().map(Some).collect(),
+            Err(Stop::Told) => Vec::new(),
+            Err(Stop::Because(error)) => {
+                self.problems
+                    .push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Inlines a call of a nested model.
+    fn nested(&mut self, net: &Network, layer: &Layer, call: &Call, find: Find<'_>) -> Vec<Option<Value>> {
+        if let Err(error) = layers::check_training(call.kwarg("training")) {
+            self.problems
+                .push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+        }
+        let mut given = Vec::new();
+        for arg in &call.args {
+            spread(arg, net, find, &mut self.problems, &mut given);
+        }
+        if given.is_empty() {
+            let named = ["inputs", "sequences", "x"]
+                .iter()
+                .find_map(|name| call.kwarg(name));
+            if let Some(arg) = named {
+                spread(arg, net, find, &mut self.problems, &mut given);
+            }
+        }
+        if given.len() != net.inputs.len() {
+            let message = format!(
+                "model {:?} takes {} tensors, but is called with {}",
+                layer.name,
+                net.inputs.len(),
+                given.len()
+            );
+            let error = Error::new(ErrorKind::BadGraph(message));
+            self.problems
+                .push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+            return Vec::new();
+        }
+        self.network(net, given)
+    }
+}
+
+/// Finds the value of a tensor, reporting a reference that goes nowhere.
+type Find<'f> = &'f mut dyn FnMut(TensorRef, &mut Collector) -> Option<Value>;
+
+/// The value of a tensor, if it is known.
+fn lookup(
+    values: &HashMap<(usize, usize), Vec<Option<Value>>>,
+    net: &Network,
+    tensor: TensorRef,
+    problems: &mut Collector,
+) -> Option<Value> {
+    let results = values.get(&(tensor.layer.0, tensor.call))?;
+    if results.is_empty() {
+        return None;
+    }
+    if let Some(value) = results.get(tensor.output) {
+        return *value;
+    }
+    let layer = net.layer(tensor.layer);
+    let message = format!(
+        "output {} is used, but the layer gives only {}",
+        tensor.output,
+        results.len()
+    );
+    problems
+        .push(Error::new(ErrorKind::BadGraph(message)).in_layer(layer.path.as_str(), layer.class.as_str()));
+    None
+}
+
+/// An argument with values for its tensors; `None` when one of them is unknown.
+fn bind<'a>(argument: &'a Argument, find: Find<'_>, problems: &mut Collector) -> Option<Arg<'a>> {
+    Some(match argument {
+        Argument::Tensor(tensor) => Arg::Value(find(*tensor, problems)?),
+        Argument::List(items) => Arg::List(
+            items
+                .iter()
+                .map(|item| bind(item, find, problems))
+                .collect::<Option<_>>()?,
+        ),
+        Argument::Dict(items) => Arg::List(
+            items
+                .iter()
+                .map(|(_, item)| bind(item, find, problems))
+                .collect::<Option<_>>()?,
+        ),
+        Argument::Literal(value) => Arg::Literal(value),
+    })
+}
+
+/// The tensors of an argument of a nested model, in the order of the model's inputs.
+fn spread(
+    argument: &Argument,
+    net: &Network,
+    find: Find<'_>,
+    problems: &mut Collector,
+    given: &mut Vec<Option<Value>>,
+) {
+    match argument {
+        Argument::Dict(items) => {
+            // A dict is matched by key or, as Keras does too, by the names of the inputs.
+            for port in &net.inputs {
+                let named =
+                    |(key, _): &&(String, Argument)| port.key.as_ref() == Some(key) || port.name == *key;
+                if let Some((_, item)) = items.iter().find(named) {
+                    spread(item, net, find, problems, given);
+                }
+            }
+        }
+        Argument::List(items) => {
+            for item in items {
+                spread(item, net, find, problems, given);
+            }
+        }
+        Argument::Tensor(tensor) => given.push(find(*tensor, problems)),
+        Argument::Literal(_) => {}
+    }
+}

@@ -1,0 +1,195 @@
+//! Parts of passes on their own.
+
+use super::layers::{Net, same};
+use super::random::Random;
+use crate::error::ErrorKind;
+use crate::graph::{Builder, Graph, NodeId};
+use crate::passes::fold_scale::affine::{Affine, recognise};
+use crate::passes::sink::operand::groups;
+use crate::passes::{Done, Log, Missed, Options, PIPELINE, Reason, run};
+use crate::pointwise::{Binary, Tape};
+use crate::tensor::Shape;
+
+/// A graph with one convolution, normalisation and activation.
+fn small() -> Graph {
+    let mut graph = Graph::new();
+    let mut net = Net {
+        b: Builder::new(&mut graph, ""),
+        random: Random::new(1),
+    };
+    let mut build = || -> crate::error::Result<NodeId> {
+        let x = net.input([1, 4, 4, 2])?;
+        let y = net.name("conv").conv(x, 2, same(3))?;
+        let y = net.name("norm").norm(y)?;
+        net.name("relu").relu(y)
+    };
+    let y = build().expect("the network is well formed");
+    graph.add_output("y", y);
+    graph
+}
+
+#[test]
+fn stops_after_a_pass() {
+    let mut graph = small();
+    let options = Options {
+        stop_after: Some("fold_scale"),
+        verify: true,
+    };
+    let report = run(&mut graph, options).expect("the pipeline succeeds");
+    let names: Vec<_> = report.changes.iter().map(|change| change.0).collect();
+    assert_eq!(
+        names,
+        PIPELINE.iter().map(|pass| pass.name).collect::<Vec<_>>(),
+        "all are listed"
+    );
+    assert!(report.changes.contains(&("fold_scale", 1)) && report.changes.contains(&("fuse_epilogues", 0)));
+    assert!(
+        graph.to_string().contains("map"),
+        "the activation is not fused yet\n{graph}"
+    );
+}
+
+#[test]
+fn names_the_passes_when_asked_for_another() {
+    let options = Options {
+        stop_after: Some("fold"),
+        ..Options::default()
+    };
+    let error = run(&mut small(), options).expect_err("there is no such pass");
+    assert!(matches!(error.kind, ErrorKind::Usage(_)));
+    let text = error.to_string();
+    assert!(PIPELINE.iter().all(|pass| text.contains(pass.name)), "{text}");
+}
+
+#[test]
+fn passes_have_names_of_their_own() {
+    for (i, pass) in PIPELINE.iter().enumerate() {
+        assert!(
+            PIPELINE[..i].iter().all(|earlier| earlier.name != pass.name),
+            "{} is there twice",
+            pass.name
+        );
+    }
+}
+
+#[test]
+fn the_log_keeps_what_is_true_in_the_end() {
+    let missed = |pass, node: &str, reason| Missed {
+        pass,
+        node: node.into(),
+        reason,
+    };
+    let shared = || Reason::SharedValue("x".into());
+    let mut log = Log::default();
+    log.enter("a");
+    log.missed("gone", shared());
+    log.missed_work("kept", [shared()]);
+    log.missed_work("later", [shared()]);
+    log.next_round();
+    log.missed_work("later", [Reason::Padded("x".into())]);
+    log.done("same", "same");
+    log.done("one", "other");
+    log.missed("twice", shared());
+    log.missed("twice", shared());
+    let (done, left) = log.finish();
+    let one = Done {
+        pass: "a",
+        node: "one".into(),
+        into: "other".into(),
+    };
+    assert_eq!(done, [one]);
+    let padded = Reason::Padded("x".into());
+    assert_eq!(
+        left,
+        [
+            missed("a", "kept", shared()),
+            missed("a", "later", padded),
+            missed("a", "twice", shared())
+        ]
+    );
+}
+
+#[test]
+fn recognises_scales_of_channels() {
+    let mut graph = Graph::new();
+    let mut net = Net {
+        b: Builder::new(&mut graph, ""),
+        random: Random::new(1),
+    };
+    let x = net.input([1, 2, 2, 2]).expect("an input");
+    let norm = net.norm(x).expect("a map");
+    let square = net.binary(Binary::Mul, x, x).expect("a map");
+    let matrix = net.weights([2, 2]).expect("a constant");
+    let two_axes = net.binary(Binary::Mul, x, matrix).expect("a map");
+    let half = net
+        .b
+        .map(Tape::binary_const(Binary::Mul, 0.5), &[x])
+        .expect("a map");
+    let (data, affine) = recognise(&graph, norm).expect("a normalisation is a scale and a shift");
+    assert_eq!((data, affine.axis, affine.scale.len()), (x, Some(3), 2));
+    let (_, affine) = recognise(&graph, half).expect("a product with a number is");
+    assert_eq!(
+        (affine.axis, &affine.scale[..], &affine.shift[..]),
+        (None, &[0.5][..], &[0.0][..])
+    );
+    assert!(recognise(&graph, square).is_none() && recognise(&graph, two_axes).is_none());
+}
+
+#[test]
+fn scales_follow_reshapes_where_they_stay_on_one_axis() {
+    let along = |axis, scale: &[f64]| Affine {
+        axis: Some(axis),
+        scale: scale.to_vec(),
+        shift: vec![0.0; scale.len()],
+    };
+    let reshaped = |affine: Affine, from: &[usize], to: &[usize]| {
+        affine
+            .reshaped(&Shape::new(from), &Shape::new(to))
+            .map(|a| (a.axis, a.scale))
+    };
+    let two = || along(3, &[1.0, 2.0]);
+    assert_eq!(
+        reshaped(two(), &[1, 2, 2, 2], &[1, 1, 4, 2]),
+        Some((Some(3), vec![1.0, 2.0]))
+    );
+    assert_eq!(
+        reshaped(two(), &[1, 2, 2, 2], &[2, 4]),
+        Some((Some(1), vec![1.0, 2.0, 1.0, 2.0])),
+        "repeats along the flattened axis"
+    );
+    assert_eq!(
+        reshaped(along(1, &[1.0, 2.0]), &[1, 2, 3], &[1, 6]),
+        Some((Some(1), [1.0, 1.0, 1.0, 2.0, 2.0, 2.0].to_vec()))
+    );
+    assert_eq!(
+        reshaped(along(0, &[1.0, 2.0, 3.0, 4.0]), &[4], &[2, 2]),
+        None,
+        "an axis is split"
+    );
+    assert_eq!(reshaped(along(1, &[1.0, 2.0]), &[3, 2], &[2, 3]), None, "neither");
+}
+
+#[test]
+fn groups_of_axes_are_smallest() {
+    let found = |from: &[usize], to: &[usize]| -> Vec<(usize, usize)> {
+        let groups = groups(&Shape::new(from), &Shape::new(to));
+        groups
+            .iter()
+            .map(|group| (group.from.len(), group.to.len()))
+            .collect()
+    };
+    assert_eq!(found(&[2, 3, 4], &[2, 3, 4]), [(1, 1); 3]);
+    assert_eq!(found(&[2, 3, 4], &[6, 4]), [(2, 1), (1, 1)]);
+    assert_eq!(found(&[6, 4], &[2, 3, 4]), [(1, 2), (1, 1)]);
+    assert_eq!(found(&[4, 6], &[6, 4]), [(2, 2)]);
+    assert_eq!(found(&[], &[1, 1]).len(), 2);
+    for (from, to) in [([1, 5, 1, 2], [5, 1, 2, 1]), ([2, 1, 5, 1], [1, 1, 2, 5])] {
+        let groups = groups(&Shape::new(from), &Shape::new(to));
+        let covered: usize = groups.iter().map(|group| group.from.len()).sum();
+        assert_eq!(covered, 4);
+        for group in groups {
+            let product = |dims: &[usize]| dims.iter().product::<usize>();
+            assert_eq!(product(&from[group.from]), product(&to[group.to]));
+        }
+    }
+}

@@ -1,0 +1,14 @@
+/** @param {{ bundle: string, threads: number }} place */
+export async function open({ bundle, threads }) {
+  const { load } = await import(`${bundle}index.js`);
+  const model = await load(undefined, { threads });
+  const named = (values) => Object.fromEntries(model.inputs.map(({ name }, i) => [name, values[i]]));
+  return {
+    about: `${model.backend}, ${model.module}`,
+    async predict(values) {
+      const outputs = await model.predict(named(values));
+      return model.outputs.map(({ name }) => outputs[name]);
+    },
+    profile: (values) => model.profile(named(values)),
+  };
+}

@@ -1,0 +1,10 @@
+//! The command as its users meet it: what it prints, what it writes, how it exits.
+
+#[path = "cli/bundles.rs"]
+mod bundles;
+#[path = "cli/messages.rs"]
+mod messages;
+#[path = "cli/serve.rs"]
+mod serve;
+#[path = "cli/support.rs"]
+mod support;

@@ -1,0 +1,180 @@
+//! The tables of layers against the goldens: every layer has a case, and damaged arguments never break lowering.
+
+use keras_compile::keras;
+use keras_compile_tests::goldens::{Case, cases, files};
+use keras_compile_tests::random::Random;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Layers without a golden of their own, and why.
+const WITHOUT: &[(&str, &str)] = &[
+    (
+        "BatchNormalizationV1",
+        "TensorFlow 1's name of BatchNormalization",
+    ),
+    (
+        "BatchNormalizationV2",
+        "TensorFlow 1's name of BatchNormalization",
+    ),
+    (
+        "SyncBatchNormalization",
+        "differs from BatchNormalization in training only",
+    ),
+    ("ZeroPadding3D", "one function for 1D to 3D"),
+    ("Cropping3D", "one function for 1D to 3D"),
+    ("GlobalMaxPooling3D", "one function for 1D to 3D"),
+    ("SpatialDropout3D", "gives its input"),
+    ("RandomFlip", "gives its input"),
+    ("RandomRotation", "gives its input"),
+    ("RandomZoom", "gives its input"),
+    ("RandomTranslation", "gives its input"),
+    ("RandomContrast", "gives its input"),
+    ("RandomBrightness", "gives its input"),
+    ("RandomHeight", "gives its input"),
+    ("RandomWidth", "gives its input"),
+    ("StochasticDepth", "gives its input"),
+    (
+        "Lambda",
+        "known by its name only, in InceptionResNetV2 of old Keras",
+    ),
+];
+
+fn all_cases() -> Vec<Case> {
+    let files = files("layers").into_iter().chain(files("networks"));
+    files.flat_map(|file| cases(&file)).collect()
+}
+
+/// Every `class_name` in a config.
+fn classes(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            found.extend(map.get("class_name").and_then(Value::as_str).map(str::to_owned));
+            map.values().for_each(|value| classes(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| classes(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_layer_has_a_golden() {
+    let mut found = BTreeSet::new();
+    all_cases()
+        .iter()
+        .for_each(|case| classes(&case.config, &mut found));
+    for class in keras::layers::classes() {
+        let excused = WITHOUT.iter().any(|(name, _)| *name == class);
+        assert_ne!(
+            found.contains(class),
+            excused,
+            "{class}: has a golden, or is excused, but not both"
+        );
+    }
+}
+
+/// A number below `bound`.
+fn below(random: &mut Random, bound: usize) -> usize {
+    ((random.unit() * bound as f32) as usize).min(bound - 1)
+}
+
+/// Something that a damaged or hostile file may hold.
+fn junk(random: &mut Random) -> Value {
+    let all = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1),
+        json!(2),
+        json!(7),
+        json!(65536),
+        json!(1_000_000_000),
+        json!(9_007_199_254_740_993_u64),
+        json!(u64::MAX),
+        json!(i64::MIN),
+        json!(0.5),
+        json!(1e300),
+        json!(""),
+        json!("same"),
+        json!("channels_first"),
+        json!("softmax"),
+        json!([]),
+        json!([1]),
+        json!([2, 3]),
+        json!([0, 1, 2, 3]),
+        json!([[1, 2], [3, 4]]),
+        json!({}),
+        json!({"class_name": "ReLU", "config": {}}),
+    ];
+    all[below(random, all.len())].clone()
+}
+
+/// Replaces or removes one thing somewhere inside.
+fn damage(value: &mut Value, random: &mut Random) {
+    let deeper = random.unit() < 0.9;
+    match value {
+        Value::Array(items) if deeper && !items.is_empty() => {
+            let at = below(random, items.len());
+            damage(&mut items[at], random);
+        }
+        Value::Object(map) if deeper && !map.is_empty() => {
+            let key = map
+                .keys()
+                .nth(below(random, map.len()))
+                .cloned()
+                .unwrap_or_default();
+            if random.unit() < 0.1 {
+                map.remove(&key);
+            } else if let Some(inner) = map.get_mut(&key) {
+                damage(inner, random);
+            }
+        }
+        _ => *value = junk(random),
+    }
+}
+
+/// The config of one layer, which is damaged more often than the rest of the architecture.
+fn some_layer<'v>(config: &'v mut Value, random: &mut Random) -> Option<&'v mut Map<String, Value>> {
+    let layers = config.get_mut("config")?.get_mut("layers")?.as_array_mut()?;
+    let at = below(random, layers.len());
+    layers.get_mut(at)?.get_mut("config")?.as_object_mut()
+}
+
+#[test]
+fn damaged_architectures_never_break_lowering() {
+    let mut random = Random::new(7);
+    let small = files("layers").into_iter().flat_map(|file| cases(&file));
+    for case in small {
+        for _ in 0..12 {
+            let mut damaged = case.clone();
+            match some_layer(&mut damaged.config, &mut random).filter(|map| !map.is_empty()) {
+                Some(map) if random.unit() < 0.7 => {
+                    let key = map
+                        .keys()
+                        .nth(below(&mut random, map.len()))
+                        .cloned()
+                        .unwrap_or_default();
+                    map.insert(key, junk(&mut random));
+                }
+                _ => damage(&mut damaged.config, &mut random),
+            }
+            let start = Instant::now();
+            let result = std::panic::catch_unwind(|| {
+                let Ok(model) = damaged.model() else { return };
+                for shapes in [damaged.shapes(), keras::InputShapes::default()] {
+                    if let Ok(lowered) = keras::lower(&model, &shapes) {
+                        lowered.graph.verify().expect("a lowered graph is sound");
+                    }
+                }
+            });
+            let took = start.elapsed();
+            assert!(
+                result.is_ok() && took < Duration::from_secs(5),
+                "{took:?} for {}: {}",
+                case.id,
+                damaged.config
+            );
+        }
+    }
+}

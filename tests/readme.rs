@@ -1,0 +1,280 @@
+//! Runs what the documents tell a reader to run, in their order, in a copy of the examples.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const DOCUMENTS: [&str; 3] = ["README.md", "compiler/ARCHITECTURE.md", "compiler/CHANGELOG.md"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// A fenced block.
+struct Block {
+    language: String,
+    text: String,
+    /// For messages.
+    place: String,
+}
+
+fn blocks(document: &str) -> Vec<Block> {
+    let text = fs::read_to_string(root().join(document)).unwrap();
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut inside = false;
+    for (number, line) in text.lines().enumerate() {
+        match line.strip_prefix("```") {
+            Some(language) if !inside => {
+                blocks.push(Block {
+                    language: language.to_owned(),
+                    text: String::new(),
+                    place: format!("{document}:{}", number + 1),
+                });
+                inside = true;
+            }
+            Some(_) => inside = false,
+            None if inside => blocks.last_mut().unwrap().text += &format!("{line}\n"),
+            None => {}
+        }
+    }
+    assert!(!inside, "{document}: a block does not end");
+    blocks
+}
+
+/// A directory with the examples, gone with the value.
+struct Clone(PathBuf);
+
+impl Clone {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("keras-compile-readme-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        copy(&root().join("examples"), &path.join("examples"));
+        Self(path)
+    }
+}
+
+impl Drop for Clone {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (name, target) = (entry.file_name(), to.join(entry.file_name()));
+        if name == "dist" || name == "node_modules" {
+            continue;
+        }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_block_does_what_it_should() {
+    let clone = Clone::new();
+    for block in DOCUMENTS.iter().flat_map(|document| blocks(document)) {
+        match block.language.as_str() {
+            "sh" => block
+                .text
+                .lines()
+                .for_each(|line| shell(line, &block.place, &clone.0)),
+            "js" => javascript(&block, &clone.0),
+            "http" => policy(&block),
+            other => panic!("{}: no test runs blocks of {other:?}", block.place),
+        }
+    }
+}
+
+/// Runs a line with the command that was built for this test, in the copy.
+fn shell(line: &str, place: &str, directory: &Path) {
+    let command = env!("CARGO_BIN_EXE_keras-compile");
+    if line == "tests/run" {
+        // It runs this test.
+        return runs_everything();
+    }
+    let arguments = line
+        .strip_prefix("keras-compile ")
+        .or_else(|| line.strip_prefix("cargo run --release -- "));
+    let arguments = arguments.unwrap_or_else(|| panic!("{place}: no test runs {line:?}"));
+    if arguments.starts_with("serve ") {
+        return serve(command, arguments, directory);
+    }
+    let output = Command::new("sh")
+        .args(["-euc", &format!("'{command}' {arguments}")])
+        .current_dir(directory)
+        .output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{place}: {line}\n{said}");
+}
+
+/// Serves on any port, and expects the example's page.
+fn serve(command: &str, arguments: &str, directory: &Path) {
+    let mut server = Command::new(command);
+    server
+        .args(arguments.split(' '))
+        .args(["--port", "0"])
+        .current_dir(directory)
+        .stdout(Stdio::piped());
+    let mut server = server.spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(server.stdout.take().unwrap())
+        .read_line(&mut address)
+        .unwrap();
+    let answer = |path: &str| {
+        let host = address.trim().trim_start_matches("http://").trim_end_matches('/');
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let (page, bundle) = (answer("/"), answer("/dist/index.js"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(
+        page.starts_with("HTTP/1.1 200") && page.contains("digits.js"),
+        "{page}"
+    );
+    assert!(
+        bundle.starts_with("HTTP/1.1 200") && bundle.contains("text/javascript"),
+        "{bundle}"
+    );
+}
+
+/// Runs a module with Node.
+fn javascript(block: &Block, directory: &Path) {
+    let file = directory.join("snippet.mjs");
+    fs::write(&file, &block.text).unwrap();
+    let output = Command::new("node").arg(&file).current_dir(directory).output();
+    let output = output.expect("Node 20 or newer is installed");
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success() && out.contains("Float32Array"),
+        "{}: {out}{err}",
+        block.place
+    );
+}
+
+/// The policy is what the tests in Chromium run under.
+fn policy(block: &Block) {
+    let strict = fs::read_to_string(root().join("tests/web/support/server.js")).unwrap();
+    for directive in block.text.trim().split("; ") {
+        assert!(
+            strict.contains(directive),
+            "{}: no test runs under {directive}",
+            block.place
+        );
+    }
+}
+
+/// The one command for all tests exists, is what CI runs, and names everything that this workspace holds.
+fn runs_everything() {
+    let script = fs::read_to_string(root().join("tests/run")).unwrap();
+    for part in [
+        "cargo fmt --all --check",
+        "cargo clippy",
+        "cargo test --release --workspace",
+        "npm --prefix tests test",
+    ] {
+        assert!(script.contains(part), "tests/run does not run {part}");
+    }
+    assert!(
+        fs::read_to_string(root().join(".ci/run"))
+            .unwrap()
+            .contains("tests/run")
+    );
+    use std::os::unix::fs::PermissionsExt;
+    for file in ["tests/run", ".ci/run"] {
+        let mode = fs::metadata(root().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{file} cannot be run");
+    }
+}
+
+#[test]
+fn the_command_can_be_run_through_cargo() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["run", "--release", "--", "--version"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.starts_with("keras-compile "),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for document in DOCUMENTS {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let folder = root().join(document).parent().unwrap().to_owned();
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'))
+            .map(|(link, _)| link)
+        {
+            let local = !link.contains("://");
+            assert!(!local || folder.join(link).exists(), "{document}: {link}");
+        }
+    }
+}
+
+/// Names of layers in the tables of a Markdown text; "GlobalMaxPooling1D to 3D" is three.
+fn listed(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let cells = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .flat_map(|line| line.split(['|', ',']));
+    for cell in cells.map(str::trim) {
+        names.push(cell.to_owned());
+        if let Some(stem) = cell.strip_suffix("1D to 3D") {
+            names.extend((1..=3).map(|n| format!("{stem}{n}D")));
+        }
+    }
+    names
+}
+
+/// Layers that only other names, training or the files of `keras.applications` bring in need not be listed.
+#[test]
+fn every_layer_is_listed() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let listed = listed(&readme);
+    let source = fs::read_to_string(root().join("compiler/src/keras/layers/mod.rs")).unwrap();
+    let rows = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("row(\""));
+    let rows: Vec<(&str, &str)> = rows.filter_map(|row| row.split_once("\", ")).collect();
+    assert!(rows.len() > 80, "the table of layers is not where it was");
+    let of_use = |what: &&str| {
+        !["identity::", "custom::", "operators::"]
+            .iter()
+            .any(|module| what.starts_with(module))
+    };
+    for (name, what) in rows.iter().filter(|(_, what)| of_use(&what)) {
+        let mut same = rows.iter().filter(|(_, other)| other == what);
+        let known = same.any(|(alias, _)| listed.iter().any(|name| name == alias));
+        assert!(known, "README.md does not list {name}");
+    }
+    for name in ["Conv2D", "GlobalMaxPooling3D", "LSTM", "Dot"] {
+        assert!(listed.iter().any(|found| found == name), "{name}");
+    }
+}

@@ -1,0 +1,65 @@
+//! `golden-bundle GOLDEN DIR`: compiles a golden network into `DIR/dist`, and writes its inputs and what Keras
+//! predicts into `DIR/case.json`, for tests in Node and in browsers.
+
+use keras_compile::backends::wasm::{Features, emit};
+use keras_compile::bundle::{self, Contents, Target};
+use keras_compile::tensor::Tensor;
+use keras_compile::{keras, passes, plan};
+use keras_compile_tests::goldens::{Case, cases};
+use serde_json::json;
+use std::path::Path;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [golden, dir] = args.as_slice() else {
+        panic!("usage: golden-bundle GOLDEN DIR")
+    };
+    let case = cases(Path::new(golden)).remove(0);
+    if let Err(error) = write(&case, Path::new(dir)) {
+        eprintln!("{golden}: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let model = case.model()?;
+    let lowered = keras::lower(&model, &case.shapes())?;
+    drop(model);
+    let mut graph = lowered.graph;
+    let wanted: Vec<_> = graph
+        .inputs()
+        .iter()
+        .map(|&id| (graph.node(id).input_name().to_owned(), graph.ty(id).clone()))
+        .collect();
+    let inputs = case.inputs(&wanted);
+    passes::run(&mut graph, passes::Options::default())?;
+    let plan = plan::plan(&graph)?;
+    drop(graph);
+    std::fs::create_dir_all(dir)?;
+    let floats = |count: usize| vec!["float32".to_owned(); count];
+    let contents = Contents {
+        model: &case.id,
+        plan: &plan,
+        inputs: &floats(plan.inputs.len()),
+        outputs: &floats(plan.outputs.len()),
+        relaxed: &emit(&plan, Features::Relaxed)?,
+        baseline: &emit(&plan, Features::Baseline)?,
+    };
+    bundle::write(&contents, &Target::new(&dir.join("dist"), true)?, &mut |_| {})?;
+    let values = |tensor: &Tensor| tensor.to_f32().to_vec();
+    let named: serde_json::Map<_, _> = plan
+        .inputs
+        .iter()
+        .zip(&inputs)
+        .map(|(b, tensor)| (b.name.clone(), json!(values(tensor))))
+        .collect();
+    let expected: serde_json::Map<_, _> = case
+        .expected()
+        .into_iter()
+        .map(|(name, data)| (name, json!(data)))
+        .collect();
+    let (rtol, atol) = case.tolerance();
+    let text = json!({ "inputs": named, "expected": expected, "rtol": rtol, "atol": atol });
+    std::fs::write(dir.join("case.json"), text.to_string())?;
+    Ok(())
+}
