@@ -80,6 +80,16 @@ fn convolutions() -> Vec<(String, Graph)> {
         (1, 1, 1, 40, 1, 1, 1, 0, 1, 70),
         (1, 64, 64, 4, 1, 1, 1, 0, 1, 12),
         (1, 3, 100, 6, 3, 1, 1, 1, 1, 4),
+        // Winograd: F(4x4) with tiles that overhang on one, both and no side, whole and broken panels, many blocks.
+        (1, 11, 12, 17, 3, 1, 1, 1, 1, 19),
+        (2, 7, 6, 16, 3, 1, 1, 1, 1, 24),
+        (1, 14, 18, 18, 3, 1, 1, 0, 1, 20),
+        (1, 9, 13, 21, 3, 1, 1, 2, 1, 33),
+        (1, 42, 41, 16, 3, 1, 1, 1, 1, 17),
+        // F(2x2).
+        (1, 5, 7, 18, 3, 1, 1, 1, 1, 21),
+        (2, 4, 4, 20, 3, 1, 1, 1, 1, 16),
+        (1, 7, 7, 33, 3, 1, 1, 1, 1, 35),
     ] {
         let mut graph = Graph::new();
         let mut b = Builder::new(&mut graph, "conv");
@@ -105,6 +115,28 @@ const CASES: &[(&str, Case)] = &[
         let y = conv_of(b, r, y, [three, three], 1, 8, relu(), &[])?;
         let add_relu = Tape::binary(Binary::Add).then(&relu());
         conv_of(b, r, y, [one, one], 1, 12, add_relu, &[x])
+    }),
+    // The second convolution writes into the frame of the third, which writes between two others and adds a residual.
+    ("Winograd between other layers", |b, r| {
+        let x = input(b, &[2, 9, 10, 16])?;
+        let (one, three) = (window(1, 1, 1, 0, 0), window(3, 1, 1, 1, 1));
+        let left = conv_of(b, r, x, [one, one], 1, 5, relu(), &[])?;
+        let y = conv_of(b, r, x, [three, three], 1, 18, relu(), &[])?;
+        let add_relu = Tape::binary(Binary::Add).then(&relu());
+        let residual = conv_of(b, r, x, [one, one], 1, 22, Tape::identity(), &[])?;
+        let y = conv_of(b, r, y, [three, three], 1, 22, add_relu, &[residual])?;
+        let right = conv_of(b, r, x, [three, three], 1, 3, relu(), &[])?;
+        let y = b.concat(3, &[left, y, right])?;
+        conv_of(b, r, y, [three, three], 1, 17, Tape::identity(), &[])
+    }),
+    ("Winograd over its residual, and with a broadcast one", |b, r| {
+        let x = input(b, &[1, 5, 6, 20])?;
+        let (one, three) = (window(1, 1, 1, 0, 0), window(3, 1, 1, 1, 1));
+        let add_relu = Tape::binary(Binary::Add).then(&relu());
+        let residual = conv_of(b, r, x, [one, one], 1, 16, Tape::identity(), &[])?;
+        let y = conv_of(b, r, x, [three, three], 1, 16, add_relu.clone(), &[residual])?;
+        let scale = b.reduce(ReduceKind::Max, [1, 2], y)?;
+        conv_of(b, r, y, [three, three], 1, 16, add_relu, &[scale])
     }),
     ("inception block", |b, r| {
         let x = input(b, &[2, 6, 7, 10])?;

@@ -16,6 +16,7 @@ mod move_;
 mod pool;
 mod reduce;
 mod window;
+mod winograd;
 
 pub use contract::{Contract, Right};
 pub use depthwise::{DEPTHWISE_LANES, Depthwise};
@@ -28,6 +29,7 @@ pub use move_::Move;
 pub use pool::{Pool, PoolKind, PoolPadding};
 pub use reduce::{KeptAxis, Reduce, ReduceKind};
 pub use window::WindowAxis;
+pub use winograd::{Transforms, WINOGRAD_LANES, Winograd};
 
 /// Lists the families once.
 macro_rules! families {
@@ -76,6 +78,7 @@ impl Kernel {
                 (map.inputs.len(), (0..map.inputs.len()).filter(same).collect())
             }
             Self::Contract(k) => (2, image(&k.out, &k.epilogue, 3)),
+            Self::Winograd(k) => (3, image(&k.out, &k.epilogue, 4)),
             Self::Depthwise(k) => (2, image(&k.out, &k.epilogue, 3)),
             Self::Pool(k) => (1, image(&k.out, &k.epilogue, 2)),
             Self::Reduce(_) | Self::Move(_) => (1, Vec::new()),
@@ -89,6 +92,7 @@ families!(
     Map = "map",
     Reduce = "reduce",
     Contract = "contract",
+    Winograd = "winograd",
     Depthwise = "depthwise",
     Pool = "pool",
     Move = "move",

@@ -2,9 +2,9 @@
 
 use super::lowering::{Jobs, Pointer, Site, constant, epilogue};
 use super::reference::finish;
-use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
+use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue, winograd};
 use crate::error::{Error, Result};
-use crate::kernel::{Contract, Depthwise, Right};
+use crate::kernel::{Contract, Depthwise, Right, Winograd};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -26,6 +26,27 @@ pub struct Conv {
 impl Conv {
     fn operands(&self) -> usize {
         2 + usize::from(self.bias)
+    }
+
+    /// The m of F(m x m, 3x3), if that is how it is computed for an input and weights of these extents.
+    fn winograd(&self, x: &[usize], w: &[usize]) -> Option<usize> {
+        let (1, &[n, h, width, _], &[.., ci, co]) = (self.groups, x, w) else {
+            return None;
+        };
+        let rows = self.window[0].output(h).ok()?;
+        let pixels = self.window[1].output(width).ok()?;
+        winograd::choose(&self.window, ci, [n, rows, pixels, co])
+    }
+
+    /// Zeros around the input that the algorithm wants.
+    fn padding(&self, x: &[usize], w: &[usize]) -> [[usize; 2]; 2] {
+        let mut padding = self.window.map(|axis| [axis.before, axis.after]);
+        if let Some(m) = self.winograd(x, w) {
+            for (pads, &extent) in padding.iter_mut().zip(&x[1..]) {
+                pads[1] = winograd::overhang(m, extent, *pads);
+            }
+        }
+        padding
     }
 }
 
@@ -114,14 +135,33 @@ impl Operation for Conv {
     fn storage(&self) -> Storage {
         Storage::Strided
     }
-    fn frame(&self) -> [[usize; 2]; 2] {
-        self.window.map(|axis| [axis.before, axis.after])
+    fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {
+        match inputs {
+            [x, w, ..] => self.padding(x.shape.dims(), w.shape.dims()),
+            _ => self.window.map(|axis| [axis.before, axis.after]),
+        }
     }
     fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
         let mut jobs = Jobs::default();
-        let (strides, start) = jobs.framed(site, 0, self.frame());
+        let (x, w) = (&site.inputs[0].dims, &site.inputs[1].dims);
+        let (strides, start) = jobs.framed(site, 0, self.padding(x, w));
         let weights = constant(site, 1)?;
         let bias = if self.bias { Some(constant(site, 2)?) } else { None };
+        if let Some(m) = self.winograd(x, w) {
+            let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
+            let (channels, dims) = (w[2], site.output.image_dims());
+            let kernel = Winograd {
+                m,
+                dims,
+                channels,
+                a: strides,
+                out: site.output.image(),
+                block: winograd::block(m, channels, dims),
+                epilogue,
+            };
+            winograd::push(&mut jobs, kernel, start, (weights, bias), operands);
+            return Ok(jobs);
+        }
         let &[kh, kw, cg, co] = site.inputs[1].dims.as_slice() else {
             return Err(Error::internal("weights of a convolution have four axes"));
         };

@@ -101,12 +101,12 @@ impl Operation for Depthwise {
     fn storage(&self) -> Storage {
         Storage::Strided
     }
-    fn frame(&self) -> [[usize; 2]; 2] {
+    fn frame(&self, _: &[&TensorType]) -> [[usize; 2]; 2] {
         self.window.map(|axis| [axis.before, axis.after])
     }
     fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
         let mut jobs = Jobs::default();
-        let (strides, start) = jobs.framed(site, 0, self.frame());
+        let (strides, start) = jobs.framed(site, 0, self.window.map(|axis| [axis.before, axis.after]));
         let bias = if self.bias { Some(constant(site, 2)?) } else { None };
         let [wy, wx] = self.window;
         let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);

@@ -23,6 +23,7 @@ mod scan;
 mod slice;
 mod source;
 mod transpose;
+mod winograd;
 
 pub use crate::kernel::WindowAxis;
 pub use concat::Concat;
@@ -93,7 +94,8 @@ pub trait Operation: Clone + PartialEq + fmt::Debug {
     }
 
     /// Zeros that the operation wants around its rank-4 input 0, along axes 1 and 2: before and after.
-    fn frame(&self) -> [[usize; 2]; 2] {
+    fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {
+        let _ = inputs;
         [[0; 2]; 2]
     }
 
@@ -185,8 +187,8 @@ macro_rules! ops {
                 match self { $(Self::$op(op) => op.as_scan()),+ }
             }
             /// See [`Operation::frame`].
-            pub fn frame(&self) -> [[usize; 2]; 2] {
-                match self { $(Self::$op(op) => op.frame()),+ }
+            pub fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {
+                match self { $(Self::$op(op) => op.frame(inputs)),+ }
             }
             /// See [`Operation::lower`].
             ///

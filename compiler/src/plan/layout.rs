@@ -186,8 +186,10 @@ fn wanted_frame(graph: &Graph, id: NodeId, slots: &HashMap<NodeId, Slot>) -> [[u
         if matches!(graph.op(user).storage(), Storage::Reshaped) {
             return [[0; 2]; 2];
         }
-        if graph.inputs_of(user)[0] == id {
-            join(graph.op(user).frame());
+        let inputs = graph.inputs_of(user);
+        if inputs[0] == id {
+            let types: Vec<_> = inputs.iter().map(|&input| graph.ty(input)).collect();
+            join(graph.op(user).frame(&types));
         }
     }
     // Parts written into this value lie in its frame.

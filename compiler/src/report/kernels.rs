@@ -112,6 +112,12 @@ fn label(kernel: &Kernel) -> String {
             let Contract { dims, .. } = k;
             format!("{family} {} k={}{right}", image(dims).join("x"), k.k())
         }
+        Kernel::Winograd(k) => format!(
+            "{family} {} k={} F({m}x{m},3x3)",
+            image(&k.dims).join("x"),
+            9 * k.channels,
+            m = k.m
+        ),
         Kernel::Depthwise(Depthwise { dims, taps, .. }) => {
             format!("{family} {} {}x{}", image(dims).join("x"), taps[0].0, taps[1].0)
         }

@@ -144,6 +144,16 @@ impl<'c> Asm<'c> {
         }
     }
 
+    /// Sets `quotient` and `rest` of `local / by`.
+    pub fn divide(&mut self, local: LocalId, by: usize, quotient: LocalId, rest: LocalId) {
+        for (op, to) in [(BinaryOp::I32DivU, quotient), (BinaryOp::I32RemU, rest)] {
+            self.get(local);
+            self.int(by as i32);
+            self.binary(op);
+            self.set(to);
+        }
+    }
+
     fn memarg(&self, align: u32, offset: usize) -> MemArg {
         MemArg {
             align,

@@ -2,12 +2,13 @@
 //!
 //! A *tile* is some pixels of one row by one panel of channels; its function keeps all results in registers and
 //! walks the whole contraction. A *strip* is the tiles of one row that lie beside each other; the pixels of a row
-//! are divided evenly into tiles of at most [`TILE_PIXELS`], so that there are tiles of two sizes.
+//! are divided evenly into tiles, so that there are tiles of two sizes.
 //! A unit of work is one panel for a block of strips whose input stays in the second-level cache.
 
 use super::asm::{Asm, Context};
 use super::epilogue::Finish;
-use super::{Features, KernelCode, kernel_function};
+use super::tile::{Tiling, Walk, tile_pixels};
+use super::{KernelCode, kernel_function};
 use crate::kernel::{Contract, Right};
 use walrus::ir::BinaryOp;
 use walrus::{FunctionId, LocalId, ValType};
@@ -15,45 +16,6 @@ use walrus::{FunctionId, LocalId, ValType};
 /// Bytes of input that one block of strips may cover: a quarter of a common second-level cache of 1 MiB, the
 /// panels and the results want their part too.
 const BLOCK_BYTES: usize = 256 << 10;
-
-/// Most pixels of a tile. With fused multiply-add 6 x 8 channels take 12 accumulators, two weights and one input:
-/// the 15 registers that V8 has; a separate multiplication needs one more.
-fn tile_pixels(features: Features, width: usize) -> usize {
-    match (features, width) {
-        (Features::Relaxed, 0..=8) => 6,
-        (Features::Baseline, 0..=8) => 4,
-        _ => 1,
-    }
-}
-
-/// How a row is divided into tiles: `count` tiles, the first `large` of `size` pixels, the others of one less.
-#[derive(Clone, Copy)]
-struct Tiling {
-    count: usize,
-    size: usize,
-    large: usize,
-}
-
-impl Tiling {
-    fn new(pixels: usize, most: usize) -> Self {
-        let count = pixels.div_ceil(most);
-        let small = pixels / count;
-        let rest = pixels % count;
-        if rest == 0 {
-            Self {
-                count,
-                size: small,
-                large: count,
-            }
-        } else {
-            Self {
-                count,
-                size: small + 1,
-                large: rest,
-            }
-        }
-    }
-}
 
 /// Emits a contraction.
 pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
@@ -354,7 +316,16 @@ impl Tile<'_> {
         let vectors = self.lanes.div_ceil(4);
         let acc: Vec<Vec<LocalId>> = (0..self.size).map(|_| asm.v128s(vectors)).collect();
         self.start(&mut asm, b, &acc);
-        self.taps(&mut asm, a, b, &acc, &self.k.taps);
+        let walk = Walk {
+            taps: &self.k.taps,
+            run: self.k.run,
+            pixel: self.k.a[2],
+            row: match self.k.right {
+                Right::Panels { width } => width,
+                Right::Rows { stride } => stride,
+            },
+        };
+        walk.emit(&mut asm, a, b, &acc);
         for (pixel, row) in acc.iter().enumerate() {
             for (v, &value) in row.iter().enumerate() {
                 self.finish.apply(&mut asm, value, &operands, pixel, 4 * v);
@@ -383,85 +354,5 @@ impl Tile<'_> {
             asm.push(walrus::ir::Drop {});
         }
         asm.advance(b, self.width as i64 * 4);
-    }
-
-    /// Loops over taps, outermost first, then over the run.
-    fn taps(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>], taps: &[(usize, usize)]) {
-        let Some((&(count, stride), inner)) = taps.split_first() else {
-            return self.run(asm, a, b, acc);
-        };
-        // Where `a` stands after the inner loops.
-        let walked = inner
-            .first()
-            .map_or(self.k.run, |&(count, stride)| count * stride);
-        asm.times_do(count, |asm| {
-            self.taps(asm, a, b, acc, inner);
-            asm.advance(a, (stride as i64 - walked as i64) * 4);
-        });
-    }
-
-    /// Walks `run` elements: a whole number of unrolled steps, then the rest.
-    fn run(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>]) {
-        let unroll = if self.k.run <= 4 {
-            self.k.run
-        } else {
-            [4, 3, 2]
-                .into_iter()
-                .find(|&u| self.k.run.is_multiple_of(u))
-                .unwrap_or(2)
-        };
-        let (steps, rest) = (self.k.run / unroll, self.k.run % unroll);
-        let row = match self.k.right {
-            Right::Panels { width } => width,
-            Right::Rows { stride } => stride,
-        };
-        let some = |asm: &mut Asm<'_>, count: usize| {
-            for i in 0..count {
-                self.step(asm, a, b, acc, i, row);
-            }
-            asm.advance(b, (count * row) as i64 * 4);
-        };
-        if steps == 1 {
-            some(asm, unroll);
-            asm.advance(a, unroll as i64 * 4);
-        } else {
-            let end = asm.i32();
-            asm.add_to(end, a, (steps * unroll) as i64 * 4);
-            asm.repeat(|asm, top| {
-                some(asm, unroll);
-                asm.get(a);
-                asm.int(unroll as i32 * 4);
-                asm.binary(BinaryOp::I32Add);
-                asm.tee(a);
-                asm.get(end);
-                asm.binary(BinaryOp::I32Ne);
-                asm.br_if(top);
-            });
-        }
-        if rest > 0 {
-            some(asm, rest);
-            asm.advance(a, rest as i64 * 4);
-        }
-    }
-
-    /// One element of the contraction: a row of weights is held, inputs are splatted one after the other.
-    fn step(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>], i: usize, row: usize) {
-        let weights = asm.v128s(acc[0].len());
-        for (v, &weight) in weights.iter().enumerate() {
-            asm.get(b);
-            asm.load_v128((i * row + 4 * v) * 4);
-            asm.set(weight);
-        }
-        let input = asm.v128();
-        for (pixel, accumulators) in acc.iter().enumerate() {
-            asm.get(a);
-            asm.load_splat((pixel * self.k.a[2] + i) * 4);
-            asm.set(input);
-            for (&acc, &weight) in accumulators.iter().zip(&weights) {
-                asm.multiply_add(acc, input, weight);
-            }
-        }
-        asm.release(weights);
-        asm.release([input]);
     }
 }

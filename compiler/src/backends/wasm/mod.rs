@@ -22,6 +22,8 @@ mod program;
 mod reduce;
 mod size;
 mod tape;
+mod tile;
+mod winograd;
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
@@ -107,6 +109,7 @@ fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> KernelCode {
         Kernel::Map(k) => map::emit(cx, k),
         Kernel::Reduce(k) => reduce::emit(cx, k),
         Kernel::Contract(k) => contract::emit(cx, k),
+        Kernel::Winograd(k) => winograd::emit(cx, k),
         Kernel::Depthwise(k) => depthwise::emit(cx, k),
         Kernel::Pool(k) => pool::emit(cx, k),
         Kernel::Move(k) => moves::emit_move(cx, k),

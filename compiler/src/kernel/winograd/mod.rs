@@ -1,0 +1,197 @@
+//! 3x3 convolutions with fewer multiplications.
+
+mod transform;
+
+use super::interpret::for_each;
+use super::{Epilogue, Image, Interpret, Memory};
+pub use transform::Transforms;
+use transform::both_axes;
+
+/// Channels of a panel of weights.
+pub const WINOGRAD_LANES: usize = 8;
+
+/// Elements of a cache line.
+const LINE: usize = 16;
+
+/// A convolution of 3x3 taps without strides as Winograd's F(m x m, 3x3): *tiles* of m x m results are computed from
+/// (m + 2) x (m + 2) inputs. Each of these *positions* of a transformed tile is multiplied and summed over channels for
+/// itself: (m + 2)² matrix products instead of 9 m².
+///
+/// Pointers: a (the first element of a padded image), weights, scratch ([`Winograd::scratch`] elements of any content),
+/// out, epilogue operands. The image must reach as far as the last tiles, see [`Winograd::reach`]; what lies there
+/// beyond the padding is multiplied by zero, so it must be finite.
+///
+/// Tiles are counted through batches, rows and pixels, and are transformed in blocks of at most `block`: the scratch
+/// memory holds one block. Threads that work on one kernel need a scratch memory each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Winograd {
+    /// Rows and pixels of a tile's results: 2 or 4.
+    pub m: usize,
+    /// Extents of the result: batches, rows, pixels, channels.
+    pub dims: [usize; 4],
+    /// Channels of the input.
+    pub channels: usize,
+    /// Distance in `a` between batches, rows and pixels.
+    pub a: Image,
+    /// Strides of the result.
+    pub out: Image,
+    /// Most tiles that are transformed together.
+    pub block: usize,
+    /// Applied to each result.
+    pub epilogue: Epilogue,
+}
+
+impl Winograd {
+    /// Rows and pixels of a tile's inputs.
+    pub fn size(&self) -> usize {
+        self.m + 2
+    }
+
+    /// Positions of a tile's inputs.
+    pub fn positions(&self) -> usize {
+        self.size() * self.size()
+    }
+
+    /// Rows of tiles, and tiles of a row.
+    pub fn grid(&self) -> [usize; 2] {
+        [self.dims[1].div_ceil(self.m), self.dims[2].div_ceil(self.m)]
+    }
+
+    /// All tiles.
+    pub fn tiles(&self) -> usize {
+        self.dims[0] * self.grid()[0] * self.grid()[1]
+    }
+
+    /// How many rows (or pixels) of a padded image the tiles for `output` rows (or pixels) read.
+    pub fn reach(m: usize, output: usize) -> usize {
+        output.next_multiple_of(m) + 2
+    }
+
+    /// Elements between the inputs of two tiles in scratch memory: whole vectors.
+    pub fn tile_stride(&self) -> usize {
+        self.channels.next_multiple_of(4)
+    }
+
+    /// Elements between two positions of the transformed inputs in scratch memory.
+    pub fn input_stride(&self) -> usize {
+        apart(self.block * self.tile_stride())
+    }
+
+    /// Elements between two positions of the products with one panel in scratch memory.
+    pub fn product_stride(&self) -> usize {
+        apart(self.block * WINOGRAD_LANES)
+    }
+
+    /// Where the transformed inputs of a block lie in scratch memory, `[position][tile][channel]`; one vector for each
+    /// position of a tile that is half transformed comes first.
+    pub fn scratch_inputs(&self) -> usize {
+        self.positions() * 4
+    }
+
+    /// Where products lie in scratch memory, `[position][tile][lane]` with one panel.
+    pub fn scratch_products(&self) -> usize {
+        self.scratch_inputs() + self.positions() * self.input_stride()
+    }
+
+    /// Elements of scratch memory.
+    pub fn scratch(&self) -> usize {
+        self.scratch_products() + self.positions() * self.product_stride()
+    }
+
+    /// Panels of weights.
+    pub fn panels(&self) -> usize {
+        self.dims[3].div_ceil(WINOGRAD_LANES)
+    }
+
+    /// Elements of a panel of weights.
+    pub fn panel_elements(&self) -> usize {
+        (self.positions() * self.channels + 1) * WINOGRAD_LANES
+    }
+
+    /// Transforms weights `[3, 3, channels, n]` and packs them with a bias into
+    /// `[panel][bias, then position, then channel][8]`; lanes beyond the last are zeros.
+    pub fn pack(m: usize, weights: &[f32], bias: Option<&[f32]>, channels: usize, n: usize) -> Vec<f32> {
+        let transforms = Transforms::new(m);
+        let positions = (m + 2) * (m + 2);
+        let panel = (positions * channels + 1) * WINOGRAD_LANES;
+        let mut packed = vec![0.0; n.div_ceil(WINOGRAD_LANES) * panel];
+        for o in 0..n {
+            let at = o / WINOGRAD_LANES * panel + o % WINOGRAD_LANES;
+            packed[at] = bias.map_or(0.0, |bias| bias[o]);
+            for c in 0..channels {
+                let taps: Vec<f64> = (0..9)
+                    .map(|tap| f64::from(weights[(tap * channels + c) * n + o]))
+                    .collect();
+                for (position, value) in both_axes(&transforms.weights, &taps).into_iter().enumerate() {
+                    packed[at + (1 + position * channels + c) * WINOGRAD_LANES] = value as f32;
+                }
+            }
+        }
+        packed
+    }
+
+    /// The products of one tile with the weights of channel `n`, transformed to results.
+    fn tile(
+        &self,
+        transforms: &Transforms,
+        memory: &Memory,
+        inputs: &[Vec<f64>],
+        weights: usize,
+    ) -> Vec<f64> {
+        let mut products = vec![0.0; self.positions()];
+        for (position, product) in products.iter_mut().enumerate() {
+            for (c, input) in inputs.iter().enumerate() {
+                let at = weights + (1 + position * self.channels + c) * WINOGRAD_LANES;
+                *product += input[position] * f64::from(memory.f32(at));
+            }
+        }
+        both_axes(&transforms.output, &products)
+    }
+}
+
+/// At least `elements`, in an odd number of cache lines: the positions of one tile are written and read together, and
+/// at a distance of a power of two they would fall into few sets of the cache.
+fn apart(elements: usize) -> usize {
+    (elements.div_ceil(LINE) | 1) * LINE
+}
+
+impl Interpret for Winograd {
+    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
+        let (a, weights, out) = (at[0], at[1], at[3]);
+        let transforms = Transforms::new(self.m);
+        let (m, size) = (self.m, self.size());
+        let panel = self.panel_elements();
+        let [batches, rows, pixels, channels] = self.dims;
+        let [down, across] = self.grid();
+        for_each(&[batches, down, across], |tile| {
+            let start = [tile[0], tile[1] * m, tile[2] * m];
+            let first = a + super::interpret::dot(&start, &self.a);
+            let inputs: Vec<Vec<f64>> = (0..self.channels)
+                .map(|c| {
+                    let element = |i: usize| first + i / size * self.a[1] + i % size * self.a[2] + c;
+                    let d: Vec<f64> = (0..size * size)
+                        .map(|i| f64::from(memory.f32(element(i))))
+                        .collect();
+                    both_axes(&transforms.input, &d)
+                })
+                .collect();
+            for n in 0..channels {
+                let own = weights + n / WINOGRAD_LANES * panel + n % WINOGRAD_LANES;
+                let bias = f64::from(memory.f32(own));
+                for (i, value) in self
+                    .tile(&transforms, memory, &inputs, own)
+                    .into_iter()
+                    .enumerate()
+                {
+                    let index = [tile[0], start[1] + i / m, start[2] + i % m, n];
+                    if index[1] < rows && index[2] < pixels {
+                        let result = self
+                            .epilogue
+                            .apply(memory, &at[4..], index, (value + bias) as f32);
+                        memory.set(out + super::interpret::dot(&index[..3], &self.out) + n, result);
+                    }
+                }
+            }
+        });
+    }
+}
