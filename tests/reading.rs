@@ -145,7 +145,8 @@ fn names_of_inputs_and_outputs_are_those_of_keras() {
                 .collect()
         };
         let found = read(&id, &model, weights.as_deref()).root;
-        let ports = |ports: &[keras::Port]| ports.iter().map(|port| port.name.clone()).collect::<Vec<_>>();
+        let ports =
+            |ports: &[keras::model::Port]| ports.iter().map(|port| port.name.clone()).collect::<Vec<_>>();
         assert_eq!(ports(&found.outputs), names("outputs"), "{id}");
         // The oldest Sequential models name their input after their first layer.
         if !id.starts_with("keras20") {
