@@ -171,42 +171,60 @@ impl std::error::Error for Error {}
 
 /// All problems of a run, at least one, in the order of the layers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Errors(Vec<Error>);
+pub struct Errors {
+    problems: Vec<Error>,
+    /// How many more there were than are listed.
+    unlisted: usize,
+}
 
 impl Errors {
     /// The problems, first to last.
     pub fn as_slice(&self) -> &[Error] {
-        &self.0
+        &self.problems
     }
     /// Applies `f` to each problem, for example to name the file.
     pub fn map(self, f: impl FnMut(Error) -> Error) -> Self {
-        Self(self.0.into_iter().map(f).collect())
+        let problems = self.problems.into_iter().map(f).collect();
+        Self { problems, ..self }
     }
 }
 
 impl From<Error> for Errors {
     fn from(error: Error) -> Self {
-        Self(vec![error])
+        Self {
+            problems: vec![error],
+            unlisted: 0,
+        }
     }
 }
 
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
+        for (index, error) in self.problems.iter().enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
             write!(f, "{error}")?;
         }
-        Ok(())
+        match self.unlisted {
+            0 => Ok(()),
+            more => write!(f, "\n… and {more} more problems"),
+        }
     }
 }
 
 impl std::error::Error for Errors {}
 
+/// Most problems that one run lists; a hostile file can have any number.
+const MOST_PROBLEMS: usize = 500;
+
 /// Collects problems while reading goes on, so that all are reported at once.
 #[derive(Debug, Default)]
-pub struct Collector(Vec<Error>);
+pub struct Collector {
+    problems: Vec<Error>,
+    /// How many more there were than are listed.
+    unlisted: usize,
+}
 
 impl Collector {
     /// Keeps the error if there is one and goes on.
@@ -215,24 +233,34 @@ impl Collector {
     }
     /// Keeps all errors if there are some and goes on.
     pub fn keep_all<T>(&mut self, result: Result<T, Errors>) -> Option<T> {
-        result.map_err(|errors| self.0.extend(errors.0)).ok()
+        let keep = |Errors { problems, unlisted }| {
+            problems.into_iter().for_each(|error| self.push(error));
+            self.unlisted += unlisted;
+        };
+        result.map_err(keep).ok()
     }
     /// Adds a problem; the same one is kept once.
     pub fn push(&mut self, error: Error) {
-        if !self.0.contains(&error) {
-            self.0.push(error);
+        if self.problems.contains(&error) {
+            return;
+        }
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(error);
+        } else {
+            self.unlisted += 1;
         }
     }
     /// Whether nothing was collected so far.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.problems.is_empty()
     }
     /// The value if nothing was collected, else all problems.
     pub fn finish<T>(self, value: T) -> Result<T, Errors> {
-        if self.0.is_empty() {
+        let Self { problems, unlisted } = self;
+        if problems.is_empty() {
             Ok(value)
         } else {
-            Err(Errors(self.0))
+            Err(Errors { problems, unlisted })
         }
     }
 }

@@ -160,7 +160,12 @@ def hdf5_links():
         file["layers/dense/loop"] = file["layers/dense"]
 
     archive("external-link.keras", members(**{"model.weights.h5": checkpoint(external_var)}))
+    def maze(file):
+        for number in range(12):
+            file[f"layers/dense/loop{number}"] = file["layers/dense"]
+
     archive("group-loop.keras", members(**{"model.weights.h5": checkpoint(loop)}))
+    archive("group-maze.keras", members(**{"model.weights.h5": checkpoint(maze)}))
 
 
 def hdf5_storage():

@@ -9,10 +9,13 @@ use super::numbers::{self, Encoding};
 use super::source::Section;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{Shape, Tensor};
-use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FormatError, Group, Source};
+use hdf5_pure::{
+    AttrValue, ChunkIndex, Dataset, Datatype, DatatypeByteOrder, File, FormatError, Group, Source,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{Read, Seek};
+use std::rc::Rc;
 
 /// Most bytes of weights in one file: what a 32-bit address space can hold.
 const MAX_BYTES: u64 = 4 << 30;
@@ -20,6 +23,9 @@ const MAX_BYTES: u64 = 4 << 30;
 /// Declared sizes up to this are believed; above it data may expand by [`MAX_EXPANSION`].
 const EXPANSION_FLOOR: u64 = 256 << 20;
 const MAX_EXPANSION: u64 = 100;
+
+/// Most groups that are remembered; there are a few for each layer.
+const MAX_REMEMBERED: usize = 50_000;
 
 /// Most links that one path may follow; Keras nests far less.
 const MAX_DEPTH: usize = 64;
@@ -45,6 +51,8 @@ pub(super) struct Store {
     /// Declared bytes of all datasets read so far.
     read: Cell<u64>,
     groups: RefCell<HashMap<String, Option<Group>>>,
+    /// The attributes of the group that was asked last, since questions come in series.
+    attributes: RefCell<(String, Rc<HashMap<String, AttrValue>>)>,
 }
 
 impl Store {
@@ -57,6 +65,7 @@ impl Store {
             bytes: Box::new(bytes),
             read: Cell::new(0),
             groups: RefCell::new(groups),
+            attributes: RefCell::new((String::new(), Rc::new(file.root().attrs().map_err(damaged)?))),
         })
     }
 
@@ -73,8 +82,16 @@ impl Store {
             Some(parent) => present(parent.group(name))?,
             None => None,
         };
-        self.groups.borrow_mut().insert(path.to_owned(), found.clone());
+        self.remember(path.to_owned(), found.clone());
         Ok(found)
+    }
+
+    fn remember(&self, path: String, group: Option<Group>) {
+        let mut groups = self.groups.borrow_mut();
+        if groups.len() >= MAX_REMEMBERED {
+            groups.retain(|path, _| path.is_empty());
+        }
+        groups.insert(path, group);
     }
 
     /// Refuses a dataset whose declared size the file cannot justify.
@@ -95,6 +112,22 @@ impl Store {
         }))
     }
 
+    /// Refuses chunks that cannot be in the file: the reader takes memory for them before it looks.
+    fn check_chunks(&self, dataset: &Dataset) -> Result<()> {
+        if !dataset.is_chunked() || dataset.chunk_index().map_err(damaged)? == Some(ChunkIndex::BTreeV2) {
+            return Ok(());
+        }
+        for chunk in dataset.chunks().map_err(damaged)? {
+            let end = chunk.address.checked_add(chunk.storage_size);
+            if end.is_none_or(|end| end > self.bytes.len()) {
+                return Err(Error::malformed(
+                    "a chunk of the dataset lies outside of the file",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn read_tensor(&self, dataset: &Dataset) -> Result<Tensor> {
         let dims = dataset.shape().map_err(damaged)?;
         let dims: Option<Vec<_>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
@@ -108,6 +141,7 @@ impl Store {
         };
         let chunk = dataset.chunk_shape().map_err(damaged)?;
         self.check_size(&shape, encoding.width() as u64, chunk)?;
+        self.check_chunks(dataset)?;
         let bytes = dataset.read_raw().map_err(damaged)?;
         if bytes.len() != shape.count() * encoding.width() {
             return Err(Error::malformed(format!(
@@ -125,7 +159,11 @@ impl Tree for Store {
         let Some(found) = self.group(group)? else {
             return Ok(None);
         };
-        let attributes = found.attrs().map_err(damaged)?;
+        if self.attributes.borrow().0 != group {
+            let attributes = Rc::new(found.attrs().map_err(damaged)?);
+            self.attributes.replace((group.to_owned(), attributes));
+        }
+        let attributes = Rc::clone(&self.attributes.borrow().1);
         match attributes.get(name) {
             Some(value) => match strings(value) {
                 Some(strings) => Ok(Some(strings)),
@@ -152,7 +190,7 @@ impl Tree for Store {
             } else {
                 format!("{path}/{name}")
             };
-            self.groups.borrow_mut().insert(path, Some(child));
+            self.remember(path, Some(child));
             names.push(name);
         }
         Ok(names)

@@ -270,6 +270,22 @@ fn all_problems_at_once() {
 }
 
 #[test]
+fn problems_without_end_are_counted() {
+    let broken = |i: usize| layer("Dense", &format!("d{i}"), json!([[["nowhere", 0, 0, {}]]]));
+    let layers: Vec<_> = std::iter::once(input("x"))
+        .chain((0..50_000).map(broken))
+        .collect();
+    let errors = read(functional(
+        json!(layers),
+        json!([["x", 0, 0]]),
+        json!([["x", 0, 0]]),
+    ))
+    .unwrap_err();
+    assert_eq!(errors.lines().count(), 501);
+    assert!(errors.ends_with("… and 49500 more problems"), "{errors}");
+}
+
+#[test]
 fn models_that_are_python_code() {
     let errors = read(json!({"class_name": "MyModel", "config": {"units": 3}})).unwrap_err();
     assert!(

@@ -9,6 +9,7 @@ use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Semantics, Weight};
 use crate::keras::object::class_of;
 use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 
 /// The attribute that holds a model's layers; TensorFlow 2.12 and 2.13 wrote the second.
@@ -17,8 +18,8 @@ pub(super) const LISTS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"]
 /// Most levels of attributes below a layer.
 const MAX_DEPTH: usize = 16;
 
-/// Most variables of one layer. Groups can be linked to themselves, which makes a tree without end.
-const MAX_VARIABLES: usize = 10_000;
+/// Most groups below one layer. Groups can be linked to themselves, which makes a tree without end.
+const MAX_GROUPS: usize = 1_000;
 
 /// The order in which a layer makes the layers inside it, which is the order of its weights. All
 /// other attributes come in the order of their names.
@@ -45,11 +46,18 @@ enum Known<'a> {
 pub(super) struct Reader<'a> {
     tree: &'a dyn Tree,
     semantics: Semantics,
+    /// Groups visited so far below the current layer.
+    visited: Cell<usize>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(tree: &'a dyn Tree, semantics: Semantics) -> Self {
-        Self { tree, semantics }
+        let visited = Cell::new(0);
+        Self {
+            tree,
+            semantics,
+            visited,
+        }
     }
 
     /// Gives the layers of a network their weights; `base` is the group of the network, with a slash
@@ -172,8 +180,12 @@ impl<'a> Reader<'a> {
 
     /// Name and path of every variable of an object and of all inside it, in order.
     fn variables(&self, path: &str, name: &str, known: Known, depth: usize) -> Result<Vec<(String, String)>> {
-        if depth > MAX_DEPTH {
-            let message = "the groups of its weights are nested too deeply";
+        self.visited.set(self.visited.get() + 1);
+        if depth == 0 {
+            self.visited.set(0);
+        }
+        if depth > MAX_DEPTH || self.visited.get() > MAX_GROUPS {
+            let message = "the groups of its weights are nested without end";
             return Err(Error::malformed(message));
         }
         let mut variables = self.tree.datasets(&format!("{path}/vars"))?;
@@ -188,45 +200,48 @@ impl<'a> Reader<'a> {
         let mut found: Vec<_> = variables.into_iter().map(entry).collect();
         let mut children = self.tree.groups(path)?;
         children.retain(|child| child != "vars" && !child.contains("seed_generator"));
+        let places = known.places();
         // lstm_cell_10 comes after lstm_cell_9.
-        children.sort_by_key(|child| (known.rank(child), child.len(), child.clone()));
+        children.sort_by_cached_key(|child| (known.rank(&places, child), child.len(), child.clone()));
         for child in children {
             let (path, name) = (format!("{path}/{child}"), format!("{name}{child}/"));
-            found.extend(self.variables(&path, &name, known.child(&child), depth + 1)?);
-            if found.len() > MAX_VARIABLES {
-                return Err(Error::malformed("its groups hold too many weights"));
-            }
+            let known = known.child(&places, &child);
+            found.extend(self.variables(&path, &name, known, depth + 1)?);
         }
         Ok(found)
     }
 }
 
 impl<'a> Known<'a> {
+    /// The place of each object in a list by its key.
+    fn places(self) -> HashMap<String, usize> {
+        let Self::List(items) = self else {
+            return HashMap::new();
+        };
+        let mut counter = Counter::default();
+        let class = |item: &Value| Some(class_of(item.as_object()?)?.0);
+        let classes = items.iter().map(|item| class(item).unwrap_or_default());
+        classes
+            .enumerate()
+            .map(|(place, class)| (counter.key(&class), place))
+            .collect()
+    }
     /// Where a child stands in the order in which weights were made.
-    fn rank(self, child: &str) -> usize {
+    fn rank(self, places: &HashMap<String, usize>, child: &str) -> usize {
         let plain = child.trim_start_matches('_');
         match self {
-            Self::List(_) => self.place(child).unwrap_or(usize::MAX),
+            Self::List(_) => places.get(child).copied().unwrap_or(usize::MAX),
             _ => CHILDREN
                 .iter()
                 .position(|name| *name == plain)
                 .unwrap_or(CHILDREN.len()),
         }
     }
-    /// The place in a list of the object with this key.
-    fn place(self, key: &str) -> Option<usize> {
-        let Self::List(items) = self else { return None };
-        let class = |item: &Value| Some(class_of(item.as_object()?)?.0);
-        let mut counter = Counter::default();
-        items
-            .iter()
-            .position(|item| class(item).is_some_and(|class| counter.key(&class) == key))
-    }
     /// What is known of a child.
-    fn child(self, child: &str) -> Self {
+    fn child(self, places: &HashMap<String, usize>, child: &str) -> Self {
         let value = match self {
             Self::Nothing => None,
-            Self::List(items) => self.place(child).and_then(|place| items.get(place)),
+            Self::List(items) => places.get(child).and_then(|place| items.get(*place)),
             // Bidirectional makes both of its layers from one, unless it is given a second one.
             Self::Object(config) => match child {
                 "forward_layer" => config.get("layer"),

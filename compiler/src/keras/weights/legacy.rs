@@ -5,7 +5,10 @@ use super::{at, listed};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Weight};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+/// Most parts of the path in the name of a weight.
+const MAX_SCOPES: usize = 64;
 
 /// Reads a list of strings that is cut into `name0`, `name1`, … when it exceeds what one HDF5
 /// attribute can hold.
@@ -114,8 +117,9 @@ fn give(layer: &mut Layer, weights: Vec<Weight>) -> Result<()> {
     };
     let mut owners = Vec::with_capacity(weights.len());
     let leaves = leaves(network);
+    let known = Owners::new(&leaves);
     for weight in &weights {
-        owners.push(owner(&leaves, &weight.name)?);
+        owners.push(known.of(&weight.name)?);
     }
     let mut slots: Vec<Vec<Weight>> = leaves.iter().map(|_| Vec::new()).collect();
     for (weight, owner) in weights.into_iter().zip(owners) {
@@ -165,40 +169,59 @@ fn hand_out(network: &mut Network, slots: &mut impl Iterator<Item = Vec<Weight>>
     }
 }
 
-/// The layer inside a nested model that a weight belongs to. Keras lists all trainable weights of the
-/// model first, then the others, so that the order alone does not tell; the name does: it holds the
-/// layer's name as part of its path, and more of the path when the model was built inside another.
-fn owner(leaves: &[Leaf], weight: &str) -> Result<usize> {
-    let scope = weight.rsplit_once('/').map_or("", |(scope, _)| scope);
-    let plain: Vec<_> = scope.split('/').collect();
-    let counted: Vec<_> = plain.iter().map(|part| without_counter(part)).collect();
-    for parts in [plain, counted] {
-        let ranges = (0..parts.len()).flat_map(|start| (start + 1..=parts.len()).map(move |end| start..end));
-        let paths = ranges.map(|range| parts.get(range).unwrap_or_default().join("/"));
-        let paths: HashSet<String> = paths.collect();
-        // How much of the leaf's path stands in the weight's name, at least all of the layer's name.
-        let score = |leaf: &Leaf| {
+/// Finds the layers inside a nested model by the names of weights. Keras lists all trainable weights
+/// of the model first, then the others, so that the order alone does not tell; the name does: it holds
+/// the layer's name as part of its path, and more of the path when the model was built inside another.
+struct Owners(HashMap<String, Claims>);
+
+/// Who is meant by the end of a path.
+#[derive(Default)]
+struct Claims {
+    /// Layers whose whole path this is.
+    whole: Vec<usize>,
+    /// Layers deeper inside, whose path ends so.
+    ends: Vec<usize>,
+}
+
+impl Owners {
+    fn new(leaves: &[Leaf]) -> Self {
+        let mut claims: HashMap<String, Claims> = HashMap::new();
+        for (index, leaf) in leaves.iter().enumerate() {
+            claims.entry(leaf.path.clone()).or_default().whole.push(index);
             let starts = leaf.path.match_indices('/').map(|(at, _)| at + 1);
-            let ends = std::iter::once(0)
-                .chain(starts)
-                .filter_map(|start| leaf.path.get(start..));
-            let mut ends = ends.filter(|end| end.len() >= leaf.name);
-            let found = ends.find(|end| paths.contains(*end))?;
-            Some((found.len(), found.len() == leaf.path.len()))
-        };
-        let scores: Vec<_> = leaves.iter().map(score).collect();
-        let Some(best) = scores.iter().flatten().max() else {
-            continue;
-        };
-        let mut winners = (0..)
-            .zip(&scores)
-            .filter(|(_, score)| score.as_ref() == Some(best));
-        return match (winners.next(), winners.next()) {
-            (Some((only, _)), None) => Ok(only),
-            _ => Err(unclear(weight, "more than one of the layers")),
-        };
+            let ends = starts.filter_map(|start| leaf.path.get(start..));
+            for end in ends.filter(|end| end.len() >= leaf.name) {
+                claims.entry(end.to_owned()).or_default().ends.push(index);
+            }
+        }
+        Self(claims)
     }
-    Err(unclear(weight, "none of the layers"))
+
+    fn of(&self, weight: &str) -> Result<usize> {
+        let scope = weight.rsplit_once('/').map_or("", |(scope, _)| scope);
+        let plain: Vec<_> = scope.split('/').collect();
+        if plain.len() > MAX_SCOPES {
+            return Err(unclear(weight, "none of the layers"));
+        }
+        let counted: Vec<_> = plain.iter().map(|part| without_counter(part)).collect();
+        for parts in [plain, counted] {
+            let ranges =
+                (0..parts.len()).flat_map(|start| (start + 1..=parts.len()).map(move |end| start..end));
+            let paths = ranges.map(|range| parts.get(range).unwrap_or_default().join("/"));
+            // The more of the path stands in the name, the better.
+            let best = paths
+                .filter(|path| self.0.contains_key(path))
+                .max_by_key(String::len);
+            let Some(claims) = best.and_then(|path| self.0.get(&path)) else {
+                continue;
+            };
+            return match (claims.whole.as_slice(), claims.ends.as_slice()) {
+                ([only], _) | ([], [only]) => Ok(*only),
+                _ => Err(unclear(weight, "more than one of the layers")),
+            };
+        }
+        Err(unclear(weight, "none of the layers"))
+    }
 }
 
 fn unclear(weight: &str, what: &str) -> Error {
