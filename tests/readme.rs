@@ -269,7 +269,7 @@ fn every_layer_is_listed() {
             .iter()
             .any(|module| what.starts_with(module))
     };
-    for (name, what) in rows.iter().filter(|(_, what)| of_use(&what)) {
+    for (name, what) in rows.iter().filter(|(_, what)| of_use(what)) {
         let mut same = rows.iter().filter(|(_, other)| other == what);
         let known = same.any(|(alias, _)| listed.iter().any(|name| name == alias));
         assert!(known, "README.md does not list {name}");

@@ -3,7 +3,7 @@
 //! [`read`] goes from files to a [`KerasModel`]: `archive` recognises the container by its bytes,
 //! `architecture` and `topology` read the layers and how they are connected, `weights` finds the
 //! weights of each layer. What comes out is free of dialect; [`Config`] is where a layer's arguments
-//! are read with types. [`lower`] then turns layers into operations. Files are not trusted: sizes are checked before memory is taken, nesting is
+//! are read with types. [`lower()`] then turns layers into operations. Files are not trusted: sizes are checked before memory is taken, nesting is
 //! bounded, nothing is executed or written, and all problems found are reported at once.
 
 mod architecture;

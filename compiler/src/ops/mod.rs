@@ -1,5 +1,5 @@
 //! The operations of the graph, one file each: attributes, shape rule, reference evaluation and
-//! lowering to a kernel family. All of the dispatch over operations is in [`ops!`] here.
+//! lowering to a kernel family. All of the dispatch over operations is in `ops!` here.
 //!
 //! Conventions: images are `[batch, height, width, channels]`; weights of a convolution
 //! `[kernel height, kernel width, input channels, output channels]`. Paddings are numbers, every

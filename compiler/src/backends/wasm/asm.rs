@@ -259,7 +259,7 @@ impl<'c> Asm<'c> {
         self.set(acc);
     }
 
-    /// A loop; `body` ends it or branches back with [`Asm::again_if`].
+    /// A loop: it ends with `body` unless that branches back to the block it is given.
     pub fn repeat(&mut self, body: impl FnOnce(&mut Self, InstrSeqId)) {
         let seq = self.builder.dangling_instr_seq(None).id();
         self.open.push(seq);

@@ -102,7 +102,7 @@ impl Records<'_> {
         at
     }
 
-    /// Appends a loop. The range of its body is relative to the start of the lists until [`Records::finish`].
+    /// Appends a loop. The range of its body is relative to the start of the lists until all records stand and the lists have an address.
     fn repeat(&mut self, function: usize, count: usize, body: &[Run]) -> (u32, usize) {
         let first = self.bodies.len() as u32;
         let mut patches = Vec::new();

@@ -1,7 +1,7 @@
 //! What each layer does, as operations of the graph.
 //!
 //! A layer is a function `fn(&mut Cx) -> Outcome` in the file of its group and a row in one of the tables: [`LAYERS`]
-//! for layers, [`operators::OPERATIONS`] for Keras 3's operations, [`operators::FUNCTIONS`] for TensorFlow functions
+//! for layers, `OPERATIONS` in [`operators`] for Keras 3's operations, `FUNCTIONS` there for TensorFlow functions
 //! inside Keras 2 models. The function reads its config with [`Cx::read`], its weights with [`Cx::weights`] and its
 //! tensors with [`Cx::input`] or [`Cx::inputs`], and adds nodes with [`Cx::b`].
 

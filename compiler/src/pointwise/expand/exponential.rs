@@ -34,7 +34,7 @@ fn remainder(x: f32, n: f32) -> f32 {
     x - n * LN2_HIGH - n * LN2_LOW
 }
 
-/// eˣ for -87.6 ≤ x ≤ 88.8, and NaN for NaN. See [`exp`].
+/// eˣ for -87.6 ≤ x ≤ 88.8, and NaN for NaN. See [`exp()`].
 #[pointwise]
 pub fn exp_unclamped(x: f32) -> f32 {
     const D2: f32 = 2.0 * C2;

@@ -25,7 +25,7 @@ pub fn log(x: f32) -> f32 {
     }
 }
 
-/// The polynomial of [`log`]; relative error of the logarithm is 5e-9.
+/// The polynomial of [`log()`]; relative error of the logarithm is 5e-9.
 #[pointwise]
 fn log_tail(f: f32) -> f32 {
     let p = ((0.070_140_66 * f - 0.118_572_65) * f + 0.118_755_79) * f - 0.123_743_55;

@@ -18,7 +18,7 @@ pub fn sin(x: f32) -> f32 {
     sin_of_quadrant(remainder(x, n), n)
 }
 
-/// Cosine; errors as for [`sin`], but within 0.01 of its zeros at ±π/2 only the absolute one is bounded.
+/// Cosine; errors as for [`sin()`], but within 0.01 of its zeros at ±π/2 only the absolute one is bounded.
 #[pointwise]
 pub fn cos(x: f32) -> f32 {
     let n = round(x * FRAC_2_PI);

@@ -64,7 +64,7 @@ pub fn elu(x: f32, alpha: f32) -> f32 {
     if x < 0.0 { alpha * expm1(x) } else { x }
 }
 
-/// Scaled [`elu`] (Klambauer et al. 2017), with the constants that Keras has.
+/// Scaled [`elu()`] (Klambauer et al. 2017), with the constants that Keras has.
 #[pointwise]
 pub fn selu(x: f32) -> f32 {
     const SCALE: f32 = 1.050_701;

@@ -63,7 +63,7 @@ pub fn logaddexp(x: f32, y: f32) -> f32 {
     max(x, y) + log1p_unit(exp(-abs(x - y)))
 }
 
-/// sin x / cos x, in the range of [`sin`] on targets that lack it.
+/// sin x / cos x, in the range of [`sin()`] on targets that lack it.
 #[pointwise]
 pub fn tan(x: f32) -> f32 {
     sin(x) / cos(x)
@@ -92,7 +92,7 @@ pub fn cosh(x: f32) -> f32 {
     large + 0.25 / large
 }
 
-/// Inverse hyperbolic sine: log(a + √(a² + 1)) for a = |x|, arranged for [`log1p`]; log(2a) for large a.
+/// Inverse hyperbolic sine: log(a + √(a² + 1)) for a = |x|, arranged for [`log1p()`]; log(2a) for large a.
 #[pointwise]
 pub fn asinh(x: f32) -> f32 {
     let a = abs(x);
@@ -177,7 +177,7 @@ pub fn pow(x: f32, y: f32) -> f32 {
 }
 
 /// x to a constant power: by products and roots for multiples of ½ up to 4 (rounded after each, so exact to
-/// a few ulp), else by [`pow`].
+/// a few ulp), else by [`pow()`].
 pub fn power(exponent: f32) -> Tape {
     let halves = 2.0 * exponent.abs();
     if halves.fract() != 0.0 || halves > 8.0 {

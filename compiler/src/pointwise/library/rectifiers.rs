@@ -38,7 +38,7 @@ pub fn thresholded_relu(x: f32, slope: f32, threshold: f32) -> f32 {
     }
 }
 
-/// As [`thresholded_relu`], with what is above the threshold clipped to between 0 and `high`.
+/// As [`thresholded_relu()`], with what is above the threshold clipped to between 0 and `high`.
 #[pointwise]
 pub fn clipped_relu(x: f32, slope: f32, threshold: f32, high: f32) -> f32 {
     if x <= threshold {
@@ -75,7 +75,7 @@ pub fn hard_sigmoid_keras3(x: f32) -> f32 {
     clip(x * (1.0 / 6.0) + 0.5, 0.0, 1.0)
 }
 
-/// x · [`hard_sigmoid_keras3`], also called hard swish.
+/// x · [`hard_sigmoid_keras3()`], also called hard swish.
 #[pointwise]
 pub fn hard_silu(x: f32) -> f32 {
     x * hard_sigmoid_keras3(x)
