@@ -10,28 +10,37 @@ use crate::ops::{Op, WindowAxis};
 /// Bit for bit the same: the pool picks elements, and so does the convolution. Only without padding, which a convolution
 /// would need around the whole input; and only if all users take it, so that the pool goes.
 pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
-    let mut merged = 0;
-    for id in graph.order() {
-        if !graph.contains(id) {
-            continue;
+    rewrite::exhaust(graph, log, |graph, log| {
+        let mut merged = 0;
+        for id in graph.order() {
+            if graph.contains(id) {
+                merged += merge_into_users(graph, id, log)?;
+            }
         }
-        let Some(steps) = steps(graph, id) else { continue };
-        let users = graph.users(id);
-        let ops: Option<Vec<_>> = users
-            .iter()
-            .map(|&user| strided(graph, user, id, steps))
-            .collect();
-        let Some(ops) = ops.filter(|_| !graph.is_output(id)) else {
-            continue;
-        };
-        let (x, name) = (graph.inputs_of(id)[0], rewrite::name(graph, id));
-        for (user, op) in users.into_iter().zip(ops) {
-            log.done(&name, rewrite::name(graph, user));
-            let mut inputs = graph.inputs_of(user).to_vec();
-            inputs[0] = x;
-            rewrite::replace(graph, user, op, &inputs)?;
-            merged += 1;
-        }
+        Ok(merged)
+    })
+}
+
+/// Merges a node, if it is such a pool, into its users if all of them take it. How many did.
+fn merge_into_users(graph: &mut Graph, id: NodeId, log: &mut Log) -> Result<usize> {
+    let Some(steps) = steps(graph, id) else {
+        return Ok(0);
+    };
+    let users = graph.users(id);
+    let ops: Option<Vec<_>> = users
+        .iter()
+        .map(|&user| strided(graph, user, id, steps))
+        .collect();
+    let Some(ops) = ops.filter(|_| !graph.is_output(id)) else {
+        return Ok(0);
+    };
+    let (x, name) = (graph.inputs_of(id)[0], rewrite::name(graph, id));
+    let merged = ops.len();
+    for (user, op) in users.into_iter().zip(ops) {
+        log.done(&name, rewrite::name(graph, user));
+        let mut inputs = graph.inputs_of(user).to_vec();
+        inputs[0] = x;
+        rewrite::replace(graph, user, op, &inputs)?;
     }
     Ok(merged)
 }
