@@ -44,8 +44,7 @@ fn conv_of(
     window: [WindowAxis; 2],
     groups: usize,
     channels: usize,
-    epilogue: Tape,
-    operands: &[NodeId],
+    (epilogue, operands): (Tape, &[NodeId]),
 ) -> Result<NodeId> {
     let inputs = b.shape(x)[3];
     let w = b.constant(r.tensor(&[window[0].size, window[1].size, inputs / groups, channels]))?;
@@ -96,7 +95,7 @@ fn convolutions() -> Vec<(String, Graph)> {
         let mut r = Random::new(7);
         let x = input(&mut b, &[n, h, w, c]).expect("an input");
         let axis = window(k, s, d, p, p);
-        let y = conv_of(&mut b, &mut r, x, [axis, axis], g, o, relu(), &[]).expect("a convolution");
+        let y = conv_of(&mut b, &mut r, x, [axis, axis], g, o, (relu(), &[])).expect("a convolution");
         graph.add_output("out", y);
         cases.push((
             format!("conv {n}x{h}x{w}x{c} k{k} s{s} d{d} p{p} g{g} o{o}"),
@@ -111,32 +110,32 @@ const CASES: &[(&str, Case)] = &[
         let x = input(b, &[1, 9, 10, 12])?;
         let one = window(1, 1, 1, 0, 0);
         let three = window(3, 1, 1, 1, 1);
-        let y = conv_of(b, r, x, [one, one], 1, 8, relu(), &[])?;
-        let y = conv_of(b, r, y, [three, three], 1, 8, relu(), &[])?;
+        let y = conv_of(b, r, x, [one, one], 1, 8, (relu(), &[]))?;
+        let y = conv_of(b, r, y, [three, three], 1, 8, (relu(), &[]))?;
         let add_relu = Tape::binary(Binary::Add).then(&relu());
-        conv_of(b, r, y, [one, one], 1, 12, add_relu, &[x])
+        conv_of(b, r, y, [one, one], 1, 12, (add_relu, &[x]))
     }),
     // The second convolution writes into the frame of the third, which writes between two others and adds a residual.
     ("Winograd between other layers", |b, r| {
         let x = input(b, &[2, 9, 10, 16])?;
         let (one, three) = (window(1, 1, 1, 0, 0), window(3, 1, 1, 1, 1));
-        let left = conv_of(b, r, x, [one, one], 1, 5, relu(), &[])?;
-        let y = conv_of(b, r, x, [three, three], 1, 18, relu(), &[])?;
+        let left = conv_of(b, r, x, [one, one], 1, 5, (relu(), &[]))?;
+        let y = conv_of(b, r, x, [three, three], 1, 18, (relu(), &[]))?;
         let add_relu = Tape::binary(Binary::Add).then(&relu());
-        let residual = conv_of(b, r, x, [one, one], 1, 22, Tape::identity(), &[])?;
-        let y = conv_of(b, r, y, [three, three], 1, 22, add_relu, &[residual])?;
-        let right = conv_of(b, r, x, [three, three], 1, 3, relu(), &[])?;
+        let residual = conv_of(b, r, x, [one, one], 1, 22, (Tape::identity(), &[]))?;
+        let y = conv_of(b, r, y, [three, three], 1, 22, (add_relu, &[residual]))?;
+        let right = conv_of(b, r, x, [three, three], 1, 3, (relu(), &[]))?;
         let y = b.concat(3, &[left, y, right])?;
-        conv_of(b, r, y, [three, three], 1, 17, Tape::identity(), &[])
+        conv_of(b, r, y, [three, three], 1, 17, (Tape::identity(), &[]))
     }),
     ("Winograd over its residual, and with a broadcast one", |b, r| {
         let x = input(b, &[1, 5, 6, 20])?;
         let (one, three) = (window(1, 1, 1, 0, 0), window(3, 1, 1, 1, 1));
         let add_relu = Tape::binary(Binary::Add).then(&relu());
-        let residual = conv_of(b, r, x, [one, one], 1, 16, Tape::identity(), &[])?;
-        let y = conv_of(b, r, x, [three, three], 1, 16, add_relu.clone(), &[residual])?;
+        let residual = conv_of(b, r, x, [one, one], 1, 16, (Tape::identity(), &[]))?;
+        let y = conv_of(b, r, x, [three, three], 1, 16, (add_relu.clone(), &[residual]))?;
         let scale = b.reduce(ReduceKind::Max, [1, 2], y)?;
-        conv_of(b, r, y, [three, three], 1, 16, add_relu, &[scale])
+        conv_of(b, r, y, [three, three], 1, 16, (add_relu, &[scale]))
     }),
     ("inception block", |b, r| {
         let x = input(b, &[2, 6, 7, 10])?;
@@ -145,9 +144,9 @@ const CASES: &[(&str, Case)] = &[
             window(3, 1, 1, 1, 1),
             window(5, 1, 1, 2, 2),
         );
-        let y1 = conv_of(b, r, x, [one, one], 1, 5, relu(), &[])?;
-        let y3 = conv_of(b, r, x, [three, three], 1, 8, relu(), &[])?;
-        let y5 = conv_of(b, r, x, [five, five], 1, 3, relu(), &[])?;
+        let y1 = conv_of(b, r, x, [one, one], 1, 5, (relu(), &[]))?;
+        let y3 = conv_of(b, r, x, [three, three], 1, 8, (relu(), &[]))?;
+        let y5 = conv_of(b, r, x, [five, five], 1, 3, (relu(), &[]))?;
         let pool = Pool {
             kind: PoolKind::Max,
             window: [three, three],
@@ -156,14 +155,14 @@ const CASES: &[(&str, Case)] = &[
         };
         let p = b.add(pool, &[x])?;
         let y = b.concat(3, &[y1, y3, y5, p, x])?;
-        conv_of(b, r, y, [three, three], 1, 9, Tape::identity(), &[])
+        conv_of(b, r, y, [three, three], 1, 9, (Tape::identity(), &[]))
     }),
     ("dense block", |b, r| {
         let three = window(3, 1, 1, 1, 1);
         let mut x = input(b, &[1, 5, 5, 6])?;
         for _ in 0..3 {
             let y = b.map(relu(), &[x])?;
-            let y = conv_of(b, r, y, [three, three], 1, 4, Tape::identity(), &[])?;
+            let y = conv_of(b, r, y, [three, three], 1, 4, (Tape::identity(), &[]))?;
             x = b.concat(3, &[x, y])?;
         }
         b.map(Tape::unary(Unary::Neg), &[x])
@@ -207,7 +206,7 @@ const CASES: &[(&str, Case)] = &[
         };
         let s = b.add(mean, &[x])?;
         let one = window(1, 1, 1, 0, 0);
-        let s = conv_of(b, r, s, [one, one], 1, 4, relu(), &[])?;
+        let s = conv_of(b, r, s, [one, one], 1, 4, (relu(), &[]))?;
         let s = conv_of(
             b,
             r,
@@ -215,8 +214,7 @@ const CASES: &[(&str, Case)] = &[
             [one, one],
             1,
             18,
-            keras_compile::pointwise::library::sigmoid::tape(),
-            &[],
+            (keras_compile::pointwise::library::sigmoid::tape(), &[]),
         )?;
         b.map(Tape::binary(Binary::Mul), &[x, s])
     }),
@@ -452,7 +450,8 @@ fn compare(expected: &[Tensor], found: &[Tensor]) -> std::result::Result<(), Str
         let scale = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
         for (i, (e, f)) in expected.iter().zip(found.iter()).enumerate() {
             // Summation order differs; everything else is the same arithmetic.
-            if !((e - f).abs() <= 1e-5 * scale.max(0.01) + 1e-4 * e.abs()) {
+            let close = (e - f).abs() <= 1e-5 * scale.max(0.01) + 1e-4 * e.abs();
+            if !close {
                 return Err(format!("element {i} is {f} instead of {e}"));
             }
         }

@@ -236,7 +236,8 @@ impl Case {
             .fold(0.01f32, |m, v| m.max(v.abs()));
         for (i, (&e, &f)) in expected.iter().zip(found).enumerate() {
             let same = e == f || (e.is_nan() && f.is_nan());
-            if !same && !((e - f).abs() <= self.atol * scale + self.rtol * e.abs()) {
+            let close = (e - f).abs() <= self.atol * scale + self.rtol * e.abs();
+            if !same && !close {
                 return Err(format!("element {i} is {f} instead of {e} (largest {scale})"));
             }
         }
