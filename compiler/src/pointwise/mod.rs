@@ -40,7 +40,6 @@ mod eval;
 pub mod expand;
 mod fuse;
 pub mod library;
-mod liveness;
 pub mod prim;
 mod print;
 mod simplify;
@@ -50,5 +49,4 @@ mod testing;
 
 pub use build::TapeBuilder;
 pub use fuse::Step;
-pub use liveness::{Allocation, registers};
 pub use tape::{Binary, Compare, Instr, Logic, Tape, Unary, Value};
