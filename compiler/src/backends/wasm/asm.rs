@@ -130,6 +130,12 @@ impl<'c> Asm<'c> {
         }
         self.set(to);
     }
+    /// A new i32 local with the value of another.
+    pub fn copy(&mut self, from: LocalId) -> LocalId {
+        let to = self.i32();
+        self.add_to(to, from, 0);
+        to
+    }
     /// `local = value`.
     pub fn set_int(&mut self, local: LocalId, value: usize) {
         self.int(value as i32);

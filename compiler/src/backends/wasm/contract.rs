@@ -24,7 +24,7 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
         Right::Panels { width } => width,
         Right::Rows { .. } => 8,
     };
-    let finish = Finish::new(cx, &k.epilogue);
+    let finish = Finish::new(&k.epilogue, &k.out);
     let tiling = Tiling::new(pixels, tile_pixels(cx.features, width));
     let panels = channels.div_ceil(width);
     let rest = channels - (panels - 1) * width;
@@ -337,6 +337,8 @@ impl Tile<'_> {
                 );
             }
         }
+        let results = [&[out], operands.as_slice()].concat();
+        self.finish.sweep(&mut asm, &results, self.k.out[2] * 4, self.size, self.lanes);
         asm.finish()
     }
 

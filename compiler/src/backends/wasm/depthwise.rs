@@ -18,7 +18,7 @@ const TILE_PIXELS: usize = 7;
 /// Emits a depthwise convolution. A unit of work is one row of one batch.
 pub(super) fn emit(cx: &mut Context, k: &Depthwise) -> KernelCode {
     let [batches, rows, pixels, _] = k.dims;
-    let finish = Finish::new(cx, &k.epilogue);
+    let finish = Finish::new(&k.epilogue, &k.out);
     let most = REGISTERS.saturating_sub(k.taps[1].0).clamp(1, TILE_PIXELS);
     let count = pixels.div_ceil(most);
     let size = pixels.div_ceil(count);
@@ -89,11 +89,13 @@ impl Tile<'_> {
         let count = 3 + self.finish.operands();
         let mut asm = Asm::new(cx, &vec![ValType::I32; count], &[]);
         let pointers: Vec<LocalId> = (0..count).map(|i| asm.param(i)).collect();
+        let results: Vec<LocalId> = pointers[2..].iter().map(|&pointer| asm.copy(pointer)).collect();
         let (groups, rest) = (channels / DEPTHWISE_LANES, channels % DEPTHWISE_LANES);
         asm.times_do(groups, |asm| self.group(asm, &pointers, DEPTHWISE_LANES));
         if rest > 0 {
             self.group(&mut asm, &pointers, rest);
         }
+        self.finish.sweep(&mut asm, &results, self.k.out[2] * 4, self.size, channels);
         asm.finish()
     }
 

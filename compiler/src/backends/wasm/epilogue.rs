@@ -1,22 +1,33 @@
 //! Epilogues of image kernels: how operands are addressed and results are finished.
 
-use super::asm::{Asm, Context};
-use super::tape::Scalar;
-use crate::kernel::Epilogue;
+use super::asm::Asm;
+use super::tape::{Constants, Scalar};
+use crate::kernel::{Epilogue, Image};
 use walrus::LocalId;
+
+/// Channels that a turn of [`Finish::sweep`] finishes: two vectors, whose instructions overlap.
+const SWEEP: usize = 8;
 
 /// An epilogue ready to be applied.
 #[derive(Clone)]
 pub(super) struct Finish {
     scalar: Scalar,
     operands: Vec<[usize; 4]>,
+    /// Whether results are written raw and finished in memory.
+    afterwards: bool,
 }
 
 impl Finish {
-    pub fn new(cx: &mut Context, epilogue: &Epilogue) -> Self {
+    /// `out` is how the results lie.
+    pub fn new(epilogue: &Epilogue, out: &Image) -> Self {
+        let scalar = Scalar::new(&epilogue.tape);
+        // Raw results must not be written over an operand that may lie in their place.
+        let covered = |operand: &[usize; 4]| operand[..3] == out[..];
+        let afterwards = matches!(scalar, Scalar::Long(_)) && !epilogue.operands.iter().any(covered);
         Self {
-            scalar: Scalar::new(cx, &epilogue.tape),
+            scalar,
             operands: epilogue.operands.clone(),
+            afterwards,
         }
     }
 
@@ -30,9 +41,23 @@ impl Finish {
         self.operands[index][axis] * 4
     }
 
-    /// Replaces the vector in `value` by its result. `operands` point at the tile's first pixel and channel;
-    /// `pixel` and `channel` say where in the tile the vector lies.
+    /// Replaces the vector in `value` by its result, unless that is left to [`Finish::sweep`]. `operands` point at the
+    /// tile's first pixel and channel; `pixel` and `channel` say where in the tile the vector lies.
     pub fn apply(
+        &self,
+        asm: &mut Asm<'_>,
+        value: LocalId,
+        operands: &[LocalId],
+        pixel: usize,
+        channel: usize,
+    ) {
+        if !self.afterwards {
+            self.apply_now(asm, value, operands, pixel, channel);
+        }
+    }
+
+    /// Replaces the vector in `value` by its result.
+    pub fn apply_now(
         &self,
         asm: &mut Asm<'_>,
         value: LocalId,
@@ -43,6 +68,21 @@ impl Finish {
         if matches!(self.scalar, Scalar::Identity) {
             return;
         }
+        let inputs = self.inputs(asm, value, operands, pixel, channel);
+        self.scalar.apply(asm, &inputs);
+        asm.set(value);
+        asm.release(inputs.into_iter().skip(1));
+    }
+
+    /// The vector in `value` and those of the operands.
+    fn inputs(
+        &self,
+        asm: &mut Asm<'_>,
+        value: LocalId,
+        operands: &[LocalId],
+        pixel: usize,
+        channel: usize,
+    ) -> Vec<LocalId> {
         let mut inputs = vec![value];
         for (i, &pointer) in operands.iter().enumerate() {
             let offset = pixel * self.stride(i, 2) + channel * self.stride(i, 3);
@@ -56,8 +96,50 @@ impl Finish {
             asm.set(loaded);
             inputs.push(loaded);
         }
-        self.scalar.apply(asm, &inputs);
-        asm.set(value);
-        asm.release(inputs.into_iter().skip(1));
+        inputs
+    }
+
+    /// Finishes what lies in memory where [`Finish::apply`] did not: `channels` of `pixels` beside each other. `at`
+    /// are out, whose pixels are `stride` bytes apart, and the operands.
+    ///
+    /// A loop with the function written once: in registers, a long one would spill a tile's accumulators at each of
+    /// its calls.
+    pub fn sweep(&self, asm: &mut Asm<'_>, at: &[LocalId], stride: usize, pixels: usize, channels: usize) {
+        if !self.afterwards {
+            return;
+        }
+        let constants = self.scalar.hoist(asm);
+        let pixel: Vec<LocalId> = at.iter().map(|&pointer| asm.copy(pointer)).collect();
+        asm.times_do(pixels, |asm| {
+            let group: Vec<LocalId> = pixel.iter().map(|&pointer| asm.copy(pointer)).collect();
+            asm.times_do(channels / SWEEP, |asm| {
+                self.sweep_group(asm, &group, SWEEP, &constants);
+                for (i, &pointer) in group.iter().enumerate() {
+                    let bytes = i.checked_sub(1).map_or(4, |operand| self.stride(operand, 3));
+                    asm.advance(pointer, (SWEEP * bytes) as i64);
+                }
+            });
+            self.sweep_group(asm, &group, channels % SWEEP, &constants);
+            for (i, &pointer) in pixel.iter().enumerate() {
+                let bytes = i.checked_sub(1).map_or(stride, |operand| self.stride(operand, 2));
+                asm.advance(pointer, bytes as i64);
+            }
+        });
+        asm.release(constants.into_values());
+    }
+
+    /// Finishes some channels of one pixel, two vectors side by side.
+    fn sweep_group(&self, asm: &mut Asm<'_>, at: &[LocalId], channels: usize, constants: &Constants) {
+        for channel in (0..channels).step_by(4) {
+            let value = asm.v128();
+            asm.get(at[0]);
+            asm.load_v128(channel * 4);
+            asm.set(value);
+            let inputs = self.inputs(asm, value, &at[1..], 0, channel);
+            self.scalar.apply_in_loop(asm, &inputs, constants);
+            asm.set(value);
+            asm.store_lanes(at[0], channel * 4, value, channels - channel);
+            asm.release(inputs);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Maps: loops over the outer axes, vectors along the innermost.
 
 use super::asm::{Asm, Context};
-use super::tape::Scalar;
+use super::tape::{Constants, Scalar};
 use super::{KernelCode, kernel_function};
 use crate::kernel::Map;
 use crate::tensor::DType;
@@ -11,15 +11,19 @@ use walrus::ir::{BinaryOp, UnaryOp};
 /// Elements of a unit of work along a single axis.
 const UNIT: usize = 1024;
 
+/// Vectors of a turn of the innermost loop: their instructions overlap.
+const UNROLL: usize = 2;
+
 /// Emits a map. A unit of work is one element of the outermost axis, or [`UNIT`] elements of the only axis.
 pub(super) fn emit(cx: &mut Context, k: &Map) -> KernelCode {
-    let scalar = Scalar::new(cx, &k.tape);
+    let scalar = Scalar::new(&k.tape);
     // A single axis is cut into units: a new outer axis, whose last element is shorter.
     let flat = k.dims.len() == 1;
     let (mut asm, pointers) = kernel_function(cx, k.inputs.len() + 1);
     let (unit, end) = (asm.param(1), asm.param(2));
     let at: Vec<LocalId> = pointers.iter().map(|_| asm.i32()).collect();
-    let walk = Walk { k, scalar };
+    let constants = scalar.hoist(&mut asm);
+    let walk = Walk { k, scalar, constants };
     asm.while_below(unit, end, |asm| {
         for (i, (&base, &at)) in pointers.iter().zip(&at).enumerate() {
             asm.get(base);
@@ -55,6 +59,7 @@ pub(super) fn emit(cx: &mut Context, k: &Map) -> KernelCode {
 struct Walk<'k> {
     k: &'k Map,
     scalar: Scalar,
+    constants: Constants,
 }
 
 impl Walk<'_> {
@@ -95,19 +100,25 @@ impl Walk<'_> {
     /// `count` elements of the innermost axis; moves the pointers.
     fn line(&self, asm: &mut Asm<'_>, at: &[LocalId], count: usize) {
         let (vectors, rest) = (count / 4, count % 4);
-        asm.times_do(vectors, |asm| {
-            self.vector(asm, at, 4);
-            for (i, &pointer) in at.iter().enumerate() {
-                asm.advance(pointer, self.stride(i, self.k.dims.len() - 1) as i64 * 16);
+        let turn = |asm: &mut Asm<'_>, vectors: usize| {
+            for vector in 0..vectors {
+                self.vector(asm, at, vector, 4);
             }
-        });
+            for (i, &pointer) in at.iter().enumerate() {
+                asm.advance(pointer, (vectors * self.stride(i, self.k.dims.len() - 1)) as i64 * 16);
+            }
+        };
+        asm.times_do(vectors / UNROLL, |asm| turn(asm, UNROLL));
+        if !vectors.is_multiple_of(UNROLL) {
+            turn(asm, vectors % UNROLL);
+        }
         if rest > 0 {
-            self.vector(asm, at, rest);
+            self.vector(asm, at, 0, rest);
         }
     }
 
-    /// One vector, of which `lanes` are written.
-    fn vector(&self, asm: &mut Asm<'_>, at: &[LocalId], lanes: usize) {
+    /// The vector numbered `index` from where the pointers stand, of which `lanes` are written.
+    fn vector(&self, asm: &mut Asm<'_>, at: &[LocalId], index: usize, lanes: usize) {
         let innermost = self.k.dims.len() - 1;
         let inputs = asm.v128s(self.k.inputs.len());
         for (i, (&pointer, &loaded)) in at.iter().zip(&inputs).enumerate() {
@@ -115,17 +126,17 @@ impl Walk<'_> {
             if self.stride(i, innermost) == 0 {
                 asm.load_splat(0)
             } else {
-                asm.load_v128(0)
+                asm.load_v128(16 * index)
             }
             if self.k.inputs[i].dtype == DType::I32 {
                 asm.unary(UnaryOp::F32x4ConvertI32x4S);
             }
             asm.set(loaded);
         }
-        self.scalar.apply(asm, &inputs);
+        self.scalar.apply_in_loop(asm, &inputs, &self.constants);
         let value = asm.v128();
         asm.set(value);
-        asm.store_lanes(at[self.k.inputs.len()], 0, value, lanes);
+        asm.store_lanes(at[self.k.inputs.len()], 16 * index, value, lanes);
         asm.release([value]);
         asm.release(inputs);
     }

@@ -10,7 +10,7 @@ use walrus::{FunctionId, LocalId, ValType};
 /// Emits a pool. A unit of work is one row of one batch.
 pub(super) fn emit(cx: &mut Context, k: &Pool) -> KernelCode {
     let [batches, rows, pixels, _] = k.dims;
-    let finish = Finish::new(cx, &k.epilogue);
+    let finish = Finish::new(&k.epilogue, &k.out);
     let window = Window { k, finish: &finish }.emit(cx);
     let (mut asm, pointers) = kernel_function(cx, 2 + finish.operands());
     let (unit, end) = (asm.param(1), asm.param(2));
@@ -198,7 +198,7 @@ impl Window<'_> {
                 asm.binary(BinaryOp::F32x4Div);
                 asm.set(acc);
             }
-            self.finish.apply(asm, acc, &pointers[2..], 0, 0);
+            self.finish.apply_now(asm, acc, &pointers[2..], 0, 0);
             asm.store_lanes(pointers[1], 0, acc, lanes);
             for (i, &pointer) in pointers.iter().enumerate() {
                 let bytes = if i < 2 { 4 } else { self.finish.stride(i - 2, 3) };

@@ -9,7 +9,7 @@ use walrus::ir::{BinaryOp, UnaryOp};
 
 /// Emits a reduction. A unit of work is one element of the outermost kept axis, or four where vectors run along it.
 pub(super) fn emit(cx: &mut Context, k: &Reduce) -> KernelCode {
-    let scalar = Scalar::new(cx, &k.tape);
+    let scalar = Scalar::new(&k.tape);
     let operands = k.tape.inputs() as usize - 1;
     let contiguous =
         k.reduced.last().is_some_and(|axis| axis.1 == 1) || k.kept.last().is_none_or(|axis| axis.x != 1);

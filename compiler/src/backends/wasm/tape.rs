@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use walrus::ir::{BinaryOp, TernOp, TernaryOp, UnaryOp, V128Bitselect};
 use walrus::{FunctionId, LocalId, ValType};
 
-/// Tapes of more instructions than this become functions of their own: inlined at each of a tile's twelve
-/// accumulators they would dwarf the kernel.
+/// Tapes of more instructions than this are long: inlined at each of a tile's twelve accumulators they would dwarf
+/// the kernel.
 const INLINE_COST: u32 = 8;
 
 /// A tape ready to be applied to vectors: primitives that wasm lacks are expanded.
@@ -17,44 +17,78 @@ pub(super) enum Scalar {
     /// Nothing to do.
     Identity,
     /// Few instructions, written at each use.
-    Inline(Tape),
-    /// A function of one vector for each input.
-    Function(FunctionId),
+    Short(Tape),
+    /// Written once, in a loop over results in memory ([`Scalar::hoist`]) or as a function.
+    Long(Tape),
 }
+
+/// The constants of a tape in locals, set before a loop.
+pub(super) type Constants = HashMap<u32, LocalId>;
 
 impl Scalar {
     /// Prepares a tape.
-    pub fn new(cx: &mut Context, tape: &Tape) -> Self {
+    pub fn new(tape: &Tape) -> Self {
         if tape.is_identity() {
             return Self::Identity;
         }
         let expanded = tape.expand(has);
         if expanded.cost() <= INLINE_COST {
-            return Self::Inline(expanded);
+            Self::Short(expanded)
+        } else {
+            Self::Long(expanded)
         }
-        if let Some(&function) = cx.tapes.get(&expanded) {
-            return Self::Function(function);
-        }
-        let params = vec![ValType::V128; expanded.inputs() as usize];
-        let mut asm = Asm::new(cx, &params, &[ValType::V128]);
-        let inputs: Vec<LocalId> = (0..params.len()).map(|i| asm.param(i)).collect();
-        emit(&mut asm, &expanded, &inputs);
-        let function = asm.finish();
-        cx.tapes.insert(expanded, function);
-        Self::Function(function)
     }
 
-    /// Pushes the result for the vectors in `inputs`.
+    /// Pushes the result for the vectors in `inputs`, by a call if the tape is long.
     pub fn apply(&self, asm: &mut Asm<'_>, inputs: &[LocalId]) {
         match self {
             Self::Identity => asm.get(inputs[0]),
-            Self::Inline(tape) => emit(asm, tape, inputs),
-            Self::Function(function) => {
+            Self::Short(tape) => emit(asm, tape, inputs, &Constants::new()),
+            Self::Long(tape) => {
+                let function = function(asm.cx, tape);
                 inputs.iter().for_each(|&input| asm.get(input));
-                asm.call(*function);
+                asm.call(function);
             }
         }
     }
+
+    /// Sets locals to the constants of a long tape, for [`Scalar::apply_in_loop`].
+    pub fn hoist(&self, asm: &mut Asm<'_>) -> Constants {
+        let mut constants = Constants::new();
+        if let Self::Long(tape) = self {
+            for bits in tape.instrs().iter().filter_map(|instr| instr.as_const()).map(f32::to_bits) {
+                constants.entry(bits).or_insert_with(|| {
+                    let local = asm.v128();
+                    asm.splat_const(bits);
+                    asm.set(local);
+                    local
+                });
+            }
+        }
+        constants
+    }
+
+    /// Pushes the result for the vectors in `inputs`, whatever the length of the tape.
+    pub fn apply_in_loop(&self, asm: &mut Asm<'_>, inputs: &[LocalId], constants: &Constants) {
+        match self {
+            Self::Long(tape) => emit(asm, tape, inputs, constants),
+            _ => self.apply(asm, inputs),
+        }
+    }
+}
+
+/// A function of one vector for each input of the tape.
+fn function(cx: &mut Context, tape: &Tape) -> FunctionId {
+    if let Some(&function) = cx.tapes.get(tape) {
+        return function;
+    }
+    let params = vec![ValType::V128; tape.inputs() as usize];
+    let mut asm = Asm::new(cx, &params, &[ValType::V128]);
+    let inputs: Vec<LocalId> = (0..params.len()).map(|i| asm.param(i)).collect();
+    emit(&mut asm, tape, &inputs, &Constants::new());
+    let function = asm.finish();
+    cx.tapes.insert(tape.clone(), function);
+    function
 }
 
 /// Whether wasm has the primitive, as one instruction or a few integer ones.
@@ -66,7 +100,7 @@ fn has(op: Unary) -> bool {
 }
 
 /// Pushes the value of an expanded tape.
-fn emit(asm: &mut Asm<'_>, tape: &Tape, inputs: &[LocalId]) {
+fn emit(asm: &mut Asm<'_>, tape: &Tape, inputs: &[LocalId], constants: &Constants) {
     let steps = tape.steps(asm.cx.features == Features::Relaxed);
     let mut uses = vec![0u32; steps.len()];
     for operand in steps.iter().flat_map(Step::operands) {
@@ -75,6 +109,7 @@ fn emit(asm: &mut Asm<'_>, tape: &Tape, inputs: &[LocalId]) {
     let mut emitter = Emitter {
         steps,
         inputs,
+        constants,
         uses,
         done: HashMap::new(),
     };
@@ -89,6 +124,7 @@ fn emit(asm: &mut Asm<'_>, tape: &Tape, inputs: &[LocalId]) {
 struct Emitter<'t> {
     steps: Vec<Step>,
     inputs: &'t [LocalId],
+    constants: &'t Constants,
     uses: Vec<u32>,
     done: HashMap<Value, LocalId>,
 }
@@ -100,7 +136,12 @@ impl Emitter<'_> {
         }
         match self.steps[value.index()] {
             Step::Plain(Instr::Input(i)) => return asm.get(self.inputs[i as usize]),
-            Step::Plain(Instr::Const(bits)) => return asm.splat_const(bits),
+            Step::Plain(Instr::Const(bits)) => {
+                return match self.constants.get(&bits) {
+                    Some(&local) => asm.get(local),
+                    None => asm.splat_const(bits),
+                };
+            }
             Step::Plain(instr) => self.instr(asm, instr),
             Step::MulAdd(a, b, c) => self.fused(asm, [a, b, c], TernaryOp::F32x4RelaxedMadd),
             Step::NegMulAdd(a, b, c) => self.fused(asm, [a, b, c], TernaryOp::F32x4RelaxedNmadd),

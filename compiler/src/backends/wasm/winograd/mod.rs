@@ -22,7 +22,7 @@ use walrus::{FunctionId, LocalId};
 
 /// Emits a Winograd convolution.
 pub(super) fn emit(cx: &mut Context, k: &Winograd) -> KernelCode {
-    let finish = Finish::new(cx, &k.epilogue);
+    let finish = Finish::new(&k.epilogue, &k.out);
     let tiling = Tiling::new(k.tiles(), k.block);
     let rest = k.dims[3] % WINOGRAD_LANES;
     let blocks = Blocks { k, finish: &finish };

@@ -177,7 +177,7 @@ impl Output<'_> {
         asm.load_v128(first * 4);
         asm.binary(BinaryOp::F32x4Add);
         asm.set(value);
-        self.finish.apply(asm, value, &at[1..], pixel, 0);
+        self.finish.apply_now(asm, value, &at[1..], pixel, 0);
         asm.store_lanes(at[0], pixel * self.stride(0, 2), value, self.lanes - first);
     }
 
