@@ -11,6 +11,9 @@ export interface Manifest {
   inputs: Slot[];
   outputs: Slot[];
   memory: { pages: number };
+  /** Steps that are run once, when the weights are there; they come first. */
+  prepare: number;
+  /** Steps of a prediction. */
   steps: number;
   backends: { [name in BackendName]?: { relaxed?: string; baseline: string } };
   weights: { offset: number; bytes: number; shards: string[] };

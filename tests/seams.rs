@@ -5,8 +5,8 @@ use keras_compile::backends::wasm::Features;
 use keras_compile::error::Result;
 use keras_compile::graph::{Builder, Graph, NodeId};
 use keras_compile::ops::{
-    Conv, Depthwise, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, Reduce, ReduceKind, Scan, Slice,
-    WindowAxis,
+    Algorithm, Conv, Depthwise, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, Reduce, ReduceKind, Scan,
+    Slice, WindowAxis,
 };
 use keras_compile::plan::plan;
 use keras_compile::pointwise::{Binary, Tape, Unary};
@@ -55,6 +55,7 @@ fn conv_of(
             window,
             groups,
             bias: true,
+            algorithm: Algorithm::Direct,
             epilogue,
         },
         &all,

@@ -31,6 +31,8 @@ pub struct Options {
     pub out: PathBuf,
     /// Whether a bundle that is there already may be replaced.
     pub force: bool,
+    /// Whether convolutions are computed product by product, not by faster algorithms that round more.
+    pub exact: bool,
 }
 
 /// What a compilation came to.
@@ -116,13 +118,13 @@ pub struct Prepared {
     pub notes: Vec<String>,
 }
 
-/// Reads a model, lowers it and runs the passes, up to and including the first run of `stop_after` if one is named.
+/// Reads a model, lowers it and runs the passes.
 ///
 /// # Errors
-/// All problems of the files, or of the layers, or that there is no such pass.
+/// All problems of the files, or of the layers, or that there is no pass to stop after.
 pub fn prepare(
     source: &Source,
-    stop_after: Option<&str>,
+    options: passes::Options<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Prepared, Errors> {
     progress.stage(Stage::Read);
@@ -136,10 +138,6 @@ pub fn prepare(
     drop(model);
     progress.stage(Stage::Optimise);
     let mut graph = lowered.graph;
-    let options = passes::Options {
-        stop_after,
-        ..Default::default()
-    };
     let passes = passes::run(&mut graph, options).map_err(|error| match error.kind {
         ErrorKind::Usage(_) => error.in_field("--stop-after"),
         _ => error.in_file(&file),
@@ -181,7 +179,11 @@ fn dtype(port: &keras::Port) -> String {
 /// All problems that were found at the stage that could not be finished.
 pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome, Errors> {
     let target = Target::new(&options.out, options.force)?;
-    let prepared = prepare(&options.source, None, progress)?;
+    let passes = passes::Options {
+        exact: options.exact,
+        ..Default::default()
+    };
+    let prepared = prepare(&options.source, passes, progress)?;
     let file = options.source.model.display().to_string();
     let plan = prepared
         .plan(progress)

@@ -43,7 +43,7 @@
 //!
 //! ```
 //! use keras_compile::graph::{Builder, Graph};
-//! use keras_compile::ops::{Conv, WindowAxis};
+//! use keras_compile::ops::{Algorithm, Conv, WindowAxis};
 //! use keras_compile::pointwise::{Tape, library::relu};
 //! use keras_compile::tensor::{Tensor, TensorType};
 //! use keras_compile::{passes, plan};
@@ -54,7 +54,13 @@
 //! let x = build.input("image", TensorType::f32([1, 8, 8, 2]))?;
 //! let weights = build.constant(Tensor::splat([3, 3, 2, 4], 0.5))?;
 //! let same = WindowAxis { before: 1, after: 1, ..WindowAxis::new(3) };
-//! let conv = Conv { window: [same, same], groups: 1, bias: false, epilogue: Tape::identity() };
+//! let conv = Conv {
+//!     window: [same, same],
+//!     groups: 1,
+//!     bias: false,
+//!     algorithm: Algorithm::Direct,
+//!     epilogue: Tape::identity(),
+//! };
 //! let y = build.add(conv, &[x, weights])?;
 //! build.name = "relu".to_owned();
 //! let y = build.map(relu::tape(), &[y])?;

@@ -58,6 +58,9 @@ struct CompileArgs {
     /// Replace the bundle that is there already
     #[arg(long)]
     force: bool,
+    /// Compute convolutions product by product, as Keras does: slower, with less rounding
+    #[arg(long)]
+    exact: bool,
     /// What the bundle can run on
     #[arg(
         long,

@@ -96,7 +96,7 @@ function parseManifest(url, text) {
     throw new BundleError(url, `has format ${JSON.stringify(manifest?.format)}, this index.js reads format 1; ` +
       'take both from the same run of keras-compile');
   }
-  const missing = ['inputs', 'outputs', 'memory', 'steps', 'backends', 'weights', 'files'].find((key) => !(key in manifest));
+  const missing = ['inputs', 'outputs', 'memory', 'prepare', 'steps', 'backends', 'weights', 'files'].find((key) => !(key in manifest));
   if (missing) throw new BundleError(url, `has no "${missing}"; compile the model anew`);
   return manifest;
 }

@@ -14,7 +14,7 @@ const relaxedProbe = new Uint8Array([
   0x20, 0x00, 0x20, 0x00, 0x20, 0x00, 0xfd, 0x85, 0x02, 0x0b, // that body, end
 ]);
 
-/** The longest slice of the first run in milliseconds: half a frame. */
+/** The longest slice of a run nobody waits for, in milliseconds: half a frame. */
 const SLICE = 8;
 
 /**
@@ -23,7 +23,8 @@ const SLICE = 8;
  */
 export async function openWasm(bundle) {
   const { url, manifest } = bundle;
-  const { steps, weights } = manifest;
+  const { prepare, weights } = manifest;
+  const steps = prepare + manifest.steps;
   const { relaxed, baseline } = manifest.backends.wasm ?? {};
   const module = relaxed && WebAssembly.validate(relaxedProbe) ? 'relaxed' : 'baseline';
   const code = module === 'relaxed' ? relaxed : baseline;
@@ -38,10 +39,11 @@ export async function openWasm(bundle) {
     const instance = await WebAssembly.instantiate(await bundle.compile(code), { env: { memory } });
     const run = /** @type {(begin: number, end: number) => void} */ (instance.exports.run);
     // Half-read weights may make it fail, a real run will tell.
-    warmUp(run, steps, () => idle && !bundle.stopped.aborted).catch(() => {});
+    inSlices(run, prepare, steps, () => idle && !bundle.stopped.aborted).catch(() => {});
     return run;
   };
   const [run] = await Promise.all([start(), ...shards.map(({ name, place }) => bundle.fill(name, place))]);
+  await inSlices(run, 0, prepare, () => !bundle.stopped.aborted);
 
   /** @type {(values: Parameters<Engine['predict']>[0]) => void} */
   const take = (values) => {
@@ -52,14 +54,14 @@ export async function openWasm(bundle) {
     module,
     predict(values) {
       take(values);
-      run(0, steps);
+      run(prepare, steps);
       return Object.fromEntries(outputs.map(({ slot, view }) => [slot.name, read(view, slot)]));
     },
     profile(values) {
       take(values);
-      return Array.from({ length: steps }, (_, step) => {
+      return Array.from({ length: manifest.steps }, (_, step) => {
         const begin = performance.now();
-        run(step, step + 1);
+        run(prepare + step, prepare + step + 1);
         return { step, ms: performance.now() - begin };
       });
     },
@@ -97,17 +99,19 @@ function layOut({ url, manifest }, buffer) {
 }
 
 /**
- * Runs the model once on what is in memory, zeros at first, in slices that leave room for frames and downloads, while
- * nobody asks for a prediction. Engines start with slow code and replace it as functions are used.
+ * Runs steps in slices that leave room for frames and downloads, while they are wanted. So weights are prepared, and so
+ * the model runs once on what is in memory, zeros at first, until somebody asks for a prediction: engines start with
+ * slow code and replace it as functions are used.
  * @param {(begin: number, end: number) => void} run
- * @param {number} steps
+ * @param {number} step
+ * @param {number} end
  * @param {() => boolean} wanted
  */
-async function warmUp(run, steps, wanted) {
-  for (let step = 0; step < steps; ) {
+async function inSlices(run, step, end, wanted) {
+  while (step < end) {
     await new Promise((resolve) => setTimeout(resolve));
     const until = performance.now() + SLICE;
-    while (step < steps && performance.now() < until) {
+    while (step < end && performance.now() < until) {
       if (!wanted()) return;
       run(step, ++step);
     }

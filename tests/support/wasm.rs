@@ -11,7 +11,8 @@ pub struct Instantiated {
     memory: Memory,
     run: TypedFunc<(i32, i32), ()>,
     module: Module,
-    steps: i32,
+    /// Steps of a prediction.
+    steps: std::ops::Range<i32>,
 }
 
 impl Instantiated {
@@ -33,18 +34,21 @@ impl Instantiated {
         let run = instance
             .get_typed_func(&mut store, "run")
             .expect("run is exported");
+        let (prepare, steps) = (plan.prepare.len() as i32, plan.steps.len() as i32);
         for (offset, data) in plan.weights.parts() {
             let bytes: Vec<u8> = data.iter().flat_map(|v| v.to_le_bytes()).collect();
             memory
                 .write(&mut store, module.weights_at + offset, &bytes)
                 .expect("weights fit");
         }
+        run.call(&mut store, (0, prepare))
+            .expect("the preparation does not trap");
         Self {
             store,
             memory,
             run,
             module,
-            steps: plan.steps.len() as i32,
+            steps: prepare..prepare + steps,
         }
     }
 
@@ -77,7 +81,7 @@ impl Instantiated {
                 .expect("it fits");
         }
         self.run
-            .call(&mut self.store, (0, self.steps))
+            .call(&mut self.store, (self.steps.start, self.steps.end))
             .expect("the module does not trap");
         plan.outputs.iter().map(|binding| self.read(binding)).collect()
     }
@@ -105,7 +109,8 @@ impl Instantiated {
 pub fn interpret(plan: &Plan, inputs: &[Tensor]) -> Vec<Tensor> {
     use keras_compile::kernel::Memory;
     use keras_compile::plan::{Argument, Space, Step};
-    let weights = plan.weights.bytes() / 4;
+    let prepared_at = plan.weights.bytes();
+    let weights = (prepared_at + plan.prepared_bytes) / 4;
     let mut memory = Memory(vec![f32::NAN.to_bits(); weights + plan.arena_bytes / 4]);
     memory.0[..weights].fill(0);
     for (offset, data) in plan.weights.parts() {
@@ -124,10 +129,15 @@ pub fn interpret(plan: &Plan, inputs: &[Tensor]) -> Vec<Tensor> {
     let address = |argument: &Argument, iteration: usize| {
         let base = match argument.space {
             Space::Weights => argument.offset,
-            Space::Arena => plan.weights.bytes() + argument.offset,
+            Space::Prepared => prepared_at + argument.offset,
+            Space::Arena => weights * 4 + argument.offset,
         };
         base.strict_add_signed(argument.advance * iteration as isize) / 4
     };
+    for run in &plan.prepare {
+        let at: Vec<usize> = run.arguments.iter().map(|a| address(a, 0)).collect();
+        plan.kernel(run).interpret(&mut memory, &at);
+    }
     for step in &plan.steps {
         let (count, body) = match step {
             Step::Run(run) => (1, std::slice::from_ref(run)),

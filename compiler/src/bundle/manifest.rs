@@ -31,7 +31,9 @@ pub struct Manifest {
     pub outputs: Vec<Slot>,
     /// The memory that all modules share.
     pub memory: Memory,
-    /// Steps of a prediction, as the modules' `run(begin, end)` counts them.
+    /// Steps that are run once, when the weights are there: the first that the modules' `run(begin, end)` counts.
+    pub prepare: usize,
+    /// Steps of a prediction, those that follow.
     pub steps: usize,
     /// The code.
     pub backends: Backends,

@@ -69,6 +69,7 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
         inputs: slots(&plan.inputs, contents.inputs, relaxed.arena_at)?,
         outputs: slots(&plan.outputs, contents.outputs, relaxed.arena_at)?,
         memory: Memory { pages: relaxed.pages },
+        prepare: plan.prepare.len(),
         steps: plan.steps.len(),
         backends: Backends { wasm: Some(wasm) },
         weights: WeightFiles {

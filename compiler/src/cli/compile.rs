@@ -6,7 +6,7 @@ use crate::{CompileArgs, Emit};
 use keras_compile::backends::wasm::{self, Features};
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::report::{bytes, listing};
-use keras_compile::{Options, Outcome, prepare};
+use keras_compile::{Options, Outcome, passes, prepare};
 
 /// Compiles into a directory and prints the report.
 pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
@@ -15,6 +15,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         source: args.source.source()?,
         out: out.clone(),
         force: args.force,
+        exact: args.exact,
     };
     let mut reporter = Reporter::new(args.quiet, args.verbose);
     let outcome = keras_compile::compile(&options, &mut reporter);
@@ -46,7 +47,12 @@ pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
             .into());
     }
     let mut reporter = Reporter::new(args.quiet, args.verbose);
-    let prepared = prepare(&args.source.source()?, args.stop_after.as_deref(), &mut reporter)?;
+    let passes = passes::Options {
+        stop_after: args.stop_after.as_deref(),
+        exact: args.exact,
+        ..Default::default()
+    };
+    let prepared = prepare(&args.source.source()?, passes, &mut reporter)?;
     let text = match what {
         Emit::Ir => prepared.graph.to_string(),
         Emit::Plan => listing(&prepared.plan(&mut reporter)?).to_string(),

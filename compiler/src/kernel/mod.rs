@@ -29,7 +29,7 @@ pub use move_::Move;
 pub use pool::{Pool, PoolKind, PoolPadding};
 pub use reduce::{KeptAxis, Reduce, ReduceKind};
 pub use window::WindowAxis;
-pub use winograd::{Transforms, WINOGRAD_LANES, Winograd};
+pub use winograd::{Transforms, WINOGRAD_LANES, Winograd, WinogradWeights};
 
 /// Lists the families once.
 macro_rules! families {
@@ -81,7 +81,7 @@ impl Kernel {
             Self::Winograd(k) => (3, image(&k.out, &k.epilogue, 4)),
             Self::Depthwise(k) => (2, image(&k.out, &k.epilogue, 3)),
             Self::Pool(k) => (1, image(&k.out, &k.epilogue, 2)),
-            Self::Reduce(_) | Self::Move(_) => (1, Vec::new()),
+            Self::Reduce(_) | Self::Move(_) | Self::WinogradWeights(_) => (1, Vec::new()),
             Self::Fill(_) => (0, Vec::new()),
             Self::Gather(_) => (2, Vec::new()),
         }
@@ -93,6 +93,7 @@ families!(
     Reduce = "reduce",
     Contract = "contract",
     Winograd = "winograd",
+    WinogradWeights = "winograd weights",
     Depthwise = "depthwise",
     Pool = "pool",
     Move = "move",

@@ -2,7 +2,8 @@
 
 use super::lowering::{Jobs, Pointer, Site, constant, epilogue};
 use super::reference::finish;
-use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue, winograd};
+use super::winograd::{self, Algorithm};
+use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
 use crate::kernel::{Contract, Depthwise, Right, Winograd};
 use crate::pointwise::Tape;
@@ -19,6 +20,8 @@ pub struct Conv {
     pub groups: usize,
     /// Whether input 2 is a bias.
     pub bias: bool,
+    /// How it is computed.
+    pub algorithm: Algorithm,
     /// Applied to each result.
     pub epilogue: Tape,
 }
@@ -28,20 +31,34 @@ impl Conv {
         2 + usize::from(self.bias)
     }
 
-    /// The m of F(m x m, 3x3), if that is how it is computed for an input and weights of these extents.
-    fn winograd(&self, x: &[usize], w: &[usize]) -> Option<usize> {
-        let (1, &[n, h, width, _], &[.., ci, co]) = (self.groups, x, w) else {
-            return None;
+    /// Estimated nanoseconds of an algorithm for an input and weights of these extents; `None` where it does not fit or
+    /// is known not to pay.
+    pub fn cost(&self, algorithm: Algorithm, x: &[usize], w: &[usize]) -> Option<f64> {
+        let (1, &[n, h, width, _], &[.., channels, co]) = (self.groups, x, w) else {
+            return (algorithm == Algorithm::Direct).then_some(0.0);
         };
         let rows = self.window[0].output(h).ok()?;
         let pixels = self.window[1].output(width).ok()?;
-        winograd::choose(&self.window, ci, [n, rows, pixels, co])
+        let shape = winograd::Shape {
+            window: self.window,
+            channels,
+            dims: [n, rows, pixels, co],
+        };
+        shape.cost(algorithm)
+    }
+
+    /// The m of F(m x m, 3x3), if that is how it is computed.
+    fn winograd(&self) -> Option<usize> {
+        match self.algorithm {
+            Algorithm::Winograd { m } => Some(m),
+            Algorithm::Direct => None,
+        }
     }
 
     /// Zeros around the input that the algorithm wants.
-    fn padding(&self, x: &[usize], w: &[usize]) -> [[usize; 2]; 2] {
+    fn padding(&self, x: &[usize]) -> [[usize; 2]; 2] {
         let mut padding = self.window.map(|axis| [axis.before, axis.after]);
-        if let Some(m) = self.winograd(x, w) {
+        if let Some(m) = self.winograd() {
             for (pads, &extent) in padding.iter_mut().zip(&x[1..]) {
                 pads[1] = winograd::overhang(m, extent, *pads);
             }
@@ -69,6 +86,13 @@ impl Operation for Conv {
             return Err(Error::inconsistent(format!(
                 "weights {w} do not fit input {x}, a window of {}x{} and {} groups",
                 self.window[0].size, self.window[1].size, self.groups
+            )));
+        }
+        let fits = |axis: &WindowAxis| (axis.size, axis.stride, axis.dilation) == (3, 1, 1);
+        if self.winograd().is_some() && (self.groups != 1 || !self.window.iter().all(fits)) {
+            return Err(Error::inconsistent(format!(
+                "{:?} of a window of {}x{} and {} groups: it needs 3x3 taps without strides, dilation and groups",
+                self.algorithm, self.window[0], self.window[1], self.groups
             )));
         }
         let result = TensorType::f32(Shape::checked([
@@ -130,6 +154,9 @@ impl Operation for Conv {
         if self.bias {
             write!(f, " bias")?;
         }
+        if let Some(m) = self.winograd() {
+            write!(f, " winograd={m}x{m}")?;
+        }
         print_epilogue(&self.epilogue, f)
     }
     fn storage(&self) -> Storage {
@@ -137,17 +164,17 @@ impl Operation for Conv {
     }
     fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {
         match inputs {
-            [x, w, ..] => self.padding(x.shape.dims(), w.shape.dims()),
+            [x, ..] => self.padding(x.shape.dims()),
             _ => self.window.map(|axis| [axis.before, axis.after]),
         }
     }
     fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
         let mut jobs = Jobs::default();
         let (x, w) = (&site.inputs[0].dims, &site.inputs[1].dims);
-        let (strides, start) = jobs.framed(site, 0, self.padding(x, w));
+        let (strides, start) = jobs.framed(site, 0, self.padding(x));
         let weights = constant(site, 1)?;
         let bias = if self.bias { Some(constant(site, 2)?) } else { None };
-        if let Some(m) = self.winograd(x, w) {
+        if let Some(m) = self.winograd() {
             let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
             let (channels, dims) = (w[2], site.output.image_dims());
             let kernel = Winograd {

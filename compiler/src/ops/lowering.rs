@@ -89,6 +89,8 @@ pub enum Pointer {
     Scratch(usize, usize),
     /// Packed constants.
     Data(Vec<f32>),
+    /// Constants that are computed when the model is loaded.
+    Prepared(usize),
 }
 
 /// A kernel and what its pointers point to.
@@ -107,6 +109,19 @@ pub struct Jobs {
     pub jobs: Vec<Job>,
     /// Elements of every scratch buffer.
     pub scratch: Vec<usize>,
+    /// Kernels that compute constants from constants when the model is loaded, one for each [`Pointer::Prepared`].
+    pub prepared: Vec<Preparation>,
+}
+
+/// The making of a constant from packed ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preparation {
+    /// The kernel; its pointers are the data, then the constant.
+    pub kernel: Kernel,
+    /// What it reads.
+    pub data: Vec<f32>,
+    /// Elements of the constant.
+    pub elements: usize,
 }
 
 impl Jobs {
@@ -116,6 +131,16 @@ impl Jobs {
             kernel: kernel.into(),
             pointers,
         });
+    }
+
+    /// Adds a constant that is computed from `data` when the model is loaded.
+    pub fn prepare(&mut self, kernel: impl Into<Kernel>, data: Vec<f32>, elements: usize) -> Pointer {
+        self.prepared.push(Preparation {
+            kernel: kernel.into(),
+            data,
+            elements,
+        });
+        Pointer::Prepared(self.prepared.len() - 1)
     }
 
     /// Makes sure that input `index` has at least `frame` zeros around it: copies it into a frame if need be.

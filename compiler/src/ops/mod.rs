@@ -41,6 +41,7 @@ pub use scan::Scan;
 pub use slice::Slice;
 pub use source::{Constant, Input};
 pub use transpose::Transpose;
+pub use winograd::Algorithm;
 
 use crate::error::{Error, Result};
 use crate::pointwise::Tape;

@@ -20,7 +20,7 @@ impl fmt::Display for Done {
 }
 
 /// Something that a pass looked at and had to leave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Missed {
     /// The pass.
     pub pass: &'static str,
@@ -37,7 +37,7 @@ impl fmt::Display for Missed {
 }
 
 /// Why something could not be done. Names are those of nodes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
     /// Others need the value as it is.
@@ -91,6 +91,9 @@ pub enum Reason {
         /// Size of the result.
         bytes: usize,
     },
+    /// Together with others it would round too much.
+    #[error("the fastest algorithm would take the error of the network beyond {0:.0e}")]
+    ErrorLimit(f64),
     /// The compiler would take long to compute it.
     #[error("it takes long to compute")]
     TooSlow,

@@ -1,20 +1,22 @@
 //! From nodes to steps whose arguments are still buffers, not addresses.
 
 use super::layout::{BufferId, Layout, Place, Places};
-use super::{KernelId, Weights};
+use super::{ALIGNMENT, KernelId, Weights};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::kernel::Kernel;
 use crate::ops::Scan;
-use crate::ops::lowering::{Pointer, Site, View, copy};
+use crate::ops::lowering::{Pointer, Preparation, Site, View, copy};
 use crate::tensor::{Data, Tensor};
 use std::collections::{HashMap, HashSet};
 
-/// An argument before buffers have addresses. Offsets count bytes in weights, elements in buffers.
+/// An argument before buffers have addresses. Offsets count bytes in weights and what is prepared, elements in buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Argument {
     /// In the packed weights.
     Weights(usize),
+    /// Among what is computed when the model is loaded.
+    Prepared(usize),
     /// In a buffer; it moves by `advance` elements for every iteration.
     Buffer {
         buffer: BufferId,
@@ -53,8 +55,10 @@ impl Step {
 #[derive(Debug, Default)]
 pub(super) struct Program {
     pub kernels: Vec<Kernel>,
+    pub prepare: Vec<Run>,
     pub steps: Vec<Step>,
     pub weights: Weights,
+    pub prepared_bytes: usize,
     /// Places of the graph's inputs and outputs.
     pub inputs: Vec<(String, Place)>,
     pub outputs: Vec<(String, Place)>,
@@ -68,6 +72,7 @@ pub(super) fn lower(graph: &Graph, order: &[NodeId], layout: &mut Layout) -> Res
         known: HashMap::new(),
         program: Program::default(),
         framed: HashSet::new(),
+        prepared: HashMap::new(),
     };
     for &id in order {
         match graph.op(id).as_scan() {
@@ -97,6 +102,8 @@ struct Lowering<'a> {
     program: Program,
     /// Buffers whose frame has been zeroed.
     framed: HashSet<BufferId>,
+    /// Where the result of a preparation lies, by its kernel and the offset of what it reads.
+    prepared: HashMap<(KernelId, usize), usize>,
 }
 
 impl Lowering<'_> {
@@ -151,6 +158,11 @@ impl Lowering<'_> {
             .iter()
             .map(|&n| self.layout.buffer(n, None))
             .collect();
+        let prepared: Vec<usize> = jobs
+            .prepared
+            .into_iter()
+            .map(|preparation| self.prepare(preparation, &node.name))
+            .collect();
         let types: Vec<_> = node.inputs.iter().map(|&i| graph.ty(i)).collect();
         let flops = node.op.flops(&types, &node.types);
         let mut runs = self.border(place, &node.name);
@@ -159,7 +171,10 @@ impl Lowering<'_> {
             let arguments = job
                 .pointers
                 .into_iter()
-                .map(|pointer| self.resolve(pointer, &inputs, &site.constants, place, &scratch))
+                .map(|pointer| match pointer {
+                    Pointer::Prepared(i) => Ok(Argument::Prepared(prepared[i])),
+                    _ => self.resolve(pointer, &inputs, &site.constants, place, &scratch),
+                })
                 .collect::<Result<Vec<_>>>()?;
             // Copies and fills do no arithmetic; grouped convolutions share it evenly.
             let own = if job.kernel.is_arithmetic() {
@@ -171,6 +186,21 @@ impl Lowering<'_> {
             runs.push(run);
         }
         Ok(runs)
+    }
+
+    /// Adds what computes a constant when the model is loaded, unless it is there already; gives its offset.
+    fn prepare(&mut self, preparation: Preparation, name: &str) -> usize {
+        let from = self.program.weights.add(preparation.data);
+        let to = self.program.prepared_bytes;
+        let arguments = vec![Argument::Weights(from), Argument::Prepared(to)];
+        let run = self.run(preparation.kernel, arguments, name, 0);
+        if let Some(&known) = self.prepared.get(&(run.kernel, from)) {
+            return known;
+        }
+        self.prepared.insert((run.kernel, from), to);
+        self.program.prepared_bytes += (preparation.elements * 4).next_multiple_of(ALIGNMENT);
+        self.program.prepare.push(run);
+        to
     }
 
     /// Zeroes the frame of a buffer before its first use.
@@ -216,6 +246,7 @@ impl Lowering<'_> {
                 advance: 0,
             }),
             Pointer::Data(data) => Ok(Argument::Weights(self.program.weights.add(data))),
+            Pointer::Prepared(_) => Err(Error::internal("what is prepared has its place already")),
             Pointer::Input(i, at) => match (inputs[i], constants[i]) {
                 (Some(place), _) => inside(place, at),
                 (None, Some(tensor)) => Ok(Argument::Weights(self.constant(tensor) + at as usize * 4)),

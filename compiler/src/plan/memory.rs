@@ -61,6 +61,11 @@ pub(super) fn place(program: Program, layout: Layout) -> Result<Plan> {
                     offset,
                     advance: 0,
                 },
+                lower::Argument::Prepared(offset) => Argument {
+                    space: Space::Prepared,
+                    offset,
+                    advance: 0,
+                },
                 lower::Argument::Buffer {
                     buffer,
                     offset,
@@ -87,8 +92,10 @@ pub(super) fn place(program: Program, layout: Layout) -> Result<Plan> {
             .collect(),
         inputs: program.inputs.into_iter().map(binding).collect(),
         outputs: program.outputs.into_iter().map(binding).collect(),
+        prepare: program.prepare.into_iter().map(run).collect(),
         kernels: program.kernels,
         weights: program.weights,
+        prepared_bytes: program.prepared_bytes,
         arena_bytes,
         lower_bound_bytes,
     })
@@ -161,7 +168,7 @@ fn overwritable(kernel: &Kernel, run: &lower::Run) -> Option<(BufferId, Vec<Buff
     let (out, same) = kernel.in_place();
     let at = |i: usize| match run.arguments[i] {
         lower::Argument::Buffer { buffer, offset, .. } => Some((buffer, offset)),
-        lower::Argument::Weights(_) => None,
+        lower::Argument::Weights(_) | lower::Argument::Prepared(_) => None,
     };
     let (buffer, offset) = at(out)?;
     let fits = |i: &usize| {

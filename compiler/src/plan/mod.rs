@@ -23,11 +23,13 @@ use crate::tensor::TensorType;
 /// Every buffer and every packed weight starts at a multiple of this many bytes: a cache line.
 pub const ALIGNMENT: usize = 64;
 
-/// Which of the two memories an argument lies in.
+/// Which of the memories an argument lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Space {
     /// Read-only, in [`Plan::weights`].
     Weights,
+    /// Written by [`Plan::prepare`] and read-only afterwards, [`Plan::prepared_bytes`] long.
+    Prepared,
     /// Read and written, [`Plan::arena_bytes`] long.
     Arena,
 }
@@ -90,10 +92,14 @@ pub struct Binding {
 pub struct Plan {
     /// The distinct kernels; equal shapes share one.
     pub kernels: Vec<Kernel>,
+    /// What is done once, when the weights are there and before the first prediction.
+    pub prepare: Vec<Run>,
     /// What a prediction does.
     pub steps: Vec<Step>,
     /// Packed constants.
     pub weights: Weights,
+    /// Bytes of the constants that [`Plan::prepare`] computes.
+    pub prepared_bytes: usize,
     /// Bytes of the arena: the peak of all buffers alive at once, as placed.
     pub arena_bytes: usize,
     /// The largest sum of bytes alive at any step: no placement needs less.
@@ -105,7 +111,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// All kernel runs, those inside loops once.
+    /// All kernel runs of a prediction, those inside loops once.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         self.steps.iter().flat_map(|step| match step {
             Step::Run(run) => std::slice::from_ref(run),

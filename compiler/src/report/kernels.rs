@@ -2,7 +2,7 @@
 
 use super::repetitions;
 use crate::backends::wasm::Module;
-use crate::kernel::{Contract, Depthwise, Kernel, Right};
+use crate::kernel::{Contract, Depthwise, Kernel, Right, WINOGRAD_LANES};
 use crate::plan::{Plan, Run, Space, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ impl KernelRow {
     }
 
     fn count(&mut self, run: &Run, times: usize) {
-        if self.runs == 0 {
+        if self.first.is_empty() {
             self.first.clone_from(&run.name);
         }
         self.runs += times;
@@ -68,21 +68,23 @@ pub(super) fn rows(plan: &Plan, relaxed: &Module, baseline: &Module) -> Vec<Kern
         .map(|(at, data)| (at, data.len() * 4))
         .collect();
     let mut counted = BTreeSet::new();
-    for step in &plan.steps {
+    let prepare = plan.prepare.iter().map(|run| (0, run));
+    let steps = plan.steps.iter().flat_map(|step| {
         let runs = match step {
             Step::Run(run) => std::slice::from_ref(run),
             Step::Loop { body, .. } => body,
         };
-        for run in runs {
-            let row = &mut rows[run.kernel.0];
-            row.count(run, repetitions(step));
-            for argument in run.arguments.iter().filter(|a| a.space == Space::Weights) {
-                // Slices of a constant look into the middle of it.
-                let part = sizes.range(..=argument.offset).next_back();
-                if let Some((&at, &bytes)) = part.filter(|(at, _)| counted.insert(**at)) {
-                    row.weight_bytes += bytes;
-                    debug_assert!(argument.offset < at + bytes);
-                }
+        runs.iter().map(move |run| (repetitions(step), run))
+    });
+    for (times, run) in prepare.chain(steps) {
+        let row = &mut rows[run.kernel.0];
+        row.count(run, times);
+        for argument in run.arguments.iter().filter(|a| a.space == Space::Weights) {
+            // Slices of a constant look into the middle of it.
+            let part = sizes.range(..=argument.offset).next_back();
+            if let Some((&at, &bytes)) = part.filter(|(at, _)| counted.insert(**at)) {
+                row.weight_bytes += bytes;
+                debug_assert!(argument.offset < at + bytes);
             }
         }
     }
@@ -116,6 +118,12 @@ fn label(kernel: &Kernel) -> String {
             "{family} {} k={} F({m}x{m},3x3)",
             image(&k.dims).join("x"),
             9 * k.channels,
+            m = k.m
+        ),
+        Kernel::WinogradWeights(k) => format!(
+            "{family} {}x{} F({m}x{m},3x3)",
+            k.channels,
+            k.panels * WINOGRAD_LANES,
             m = k.m
         ),
         Kernel::Depthwise(Depthwise { dims, taps, .. }) => {

@@ -18,11 +18,19 @@ impl Display for Listing<'_> {
             "arena {} bytes, lower bound {}",
             plan.arena_bytes, plan.lower_bound_bytes
         )?;
-        writeln!(f, "weights {} bytes", plan.weights.bytes())?;
+        writeln!(
+            f,
+            "weights {} bytes, prepared {}",
+            plan.weights.bytes(),
+            plan.prepared_bytes
+        )?;
         bindings(f, "input", &plan.inputs)?;
         bindings(f, "output", &plan.outputs)?;
         for (i, kernel) in plan.kernels.iter().enumerate() {
             writeln!(f, "k{i} = {kernel:?}")?;
+        }
+        for call in &plan.prepare {
+            run(f, "prepare: ", call)?;
         }
         for (i, step) in plan.steps.iter().enumerate() {
             match step {
@@ -52,6 +60,7 @@ fn run(f: &mut Formatter<'_>, prefix: &str, run: &Run) -> fmt::Result {
 fn argument(argument: &Argument) -> String {
     let space = match argument.space {
         Space::Weights => "weights",
+        Space::Prepared => "prepared",
         Space::Arena => "arena",
     };
     let (offset, advance) = (argument.offset, argument.advance);

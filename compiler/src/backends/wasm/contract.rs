@@ -338,7 +338,8 @@ impl Tile<'_> {
             }
         }
         let results = [&[out], operands.as_slice()].concat();
-        self.finish.sweep(&mut asm, &results, self.k.out[2] * 4, self.size, self.lanes);
+        self.finish
+            .sweep(&mut asm, &results, self.k.out[2] * 4, self.size, self.lanes);
         asm.finish()
     }
 

@@ -95,7 +95,8 @@ impl Tile<'_> {
         if rest > 0 {
             self.group(&mut asm, &pointers, rest);
         }
-        self.finish.sweep(&mut asm, &results, self.k.out[2] * 4, self.size, channels);
+        self.finish
+            .sweep(&mut asm, &results, self.k.out[2] * 4, self.size, channels);
         asm.finish()
     }
 

@@ -105,7 +105,10 @@ impl Walk<'_> {
                 self.vector(asm, at, vector, 4);
             }
             for (i, &pointer) in at.iter().enumerate() {
-                asm.advance(pointer, (vectors * self.stride(i, self.k.dims.len() - 1)) as i64 * 16);
+                asm.advance(
+                    pointer,
+                    (vectors * self.stride(i, self.k.dims.len() - 1)) as i64 * 16,
+                );
             }
         };
         asm.times_do(vectors / UNROLL, |asm| turn(asm, UNROLL));

@@ -1,7 +1,7 @@
 //! WebAssembly: a module with this model's kernels only, emitted through walrus.
 //!
-//! Memory, imported as `env.memory`: `[data: steps and their arguments][weights][arena]`. The module exports
-//! `run(begin, end)`, which executes the plan's steps `begin..end`. Each step is a record in the data part: the
+//! Memory, imported as `env.memory`: `[data: steps and their arguments][weights][prepared][arena]`. The module exports
+//! `run(begin, end)`, which executes the steps `begin..end`: those that prepare weights, then those of a prediction. Each step is a record in the data part: the
 //! kernel's index in the function table, its number of work units, then the pointers. Kernels are called through
 //! the table as `(record, begin, end)`, where `begin..end` is their share of the units, so that threads can split
 //! a step between them.
@@ -110,6 +110,7 @@ fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> KernelCode {
         Kernel::Reduce(k) => reduce::emit(cx, k),
         Kernel::Contract(k) => contract::emit(cx, k),
         Kernel::Winograd(k) => winograd::emit(cx, k),
+        Kernel::WinogradWeights(k) => winograd::emit_weights(cx, k),
         Kernel::Depthwise(k) => depthwise::emit(cx, k),
         Kernel::Pool(k) => pool::emit(cx, k),
         Kernel::Move(k) => moves::emit_move(cx, k),

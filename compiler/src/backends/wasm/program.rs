@@ -23,6 +23,7 @@ const PAGE: usize = 65536;
 /// Where things lie in memory.
 pub(super) struct Layout {
     pub weights_at: usize,
+    prepared_at: usize,
     pub arena_at: usize,
     pub pages: usize,
 }
@@ -30,7 +31,8 @@ pub(super) struct Layout {
 impl Layout {
     pub fn new(plan: &Plan) -> Result<Self> {
         let weights_at = (DATA_AT + data_bytes(plan)).next_multiple_of(ALIGNMENT);
-        let arena_at = weights_at + plan.weights.bytes();
+        let prepared_at = weights_at + plan.weights.bytes();
+        let arena_at = prepared_at + plan.prepared_bytes;
         let pages = (arena_at + plan.arena_bytes + SLACK).div_ceil(PAGE);
         if pages > 65536 {
             return Err(Error::new(ErrorKind::TooLarge {
@@ -41,6 +43,7 @@ impl Layout {
         }
         Ok(Self {
             weights_at,
+            prepared_at,
             arena_at,
             pages,
         })
@@ -50,6 +53,7 @@ impl Layout {
         argument.offset
             + match argument.space {
                 Space::Weights => self.weights_at,
+                Space::Prepared => self.prepared_at,
                 Space::Arena => self.arena_at,
             }
     }
@@ -59,7 +63,9 @@ impl Layout {
 fn data_bytes(plan: &Plan) -> usize {
     let record = |run: &Run| POINTERS_AT + 4 * run.arguments.len() + 4;
     let moving = |run: &Run| run.arguments.iter().filter(|a| a.advance != 0).count();
-    plan.steps
+    let prepare: usize = plan.prepare.iter().map(|run| record(run) + 4).sum();
+    let steps: usize = plan
+        .steps
         .iter()
         .map(|step| match step {
             Step::Run(run) => record(run) + 4,
@@ -73,7 +79,8 @@ fn data_bytes(plan: &Plan) -> usize {
                         .sum::<usize>()
             }
         })
-        .sum()
+        .sum();
+    prepare + steps
 }
 
 /// Builds the data part.
@@ -140,6 +147,10 @@ pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &Layout, kernels: &[Ke
         steps: Vec::new(),
     };
     let mut ranges = Vec::new();
+    for run in &plan.prepare {
+        let at = records.run(run);
+        records.steps.push(at);
+    }
     for step in &plan.steps {
         let at = match step {
             Step::Run(run) => records.run(run),

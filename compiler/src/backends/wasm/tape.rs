@@ -56,7 +56,12 @@ impl Scalar {
     pub fn hoist(&self, asm: &mut Asm<'_>) -> Constants {
         let mut constants = Constants::new();
         if let Self::Long(tape) = self {
-            for bits in tape.instrs().iter().filter_map(|instr| instr.as_const()).map(f32::to_bits) {
+            for bits in tape
+                .instrs()
+                .iter()
+                .filter_map(|instr| instr.as_const())
+                .map(f32::to_bits)
+            {
                 constants.entry(bits).or_insert_with(|| {
                     let local = asm.v128();
                     asm.splat_const(bits);

@@ -7,7 +7,7 @@ use super::read::Read;
 use super::spatial::{Image, Padding, lifted};
 use super::weights::Weights;
 use crate::graph::NodeId;
-use crate::ops::{Conv, Depthwise};
+use crate::ops::{Algorithm, Conv, Depthwise};
 use crate::pointwise::Tape;
 use serde_json::json;
 
@@ -63,6 +63,7 @@ pub fn conv<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
             .windows(args.size, args.strides, args.dilation, [height, width]),
         groups,
         bias: args.bias,
+        algorithm: Algorithm::Direct,
         epilogue: Tape::identity(),
     };
     let node = with_bias(cx, op, &weights, &[image.node, kernel])?;
@@ -116,6 +117,7 @@ pub fn separable<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
         window: [crate::ops::WindowAxis::new(1); 2],
         groups: 1,
         bias: args.bias,
+        algorithm: Algorithm::Direct,
         epilogue: Tape::identity(),
     };
     let node = with_bias(cx, op, &weights, &[middle_node, kernel])?;

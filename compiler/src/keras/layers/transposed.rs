@@ -12,7 +12,7 @@ use super::spatial::{Image, Padding, lifted};
 use super::weights::Weights;
 use crate::error::Result;
 use crate::graph::NodeId;
-use crate::ops::{Conv, WindowAxis};
+use crate::ops::{Algorithm, Conv, WindowAxis};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor};
 use serde_json::json;
@@ -131,6 +131,7 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
         window: axes.map(|axis| axis.window()),
         groups: 1,
         bias,
+        algorithm: Algorithm::Direct,
         epilogue: Tape::identity(),
     };
     let mut node = if bias {

@@ -1,11 +1,13 @@
 //! 3x3 convolutions with fewer multiplications.
 
 mod transform;
+mod weights;
 
 use super::interpret::for_each;
 use super::{Epilogue, Image, Interpret, Memory};
 pub use transform::Transforms;
 use transform::both_axes;
+pub use weights::WinogradWeights;
 
 /// Channels of a panel of weights.
 pub const WINOGRAD_LANES: usize = 8;
@@ -17,7 +19,7 @@ const LINE: usize = 16;
 /// (m + 2) x (m + 2) inputs. Each of these *positions* of a transformed tile is multiplied and summed over channels for
 /// itself: (m + 2)² matrix products instead of 9 m².
 ///
-/// Pointers: a (the first element of a padded image), weights, scratch ([`Winograd::scratch`] elements of any content),
+/// Pointers: a (the first element of a padded image), weights (those of [`WinogradWeights`]), scratch ([`Winograd::scratch`] elements of any content),
 /// out, epilogue operands. The image must reach as far as the last tiles, see [`Winograd::reach`]; what lies there
 /// beyond the padding is multiplied by zero, so it must be finite.
 ///
@@ -106,28 +108,6 @@ impl Winograd {
     /// Elements of a panel of weights.
     pub fn panel_elements(&self) -> usize {
         (self.positions() * self.channels + 1) * WINOGRAD_LANES
-    }
-
-    /// Transforms weights `[3, 3, channels, n]` and packs them with a bias into
-    /// `[panel][bias, then position, then channel][8]`; lanes beyond the last are zeros.
-    pub fn pack(m: usize, weights: &[f32], bias: Option<&[f32]>, channels: usize, n: usize) -> Vec<f32> {
-        let transforms = Transforms::new(m);
-        let positions = (m + 2) * (m + 2);
-        let panel = (positions * channels + 1) * WINOGRAD_LANES;
-        let mut packed = vec![0.0; n.div_ceil(WINOGRAD_LANES) * panel];
-        for o in 0..n {
-            let at = o / WINOGRAD_LANES * panel + o % WINOGRAD_LANES;
-            packed[at] = bias.map_or(0.0, |bias| bias[o]);
-            for c in 0..channels {
-                let taps: Vec<f64> = (0..9)
-                    .map(|tap| f64::from(weights[(tap * channels + c) * n + o]))
-                    .collect();
-                for (position, value) in both_axes(&transforms.weights, &taps).into_iter().enumerate() {
-                    packed[at + (1 + position * channels + c) * WINOGRAD_LANES] = value as f32;
-                }
-            }
-        }
-        packed
     }
 
     /// The products of one tile with the weights of channel `n`, transformed to results.

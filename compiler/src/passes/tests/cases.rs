@@ -4,7 +4,7 @@ use super::layers::{Net, same, valid};
 use super::snapshots::{Case, What};
 use super::tapes;
 use crate::error::Result;
-use crate::ops::{Conv, Pad, PoolKind, Reduce, ReduceKind, Scan, Slice, WindowAxis};
+use crate::ops::{Algorithm, Conv, Pad, PoolKind, Reduce, ReduceKind, Scan, Slice, WindowAxis};
 use crate::pointwise::{Binary, Tape, Unary};
 use crate::tensor::{Tensor, TensorType};
 use std::sync::Arc;
@@ -293,6 +293,7 @@ fn scale_shared_weights(net: &mut Net) -> Result<()> {
             window: valid(1),
             groups: 1,
             bias: false,
+            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         let y = net.name("conv").b.add(op, &[x, weights])?;

@@ -4,7 +4,9 @@ use super::random::Random;
 use super::tapes;
 use crate::error::Result;
 use crate::graph::{Builder, NodeId};
-use crate::ops::{Conv, Depthwise, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, WindowAxis};
+use crate::ops::{
+    Algorithm, Conv, Depthwise, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, WindowAxis,
+};
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 
@@ -60,6 +62,7 @@ impl Net<'_> {
             window,
             groups: 1,
             bias: false,
+            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &[x, weights])

@@ -4,8 +4,8 @@ use super::tapes;
 use crate::error::Result;
 use crate::graph::{Builder, Graph, NodeId};
 use crate::ops::{
-    Concat, Conv, Depthwise, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, Scan, Slice,
-    WindowAxis,
+    Algorithm, Concat, Conv, Depthwise, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, Scan,
+    Slice, WindowAxis,
 };
 use crate::pointwise::{Binary, Tape, Unary};
 use crate::tensor::{Shape, Tensor, TensorType};
@@ -179,6 +179,7 @@ impl Maker<'_> {
             window,
             groups,
             bias: bias.is_some(),
+            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &inputs)
@@ -328,6 +329,7 @@ impl Maker<'_> {
             window: [WindowAxis::new(1); 2],
             groups: 1,
             bias: false,
+            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &[x, weights])
@@ -476,6 +478,7 @@ impl Maker<'_> {
                 window: [WindowAxis::new(1); 2],
                 groups: 1,
                 bias: false,
+                algorithm: Algorithm::Direct,
                 epilogue: Tape::identity(),
             };
             let y = self.b.add(op, &[input, weights])?;

@@ -10,6 +10,9 @@ mod blocks;
 mod linear;
 mod products;
 mod tiles;
+mod weights;
+
+pub(super) use weights::emit as emit_weights;
 
 use super::asm::{Asm, Context};
 use super::epilogue::Finish;
