@@ -6,7 +6,7 @@
 //! A unit of work is one panel for a block of strips whose input stays in the second-level cache.
 
 use super::asm::{Asm, Context};
-use super::epilogue::Finish;
+use super::epilogue::{Finish, Fold};
 use super::tile::{Tiling, Walk, tile_pixels};
 use super::{KernelCode, kernel_function};
 use crate::kernel::{Contract, Right};
@@ -17,6 +17,9 @@ use walrus::{FunctionId, LocalId, ValType};
 /// panels and the results want their part too.
 const BLOCK_BYTES: usize = 256 << 10;
 
+/// Rows of so many pixels have tiles that are nearly of one size anyway.
+const SHORT_ROW: usize = 24;
+
 /// Emits a contraction.
 pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
     let [batches, rows, pixels, channels] = k.dims;
@@ -25,7 +28,9 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
         Right::Rows { .. } => 8,
     };
     let finish = Finish::new(&k.epilogue, &k.out);
-    let tiling = Tiling::new(pixels, tile_pixels(cx.features, width));
+    let most = tile_pixels(cx.features, width);
+    let folded = is_folded(k, most);
+    let tiling = Tiling::new(if folded { rows * pixels } else { pixels }, most);
     let panels = channels.div_ceil(width);
     let rest = channels - (panels - 1) * width;
     let tile_function = |cx: &mut Context, size: usize, lanes: usize| {
@@ -34,6 +39,7 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
             width,
             size,
             lanes,
+            folded,
             finish: &finish,
         }
         .emit(cx)
@@ -55,7 +61,7 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
         };
         (last, small)
     };
-    let strips = batches * rows * tiling.count;
+    let strips = batches * if folded { 1 } else { rows } * tiling.count;
     let strip_bytes = tiling.size * k.a[2].max(k.run).max(1) * 4;
     let block = (BLOCK_BYTES / strip_bytes).clamp(1, strips);
     let driver = Driver {
@@ -67,13 +73,28 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
         block,
         strips,
     };
-    let full = driver.emit(cx, large, small);
+    let strips_function = |cx: &mut Context, large: FunctionId, small: FunctionId| match folded {
+        true => driver.emit_folded(cx, large, small),
+        false => driver.emit(cx, large, small),
+    };
+    let full = strips_function(cx, large, small);
     let last = if rest == width {
         full
     } else {
-        driver.emit(cx, last_large, last_small)
+        strips_function(cx, last_large, last_small)
     };
     driver.emit_kernel(cx, full, last)
+}
+
+/// Whether tiles go on from one row to the next: where the rows of `a` follow each other without a gap but those of the
+/// result do not, and do not fill tiles. A tile is at most as long as a row, so that it has one fold at most.
+fn is_folded(k: &Contract, most: usize) -> bool {
+    let [_, rows, pixels, _] = k.dims;
+    rows > 1
+        && k.a[1] == k.a[2] * pixels
+        && pixels >= most
+        && !pixels.is_multiple_of(most)
+        && pixels < SHORT_ROW
 }
 
 /// The loops around tiles.
@@ -138,6 +159,47 @@ impl Driver<'_> {
             } else {
                 asm.advance(tile, 1);
             }
+        });
+        asm.finish()
+    }
+
+    /// The same for tiles that go on from one row to the next: `(strip, end, a, b, out, operands…)`.
+    fn emit_folded(&self, cx: &mut Context, large: FunctionId, small: FunctionId) -> FunctionId {
+        let pointers = 3 + self.finish.operands();
+        let mut asm = Asm::new(cx, &vec![ValType::I32; 2 + pointers], &[]);
+        let (strip, end) = (asm.param(0), asm.param(1));
+        let base: Vec<LocalId> = (0..pointers).map(|i| asm.param(2 + i)).collect();
+        let [batch, tile, first, row, column] = [(); 5].map(|()| asm.i32());
+        let [batches, _, pixels, _] = self.k.dims;
+        asm.while_below(strip, end, |asm| {
+            if batches > 1 {
+                asm.divide(strip, self.tiling.count, batch, tile);
+            } else {
+                asm.add_to(tile, strip, 0);
+            }
+            self.tile_pixel(asm, tile);
+            asm.set(first);
+            asm.divide(first, pixels, row, column);
+            let call = |asm: &mut Asm<'_>, function: FunctionId| {
+                for (i, &base) in base.iter().enumerate() {
+                    asm.get(base);
+                    for (axis, index) in [batch, row, column].into_iter().enumerate() {
+                        let stride = self.stride(i, axis);
+                        if stride > 0 && (axis > 0 || batches > 1) {
+                            asm.times(index, stride);
+                            asm.binary(BinaryOp::I32Add);
+                        }
+                    }
+                }
+                asm.int(pixels as i32);
+                asm.get(column);
+                asm.binary(BinaryOp::I32Sub);
+                asm.call(function);
+            };
+            asm.get(tile);
+            asm.int(self.tiling.large as i32);
+            asm.binary(BinaryOp::I32LtU);
+            asm.branch(|asm| call(asm, large), |asm| call(asm, small));
         });
         asm.finish()
     }
@@ -304,15 +366,22 @@ struct Tile<'k> {
     width: usize,
     size: usize,
     lanes: usize,
+    /// Whether it may go on in the next row.
+    folded: bool,
     finish: &'k Finish,
 }
 
 impl Tile<'_> {
-    /// `(a, b, out, operands…)`.
+    /// `(a, b, out, operands…)`, and if it is folded the number of pixels before the fold.
     fn emit(&self, cx: &mut Context) -> FunctionId {
-        let mut asm = Asm::new(cx, &vec![ValType::I32; 3 + self.finish.operands()], &[]);
-        let (a, b, out) = (asm.param(0), asm.param(1), asm.param(2));
-        let operands: Vec<LocalId> = (0..self.finish.operands()).map(|i| asm.param(3 + i)).collect();
+        let count = 3 + self.finish.operands();
+        let mut asm = Asm::new(cx, &vec![ValType::I32; count + usize::from(self.folded)], &[]);
+        let (a, b) = (asm.param(0), asm.param(1));
+        let results: Vec<LocalId> = (2..count).map(|i| asm.param(i)).collect();
+        let fold = self.folded.then(|| Fold {
+            at: asm.param(count),
+            gaps: self.gaps(),
+        });
         let vectors = self.lanes.div_ceil(4);
         let acc: Vec<Vec<LocalId>> = (0..self.size).map(|_| asm.v128s(vectors)).collect();
         self.start(&mut asm, b, &acc);
@@ -327,20 +396,29 @@ impl Tile<'_> {
         };
         walk.emit(&mut asm, a, b, &acc);
         for (pixel, row) in acc.iter().enumerate() {
+            let at = match &fold {
+                Some(fold) => fold.pointers(&mut asm, &results, pixel),
+                None => results.clone(),
+            };
             for (v, &value) in row.iter().enumerate() {
-                self.finish.apply(&mut asm, value, &operands, pixel, 4 * v);
-                asm.store_lanes(
-                    out,
-                    (pixel * self.k.out[2] + 4 * v) * 4,
-                    value,
-                    self.lanes - 4 * v,
-                );
+                self.finish.apply(&mut asm, value, &at[1..], pixel, 4 * v);
+                let offset = (pixel * self.k.out[2] + 4 * v) * 4;
+                asm.store_lanes(at[0], offset, value, self.lanes - 4 * v);
             }
         }
-        let results = [&[out], operands.as_slice()].concat();
+        let stride = self.k.out[2] * 4;
         self.finish
-            .sweep(&mut asm, &results, self.k.out[2] * 4, self.size, self.lanes);
+            .sweep(&mut asm, &results, stride, self.size, self.lanes, fold.as_ref());
         asm.finish()
+    }
+
+    /// Bytes between rows of out and the operands, beyond their pixels.
+    fn gaps(&self) -> Vec<usize> {
+        let gap = |row: usize, pixel: usize| row.wrapping_sub(self.k.dims[2] * pixel);
+        let operands =
+            (0..self.finish.operands()).map(|i| gap(self.finish.stride(i, 1), self.finish.stride(i, 2)));
+        let out = gap(self.k.out[1] * 4, self.k.out[2] * 4);
+        [out].into_iter().chain(operands).collect()
     }
 
     /// The accumulators start with the bias, which heads the panel; there is none for rows.
