@@ -65,7 +65,7 @@ const FLOPS: f64 = 52.0;
 const TRANSFORM: f64 = 0.35;
 
 /// Bytes of weights that memory gives in a nanosecond; a prediction reads all of them once.
-const BANDWIDTH: f64 = 15.0;
+const BANDWIDTH: f64 = 8.0;
 
 impl Shape {
     fn tiles(&self, m: usize) -> usize {

@@ -7,7 +7,7 @@
 
 use super::asm::{Asm, Context};
 use super::epilogue::{Finish, Fold};
-use super::tile::{Tiling, Walk, tile_pixels};
+use super::tile::{Ahead, Tiling, Walk, shares, tile_pixels};
 use super::{KernelCode, kernel_function};
 use crate::kernel::{Contract, Right};
 use walrus::ir::BinaryOp;
@@ -16,6 +16,12 @@ use walrus::{FunctionId, LocalId, ValType};
 /// Bytes of input that one block of strips may cover: a quarter of a common second-level cache of 1 MiB, the
 /// panels and the results want their part too.
 const BLOCK_BYTES: usize = 256 << 10;
+
+/// Weights of fewer bytes stay in the second-level cache.
+const CACHED_BYTES: usize = 256 << 10;
+
+/// Most tiles of a block that touch weights ahead.
+const MOST_AHEAD: usize = 36;
 
 /// Rows of so many pixels have tiles that are nearly of one size anyway.
 const SHORT_ROW: usize = 24;
@@ -33,6 +39,10 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
     let tiling = Tiling::new(if folded { rows * pixels } else { pixels }, most);
     let panels = channels.div_ceil(width);
     let rest = channels - (panels - 1) * width;
+    let strips = batches * if folded { 1 } else { rows } * tiling.count;
+    let strip_bytes = tiling.size * k.a[2].max(k.run).max(1) * 4;
+    let block = (BLOCK_BYTES / strip_bytes).clamp(1, strips);
+    let ahead = ahead(k, panels, block);
     let tile_function = |cx: &mut Context, size: usize, lanes: usize| {
         Tile {
             k,
@@ -40,6 +50,7 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
             size,
             lanes,
             folded,
+            ahead: ahead.map(|(step, _)| step),
             finish: &finish,
         }
         .emit(cx)
@@ -61,9 +72,6 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
         };
         (last, small)
     };
-    let strips = batches * if folded { 1 } else { rows } * tiling.count;
-    let strip_bytes = tiling.size * k.a[2].max(k.run).max(1) * 4;
-    let block = (BLOCK_BYTES / strip_bytes).clamp(1, strips);
     let driver = Driver {
         k,
         finish: &finish,
@@ -72,6 +80,7 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
         width,
         block,
         strips,
+        ahead: ahead.map(|(_, share)| share),
     };
     let strips_function = |cx: &mut Context, large: FunctionId, small: FunctionId| match folded {
         true => driver.emit_folded(cx, large, small),
@@ -84,6 +93,17 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
         strips_function(cx, last_large, last_small)
     };
     driver.emit_kernel(cx, full, last)
+}
+
+/// The steps and shares of [`shares`] by which the `tiles` of a block touch the next panel; `None` where weights stay in
+/// the cache, or so many tiles use them that it does not matter.
+fn ahead(k: &Contract, panels: usize, tiles: usize) -> Option<(usize, usize)> {
+    let Right::Panels { width: 8 } = k.right else {
+        return None;
+    };
+    let panel = (k.k() + 1) * 8 * 4;
+    let worth = (2..=MOST_AHEAD).contains(&tiles) && panels * panel > CACHED_BYTES && k.run >= 4;
+    worth.then(|| shares(panel, tiles, k.k(), k.run))
 }
 
 /// Whether tiles go on from one row to the next: where the rows of `a` follow each other without a gap but those of the
@@ -107,6 +127,8 @@ struct Driver<'k> {
     /// Strips of a unit.
     block: usize,
     strips: usize,
+    /// Bytes of the next panel that a tile touches.
+    ahead: Option<usize>,
 }
 
 impl Driver<'_> {
@@ -126,6 +148,7 @@ impl Driver<'_> {
         let base: Vec<LocalId> = (0..pointers).map(|i| asm.param(2 + i)).collect();
         let at: Vec<LocalId> = (0..pointers).map(|_| asm.i32()).collect();
         let (tile, row) = (asm.i32(), asm.i32());
+        let ahead = self.start_ahead(&mut asm, base[1]);
         asm.get(strip);
         asm.int(self.tiling.count as i32);
         asm.binary(BinaryOp::I32DivU);
@@ -138,7 +161,7 @@ impl Driver<'_> {
         asm.while_below(strip, end, |asm| {
             let call = |asm: &mut Asm<'_>, function: FunctionId, pixels: usize| {
                 at.iter().for_each(|&pointer| asm.get(pointer));
-                asm.call(function);
+                self.call_tile(asm, function, ahead);
                 for (i, &pointer) in at.iter().enumerate() {
                     asm.advance(pointer, (pixels * self.stride(i, 2)) as i64);
                 }
@@ -171,6 +194,7 @@ impl Driver<'_> {
         let base: Vec<LocalId> = (0..pointers).map(|i| asm.param(2 + i)).collect();
         let [batch, tile, first, row, column] = [(); 5].map(|()| asm.i32());
         let [batches, _, pixels, _] = self.k.dims;
+        let ahead = self.start_ahead(&mut asm, base[1]);
         asm.while_below(strip, end, |asm| {
             if batches > 1 {
                 asm.divide(strip, self.tiling.count, batch, tile);
@@ -194,7 +218,7 @@ impl Driver<'_> {
                 asm.int(pixels as i32);
                 asm.get(column);
                 asm.binary(BinaryOp::I32Sub);
-                asm.call(function);
+                self.call_tile(asm, function, ahead);
             };
             asm.get(tile);
             asm.int(self.tiling.large as i32);
@@ -202,6 +226,25 @@ impl Driver<'_> {
             asm.branch(|asm| call(asm, large), |asm| call(asm, small));
         });
         asm.finish()
+    }
+
+    /// Where the panel after `panel` starts, if tiles touch it.
+    fn start_ahead(&self, asm: &mut Asm<'_>, panel: LocalId) -> Option<(LocalId, usize)> {
+        let share = self.ahead?;
+        let at = asm.i32();
+        asm.add_to(at, panel, self.panel_bytes() as i64);
+        Some((at, share))
+    }
+
+    /// Calls a tile whose other parameters are on the stack; `ahead` is what it touches and how far that goes.
+    fn call_tile(&self, asm: &mut Asm<'_>, tile: FunctionId, ahead: Option<(LocalId, usize)>) {
+        if let Some((at, _)) = ahead {
+            asm.get(at);
+        }
+        asm.call(tile);
+        if let Some((at, share)) = ahead {
+            asm.advance(at, share as i64);
+        }
     }
 
     /// Goes to the next tile; at the end of a row to the start of the next.
@@ -368,14 +411,20 @@ struct Tile<'k> {
     lanes: usize,
     /// Whether it may go on in the next row.
     folded: bool,
+    /// Bytes from touch to touch of weights ahead.
+    ahead: Option<usize>,
     finish: &'k Finish,
 }
 
 impl Tile<'_> {
-    /// `(a, b, out, operands…)`, and if it is folded the number of pixels before the fold.
+    /// `(a, b, out, operands…)`, if it is folded the number of pixels before the fold, and what it touches ahead.
     fn emit(&self, cx: &mut Context) -> FunctionId {
         let count = 3 + self.finish.operands();
-        let mut asm = Asm::new(cx, &vec![ValType::I32; count + usize::from(self.folded)], &[]);
+        let mut asm = Asm::new(
+            cx,
+            &vec![ValType::I32; count + usize::from(self.folded) + usize::from(self.ahead.is_some())],
+            &[],
+        );
         let (a, b) = (asm.param(0), asm.param(1));
         let results: Vec<LocalId> = (2..count).map(|i| asm.param(i)).collect();
         let fold = self.folded.then(|| Fold {
@@ -389,6 +438,10 @@ impl Tile<'_> {
             taps: &self.k.taps,
             run: self.k.run,
             pixel: self.k.a[2],
+            ahead: self.ahead.map(|step| Ahead {
+                at: asm.param(count + usize::from(self.folded)),
+                step,
+            }),
             row: match self.k.right {
                 Right::Panels { width } => width,
                 Right::Rows { stride } => stride,
