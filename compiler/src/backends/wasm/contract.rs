@@ -17,6 +17,9 @@ use walrus::{FunctionId, LocalId, ValType};
 /// panels and the results want their part too.
 const BLOCK_BYTES: usize = 256 << 10;
 
+/// Units that there should be at least for threads to divide.
+const UNITS: usize = 32;
+
 /// Emits a contraction.
 pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
     let [batches, rows, pixels, channels] = k.dims;
@@ -57,7 +60,12 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
     };
     let strips = batches * rows * tiling.count;
     let strip_bytes = tiling.size * k.a[2].max(k.run).max(1) * 4;
-    let block = (BLOCK_BYTES / strip_bytes).clamp(1, strips);
+    let mut block = (BLOCK_BYTES / strip_bytes).clamp(1, strips);
+    if cx.team.is_some() {
+        // Even blocks, and enough of them for some threads.
+        let blocks = strips.div_ceil(block).max(UNITS.div_ceil(panels)).min(strips);
+        block = strips.div_ceil(blocks);
+    }
     let driver = Driver {
         k,
         finish: &finish,
@@ -279,10 +287,8 @@ impl Driver<'_> {
                 );
             }
         });
-        KernelCode {
-            function: asm.finish(),
-            units: self.strips.div_ceil(self.block) * self.panels,
-        }
+        let units = self.strips.div_ceil(self.block) * self.panels;
+        KernelCode::new(asm.finish(), units, self.width * 4)
     }
 
     /// Pushes the smaller of `first + block` and the number of strips.
