@@ -1,6 +1,6 @@
 // Types between the files of the runtime. Nothing of this ships.
 
-import type { BackendName, DType, Model, Outputs, StepTime, TensorData } from './src/index.js';
+import type { BackendName, DType, LoadOptions, Model, Outputs, StepTime, TensorData } from './src/index.js';
 
 /** What manifest.json holds. */
 export interface Manifest {
@@ -15,9 +15,25 @@ export interface Manifest {
   prepare: number;
   /** Steps of a prediction. */
   steps: number;
-  backends: { [name in BackendName]?: { relaxed?: string; baseline: string } };
+  backends: { [name in BackendName]?: Modules & { threads?: ThreadedModules } };
   weights: { offset: number; bytes: number; shards: string[] };
   files: Record<string, { bytes: number; sha256: string }>;
+}
+
+/** Files of wasm modules. */
+export interface Modules {
+  relaxed?: string;
+  baseline: string;
+}
+
+/** Those for threads. */
+export interface ThreadedModules extends Modules {
+  /** Bytes of scratch memory for every thread but the first. */
+  scratch: number;
+  /** Byte address of three words for the pool: a count of commands, begin, end. What lies below is the barrier's. */
+  command: number;
+  /** The number of threads beyond which a prediction gains little. */
+  useful: number;
 }
 
 /** An input or output and where it lies in the memory. */
@@ -28,6 +44,12 @@ export interface Slot {
   storage: 'f32' | 'i32';
   /** In bytes. */
   offset: number;
+}
+
+/** A slot in a memory. */
+export interface Place {
+  slot: Slot;
+  view: Float32Array | Int32Array;
 }
 
 /** A file that is open for reading once. */
@@ -48,16 +70,70 @@ export interface Bundle {
   /** Names the files that will be read, for the progress. */
   expect(names: string[]): void;
   /** Fills `target`, which is as long as the file. */
-  fill(name: string, target: Uint8Array<ArrayBuffer>): Promise<void>;
+  fill(name: string, target: Uint8Array): Promise<void>;
   compile(name: string): Promise<WebAssembly.Module>;
 }
 
 /** A loaded model on one backend. Reads its inputs before it returns. */
 export interface Engine {
   module: Model['module'];
-  predict(values: TensorData[]): Outputs | Promise<Outputs>;
+  threads: number;
+  fallbacks: string[];
+  /** Fills the arrays of `out`, in the order of the outputs, or new ones. */
+  predict(values: TensorData[], out?: TensorData[]): Outputs | Promise<Outputs>;
   profile(values: TensorData[]): StepTime[] | Promise<StepTime[]>;
   dispose(): void;
 }
 
-export type Backend = (bundle: Bundle) => Promise<Engine>;
+export type Backend = (bundle: Bundle, options: LoadOptions) => Promise<Engine>;
+
+/** An engine whose weights are not prepared yet. */
+export interface Opened extends Omit<Engine, 'module'> {
+  prepare(): Promise<void>;
+}
+
+/** What the wasm backend needs to know of those who run a module. */
+export interface Team {
+  modules: ThreadedModules;
+  /** Size of their shared memory. */
+  pages: number;
+  /** Makes instances; shared `places`. */
+  open(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    places: { inputs: Place[]; outputs: Place[] },
+    bundle: Bundle,
+  ): Promise<Opened>;
+}
+
+/** What a worker is told at first. */
+export interface Setup {
+  module: WebAssembly.Module;
+  memory: WebAssembly.Memory;
+  command: number;
+  /** Which it is, from 0. */
+  thread: number;
+  threads: number;
+  /** The address of its own scratch memory. */
+  scratch: number;
+}
+
+/** What a worker tells: it is ready, the steps are done, it failed. */
+export type ThreadMessage = { ready: true } | { ms: number } | { error: string };
+
+/** A worker of node:worker_threads. */
+export interface NodeWorker {
+  on(event: 'message', hear: (message: ThreadMessage) => void): void;
+  on(event: 'error', hear: (error: unknown) => void): void;
+  on(event: 'exit', hear: (code: number) => void): void;
+  postMessage(message: Setup): void;
+  terminate(): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** A worker of any kind. Those of the web keep nothing alive. */
+export type Thread = NodeWorker | (Worker & { ref?(): void; unref?(): void });
+
+/** Starts a worker with worker.js, of the class that it is given or else of the global one. */
+export type Spawn = (Other?: new (url: URL, options: { execArgv: string[] }) => NodeWorker) => Thread;

@@ -6,6 +6,7 @@ use keras_compile::graph::Graph;
 use keras_compile::tensor::{Tensor, TensorType};
 use keras_compile::{keras, passes, plan};
 use keras_compile_tests::goldens::{Case, cases, files};
+use keras_compile_tests::threads::same_on_threads;
 use keras_compile_tests::wasm::{Instantiated, interpret};
 
 /// Names and types of a graph's inputs.
@@ -63,8 +64,11 @@ fn check(case: &Case, depth: Depth) -> Result<(), String> {
         let mut instance = Instantiated::new(&plan, features);
         instance.poison(&plan);
         let found = instance.predict(&plan, &inputs);
-        case.compare(&named(&graph, found))
+        case.compare(&named(&graph, found.clone()))
             .map_err(|error| format!("{features:?}: {error}"))?;
+        if depth == Depth::All && features == Features::Baseline {
+            same_on_threads(&plan, features, &inputs, &found)?;
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use keras_compile::pointwise::library::silu;
 use keras_compile::pointwise::{Binary, Tape, Unary};
 use keras_compile::tensor::{Tensor, TensorType};
 use keras_compile_tests::random::Random;
+use keras_compile_tests::threads::same_on_threads;
 use keras_compile_tests::wasm::{Instantiated, interpret};
 use std::sync::Arc;
 
@@ -493,6 +494,8 @@ fn check(name: &str, graph: &Graph) -> std::result::Result<(), String> {
             compare(&expected, &instance.predict(&plan, &inputs))
                 .map_err(|e| format!("{name}: {features:?}, run {run}: {e}"))?;
         }
+        let single = instance.predict(&plan, &inputs);
+        same_on_threads(&plan, features, &inputs, &single).map_err(|e| format!("{name}: {e}"))?;
     }
     Ok(())
 }

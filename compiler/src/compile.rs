@@ -1,6 +1,6 @@
 //! The whole line, from a file to a bundle.
 
-use crate::backends::wasm::{self, Features};
+use crate::backends::wasm::{self, Features, Threading};
 use crate::bundle::{self, Contents, Manifest, Target};
 use crate::error::{ErrorKind, Errors};
 use crate::graph::Graph;
@@ -33,6 +33,8 @@ pub struct Options {
     pub force: bool,
     /// Whether convolutions are computed product by product, not by faster algorithms that round more.
     pub exact: bool,
+    /// Whether the code for several threads is left out.
+    pub single_threaded: bool,
 }
 
 /// What a compilation came to.
@@ -199,8 +201,14 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     // The plan holds all weights packed; two copies are enough.
     drop(graph);
     progress.stage(Stage::Emit);
-    let emit = |features| wasm::emit(&plan, features).map_err(|error| error.in_file(&file));
-    let (relaxed, baseline) = (emit(Features::Relaxed)?, emit(Features::Baseline)?);
+    let emit = |threading| -> Result<_, Errors> {
+        let module = |features| wasm::emit(&plan, features, threading).map_err(|error| error.in_file(&file));
+        Ok([module(Features::Relaxed)?, module(Features::Baseline)?])
+    };
+    let [relaxed, baseline] = emit(Threading::Single)?;
+    let threaded = (!options.single_threaded)
+        .then(|| emit(Threading::MULTI))
+        .transpose()?;
     progress.stage(Stage::Write);
     let contents = Contents {
         model: &model,
@@ -209,6 +217,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         outputs: &outputs,
         relaxed: &relaxed,
         baseline: &baseline,
+        threaded: threaded.as_ref().map(|modules| modules.each_ref()),
     };
     let total = plan.weights.bytes() as u64;
     let manifest = bundle::write(&contents, &target, &mut |bytes| progress.written(bytes, total))?;

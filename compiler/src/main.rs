@@ -70,6 +70,9 @@ struct CompileArgs {
         value_name = "LIST"
     )]
     backends: Vec<Backend>,
+    /// Whether the bundle can run on several threads; off leaves their code out
+    #[arg(long, value_enum, default_value = "on", value_name = "SWITCH")]
+    threads: Switch,
     /// Print the graph, the wasm as text (with relaxed SIMD) or the plan, and write no bundle
     #[arg(long, value_enum, conflicts_with_all = ["out", "force"])]
     emit: Option<Emit>,
@@ -104,6 +107,12 @@ enum Other {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Backend {
     Wasm,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

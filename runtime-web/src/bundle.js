@@ -33,7 +33,7 @@ export async function openBundle(where, options, stopped) {
   /** Each digest copies what it reads, so one at a time. @type {Promise<unknown>} */
   let hashing = Promise.resolve();
 
-  /** @param {string} name @param {Source} source @param {Uint8Array<ArrayBuffer>} target */
+  /** @param {string} name @param {Source} source @param {Uint8Array} target */
   const read = async (name, source, target) => {
     let at = 0;
     for await (const bytes of source.read(target)) {
@@ -103,9 +103,12 @@ function parseManifest(url, text) {
 
 /**
  * In hexadecimal; nothing in pages without TLS, which have no crypto.subtle and cannot trust the manifest either.
- * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {Uint8Array} bytes
  */
 async function sha256(bytes) {
-  const digest = await globalThis.crypto?.subtle?.digest('SHA-256', bytes);
+  const { subtle } = globalThis.crypto ?? {};
+  // It refuses shared memory, slices are not shared.
+  const own = bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
+  const digest = await subtle?.digest('SHA-256', /** @type {Uint8Array<ArrayBuffer>} */ (own));
   return digest && Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -43,8 +43,11 @@ export interface TensorInfo<
 export interface LoadOptions {
   /** The backend to run on; the best one that works here when absent. */
   backend?: BackendName | undefined;
-  /** Threads to use, 1 when absent. This bundle runs on one: more are refused with a warning on the console. */
-  threads?: number | undefined;
+  /**
+   * Threads to use; `'auto'` when absent: as many as this model and this machine make good use of. Several need a page
+   * that is cross-origin isolated; where they are not to be had there is one, and `fallbacks` says why.
+   */
+  threads?: number | 'auto' | undefined;
   /** Stops the downloads; `load` then rejects with the signal's reason, an `AbortError` unless you gave one. */
   signal?: AbortSignal | undefined;
   /** Called at the start and as bytes of weights and wasm arrive; the last call has `loaded === total`. */
@@ -61,17 +64,22 @@ export interface Model {
   readonly backend: BackendName;
   /** The wasm module that this engine took: `relaxed` has fused multiply-add, `baseline` runs on any SIMD. */
   readonly module: 'relaxed' | 'baseline';
+  /** The threads it runs on. With several, the caller's own is not one of them and never blocked. */
+  readonly threads: number;
+  /** Why something faster was not taken, a sentence each. */
+  readonly fallbacks: readonly string[];
   /**
    * Runs the model. The inputs are read before this returns, so the arrays can be reused at once; calls may overlap
-   * and are answered in order; the outputs are fresh copies.
+   * and are answered in order; the outputs are fresh copies, or `out`'s arrays, one for each output, filled.
    *
    * Rejects with a `TypeError` (unknown or missing name, wrong array type), a `RangeError` (wrong number of elements,
-   * an integer out of range) or, after `dispose`, with a `DOMException` named `InvalidStateError`.
+   * an integer out of range), after `dispose` with a `DOMException` named `InvalidStateError`, and with an `Error` when
+   * a thread ended meanwhile; the next call starts new threads.
    */
-  predict(x: PredictInput): Promise<Outputs>;
+  predict(x: PredictInput, options?: { out?: Outputs | undefined }): Promise<Outputs>;
   /** Runs the model step by step and tells how long each took. */
   profile(x: PredictInput): Promise<StepTime[]>;
-  /** Gives the memory back. May be called twice. */
+  /** Gives the memory back and ends the threads. May be called twice. */
   dispose(): void;
 }
 

@@ -2,6 +2,9 @@
 
 import { openBundle } from './bundle.js';
 import { LoadedModel } from './model.js';
+// keras-compile: threads {
+import { openThreads } from './threads.js';
+// keras-compile: threads }
 import { openWasm } from './wasm.js';
 
 export { BundleError } from './source.js';
@@ -17,16 +20,26 @@ const files = () => ({
 /** @type {Record<import('./index.js').BackendName, import('../internal.js').Backend>} */
 const backends = { wasm: openWasm };
 
-/** Whether the console has heard that there is one thread only. */
+// keras-compile: threads {
+const worker = './worker.js';
+backends.wasm = (bundle, options) =>
+  openThreads(bundle, options, (Other) => {
+    // The global class and a literal are what bundlers find.
+    if (!Other) return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+    // Options of the process, such as --input-type, are not for workers.
+    return new Other(new URL(/* @vite-ignore */ worker, import.meta.url), { execArgv: [] });
+  });
+
+// keras-compile: threads }
+/** Whether the console has heard that there are not as many threads as were asked for. */
 let warned = false;
 
 /** @type {typeof import('./index.js').load} */
 export const load = async (where, options = {}) => {
-  const { backend, threads = 1, signal } = options;
+  const { backend, threads = 'auto', signal } = options;
   signal?.throwIfAborted();
-  if (threads > 1 && !warned) {
-    warned = true;
-    console.warn(`keras-compile: threads: ${threads} is ignored, this bundle runs on one thread`);
+  if (threads !== 'auto' && !(Number.isInteger(threads) && threads > 0)) {
+    throw new RangeError(`load: threads is ${threads}; pass 'auto' or a whole number from 1`);
   }
   const present = /** @type {(keyof typeof backends)[]} */ (Object.keys(backends));
   const name = backend ?? present[0];
@@ -37,12 +50,18 @@ export const load = async (where, options = {}) => {
   const stop = new AbortController();
   const abort = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', abort);
+  let engine;
   try {
     const bundle = await openBundle(where ?? files(), options, stop.signal);
-    const engine = await backends[name](bundle);
+    engine = await backends[name](bundle, options);
     signal?.throwIfAborted();
+    if (threads !== 'auto' && engine.threads < threads && !warned) {
+      warned = true;
+      console.warn(`keras-compile: ${engine.fallbacks.join(' ')}`);
+    }
     return new LoadedModel(bundle.manifest, name, engine);
   } catch (error) {
+    engine?.dispose();
     stop.abort(error);
     signal?.throwIfAborted();
     throw error;

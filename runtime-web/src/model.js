@@ -2,7 +2,7 @@
 
 import { arrayName, count, describe } from './tensor.js';
 
-/** @import { BackendName, Model, PredictInput, TensorData, TensorInfo } from './index.js' */
+/** @import { BackendName, Model, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
 /** @import { Engine, Manifest } from '../internal.js' */
 
 /** @implements {Model} */
@@ -18,17 +18,20 @@ export class LoadedModel {
     this.outputs = infos(manifest.outputs);
     this.backend = backend;
     this.module = engine.module;
+    this.threads = engine.threads;
+    this.fallbacks = Object.freeze([...engine.fallbacks]);
     this.#engine = engine;
   }
 
-  /** @param {PredictInput} x */
-  async predict(x) {
-    return this.#live().predict(arrange(this.inputs, x));
+  /** @param {PredictInput} x @param {{ out?: Outputs | undefined }} [options] */
+  async predict(x, { out } = {}) {
+    const targets = out && arrange(this.outputs, out, 'output');
+    return this.#live().predict(arrange(this.inputs, bare(this.inputs, x)), targets);
   }
 
   /** @param {PredictInput} x */
   async profile(x) {
-    return this.#live().profile(arrange(this.inputs, x));
+    return this.#live().profile(arrange(this.inputs, bare(this.inputs, x)));
   }
 
   dispose() {
@@ -42,34 +45,33 @@ export class LoadedModel {
   }
 }
 
+/** The array of an only input may come without its name. @param {readonly TensorInfo[]} inputs @param {unknown} x */
+const bare = ([first, ...others], x) => (first && !others.length && ArrayBuffer.isView(x) ? { [first.name]: x } : x);
+
 /**
- * The arrays in the order of the inputs, each checked.
- * @param {readonly TensorInfo[]} inputs
+ * The arrays in the order of the inputs, or of the outputs, each checked.
+ * @param {readonly TensorInfo[]} infos
  * @param {unknown} x
  */
-function arrange(inputs, x) {
+function arrange(infos, x, kind = 'input') {
   const takes = () => {
-    const list = inputs.map(({ name, shape, dtype }) => `${name}: ${arrayName(dtype)}(${count(shape)})`).join(', ');
-    return `the model takes { ${list} }`;
+    const list = infos.map(({ name, shape, dtype }) => `${name}: ${arrayName(dtype)}(${count(shape)})`).join(', ');
+    return `the model ${kind === 'input' ? 'takes' : 'gives'} { ${list} }`;
   };
-  const first = inputs[0];
-  const single = inputs.length === 1 && first && ArrayBuffer.isView(x);
-  const given = /** @type {Record<string, unknown>} */ (single ? { [first.name]: x } : x);
-  if (ArrayBuffer.isView(given) || kindOf(given) !== 'Object') {
-    throw new TypeError(`predict: got ${kindOf(x)}; ${takes()}`);
-  }
-  const unknown = Object.keys(given).find((key) => !inputs.some(({ name }) => name === key));
-  if (unknown !== undefined) throw new TypeError(`predict: there is no input "${unknown}"; ${takes()}`);
-  return inputs.map((info) => {
+  const given = /** @type {Record<string, unknown>} */ (x);
+  if (kindOf(given) !== 'Object') throw new TypeError(`predict: got ${kindOf(x)}; ${takes()}`);
+  const unknown = Object.keys(given).find((key) => !infos.some(({ name }) => name === key));
+  if (unknown !== undefined) throw new TypeError(`predict: there is no ${kind} "${unknown}"; ${takes()}`);
+  return infos.map((info) => {
     const value = given[info.name];
     const wanted = arrayName(info.dtype);
-    if (value === undefined) throw new TypeError(`predict: input "${info.name}" is missing; ${takes()}`);
+    if (value === undefined) throw new TypeError(`predict: ${kind} "${info.name}" is missing; ${takes()}`);
     if (kindOf(value) !== wanted) {
-      throw new TypeError(`predict: ${describe(info)} takes a ${wanted}, got ${kindOf(value)}`);
+      throw new TypeError(`predict: ${describe(info, kind)} takes a ${wanted}, got ${kindOf(value)}`);
     }
     const array = /** @type {TensorData} */ (value);
     if (array.length !== count(info.shape)) {
-      throw new RangeError(`predict: ${describe(info)} takes ${count(info.shape)} elements, got ${array.length}`);
+      throw new RangeError(`predict: ${describe(info, kind)} takes ${count(info.shape)} elements, got ${array.length}`);
     }
     return array;
   });

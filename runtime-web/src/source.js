@@ -14,7 +14,7 @@ export class BundleError extends Error {
 }
 
 /** A module of Node, Deno and Bun. Bundlers do not see the name and so do not look for it. @param {string} name @returns {Promise<any>} */
-const node = (name) => import(/* webpackIgnore: true */ /* @vite-ignore */ 'node:' + name);
+export const node = (name) => import(/* webpackIgnore: true */ /* @vite-ignore */ 'node:' + name);
 
 /**
  * The folder as an address that ends in a slash.

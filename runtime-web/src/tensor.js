@@ -1,7 +1,7 @@
 // Typed arrays of the caller to and from the views of a backend's memory.
 
 /** @import { DType, TensorData, TensorInfo } from './index.js' */
-/** @import { Slot } from '../internal.js' */
+/** @import { Place, Slot } from '../internal.js' */
 
 /** The typed array that stands for each of Keras' element types. */
 const arrays = {
@@ -24,12 +24,12 @@ export const count = (shape) => shape.reduce((product, size) => product * size, 
 /** @param {DType} dtype @returns {string} */
 export const arrayName = (dtype) => arrays[dtype].name;
 
-/** @param {TensorInfo} info The input as errors show it. */
-export const describe = ({ name, shape, dtype }) => `input "${name}" (${dtype} [${shape.join(', ')}])`;
+/** @param {TensorInfo} info The input, or another `kind`, as errors show it. */
+export const describe = ({ name, shape, dtype }, kind = 'input') => `${kind} "${name}" (${dtype} [${shape.join(', ')}])`;
 
-/** @param {ArrayBuffer} buffer @param {Slot} slot */
+/** @param {ArrayBufferLike} buffer @param {Slot} slot */
 export const viewOf = (buffer, { storage, offset, shape }) =>
-  new (storage === 'f32' ? Float32Array : Int32Array)(buffer, offset, count(shape));
+  new (storage === 'f32' ? Float32Array : Int32Array)(/** @type {ArrayBuffer} */ (buffer), offset, count(shape));
 
 /**
  * @param {Float32Array | Int32Array} view
@@ -52,12 +52,15 @@ export function write(view, values, slot) {
 }
 
 /**
- * @param {Float32Array | Int32Array} view
- * @param {Slot} slot
- * @returns {TensorData} A copy.
+ * The outputs by name, in arrays of the caller or in new ones.
+ * @param {Place[]} places
+ * @param {TensorData[]} [out]
  */
-export function read(view, { dtype }) {
-  const array = arrays[dtype];
-  if (array === BigInt64Array || array === BigUint64Array) return array.from(Array.from(view, BigInt));
-  return new /** @type {Float32ArrayConstructor} */ (array)(view);
+export function readAll(places, out) {
+  const read = (/** @type {Place} */ { slot: { dtype }, view }, /** @type {number} */ i) => {
+    const target = /** @type {any} */ (out?.[i] ?? new arrays[dtype](view.length));
+    target.set(/64$/.test(dtype) && dtype !== 'float64' ? Array.from(view, BigInt) : view);
+    return target;
+  };
+  return Object.fromEntries(places.map((place, i) => [place.slot.name, /** @type {TensorData} */ (read(place, i))]));
 }

@@ -1,9 +1,10 @@
 // The wasm backend: one memory with the weights and every tensor, one module that computes in it.
 
 import { because, BundleError } from './source.js';
-import { read, viewOf, write } from './tensor.js';
+import { readAll, viewOf, write } from './tensor.js';
 
-/** @import { Bundle, Engine } from '../internal.js' */
+/** @import { LoadOptions } from './index.js' */
+/** @import { Bundle, Engine, Team } from '../internal.js' */
 
 /** (func (param v128) (result v128) (f32x4.relaxed_madd (local.get 0) (local.get 0) (local.get 0))) */
 const relaxedProbe = new Uint8Array([
@@ -19,31 +20,49 @@ const SLICE = 8;
 
 /**
  * @param {Bundle} bundle
+ * @param {LoadOptions} options
+ * @param {Team} [team] The threads to run on, if there are to be several.
  * @returns {Promise<Engine>}
  */
-export async function openWasm(bundle) {
+export async function openWasm(bundle, { threads }, team) {
   const { url, manifest } = bundle;
-  const { prepare, weights } = manifest;
-  const steps = prepare + manifest.steps;
-  const { relaxed, baseline } = manifest.backends.wasm ?? {};
-  const module = relaxed && WebAssembly.validate(relaxedProbe) ? 'relaxed' : 'baseline';
+  const { wasm } = manifest.backends;
+  const { relaxed, baseline } = team?.modules ?? wasm ?? {};
+  const fused = WebAssembly.validate(relaxedProbe);
+  const module = relaxed && fused ? 'relaxed' : 'baseline';
   const code = module === 'relaxed' ? relaxed : baseline;
   if (!code) throw new BundleError(url, 'names no wasm module; compile the model anew');
-  bundle.expect([code, ...weights.shards]);
+  bundle.expect([code, ...manifest.weights.shards]);
 
-  const memory = allocate(bundle);
-  const { inputs, outputs, shards } = layOut(bundle, memory.buffer);
+  const memory = allocate(bundle, team);
+  const places = layOut(bundle, memory.buffer);
+  const opening = bundle.compile(code).then((module) => (team?.open ?? openAlone)(module, memory, places, bundle));
+  try {
+    const [engine] = await Promise.all([opening, ...places.shards.map(({ name, place }) => bundle.fill(name, place))]);
+    await engine.prepare();
+    if (!fused) engine.fallbacks.push('Products are rounded before they are added, because this engine has no relaxed SIMD.');
+    if (!wasm?.threads && Number(threads) > 1) {
+      engine.fallbacks.push('There is one thread only, because the model was compiled with --threads off.');
+    }
+    return { module, ...engine };
+  } catch (error) {
+    opening.then((engine) => engine.dispose(), () => {});
+    throw error;
+  }
+}
 
+/**
+ * Runs the model on the caller's thread.
+ * @type {Team['open']}
+ */
+export async function openAlone(module, memory, { inputs, outputs }, { manifest, stopped }) {
+  const { prepare } = manifest;
+  const end = prepare + manifest.steps;
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  const run = /** @type {(begin: number, end: number) => void} */ (instance.exports.run);
   let idle = true;
-  const start = async () => {
-    const instance = await WebAssembly.instantiate(await bundle.compile(code), { env: { memory } });
-    const run = /** @type {(begin: number, end: number) => void} */ (instance.exports.run);
-    // Half-read weights may make it fail, a real run will tell.
-    inSlices(run, prepare, steps, () => idle && !bundle.stopped.aborted).catch(() => {});
-    return run;
-  };
-  const [run] = await Promise.all([start(), ...shards.map(({ name, place }) => bundle.fill(name, place))]);
-  await inSlices(run, 0, prepare, () => !bundle.stopped.aborted);
+  // Half-read weights may make it fail, a real run will tell.
+  inSlices(run, prepare, end, () => idle && !stopped.aborted).catch(() => {});
 
   /** @type {(values: Parameters<Engine['predict']>[0]) => void} */
   const take = (values) => {
@@ -51,11 +70,13 @@ export async function openWasm(bundle) {
     inputs.forEach(({ slot, view }, i) => write(view, /** @type {typeof values[0]} */ (values[i]), slot));
   };
   return {
-    module,
-    predict(values) {
+    threads: 1,
+    fallbacks: [],
+    prepare: () => inSlices(run, 0, prepare, () => !stopped.aborted),
+    predict(values, out) {
       take(values);
-      run(prepare, steps);
-      return Object.fromEntries(outputs.map(({ slot, view }) => [slot.name, read(view, slot)]));
+      run(prepare, end);
+      return readAll(outputs, out);
     },
     profile(values) {
       take(values);
@@ -71,16 +92,17 @@ export async function openWasm(bundle) {
   };
 }
 
-/** @param {Bundle} bundle */
-function allocate({ url, manifest: { memory: { pages } } }) {
+/** @param {Bundle} bundle @param {Team} [team] */
+export function allocate({ url, manifest }, team) {
+  const pages = team?.pages ?? manifest.memory.pages;
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: !!team });
   } catch (cause) {
     throw new BundleError(url, `the model needs ${Math.ceil(pages / 16)} MiB of memory, which are not to be had here`, cause);
   }
 }
 
-/** The views of the inputs, outputs and weights. @param {Bundle} bundle @param {ArrayBuffer} buffer */
+/** The views of the inputs, outputs and weights. @param {Bundle} bundle @param {ArrayBufferLike} buffer */
 function layOut({ url, manifest }, buffer) {
   /** @param {typeof manifest.inputs} slots */
   const views = (slots) => slots.map((slot) => ({ slot, view: viewOf(buffer, slot) }));

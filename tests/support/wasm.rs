@@ -1,6 +1,6 @@
 //! Runs emitted modules in wasmtime.
 
-use keras_compile::backends::wasm::{Features, Module, emit};
+use keras_compile::backends::wasm::{Features, Module, Threading, emit};
 use keras_compile::plan::{Binding, Plan};
 use keras_compile::tensor::{DType, Data, Tensor};
 use wasmtime::{Config, Engine, Instance, Memory, MemoryType, Store, TypedFunc};
@@ -21,7 +21,7 @@ impl Instantiated {
     /// # Panics
     /// When any of it fails: a test would.
     pub fn new(plan: &Plan, features: Features) -> Self {
-        let module = emit(plan, features).expect("the plan is emitted");
+        let module = emit(plan, features, Threading::Single).expect("the plan is emitted");
         let mut config = Config::new();
         config.wasm_simd(true).wasm_relaxed_simd(true);
         let engine = Engine::new(&config).expect("wasmtime starts");

@@ -59,7 +59,9 @@ for (const folder of folders) {
 
     test('names every file in index.js, for bundlers', () => {
       const source = readFileSync(join(folder, 'index.js'), 'utf8');
-      for (const name of [...Object.values(manifest.backends.wasm), ...manifest.weights.shards, 'manifest.json']) {
+      const { relaxed, baseline, threads } = manifest.backends.wasm;
+      const modules = [relaxed, baseline, threads.relaxed, threads.baseline];
+      for (const name of [...modules, ...manifest.weights.shards, 'manifest.json']) {
         assert.ok(source.includes(`new URL('./${name}', import.meta.url)`), name);
       }
     });

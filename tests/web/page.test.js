@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './support/browser.js';
 import { affine, counter } from './support/fixture.js';
-import { faults, serve, strict } from './support/server.js';
+import { faults, isolated, serve, strict } from './support/server.js';
 
 const folder = affine({ weightBytes: 100_000, shardBytes: 40_000 });
 const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
@@ -60,8 +60,7 @@ describe('page and module worker', () => {
     checkBoth(await results((await start(strict)).url), 'relaxed'));
 
   test('predict where the page is isolated', async () => {
-    const headers = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
-    const found = await results((await start(headers)).url);
+    const found = await results((await start(isolated)).url);
     assert.ok(found.page.isolated && found.worker.isolated);
     checkBoth(found, 'relaxed');
   });

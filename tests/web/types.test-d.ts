@@ -31,6 +31,15 @@ export async function one(): Promise<void> {
   same<keyof Outputs, 'digit'>(true);
   same<Outputs['digit'], Float32Array>(true);
   await model.predict(image);
+  const filled = await model.predict(image, { out: { digit: new Float32Array(10) } });
+  same<typeof filled, Outputs>(true);
+  // @ts-expect-error the output is float32
+  await model.predict(image, { out: { digit: new Float64Array(10) } });
+  await load('/dist', { threads: 'auto' });
+  // @ts-expect-error a number or 'auto'
+  await load('/dist', { threads: 'all' });
+  same<typeof model.threads, number>(true);
+  same<typeof model.fallbacks, readonly string[]>(true);
   // @ts-expect-error float32 takes a Float32Array
   await model.predict(new Float64Array(64));
   // @ts-expect-error numbers alone are no typed array

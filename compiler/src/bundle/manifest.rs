@@ -90,6 +90,24 @@ pub struct Wasm {
     pub relaxed: String,
     /// With SIMD128 only.
     pub baseline: String,
+    /// Those that threads share, if the bundle has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<Threads>,
+}
+
+/// The wasm modules for threads, and what they need.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Threads {
+    /// With relaxed SIMD.
+    pub relaxed: String,
+    /// With SIMD128 only.
+    pub baseline: String,
+    /// Bytes of scratch memory for every thread but the first.
+    pub scratch: usize,
+    /// Byte address of three words by which the host wakes its threads.
+    pub command: usize,
+    /// The number of threads beyond which a prediction gains little.
+    pub useful: usize,
 }
 
 /// The constants, cut into files that follow each other in memory.
@@ -129,10 +147,13 @@ impl Manifest {
     /// The files that are fetched to run the model: the manifest, code and weights.
     pub(super) fn fetched(&self) -> impl Iterator<Item = &str> {
         let wasm = self.backends.wasm.iter();
-        let code = wasm.flat_map(|w| [w.baseline.as_str(), w.relaxed.as_str()]);
+        let code = wasm.flat_map(|wasm| {
+            let threads = wasm.threads.iter().flat_map(|t| [&t.baseline, &t.relaxed]);
+            [&wasm.baseline, &wasm.relaxed].into_iter().chain(threads)
+        });
         [MANIFEST]
             .into_iter()
-            .chain(code)
+            .chain(code.map(String::as_str))
             .chain(self.weights.shards.iter().map(String::as_str))
     }
 }

@@ -16,13 +16,14 @@ mod tests;
 
 pub use directory::Target;
 pub use inspect::{Inspection, inspect};
-pub use manifest::{Backends, FileEntry, Manifest, Memory, Slot, Storage, Wasm, WeightFiles};
+pub use manifest::{Backends, FileEntry, Manifest, Memory, Slot, Storage, Threads, Wasm, WeightFiles};
 pub use shards::SHARD_BYTES;
 
-use crate::backends::wasm::Module;
+use crate::backends::wasm::{COMMAND_AT, Module};
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
 use crate::tensor::DType;
+use directory::Staging;
 use manifest::{FORMAT, GENERATOR, MANIFEST};
 
 /// What a bundle is made of.
@@ -39,28 +40,29 @@ pub struct Contents<'a> {
     pub relaxed: &'a Module,
     /// The module without.
     pub baseline: &'a Module,
+    /// The same two for threads, unless the bundle is to run on one thread only.
+    pub threaded: Option<[&'a Module; 2]>,
 }
 
 /// Writes a bundle; `progress` is told the bytes of weights as they are written. On failure nothing is left.
 ///
 /// # Errors
-/// When the operating system refuses, or the two modules lay out the memory differently (a bug of ours).
+/// When the operating system refuses, or the modules lay out the memory differently (a bug of ours).
 pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(u64)) -> Result<Manifest> {
     let Contents {
         plan,
         relaxed,
         baseline,
+        threaded,
         ..
     } = *contents;
     let layout = |m: &Module| (m.weights_at, m.arena_at, m.pages);
-    if layout(relaxed) != layout(baseline) {
-        return Err(Error::internal("the two modules lay out the memory differently"));
+    let others = threaded.into_iter().flatten().chain([baseline]);
+    if others.into_iter().any(|module| layout(module) != layout(relaxed)) {
+        return Err(Error::internal("the modules lay out the memory differently"));
     }
     let mut staging = target.stage()?;
-    let wasm = Wasm {
-        relaxed: staging.add_hashed("model-relaxed", "wasm", &relaxed.bytes)?,
-        baseline: staging.add_hashed("model-baseline", "wasm", &baseline.bytes)?,
-    };
+    let wasm = add_modules(contents, &mut staging)?;
     let shards = shards::write(&plan.weights, &mut staging, progress)?;
     let mut manifest = Manifest {
         format: FORMAT,
@@ -84,6 +86,24 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
     staging.add(MANIFEST, manifest.to_json()?.as_bytes())?;
     target.commit(staging)?;
     Ok(manifest)
+}
+
+fn add_modules(contents: &Contents<'_>, staging: &mut Staging) -> Result<Wasm> {
+    let mut add = |name: &str, module: &Module| staging.add_hashed(name, "wasm", &module.bytes);
+    Ok(Wasm {
+        relaxed: add("model-relaxed", contents.relaxed)?,
+        baseline: add("model-baseline", contents.baseline)?,
+        threads: match contents.threaded {
+            Some([relaxed, baseline]) => Some(Threads {
+                relaxed: add("model-threads-relaxed", relaxed)?,
+                baseline: add("model-threads-baseline", baseline)?,
+                scratch: relaxed.scratch_bytes,
+                command: COMMAND_AT,
+                useful: relaxed.useful_threads,
+            }),
+            None => None,
+        },
+    })
 }
 
 /// The manifest's view of inputs or outputs.

@@ -12,8 +12,8 @@ macro_rules! runtime {
     };
 }
 
-/// Those that every bundle needs and the wasm backend.
-const FILES: [(&str, &str); 8] = runtime!(
+/// Those that every bundle needs, the wasm backend and threads.
+const FILES: [(&str, &str); 10] = runtime!(
     "bundle.js",
     "index.d.ts",
     "index.js",
@@ -21,23 +21,50 @@ const FILES: [(&str, &str); 8] = runtime!(
     "package.json",
     "source.js",
     "tensor.js",
+    "threads.js",
     "wasm.js",
+    "worker.js",
 );
+
+/// Those that only bundles with threads need.
+const THREADS: [&str; 2] = ["threads.js", "worker.js"];
+
+/// Lines of `index.js` around what only bundles with threads need.
+const BEGIN: &str = "// keras-compile: threads {\n";
+const END: &str = "// keras-compile: threads }\n";
 
 /// Where `index.js` lists the files that it fetches.
 const TABLE: &str = "// keras-compile: files\n";
 
 /// Adds all files, those with places for this model filled in.
 pub(super) fn add(manifest: &Manifest, staging: &mut Staging) -> Result<()> {
+    let threads = manifest.backends.wasm.iter().any(|wasm| wasm.threads.is_some());
     for (name, text) in FILES {
+        if !threads && THREADS.contains(&name) {
+            continue;
+        }
         let filled = match name {
-            "index.js" => list_files(text, manifest)?,
+            "index.js" => list_files(&choose(text, threads)?, manifest)?,
             "index.d.ts" => types::declare(text, manifest)?,
             _ => text.to_owned(),
         };
         staging.add(name, filled.as_bytes())?;
     }
     Ok(())
+}
+
+/// Drops the lines that mark what is for threads, and unless `threads` what stands between them.
+fn choose(text: &str, threads: bool) -> Result<String> {
+    let mut parts = text.split(BEGIN);
+    let mut chosen = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (inner, rest) = part
+            .split_once(END)
+            .ok_or_else(|| Error::internal("index.js does not end what is for threads"))?;
+        chosen += if threads { inner } else { "" };
+        chosen += rest;
+    }
+    Ok(chosen)
 }
 
 /// Fills in the table of addresses. Literal ones are what bundlers find; the names are our own and need no quoting.

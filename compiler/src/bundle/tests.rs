@@ -71,6 +71,8 @@ fn module(bytes: &[u8]) -> Module {
         weights_at: 64,
         arena_at: 1024,
         pages: 3,
+        scratch_bytes: 0,
+        useful_threads: 1,
         code_bytes: Vec::new(),
     }
 }
@@ -83,6 +85,7 @@ fn write_plan(plan: &Plan, target: &Target, baseline: &Module) -> Result<Manifes
         outputs: &["float32".to_owned()],
         relaxed: &module(b"relaxed"),
         baseline,
+        threaded: None,
     };
     write(&contents, target, &mut |_| {})
 }
@@ -176,6 +179,7 @@ fn a_failure_leaves_nothing() {
         outputs: &["float32".to_owned()],
         relaxed: &module(b"relaxed"),
         baseline: &module(b"baseline"),
+        threaded: None,
     };
     // It fails when the types are written, after the weights.
     let failed = write(&contents, &scratch.target(), &mut |_| {});

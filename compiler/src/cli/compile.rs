@@ -2,8 +2,8 @@
 
 use super::progress::Reporter;
 use super::{print, printable_lines};
-use crate::{CompileArgs, Emit};
-use keras_compile::backends::wasm::{self, Features};
+use crate::{CompileArgs, Emit, Switch};
+use keras_compile::backends::wasm::{self, Features, Threading};
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::report::{bytes, listing};
 use keras_compile::{Options, Outcome, passes, prepare};
@@ -16,6 +16,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         out: out.clone(),
         force: args.force,
         exact: args.exact,
+        single_threaded: args.threads == Switch::Off,
     };
     let mut reporter = Reporter::new(args.quiet, args.verbose);
     let outcome = keras_compile::compile(&options, &mut reporter);
@@ -58,7 +59,7 @@ pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
         Emit::Plan => listing(&prepared.plan(&mut reporter)?).to_string(),
         Emit::Wat => {
             let plan = prepared.plan(&mut reporter)?;
-            let module = wasm::emit(&plan, Features::Relaxed)?;
+            let module = wasm::emit(&plan, Features::Relaxed, Threading::Single)?;
             wasmprinter::print_bytes(&module.bytes)
                 .map_err(|error| Error::internal(format!("the module cannot be printed ({error})")))?
         }

@@ -1,7 +1,7 @@
 //! `golden-bundle GOLDEN DIR`: compiles a golden network into `DIR/dist`, and writes its inputs and what Keras
 //! predicts into `DIR/case.json`, for tests in Node and in browsers.
 
-use keras_compile::backends::wasm::{Features, emit};
+use keras_compile::backends::wasm::{Features, Threading, emit};
 use keras_compile::bundle::{self, Contents, Target};
 use keras_compile::tensor::Tensor;
 use keras_compile::{keras, passes, plan};
@@ -37,13 +37,18 @@ fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
     drop(graph);
     std::fs::create_dir_all(dir)?;
     let floats = |count: usize| vec!["float32".to_owned(); count];
+    let module = |features, threading| emit(&plan, features, threading);
     let contents = Contents {
         model: &case.id,
         plan: &plan,
         inputs: &floats(plan.inputs.len()),
         outputs: &floats(plan.outputs.len()),
-        relaxed: &emit(&plan, Features::Relaxed)?,
-        baseline: &emit(&plan, Features::Baseline)?,
+        relaxed: &module(Features::Relaxed, Threading::Single)?,
+        baseline: &module(Features::Baseline, Threading::Single)?,
+        threaded: Some([
+            &module(Features::Relaxed, Threading::MULTI)?,
+            &module(Features::Baseline, Threading::MULTI)?,
+        ]),
     };
     bundle::write(&contents, &Target::new(&dir.join("dist"), true)?, &mut |_| {})?;
     let values = |tensor: &Tensor| tensor.to_f32().to_vec();

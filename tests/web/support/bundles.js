@@ -13,13 +13,13 @@ const compiler = join(root, 'target/release/keras-compile');
 /**
  * Compiles a model into a new folder.
  * @param {string} model
- * @param {string} [folder]
+ * @param {{ folder?: string, args?: string[] }} [options]
  */
-export function compile(model, folder = join(temporary('compiled'), 'dist')) {
+export function compile(model, { folder = join(temporary('compiled'), 'dist'), args = [] } = {}) {
   for (const [file, remedy] of [[compiler, 'run cargo build --release'], [model, 'the repository should hold it']]) {
     if (!existsSync(file)) throw new Error(`${file} does not exist; ${remedy}`);
   }
-  const { status, stdout, stderr, error } = spawnSync(compiler, [model, '--out', folder, '--quiet'], { encoding: 'utf8' });
+  const { status, stdout, stderr, error } = spawnSync(compiler, [model, '--out', folder, '--quiet', ...args], { encoding: 'utf8' });
   if (error || status !== 0) throw new Error(`keras-compile ${model} failed: ${error ?? stdout + stderr}`);
   return folder;
 }

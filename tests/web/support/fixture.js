@@ -53,6 +53,7 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     inputs,
     outputs,
     memory: { pages },
+    prepare: 0,
     steps: bodies(false).length,
     backends: { wasm: { relaxed, baseline } },
     weights: { offset, bytes: weights.length, shards },

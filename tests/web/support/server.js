@@ -21,6 +21,9 @@ export const strict = {
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; style-src 'self'; img-src 'self' data:; worker-src 'self'",
 };
 
+/** What makes a page cross-origin isolated. */
+export const isolated = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+
 /**
  * Serves each folder under its prefix.
  * @param {Record<string, string>} folders

@@ -1,11 +1,13 @@
 //! A small assembler over walrus' function builder: instructions are appended to the innermost open block.
 
 use super::Features;
+use super::threads::Team;
 use walrus::ir::{
-    BinaryOp, Binop, BrIf, Call, Instr, InstrSeqId, Load, LoadKind, LoadSimd, LoadSimdKind, LocalGet,
-    LocalSet, LocalTee, Loop, MemArg, Store, StoreKind, TernOp, TernaryOp, UnaryOp, Unop, Value,
+    AtomicNotify, AtomicOp, AtomicRmw, AtomicWait, AtomicWidth, BinaryOp, Binop, BrIf, Call, GlobalGet,
+    GlobalSet, Instr, InstrSeqId, Load, LoadKind, LoadSimd, LoadSimdKind, LocalGet, LocalSet, LocalTee, Loop,
+    MemArg, Store, StoreKind, TernOp, TernaryOp, UnaryOp, Unop, Value,
 };
-use walrus::{FunctionBuilder, FunctionId, LocalId, MemoryId, Module, ValType};
+use walrus::{FunctionBuilder, FunctionId, GlobalId, LocalId, MemoryId, Module, ValType};
 
 /// The module under construction, with what all functions share.
 pub(super) struct Context {
@@ -15,6 +17,8 @@ pub(super) struct Context {
     pub memory: MemoryId,
     /// Which instructions may be used.
     pub features: Features,
+    /// The globals of a thread, where threads share the work.
+    pub team: Option<Team>,
     /// Functions of tapes that are too long to inline.
     pub tapes: std::collections::HashMap<crate::pointwise::Tape, FunctionId>,
 }
@@ -87,6 +91,14 @@ impl<'c> Asm<'c> {
     /// `local.tee`.
     pub fn tee(&mut self, local: LocalId) {
         self.push(LocalTee { local });
+    }
+    /// `global.get`.
+    pub fn get_global(&mut self, global: GlobalId) {
+        self.push(GlobalGet { global });
+    }
+    /// `global.set`.
+    pub fn set_global(&mut self, global: GlobalId) {
+        self.push(GlobalSet { global });
     }
     /// `i32.const`.
     pub fn int(&mut self, value: i32) {
@@ -183,6 +195,51 @@ impl<'c> Asm<'c> {
             kind: StoreKind::I32 { atomic: false },
             arg,
         });
+    }
+    /// `i32.atomic.load`.
+    pub fn atomic_load(&mut self, offset: usize) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+        self.push(Load {
+            memory,
+            kind: LoadKind::I32 { atomic: true },
+            arg,
+        });
+    }
+    /// `i32.atomic.store`.
+    pub fn atomic_store(&mut self, offset: usize) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+        self.push(Store {
+            memory,
+            kind: StoreKind::I32 { atomic: true },
+            arg,
+        });
+    }
+    /// `i32.atomic.rmw.add`.
+    pub fn atomic_add(&mut self, offset: usize) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+        self.push(AtomicRmw {
+            memory,
+            op: AtomicOp::Add,
+            width: AtomicWidth::I32,
+            arg,
+        });
+    }
+    /// `memory.atomic.wait32` without a time limit: takes address and expected value.
+    pub fn wait(&mut self, offset: usize) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+        self.push(walrus::ir::Const {
+            value: Value::I64(-1),
+        });
+        self.push(AtomicWait {
+            memory,
+            arg,
+            sixty_four: false,
+        });
+    }
+    /// `memory.atomic.notify`: takes address and how many to wake.
+    pub fn notify(&mut self, offset: usize) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+        self.push(AtomicNotify { memory, arg });
     }
     /// `f32.load`.
     pub fn load_f32(&mut self, offset: usize) {

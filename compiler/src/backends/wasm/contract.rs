@@ -26,6 +26,9 @@ const MOST_AHEAD: usize = 36;
 /// Rows of so many pixels have tiles that are nearly of one size anyway.
 const SHORT_ROW: usize = 24;
 
+/// Units that there should be at least for threads to divide.
+const UNITS: usize = 32;
+
 /// Emits a contraction.
 pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
     let [batches, rows, pixels, channels] = k.dims;
@@ -41,7 +44,12 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
     let rest = channels - (panels - 1) * width;
     let strips = batches * if folded { 1 } else { rows } * tiling.count;
     let strip_bytes = tiling.size * k.a[2].max(k.run).max(1) * 4;
-    let block = (BLOCK_BYTES / strip_bytes).clamp(1, strips);
+    let mut block = (BLOCK_BYTES / strip_bytes).clamp(1, strips);
+    if cx.team.is_some() {
+        // Even blocks, and enough of them for some threads.
+        let blocks = strips.div_ceil(block).max(UNITS.div_ceil(panels)).min(strips);
+        block = strips.div_ceil(blocks);
+    }
     let ahead = ahead(k, panels, block);
     let tile_function = |cx: &mut Context, size: usize, lanes: usize| {
         Tile {
@@ -384,10 +392,8 @@ impl Driver<'_> {
                 );
             }
         });
-        KernelCode {
-            function: asm.finish(),
-            units: self.strips.div_ceil(self.block) * self.panels,
-        }
+        let units = self.strips.div_ceil(self.block) * self.panels;
+        KernelCode::new(asm.finish(), units, self.width * 4)
     }
 
     /// Pushes the smaller of `first + block` and the number of strips.

@@ -69,10 +69,8 @@ pub(super) fn emit(cx: &mut Context, k: &Depthwise) -> KernelCode {
             });
         }
     });
-    KernelCode {
-        function: asm.finish(),
-        units: batches * rows,
-    }
+    let row = if rows > 1 { k.out[1] } else { k.out[0] };
+    KernelCode::new(asm.finish(), batches * rows, row * 4)
 }
 
 /// `size` pixels beside each other.

@@ -82,8 +82,5 @@ pub(super) fn emit(cx: &mut Context, k: &Gather) -> KernelCode {
             asm.advance(to, 4);
         });
     });
-    KernelCode {
-        function: asm.finish(),
-        units: k.outer * k.indices,
-    }
+    KernelCode::new(asm.finish(), k.outer * k.indices, k.row * 4)
 }

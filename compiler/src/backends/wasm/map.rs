@@ -49,11 +49,12 @@ pub(super) fn emit(cx: &mut Context, k: &Map) -> KernelCode {
             }
         }
     });
-    let units = if flat { k.dims[0].div_ceil(UNIT) } else { k.dims[0] };
-    KernelCode {
-        function: asm.finish(),
-        units,
-    }
+    let (units, bytes) = if flat {
+        (k.dims[0].div_ceil(UNIT), UNIT * 4)
+    } else {
+        (k.dims[0], k.out[0] * 4)
+    };
+    KernelCode::new(asm.finish(), units, bytes)
 }
 
 struct Walk<'k> {

@@ -6,12 +6,16 @@
 //! the table as `(record, begin, end)`, where `begin..end` is their share of the units, so that threads can split
 //! a step between them.
 //!
+//! A module for threads imports that memory as shared; what its `run(begin, end)` and `start` do is told in [`threads`].
+//! Single-threaded modules and those for threads lay out the memory alike.
+//!
 //! V8 compiles every function quickly first and well only at a later call; there is no switch inside a running
 //! function. So inner loops are functions of their own (tiles), kernels of equal shape are shared, and no function
 //! is large.
 
 mod asm;
 mod contract;
+mod cost;
 mod depthwise;
 mod epilogue;
 mod gather;
@@ -22,14 +26,16 @@ mod program;
 mod reduce;
 mod size;
 mod tape;
+mod threads;
 mod tile;
 mod winograd;
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
-use crate::plan::Plan;
+use crate::plan::{ALIGNMENT, Plan};
 use asm::{Asm, Context};
 use std::collections::HashMap;
+use threads::Team;
 use walrus::{FunctionId, ValType};
 
 /// Which instructions a module may use.
@@ -39,6 +45,23 @@ pub enum Features {
     Baseline,
     /// SIMD128 and relaxed SIMD: fused multiply-add.
     Relaxed,
+}
+
+/// Who runs a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Threading {
+    /// One thread.
+    Single,
+    /// Any number of threads, with an instance each on shared memory.
+    Multi {
+        /// Estimated nanoseconds of a step from which on it is divided between them.
+        worth: u64,
+    },
+}
+
+impl Threading {
+    /// Several threads; steps are divided that take longer than claims and a barrier, which cost about 1 µs.
+    pub const MULTI: Self = Self::Multi { worth: 4_000 };
 }
 
 /// An emitted module and the memory it expects.
@@ -52,6 +75,10 @@ pub struct Module {
     pub arena_at: usize,
     /// Size of the memory in pages of 64 KiB.
     pub pages: usize,
+    /// Bytes of scratch memory that every thread but the first needs, anywhere in the memory.
+    pub scratch_bytes: usize,
+    /// The number of threads beyond which a prediction gains little.
+    pub useful_threads: usize,
     /// Code bytes of every kernel of the plan, by its index; shared functions count for each.
     pub code_bytes: Vec<usize>,
 }
@@ -59,11 +86,17 @@ pub struct Module {
 /// Bytes behind the arena that vector loads may touch: one panel row beyond the last element.
 const SLACK: usize = 256;
 
+/// Byte address of three words that no module touches: by them a host wakes its threads.
+pub const COMMAND_AT: usize = threads::COMMAND_AT;
+
+/// Pages of the largest memory.
+const MAX_PAGES: u64 = 65536;
+
 /// Emits and validates a module for a plan.
 ///
 /// # Errors
 /// When the model needs more than 4 GiB, or the validator refuses the module (a bug of ours).
-pub fn emit(plan: &Plan, features: Features) -> Result<Module> {
+pub fn emit(plan: &Plan, features: Features, threading: Threading) -> Result<Module> {
     let layout = program::Layout::new(plan)?;
     let mut config = walrus::ModuleConfig::new();
     config
@@ -71,13 +104,20 @@ pub fn emit(plan: &Plan, features: Features) -> Result<Module> {
         .generate_producers_section(false);
     let mut module = walrus::Module::with_config(config);
     let pages = layout.pages as u64;
-    let (memory, _) = module.add_import_memory("env", "memory", false, false, pages, Some(pages), None);
+    let shared = threading != Threading::Single;
+    // Scratch memory of threads comes behind, as many as there are.
+    let most = if shared { MAX_PAGES } else { pages };
+    let (memory, _) = module.add_import_memory("env", "memory", shared, false, pages, Some(most), None);
     let mut cx = Context {
         module,
         memory,
         features,
+        team: None,
         tapes: HashMap::new(),
     };
+    if let Threading::Multi { worth } = threading {
+        cx.team = Some(Team::new(&mut cx, worth));
+    }
     let kernels: Vec<KernelCode> = plan
         .kernels
         .iter()
@@ -85,9 +125,11 @@ pub fn emit(plan: &Plan, features: Features) -> Result<Module> {
         .collect();
     program::emit(&mut cx, plan, &layout, &kernels);
     let bytes = cx.module.emit_wasm();
-    validate(&bytes, features)?;
+    validate(&bytes, features, threading)?;
     let code_bytes = size::code_bytes(&bytes, plan.kernels.len())?;
     Ok(Module {
+        scratch_bytes: scratch_bytes(plan),
+        useful_threads: cx.team.map_or(1, |team| threads::useful(plan, &kernels, team)),
         code_bytes,
         bytes,
         weights_at: layout.weights_at,
@@ -96,12 +138,41 @@ pub fn emit(plan: &Plan, features: Features) -> Result<Module> {
     })
 }
 
+/// The largest scratch memory of any kernel, in whole cache lines.
+fn scratch_bytes(plan: &Plan) -> usize {
+    let bytes = |kernel: &Kernel| match kernel {
+        Kernel::Winograd(k) => k.scratch() * 4,
+        _ => 0,
+    };
+    let most = plan.kernels.iter().map(bytes).max().unwrap_or(0);
+    most.next_multiple_of(ALIGNMENT)
+}
+
 /// An emitted kernel.
 struct KernelCode {
     /// `(record, begin, end)`.
     function: FunctionId,
     /// Number of work units.
     units: usize,
+    /// Threads claim units in multiples of this, so that they rarely write to one cache line at the same time.
+    grain: usize,
+    /// About how many claims a thread makes. More of them even out what the threads do.
+    claims: usize,
+}
+
+/// Claims of a thread where nothing speaks against many.
+const CLAIMS: usize = 4;
+
+impl KernelCode {
+    /// A kernel each of whose units writes about so many contiguous bytes.
+    fn new(function: FunctionId, units: usize, unit_bytes: usize) -> Self {
+        Self {
+            function,
+            units,
+            grain: ALIGNMENT.div_ceil(unit_bytes.max(1)),
+            claims: CLAIMS,
+        }
+    }
 }
 
 fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> KernelCode {
@@ -136,7 +207,7 @@ fn kernel_function(cx: &mut Context, count: usize) -> (Asm<'_>, Vec<walrus::Loca
 }
 
 /// Checks a binary with the features that it may use.
-fn validate(bytes: &[u8], features: Features) -> Result<()> {
+fn validate(bytes: &[u8], features: Features, threading: Threading) -> Result<()> {
     use wasmparser::WasmFeatures;
     let mut allowed = WasmFeatures::WASM1
         | WasmFeatures::SIMD
@@ -147,6 +218,9 @@ fn validate(bytes: &[u8], features: Features) -> Result<()> {
         | WasmFeatures::REFERENCE_TYPES;
     if features == Features::Relaxed {
         allowed |= WasmFeatures::RELAXED_SIMD;
+    }
+    if threading != Threading::Single {
+        allowed |= WasmFeatures::THREADS;
     }
     wasmparser::Validator::new_with_features(allowed)
         .validate_all(bytes)

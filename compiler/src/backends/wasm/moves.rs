@@ -3,6 +3,7 @@
 use super::asm::{Asm, Context};
 use super::{KernelCode, kernel_function};
 use crate::kernel::{Fill, Move};
+use crate::plan::ALIGNMENT;
 use walrus::LocalId;
 use walrus::ir::BinaryOp;
 
@@ -26,10 +27,8 @@ pub(super) fn emit_move(cx: &mut Context, k: &Move) -> KernelCode {
         }
         copy_axis(asm, k, at, usize::from(split));
     });
-    KernelCode {
-        function: asm.finish(),
-        units: if split { k.dims[0] } else { 1 },
-    }
+    let units = if split { k.dims[0] } else { 1 };
+    KernelCode::new(asm.finish(), units, k.out[0] * 4)
 }
 
 /// Loops over an axis; moves the pointers.
@@ -77,10 +76,7 @@ pub(super) fn emit_fill(cx: &mut Context, k: &Fill) -> KernelCode {
             fill_axis(asm, k.bits, at, &region.dims, &region.strides);
         }
     });
-    KernelCode {
-        function: asm.finish(),
-        units: 1,
-    }
+    KernelCode::new(asm.finish(), 1, ALIGNMENT)
 }
 
 fn fill_axis(asm: &mut Asm<'_>, bits: u32, at: LocalId, dims: &[usize], strides: &[usize]) {

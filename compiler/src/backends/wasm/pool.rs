@@ -61,10 +61,8 @@ pub(super) fn emit(cx: &mut Context, k: &Pool) -> KernelCode {
             }
         });
     });
-    KernelCode {
-        function: asm.finish(),
-        units: batches * rows,
-    }
+    let row = if rows > 1 { k.out[1] } else { k.out[0] };
+    KernelCode::new(asm.finish(), batches * rows, row * 4)
 }
 
 /// The part of a window that lies inside the image.

@@ -6,6 +6,7 @@
 //! list of record addresses and a patch is `[address of the pointer, first value, advance]`.
 
 use super::asm::{Asm, Context};
+use super::threads::{self, Share};
 use super::{KernelCode, SLACK, kernel_function};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{Kernel, WINOGRAD_LANES};
@@ -17,8 +18,8 @@ use walrus::{
 
 /// Byte offset of the first pointer in a record.
 pub(super) const POINTERS_AT: usize = 8;
-/// The data part starts here: address 0 stays unused.
-const DATA_AT: usize = 64;
+/// The data part starts here: behind the words of threads, and address 0 stays unused.
+const DATA_AT: usize = threads::END_AT;
 const PAGE: usize = 65536;
 
 /// Where things lie in memory.
@@ -71,20 +72,20 @@ fn slack(plan: &Plan) -> usize {
     SLACK + plan.kernels.iter().map(panel).max().unwrap_or(0) * 5 / 4
 }
 
-/// Bytes of all records, patches and the lists of records.
+/// Bytes of all records, patches and the lists of records, in any module: all of a bundle lay out the memory alike.
 fn data_bytes(plan: &Plan) -> usize {
     let record = |run: &Run| POINTERS_AT + 4 * run.arguments.len() + 4;
     let moving = |run: &Run| run.arguments.iter().filter(|a| a.advance != 0).count();
-    let prepare: usize = plan.prepare.iter().map(|run| record(run) + 4).sum();
+    let prepare: usize = plan.prepare.iter().map(|run| record(run) + threads::ENTRY).sum();
     let steps: usize = plan
         .steps
         .iter()
         .map(|step| match step {
-            Step::Run(run) => record(run) + 4,
+            Step::Run(run) => record(run) + threads::ENTRY,
             Step::Loop { body, .. } => {
                 POINTERS_AT
                     + 5 * 4
-                    + 4
+                    + threads::ENTRY
                     + body
                         .iter()
                         .map(|run| record(run) + 12 * moving(run))
@@ -103,6 +104,7 @@ struct Records<'p> {
     words: Vec<u32>,
     /// Addresses of records: those of bodies first, as loops refer to ranges of them.
     bodies: Vec<u32>,
+    /// Those of steps; each is followed by how threads divide it, if they do.
     steps: Vec<u32>,
 }
 
@@ -159,9 +161,18 @@ pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &Layout, kernels: &[Ke
         steps: Vec::new(),
     };
     let mut ranges = Vec::new();
+    let shares = cx.team.map(|team| threads::divide(plan, kernels, team));
+    let list = |records: &mut Records<'_>, at: u32| {
+        let index = records.steps.len();
+        records.steps.push(at);
+        if let Some(shares) = &shares {
+            let Share { grain, claims } = shares[index / 3];
+            records.steps.extend([grain as u32, claims as u32]);
+        }
+    };
     for run in &plan.prepare {
         let at = records.run(run);
-        records.steps.push(at);
+        list(&mut records, at);
     }
     for step in &plan.steps {
         let at = match step {
@@ -172,7 +183,7 @@ pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &Layout, kernels: &[Ke
                 at
             }
         };
-        records.steps.push(at);
+        list(&mut records, at);
     }
     let bodies_at = records.here();
     let steps_at = bodies_at + 4 * records.bodies.len() as u32;
@@ -203,12 +214,15 @@ pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &Layout, kernels: &[Ke
         .elements
         .add(ElementKind::Active { table, offset }, items);
     cx.module.tables.get_mut(table).elem_segments.insert(element);
-    let run = emit_run(cx, table, ty, steps_at as usize);
+    let run = match cx.team {
+        Some(team) => threads::emit_run(cx, team, table, ty, steps_at as usize),
+        None => emit_run(cx, table, ty, steps_at as usize),
+    };
     cx.module.exports.add("run", run);
 }
 
 /// Calls the record whose address is in `record` with all of its units.
-fn call_record(asm: &mut Asm<'_>, record: LocalId, table: TableId, ty: TypeId) {
+pub(super) fn call_record(asm: &mut Asm<'_>, record: LocalId, table: TableId, ty: TypeId) {
     asm.get(record);
     asm.int(0);
     asm.get(record);
@@ -220,6 +234,19 @@ fn call_record(asm: &mut Asm<'_>, record: LocalId, table: TableId, ty: TypeId) {
 
 /// Calls the records listed at `cursor` until `end`.
 fn call_listed(asm: &mut Asm<'_>, cursor: LocalId, end: LocalId, table: TableId, ty: TypeId) {
+    for_each_listed(asm, cursor, end, 4, |asm, record| {
+        call_record(asm, record, table, ty)
+    });
+}
+
+/// Runs `body` with each record of a list from `cursor` until `end`; an entry has so many bytes.
+pub(super) fn for_each_listed(
+    asm: &mut Asm<'_>,
+    cursor: LocalId,
+    end: LocalId,
+    entry: usize,
+    body: impl FnOnce(&mut Asm<'_>, LocalId),
+) {
     let record = asm.i32();
     asm.block(|asm, out| {
         asm.get(cursor);
@@ -230,8 +257,8 @@ fn call_listed(asm: &mut Asm<'_>, cursor: LocalId, end: LocalId, table: TableId,
             asm.get(cursor);
             asm.load_i32(0);
             asm.set(record);
-            call_record(asm, record, table, ty);
-            asm.advance(cursor, 4);
+            body(asm, record);
+            asm.advance(cursor, entry as i64);
             asm.get(cursor);
             asm.get(end);
             asm.binary(BinaryOp::I32LtU);

@@ -23,10 +23,7 @@ pub(super) fn emit(cx: &mut Context, k: &Reduce) -> KernelCode {
         // One result: a single unit, whatever the share.
         let (begin, end) = (asm.param(1), asm.param(2));
         asm.while_below(begin, end, |asm| walk.result(asm, &pointers, 1));
-        return KernelCode {
-            function: asm.finish(),
-            units: 1,
-        };
+        return KernelCode::new(asm.finish(), 1, 4);
     };
     let (unit, end) = (asm.param(1), asm.param(2));
     let at: Vec<LocalId> = pointers.iter().map(|_| asm.i32()).collect();
@@ -57,10 +54,7 @@ pub(super) fn emit(cx: &mut Context, k: &Reduce) -> KernelCode {
             }
         }
     });
-    KernelCode {
-        function: asm.finish(),
-        units: first.extent.div_ceil(step),
-    }
+    KernelCode::new(asm.finish(), first.extent.div_ceil(step), first.out * step * 4)
 }
 
 struct Walk<'k> {

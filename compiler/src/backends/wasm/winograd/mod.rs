@@ -3,8 +3,8 @@
 //!
 //! A unit of work is one panel for one block. Who computes it transforms the block's inputs unless they are in its
 //! scratch memory from the unit before, so shares of consecutive units repeat at most one transform. Scratch memory is
-//! not shared: threads need one each, and must be given its address (by a global of their instance, say) when
-//! they split a step.
+//! not shared: the first thread uses that of the record, the others have their own, whose address is a global of their
+//! instance.
 
 mod blocks;
 mod linear;
@@ -23,6 +23,10 @@ use blocks::Blocks;
 use walrus::ir::BinaryOp;
 use walrus::{FunctionId, LocalId};
 
+/// So many blocks are divided between threads as a whole. Of fewer, each thread takes one share, so that it transforms
+/// few blocks that others transform too.
+const MANY_BLOCKS: usize = 16;
+
 /// Emits a Winograd convolution.
 pub(super) fn emit(cx: &mut Context, k: &Winograd) -> KernelCode {
     let finish = Finish::new(&k.epilogue, &k.out);
@@ -39,9 +43,13 @@ pub(super) fn emit(cx: &mut Context, k: &Winograd) -> KernelCode {
         products: products::emit(cx, k, tiling.size),
         outputs: [full, last],
     };
-    KernelCode {
-        units: tiling.count * k.panels(),
-        function: driver.emit(cx),
+    let units = tiling.count * k.panels();
+    let code = KernelCode::new(driver.emit(cx), units, WINOGRAD_LANES * 4);
+    if tiling.count >= MANY_BLOCKS {
+        let grain = k.panels();
+        KernelCode { grain, ..code }
+    } else {
+        KernelCode { claims: 1, ..code }
     }
 }
 
@@ -78,6 +86,13 @@ impl Driver<'_> {
         let (mut asm, pointers) = kernel_function(cx, 4 + self.finish.operands());
         let (unit, end) = (asm.param(1), asm.param(2));
         let [a, weights, scratch] = [0, 1, 2].map(|i| pointers[i]);
+        if let Some(team) = asm.cx.team {
+            asm.get_global(team.scratch);
+            asm.get(scratch);
+            asm.get_global(team.scratch);
+            asm.push(walrus::ir::Select { ty: None });
+            asm.set(scratch);
+        }
         let (block, transformed) = (asm.i32(), asm.i32());
         let l = Locals {
             panel: asm.i32(),

@@ -20,10 +20,7 @@ pub fn emit(cx: &mut Context, k: &WinogradWeights) -> KernelCode {
         }
         asm.call(panel);
     });
-    KernelCode {
-        function: asm.finish(),
-        units: k.panels,
-    }
+    KernelCode::new(asm.finish(), k.panels, k.panel_after() * 4)
 }
 
 /// `(from, to)`: a panel.

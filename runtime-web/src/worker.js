@@ -1,0 +1,33 @@
+// One thread of a model. It waits for commands in shared memory and runs the steps that they name, together with the
+// other threads, until it is terminated.
+
+/** @import { Setup, ThreadMessage } from '../internal.js' */
+
+/** @param {Setup} setup @param {(message: ThreadMessage) => void} post */
+function work({ module, memory, command, thread, threads, scratch }, post) {
+  try {
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    const { start, run } = /** @type {Record<string, (...values: number[]) => void>} */ (exports);
+    start?.(thread, threads, scratch);
+    const words = new Int32Array(memory.buffer, command, 3);
+    post({ ready: true });
+    for (let seen = 0; ; seen = (seen + 1) | 0) {
+      while (Atomics.load(words, 0) === seen) Atomics.wait(words, 0, seen);
+      const [, begin, end] = /** @type {Iterable<number>} */ (words);
+      if (begin < 0) return;
+      const now = performance.now();
+      run?.(begin, end);
+      if (thread === 0) post({ ms: performance.now() - now });
+    }
+  } catch (error) {
+    post({ error: String(error) });
+  }
+}
+
+// Bundlers do not see the name and so do not look for the module.
+const name = 'node:worker_threads';
+if (typeof postMessage === 'function') onmessage = ({ data }) => work(data, (message) => postMessage(message));
+else {
+  import(/* webpackIgnore: true */ /* @vite-ignore */ name).then(({ parentPort }) =>
+    parentPort.once('message', (/** @type {Setup} */ data) => work(data, (message) => parentPort.postMessage(message))));
+}

@@ -1,0 +1,264 @@
+// Several threads, in Node and in Chromium: the same numbers as one, calls in order, workers that end and that die.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { after, before, describe, test } from 'node:test';
+import { launch } from './support/browser.js';
+import { compile, examples, manifestOf } from './support/bundles.js';
+import { faults, isolated, serve, strict } from './support/server.js';
+
+const model = join(examples, 'digits/digits.h5');
+const folder = compile(model);
+const single = compile(model, { args: ['--threads', 'off'] });
+const entry = join(folder, 'index.js');
+const pages = fileURLToPath(new URL('pages/', import.meta.url));
+
+/** What one and several threads say, and calls that overlap; everything it needs is in its arguments. */
+async function compare({ entry, threads }) {
+  const { load } = await import(entry);
+  const images = Array.from({ length: 6 }, (_, n) => Float32Array.from({ length: 64 }, (_, i) => Math.abs(Math.sin(i * (n + 1)))));
+  const one = await load(undefined, { threads: 1 });
+  const several = await load(undefined, { threads });
+  const expected = [];
+  for (const image of images) expected.push(Array.from((await one.predict(image)).digit));
+  const input = new Float32Array(64);
+  const calls = images.map((image) => {
+    input.set(image);
+    return several.predict({ image: input });
+  });
+  input.fill(0);
+  const found = (await Promise.all(calls)).map(({ digit }) => Array.from(digit));
+  const out = { digit: new Float32Array(10) };
+  const same = (await several.predict(images[0], { out })).digit === out.digit;
+  const steps = (await several.profile(images[0])).length;
+  const { fallbacks } = several;
+  const result = { threads: [one.threads, several.threads], fallbacks, expected, found, out: Array.from(out.digit), same, steps };
+  [one, several].forEach((model) => model.dispose());
+  return result;
+}
+
+function checkComparison({ threads, expected, found, out, same, steps }, count) {
+  assert.deepEqual(threads, [1, count]);
+  assert.deepEqual(found, expected);
+  assert.deepEqual(out, expected[0]);
+  assert.ok(same);
+  assert.equal(steps, manifestOf(folder).steps);
+}
+
+const lost = /^Error: a thread of the model ended \(.*\); predict again, new threads will be started$/;
+const zeros = new Float32Array(64);
+
+describe('in Node', async () => {
+  const { load } = await import(entry);
+  // Workers that nobody waits for keep no process alive, not even this one.
+  const alive = setInterval(() => {}, 1000);
+  after(() => clearInterval(alive));
+  const workers = [];
+  process.on('worker', (worker) => workers.push(worker));
+  /** Those of the model that is loaded next. */
+  const watch = () => workers.splice(0);
+
+  for (const threads of [2, 3]) {
+    test(`${threads} threads say what one says, in order`, async () => checkComparison(await compare({ entry, threads }), threads));
+  }
+  test('a small model stays on one thread by itself', async () => {
+    watch();
+    const model = await load();
+    assert.deepEqual([model.threads, workers.length], [1, 0]);
+    model.dispose();
+  });
+  test('dispose ends the workers and rejects what is under way', async () => {
+    watch();
+    const model = await load(undefined, { threads: 2 });
+    const exits = Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve))));
+    assert.equal(workers.length, 2);
+    const calls = [model.predict(zeros), model.predict(zeros)];
+    model.dispose();
+    model.dispose();
+    for (const call of calls) await assert.rejects(call, { name: 'InvalidStateError' });
+    await assert.rejects(model.predict(zeros), { name: 'InvalidStateError' });
+    await exits;
+  });
+  test('a worker that dies rejects, and the next call works', async () => {
+    watch();
+    const model = await load(undefined, { threads: 2 });
+    const expected = await model.predict(zeros);
+    for (const victim of [0, 1]) {
+      const team = watch();
+      assert.equal(team.length, 2);
+      team[victim].terminate();
+      await assert.rejects(model.predict(zeros), (error) => lost.test(String(error)));
+      assert.deepEqual(await model.predict(zeros), expected);
+    }
+    model.dispose();
+  });
+  test('the process ends although a model is loaded', () => {
+    const code = `const { load } = await import(${JSON.stringify(entry)});
+      const model = await load(undefined, { threads: 2 });
+      console.log((await model.predict(new Float32Array(64))).digit.length, model.threads);`;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 20_000 });
+    assert.deepEqual([status, stdout, stderr], [0, '10 2\n', '']);
+  });
+  test('a number of threads that makes no sense is refused', async () => {
+    for (const threads of [0, 1.5, -1, NaN, 'two']) {
+      await assert.rejects(load(undefined, { threads }), {
+        name: 'RangeError',
+        message: `load: threads is ${threads}; pass 'auto' or a whole number from 1`,
+      });
+    }
+  });
+  test('a load that is given up leaves no worker', async () => {
+    watch();
+    const controller = new AbortController();
+    const onProgress = ({ loaded, total }) => loaded === total && controller.abort();
+    await assert.rejects(load(undefined, { threads: 2, signal: controller.signal, onProgress }), { name: 'AbortError' });
+    await pause(200);
+    // Threads that have ended have no id.
+    assert.ok(workers.every(({ threadId }) => threadId === -1));
+  });
+});
+
+describe('a bundle for one thread', () => {
+  test('has no code for more', () => {
+    const names = readdirSync(single);
+    assert.deepEqual(names.filter((name) => /thread|worker/.test(name)), []);
+    const scripts = names.filter((name) => name.endsWith('.js'));
+    assert.deepEqual(scripts, ['bundle.js', 'index.js', 'model.js', 'source.js', 'tensor.js', 'wasm.js']);
+    for (const name of scripts) assert.doesNotMatch(readFileSync(join(single, name), 'utf8'), /new Worker|Atomics|threads\.js|worker\.js|keras-compile: threads/, name);
+  });
+  test('says once that it has one', async (context) => {
+    const warn = context.mock.method(console, 'warn', () => {});
+    const { load } = await import(join(single, 'index.js'));
+    const said = 'There is one thread only, because the model was compiled with --threads off.';
+    for (let i = 0; i < 2; i++) {
+      const model = await load(undefined, { threads: 2 });
+      assert.equal(model.threads, 1);
+      assert.ok(model.fallbacks.includes(said));
+    }
+    assert.equal(warn.mock.callCount(), 1);
+    assert.ok(warn.mock.calls[0].arguments[0].includes(said));
+    assert.ok(!(await load()).fallbacks.includes(said));
+  });
+});
+
+describe('in Chromium', () => {
+  let browser;
+  const servers = [];
+  before(async () => (browser = await launch()));
+  after(async () => {
+    await browser.close();
+    await Promise.all(servers.map((server) => server.close()));
+  });
+
+  /** A page of a new server. */
+  async function open(headers) {
+    const server = await serve({ '/bundle/': folder, '/': pages }, headers);
+    servers.push(server);
+    const page = await browser.newPage();
+    await page.goto(`${server.url}/empty.html`);
+    return { server, page };
+  }
+
+  /** Workers of a page that have not ended after a while. */
+  async function left(page) {
+    for (let i = 0; i < 50 && page.workers().length; i++) await pause(20);
+    return page.workers().length;
+  }
+
+  test('two threads say what one says, under the strictest policy', async () => {
+    const { page } = await open({ ...isolated, ...strict });
+    checkComparison(await page.evaluate(compare, { entry: '/bundle/index.js', threads: 2 }), 2);
+    assert.equal(await left(page), 0);
+  });
+
+  test('so they do when a worker asks', async () => {
+    const { page } = await open(isolated);
+    const found = await page.evaluate(
+      ({ source }) =>
+        new Promise((resolve) => {
+          const code = `${source}\ncompare({ entry: location.origin + '/bundle/index.js', threads: 2 }).then(postMessage, (error) => postMessage(String(error)));`;
+          new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })), { type: 'module' }).onmessage = ({ data }) => resolve(data);
+        }),
+      { source: compare.toString() },
+    );
+    checkComparison(found, 2);
+  });
+
+  test('the page is not blocked', async () => {
+    const { page } = await open(isolated);
+    const calls = await page.evaluate(async () => {
+      const { load } = await import('/bundle/index.js');
+      const model = await load(undefined, { threads: 2 });
+      const { wait } = Atomics;
+      Atomics.wait = () => { throw new Error('the page waits'); };
+      const results = await Promise.all(Array.from({ length: 20 }, () => model.predict(new Float32Array(64))));
+      Atomics.wait = wait;
+      return results.length;
+    });
+    assert.equal(calls, 20);
+  });
+
+  test('dispose ends the workers', async () => {
+    const { page } = await open(isolated);
+    await page.evaluate(async () => {
+      const { load } = await import('/bundle/index.js');
+      window.model = await load(undefined, { threads: 3 });
+    });
+    assert.equal(page.workers().length, 3);
+    await page.evaluate(() => window.model.dispose());
+    assert.equal(await left(page), 0);
+  });
+
+  test('a worker that fails rejects what is under way, and the next call works', async () => {
+    const { page, server } = await open(isolated);
+    // Only `profile` runs this step alone.
+    server.fault(/worker\.js$/, (file, response, { headers }) =>
+      response.writeHead(200, headers).end(String(file).replace('run?.(', 'if (thread === 1 && begin === 3) throw new Error("boom");\n      run?.(')));
+    const found = await page.evaluate(async () => {
+      const { load } = await import('/bundle/index.js');
+      const model = await load(undefined, { threads: 2 });
+      const x = new Float32Array(64);
+      const before = Array.from((await model.predict(x)).digit);
+      const error = await model.profile(x).then(() => 'answered', String);
+      const after = Array.from((await model.predict(x)).digit);
+      model.dispose();
+      return { before, error, after };
+    });
+    assert.match(found.error, lost);
+    assert.match(found.error, /boom/);
+    assert.deepEqual(found.after, found.before);
+  });
+
+  test('one thread where the page is not isolated, said once', async () => {
+    const { page } = await open();
+    const warnings = [];
+    page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
+    const found = await page.evaluate(async () => {
+      const { load } = await import('/bundle/index.js');
+      const silent = await load();
+      const models = [await load(undefined, { threads: 2 }), await load(undefined, { threads: 2 })];
+      return [silent, ...models].map(({ threads, fallbacks }) => ({ threads, fallbacks }));
+    });
+    const reason = 'There is one thread only, because the page is not cross-origin isolated; serve it with ' +
+      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.';
+    assert.deepEqual(found, [{ threads: 1, fallbacks: [] }, ...[1, 2].map(() => ({ threads: 1, fallbacks: [reason] }))]);
+    assert.deepEqual(warnings, [`keras-compile: ${reason}`]);
+  });
+
+  test('one thread where workers cannot be loaded', async () => {
+    const { page, server } = await open(isolated);
+    server.fault(/worker\.js$/, faults.missing);
+    const found = await page.evaluate(async () => {
+      const { load } = await import('/bundle/index.js');
+      const model = await load(undefined, { threads: 2 });
+      const { digit } = await model.predict(new Float32Array(64));
+      return { threads: model.threads, fallbacks: model.fallbacks, length: digit.length };
+    });
+    assert.deepEqual([found.threads, found.length], [1, 10]);
+    assert.match(found.fallbacks[0], /^There is one thread only, because workers cannot be started \(.*\)\.$/);
+  });
+});
