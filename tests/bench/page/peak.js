@@ -1,4 +1,4 @@
-// What one thread can do at most: a loop of relaxed multiply-adds over 12 accumulators, which hide their latency.
+// What threads can do at most: a loop of relaxed multiply-adds over 12 accumulators, which hide their latency.
 
 const ACCUMULATORS = 12;
 const UNROLL = 4;
@@ -38,21 +38,53 @@ function assemble() {
   ]);
 }
 
-/** A function that measures GFLOP/s for about `ms` milliseconds. */
-export async function openPeak(ms = 3) {
+/** When a measurement ran, in ms that all threads share, and the operations in it. @typedef {{ begin: number, end: number, flops: number }} Span */
+
+/** A function that works for about `ms` milliseconds. @returns {Promise<() => Span>} */
+export async function openLoop(ms) {
   const { instance } = await WebAssembly.instantiate(assemble());
   const { run } = instance.exports;
+  const now = () => performance.timeOrigin + performance.now();
   const timed = (turns) => {
-    const begin = performance.now();
+    const begin = now();
     run(turns);
-    return performance.now() - begin;
+    return { begin, end: now(), flops: turns * FLOPS_PER_TURN };
   };
   // The first calls are in the engine's quick and slow code.
   let turns = 1000;
   for (const until = performance.now() + 200; performance.now() < until; ) {
-    const taken = timed(turns);
-    turns = Math.max(1000, Math.min(1e7, Math.round((turns * ms) / Math.max(taken, 0.01))));
+    const { begin, end } = timed(turns);
+    turns = Math.max(1000, Math.min(1e7, Math.round((turns * ms) / Math.max(end - begin, 0.01))));
     await new Promise((resolve) => setTimeout(resolve));
   }
-  return () => (turns * FLOPS_PER_TURN) / timed(turns) / 1e6;
+  return () => timed(turns);
 }
+
+/** A function that measures GFLOP/s of so many threads at once, this one among them. @param {number} threads */
+export async function openPeak(threads) {
+  // Threads do not begin at the same moment: the more there are, the longer they work.
+  const ms = threads > 1 ? 10 : 3;
+  const workers = await Promise.all(Array.from({ length: threads - 1 }, async () => {
+    const worker = new Worker(new URL('peak-worker.js', import.meta.url), { type: 'module' });
+    worker.postMessage(ms);
+    await answer(worker);
+    return worker;
+  }));
+  const work = await openLoop(ms);
+  return async () => {
+    const others = workers.map((worker) => {
+      const result = answer(worker);
+      worker.postMessage('work');
+      return result;
+    });
+    const spans = [work(), ...(await Promise.all(others))];
+    const flops = spans.reduce((sum, span) => sum + span.flops, 0);
+    return flops / (Math.max(...spans.map(({ end }) => end)) - Math.min(...spans.map(({ begin }) => begin))) / 1e6;
+  };
+}
+
+/** The next message. @param {Worker} worker @returns {Promise<any>} */
+const answer = (worker) => new Promise((resolve, reject) => {
+  worker.addEventListener('message', ({ data }) => resolve(data), { once: true });
+  worker.addEventListener('error', ({ message }) => reject(new Error(message)), { once: true });
+});
