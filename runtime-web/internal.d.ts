@@ -12,6 +12,8 @@ export interface Manifest {
   outputs: Slot[];
   memory: { pages: number };
   steps: number;
+  /** The file with a `StepInfo` for each step. */
+  profile: string;
   backends: { [name in BackendName]?: { relaxed?: string; baseline: string } };
   weights: { offset: number; bytes: number; shards: string[] };
   files: Record<string, { bytes: number; sha256: string }>;
@@ -25,6 +27,17 @@ export interface Slot {
   storage: 'f32' | 'i32';
   /** In bytes. */
   offset: number;
+}
+
+/** What a step does. */
+export interface StepInfo {
+  layers: string[];
+  family: string;
+  /** Family, tile and extents in each of the modules. */
+  relaxed: string;
+  baseline: string;
+  flops: number;
+  bytes: number;
 }
 
 /** A file that is open for reading once. */
@@ -46,6 +59,8 @@ export interface Bundle {
   expect(names: string[]): void;
   /** Fills `target`, which is as long as the file. */
   fill(name: string, target: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Reads a file that does not count for the progress. */
+  json(name: string): Promise<any>;
   compile(name: string): Promise<WebAssembly.Module>;
 }
 
@@ -53,7 +68,7 @@ export interface Bundle {
 export interface Engine {
   module: Model['module'];
   predict(values: TensorData[]): Outputs | Promise<Outputs>;
-  profile(values: TensorData[]): StepTime[] | Promise<StepTime[]>;
+  profile(values: TensorData[]): Pick<StepTime, 'step' | 'ms'>[] | Promise<Pick<StepTime, 'step' | 'ms'>[]>;
   dispose(): void;
 }
 

@@ -22,7 +22,7 @@ let warned = false;
 
 /** @type {typeof import('./index.js').load} */
 export const load = async (where, options = {}) => {
-  const { backend, threads = 1, signal } = options;
+  const { backend, threads = 1, signal, profile } = options;
   signal?.throwIfAborted();
   if (threads > 1 && !warned) {
     warned = true;
@@ -39,9 +39,10 @@ export const load = async (where, options = {}) => {
   signal?.addEventListener('abort', abort);
   try {
     const bundle = await openBundle(where ?? files(), options, stop.signal);
-    const engine = await backends[name](bundle);
+    const steps = profile ? bundle.json(bundle.manifest.profile) : undefined;
+    const [engine, described] = await Promise.all([backends[name](bundle), steps]);
     signal?.throwIfAborted();
-    return new LoadedModel(bundle.manifest, name, engine);
+    return new LoadedModel(bundle.manifest, name, engine, described);
   } catch (error) {
     stop.abort(error);
     signal?.throwIfAborted();

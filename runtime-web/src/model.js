@@ -3,15 +3,17 @@
 import { arrayName, count, describe } from './tensor.js';
 
 /** @import { BackendName, Model, PredictInput, TensorData, TensorInfo } from './index.js' */
-/** @import { Engine, Manifest } from '../internal.js' */
+/** @import { Engine, Manifest, StepInfo } from '../internal.js' */
 
 /** @implements {Model} */
 export class LoadedModel {
   /** @type {Engine | undefined} */
   #engine;
+  /** @type {StepInfo[] | undefined} */
+  #steps;
 
-  /** @param {Manifest} manifest @param {BackendName} backend @param {Engine} engine */
-  constructor(manifest, backend, engine) {
+  /** @param {Manifest} manifest @param {BackendName} backend @param {Engine} engine @param {StepInfo[]} [steps] */
+  constructor(manifest, backend, engine, steps) {
     /** @type {(slots: TensorInfo[]) => readonly TensorInfo[]} */
     const infos = (slots) => Object.freeze(slots.map(({ name, shape, dtype }) => Object.freeze({ name, shape, dtype })));
     this.inputs = infos(manifest.inputs);
@@ -19,6 +21,7 @@ export class LoadedModel {
     this.backend = backend;
     this.module = engine.module;
     this.#engine = engine;
+    this.#steps = steps;
   }
 
   /** @param {PredictInput} x */
@@ -28,7 +31,15 @@ export class LoadedModel {
 
   /** @param {PredictInput} x */
   async profile(x) {
-    return this.#live().profile(arrange(this.inputs, x));
+    const engine = this.#live();
+    const steps = this.#steps;
+    if (!steps) throw new DOMException('load the model with { profile: true } to profile it', 'InvalidStateError');
+    const times = await engine.profile(arrange(this.inputs, x));
+    return times.map(({ step, ms }) => {
+      const { layers, flops, bytes, ...variants } = /** @type {StepInfo} */ (steps[step]);
+      const speed = (flops || bytes) / ms / 1e6;
+      return { step, layers, variant: variants[engine.module], ms, [flops ? 'gflops' : 'gbs']: speed };
+    });
   }
 
   dispose() {

@@ -33,6 +33,8 @@ pub struct Manifest {
     pub memory: Memory,
     /// Steps of a prediction, as the modules' `run(begin, end)` counts them.
     pub steps: usize,
+    /// The file with what each step does, as [`report::steps`](crate::report::steps) tells it; read for profiles only.
+    pub profile: String,
     /// The code.
     pub backends: Backends,
     /// The constants.
@@ -124,7 +126,7 @@ impl Manifest {
         (self.files.len() + 1, others + own)
     }
 
-    /// The files that are fetched to run the model: the manifest, code and weights.
+    /// The files that are fetched to run or profile the model: the manifest, code, weights, steps.
     pub(super) fn fetched(&self) -> impl Iterator<Item = &str> {
         let wasm = self.backends.wasm.iter();
         let code = wasm.flat_map(|w| [w.baseline.as_str(), w.relaxed.as_str()]);
@@ -132,5 +134,6 @@ impl Manifest {
             .into_iter()
             .chain(code)
             .chain(self.weights.shards.iter().map(String::as_str))
+            .chain([self.profile.as_str()])
     }
 }

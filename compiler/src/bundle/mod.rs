@@ -22,6 +22,7 @@ pub use shards::SHARD_BYTES;
 use crate::backends::wasm::Module;
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
+use crate::report;
 use crate::tensor::DType;
 use manifest::{FORMAT, GENERATOR, MANIFEST};
 
@@ -62,6 +63,9 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
         baseline: staging.add_hashed("model-baseline", "wasm", &baseline.bytes)?,
     };
     let shards = shards::write(&plan.weights, &mut staging, progress)?;
+    let steps = serde_json::to_vec(&report::steps(plan))
+        .map_err(|error| Error::internal(format!("the steps cannot be written ({error})")))?;
+    let profile = staging.add_hashed("steps", "json", &steps)?;
     let mut manifest = Manifest {
         format: FORMAT,
         generator: GENERATOR.to_owned(),
@@ -70,6 +74,7 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
         outputs: slots(&plan.outputs, contents.outputs, relaxed.arena_at)?,
         memory: Memory { pages: relaxed.pages },
         steps: plan.steps.len(),
+        profile,
         backends: Backends { wasm: Some(wasm) },
         weights: WeightFiles {
             offset: relaxed.weights_at,

@@ -15,6 +15,7 @@ export async function openSite(models, baseline) {
     '/models/': resolve(models),
     '/bundles/': bundles,
     '/node_modules/': folder('../node_modules/'),
+    '/cli/': folder('../../../compiler/src/cli/bench/'),
     '/': folder('../page/'),
   };
   // With these two, pages get timers of 5 µs, and threads.

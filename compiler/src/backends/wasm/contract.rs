@@ -8,7 +8,7 @@
 use super::asm::{Asm, Context};
 use super::epilogue::Finish;
 use super::tile::{Tiling, Walk, tile_pixels};
-use super::{KernelCode, kernel_function};
+use super::{Features, KernelCode, kernel_function};
 use crate::kernel::{Contract, Right};
 use walrus::ir::BinaryOp;
 use walrus::{FunctionId, LocalId, ValType};
@@ -17,13 +17,24 @@ use walrus::{FunctionId, LocalId, ValType};
 /// panels and the results want their part too.
 const BLOCK_BYTES: usize = 256 << 10;
 
+/// Channels of a panel.
+fn panel_width(k: &Contract) -> usize {
+    match k.right {
+        Right::Panels { width } => width,
+        Right::Rows { .. } => 8,
+    }
+}
+
+/// Pixels and channels of the larger of its tiles.
+pub(super) fn tile(k: &Contract, features: Features) -> [usize; 2] {
+    let width = panel_width(k);
+    [Tiling::new(k.dims[2], tile_pixels(features, width)).size, width]
+}
+
 /// Emits a contraction.
 pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
     let [batches, rows, pixels, channels] = k.dims;
-    let width = match k.right {
-        Right::Panels { width } => width,
-        Right::Rows { .. } => 8,
-    };
+    let width = panel_width(k);
     let finish = Finish::new(cx, &k.epilogue);
     let tiling = Tiling::new(pixels, tile_pixels(cx.features, width));
     let panels = channels.div_ceil(width);
