@@ -8,7 +8,7 @@
 use super::asm::{Asm, Context};
 use super::epilogue::{Finish, Fold};
 use super::tile::{Ahead, Tiling, Walk, shares, tile_pixels};
-use super::{KernelCode, kernel_function};
+use super::{Features, KernelCode, kernel_function};
 use crate::kernel::{Contract, Right};
 use walrus::ir::BinaryOp;
 use walrus::{FunctionId, LocalId, ValType};
@@ -29,17 +29,34 @@ const SHORT_ROW: usize = 24;
 /// Units that there should be at least for threads to divide.
 const UNITS: usize = 32;
 
-/// Emits a contraction.
-pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
-    let [batches, rows, pixels, channels] = k.dims;
-    let width = match k.right {
+/// Channels of a panel.
+fn panel_width(k: &Contract) -> usize {
+    match k.right {
         Right::Panels { width } => width,
         Right::Rows { .. } => 8,
-    };
+    }
+}
+
+/// Pixels and channels of the larger of its tiles.
+pub(super) fn tile(k: &Contract, features: Features) -> [usize; 2] {
+    let width = panel_width(k);
+    [tiling(k, tile_pixels(features, width)).size, width]
+}
+
+/// How pixels are divided into tiles of at most `most`.
+fn tiling(k: &Contract, most: usize) -> Tiling {
+    let [_, rows, pixels, _] = k.dims;
+    Tiling::new(if is_folded(k, most) { rows * pixels } else { pixels }, most)
+}
+
+/// Emits a contraction.
+pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
+    let [batches, rows, _, channels] = k.dims;
+    let width = panel_width(k);
     let finish = Finish::new(&k.epilogue, &k.out);
     let most = tile_pixels(cx.features, width);
     let folded = is_folded(k, most);
-    let tiling = Tiling::new(if folded { rows * pixels } else { pixels }, most);
+    let tiling = tiling(k, most);
     let panels = channels.div_ceil(width);
     let rest = channels - (panels - 1) * width;
     let strips = batches * if folded { 1 } else { rows } * tiling.count;
