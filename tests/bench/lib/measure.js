@@ -15,7 +15,7 @@ import { inTurns, keyOf, openClock, warmUp } from './turns.js';
 function bundleOf(model, folder) {
   const begin = performance.now();
   try {
-    compile(model, folder);
+    compile(model, { folder });
     return { ms: performance.now() - begin };
   } catch (error) {
     return { failed: error.message };
