@@ -158,12 +158,13 @@ async function coldStarts(browser, names, place) {
   return { times, fetched };
 }
 
-/** Code and manifest that an engine loads; of our bundle both modules. */
+/** Code and manifest that an engine loads; of our bundle both single-threaded modules. */
 function bytesBeforeWeights(paths, bundle) {
   const isCode = (path) => /^\/(node_modules|bundles)\//.test(path) && !path.endsWith('.bin');
   const files = new Set(paths.filter(isCode).map(fileOf));
   if (bundle) {
-    for (const name of Object.values(manifestOf(bundle).backends.wasm)) files.add(join(bundle, name));
+    const { relaxed, baseline } = manifestOf(bundle).backends.wasm;
+    for (const name of [relaxed, baseline]) files.add(join(bundle, name));
   }
   return bytesOf([...files]);
 }
