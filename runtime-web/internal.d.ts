@@ -15,6 +15,8 @@ export interface Manifest {
   prepare: number;
   /** Steps of a prediction. */
   steps: number;
+  /** The file with a `StepInfo` for each step. */
+  profile: string;
   backends: { [name in BackendName]?: Modules & { threads?: ThreadedModules } };
   weights: { offset: number; bytes: number; shards: string[] };
   files: Record<string, { bytes: number; sha256: string }>;
@@ -52,6 +54,17 @@ export interface Place {
   view: Float32Array | Int32Array;
 }
 
+/** What a step does. */
+export interface StepInfo {
+  layers: string[];
+  family: string;
+  /** Family, tile and extents in each of the modules. */
+  relaxed: string;
+  baseline: string;
+  flops: number;
+  bytes: number;
+}
+
 /** A file that is open for reading once. */
 export interface Source {
   /** Where it comes over HTTP. */
@@ -71,6 +84,8 @@ export interface Bundle {
   expect(names: string[]): void;
   /** Fills `target`, which is as long as the file. */
   fill(name: string, target: Uint8Array): Promise<void>;
+  /** Reads a file that does not count for the progress. */
+  json(name: string): Promise<any>;
   compile(name: string): Promise<WebAssembly.Module>;
 }
 
@@ -81,7 +96,7 @@ export interface Engine {
   fallbacks: string[];
   /** Fills the arrays of `out`, in the order of the outputs, or new ones. */
   predict(values: TensorData[], out?: TensorData[]): Outputs | Promise<Outputs>;
-  profile(values: TensorData[]): StepTime[] | Promise<StepTime[]>;
+  profile(values: TensorData[]): Pick<StepTime, 'step' | 'ms'>[] | Promise<Pick<StepTime, 'step' | 'ms'>[]>;
   dispose(): void;
 }
 

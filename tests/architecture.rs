@@ -36,7 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "backends",
         ],
     ),
-    ("bundle", &["error", "tensor", "plan", "backends"]),
+    ("bundle", &["error", "tensor", "plan", "backends", "report"]),
     (
         "compile",
         &[

@@ -1,5 +1,7 @@
 //! The command as its users meet it: what it prints, what it writes, how it exits.
 
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/bundles.rs"]
 mod bundles;
 #[path = "cli/messages.rs"]

@@ -5,10 +5,11 @@ use keras_compile::backends::wasm::{Features, Threading, emit};
 use keras_compile::error::Result;
 use keras_compile::graph::{Builder, Graph, NodeId};
 use keras_compile::ops::{
-    Algorithm, Conv, Depthwise, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, Reduce, ReduceKind, Scan,
-    Slice, WindowAxis,
+    Algorithm, Conv, Depthwise, Gather, MatMul, Op, Pad, Pool, PoolKind, PoolPadding, Reduce, ReduceKind,
+    Scan, Slice, WindowAxis,
 };
 use keras_compile::plan::plan;
+use keras_compile::pointwise::library::silu;
 use keras_compile::pointwise::{Binary, Tape, Unary};
 use keras_compile::tensor::{Tensor, TensorType};
 use keras_compile_tests::random::Random;
@@ -138,6 +139,38 @@ const CASES: &[(&str, Case)] = &[
         let y = conv_of(b, r, x, [three, three], 1, 16, (add_relu.clone(), &[residual]))?;
         let scale = b.reduce(ReduceKind::Max, [1, 2], y)?;
         conv_of(b, r, y, [three, three], 1, 16, (add_relu, &[scale]))
+    }),
+    // Seven pixels do not fill tiles, and rows of the results have gaps between them.
+    ("rows of seven pixels into frames", |b, r| {
+        let x = input(b, &[2, 7, 7, 16])?;
+        let (one, three) = (window(1, 1, 1, 0, 0), window(3, 1, 1, 1, 1));
+        let y = conv_of(b, r, x, [one, one], 1, 20, (silu::tape(), &[]))?;
+        let y = conv_of(b, r, y, [three, three], 1, 16, (silu::tape(), &[]))?;
+        let add_relu = Tape::binary(Binary::Add).then(&relu());
+        let y = conv_of(b, r, y, [one, one], 1, 16, (add_relu.clone(), &[x]))?;
+        let scale = b.reduce(ReduceKind::Max, [1, 2], y)?;
+        let add_silu = Tape::binary(Binary::Add).then(&silu::tape());
+        let y = conv_of(b, r, y, [one, one], 1, 16, (add_silu, &[scale]))?;
+        conv_of(b, r, y, [three, three], 1, 9, (Tape::identity(), &[]))
+    }),
+    ("strided rows packed before many channels", |b, r| {
+        let x = input(b, &[2, 14, 13, 5])?;
+        let half = window(1, 2, 1, 0, 0);
+        conv_of(b, r, x, [half, half], 1, 260, (relu(), &[]))
+    }),
+    ("depthwise with a long epilogue and an operand", |b, r| {
+        let x = input(b, &[1, 9, 8, 13])?;
+        let w = b.constant(r.tensor(&[3, 3, 13]))?;
+        let scale = b.reduce(ReduceKind::Max, [1, 2], x)?;
+        let axis = window(3, 1, 1, 1, 1);
+        b.add(
+            Depthwise {
+                window: [axis, axis],
+                bias: false,
+                epilogue: Tape::binary(Binary::Add).then(&silu::tape()),
+            },
+            &[x, w, scale],
+        )
     }),
     ("inception block", |b, r| {
         let x = input(b, &[2, 6, 7, 10])?;
@@ -407,6 +440,12 @@ fn kernels_and_code_agree_with_the_reference() {
         graph.add_output("out", out);
         graphs.push(((*name).to_owned(), graph));
     }
+    let by_winograd: Vec<_> = graphs
+        .iter()
+        .flat_map(|(name, graph)| [2, 4].map(|m| (format!("{name} by F({m}x{m})"), by_winograd(graph, m))))
+        .filter_map(|(name, graph)| Some((name, graph?)))
+        .collect();
+    graphs.extend(by_winograd);
     let failures: Vec<String> = graphs
         .iter()
         .filter_map(|(name, graph)| check(name, graph).err())
@@ -440,6 +479,22 @@ fn threads_are_useful_for_much_work_only() {
     let useful = [8, 50, 250].map(useful_threads);
     assert_eq!(useful[0], 1);
     assert!(useful[1] > 2 && useful[2] > useful[1], "{useful:?}");
+}
+
+/// The graph with every convolution computed by Winograd's algorithm that can be; `None` if there is none.
+fn by_winograd(graph: &Graph, m: usize) -> Option<Graph> {
+    let mut changed = graph.clone();
+    let mut found = false;
+    for id in graph.order() {
+        let Op::Conv(conv) = graph.op(id) else { continue };
+        let conv = Conv {
+            algorithm: Algorithm::Winograd { m },
+            ..conv.clone()
+        };
+        // Where it does not fit, the graph stays as it is.
+        found |= changed.replace(id, conv, graph.inputs_of(id)).is_ok();
+    }
+    found.then_some(changed)
 }
 
 fn check(name: &str, graph: &Graph) -> std::result::Result<(), String> {

@@ -12,6 +12,7 @@ Examples:
   keras-compile model.json --weights w.h5 --out dist    architecture and weights in two files
   keras-compile inspect model.keras                     see its layers and whether they are supported
   keras-compile serve dist                              try a bundle or a page in a browser
+  keras-compile bench dist                              see how long each step of a bundle takes
 
 Exit codes: 0 done, 1 the model cannot be compiled, 2 the command makes no sense.";
 
@@ -102,6 +103,32 @@ enum Other {
         #[arg(long, short, default_value_t = 8000)]
         port: u16,
     },
+    /// Run a bundle on random inputs and show how long each step takes, against what the machine could do
+    Bench {
+        /// The bundle
+        dir: PathBuf,
+        /// What runs it
+        #[arg(long, value_enum, default_value = "chromium")]
+        engine: BenchEngine,
+        /// The browser; without it, Chromium or Chrome is looked for on the path
+        #[arg(long, value_name = "PATH", env = "CHROMIUM", hide_env_values = true)]
+        chromium: Option<PathBuf>,
+        /// Timed runs, after a warm-up
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        rounds: u32,
+        /// Threads to ask for
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+        threads: u32,
+        /// Steps to show, the slowest first
+        #[arg(long, value_name = "N", default_value_t = 30)]
+        top: usize,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BenchEngine {
+    Chromium,
+    Node,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -127,6 +154,28 @@ fn main() -> ExitCode {
     let (done, writes) = match other {
         Some(Other::Inspect { source }) => (cli::inspect(&source), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
+        Some(Other::Bench {
+            dir,
+            engine,
+            chromium,
+            rounds,
+            threads,
+            top,
+        }) => {
+            let engine = match engine {
+                BenchEngine::Chromium => cli::Engine::Chromium,
+                BenchEngine::Node => cli::Engine::Node,
+            };
+            let options = cli::BenchOptions {
+                directory: dir,
+                engine,
+                chromium,
+                rounds,
+                threads,
+                top,
+            };
+            (cli::bench(&options), false)
+        }
         None => match compile.emit {
             Some(emit) => (cli::emit(&compile, emit), false),
             None => (cli::compile(&compile), true),

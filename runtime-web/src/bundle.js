@@ -33,13 +33,18 @@ export async function openBundle(where, options, stopped) {
   /** Each digest copies what it reads, so one at a time. @type {Promise<unknown>} */
   let hashing = Promise.resolve();
 
-  /** @param {string} name @param {Source} source @param {Uint8Array} target */
-  const read = async (name, source, target) => {
+  /** @param {number} bytes */
+  const progress = (bytes) => {
+    loaded += bytes;
+    options.onProgress?.({ loaded, total });
+  };
+
+  /** @param {string} name @param {Source} source @param {Uint8Array} target @param {(bytes: number) => void} [arrived] */
+  const read = async (name, source, target, arrived = progress) => {
     let at = 0;
     for await (const bytes of source.read(target)) {
       at += bytes;
-      loaded += bytes;
-      options.onProgress?.({ loaded, total });
+      arrived(bytes);
     }
     const wrong = async () => {
       if (at < target.length) return `ends after ${at} of ${target.length} bytes`;
@@ -61,6 +66,11 @@ export async function openBundle(where, options, stopped) {
     },
     async fill(name, target) {
       await read(name, await openSource(locate(name), options, stopped), target);
+    },
+    async json(name) {
+      const bytes = new Uint8Array(entry(name).bytes);
+      await read(name, await openSource(locate(name), options, stopped), bytes, () => {});
+      return JSON.parse(new TextDecoder().decode(bytes));
     },
     async compile(name) {
       const url = locate(name);
@@ -96,7 +106,8 @@ function parseManifest(url, text) {
     throw new BundleError(url, `has format ${JSON.stringify(manifest?.format)}, this index.js reads format 1; ` +
       'take both from the same run of keras-compile');
   }
-  const missing = ['inputs', 'outputs', 'memory', 'prepare', 'steps', 'backends', 'weights', 'files'].find((key) => !(key in manifest));
+  const needed = ['inputs', 'outputs', 'memory', 'prepare', 'steps', 'profile', 'backends', 'weights', 'files'];
+  const missing = needed.find((key) => !(key in manifest));
   if (missing) throw new BundleError(url, `has no "${missing}"; compile the model anew`);
   return manifest;
 }

@@ -48,6 +48,8 @@ export interface LoadOptions {
    * that is cross-origin isolated; where they are not to be had there is one, and `fallbacks` says why.
    */
   threads?: number | 'auto' | undefined;
+  /** Fetches what each step does, too, so that `profile` works. */
+  profile?: boolean | undefined;
   /** Stops the downloads; `load` then rejects with the signal's reason, an `AbortError` unless you gave one. */
   signal?: AbortSignal | undefined;
   /** Called at the start and as bytes of weights and wasm arrive; the last call has `loaded === total`. */
@@ -77,16 +79,28 @@ export interface Model {
    * a thread ended meanwhile; the next call starts new threads.
    */
   predict(x: PredictInput, options?: { out?: Outputs | undefined }): Promise<Outputs>;
-  /** Runs the model step by step and tells how long each took. */
+  /**
+   * Runs the model step by step and tells how long each took. Rejects as `predict` does, and with an
+   * `InvalidStateError` when the model was loaded without `profile: true`.
+   */
   profile(x: PredictInput): Promise<StepTime[]>;
   /** Gives the memory back and ends the threads. May be called twice. */
   dispose(): void;
 }
 
-/** The time of one step of `profile`, in milliseconds. */
+/** One step of `profile`. */
 export interface StepTime {
   step: number;
+  /** The layers that it computes; what was fused into one goes by its name. */
+  layers: string[];
+  /** The kernel: family, tile of pixels x channels, extents. */
+  variant: string;
+  /** Milliseconds; timers may be coarser than a step. */
   ms: number;
+  /** GFLOP/s by the operations of the layers, of steps that multiply; a Winograd convolution does fewer. */
+  gflops?: number;
+  /** GB/s of inputs, weights and outputs, of the others. */
+  gbs?: number;
 }
 
 /** A file of the bundle is absent, damaged or of another version, or this engine cannot run it. */

@@ -36,7 +36,7 @@ let warned = false;
 
 /** @type {typeof import('./index.js').load} */
 export const load = async (where, options = {}) => {
-  const { backend, threads = 'auto', signal } = options;
+  const { backend, threads = 'auto', signal, profile } = options;
   signal?.throwIfAborted();
   if (threads !== 'auto' && !(Number.isInteger(threads) && threads > 0)) {
     throw new RangeError(`load: threads is ${threads}; pass 'auto' or a whole number from 1`);
@@ -50,18 +50,21 @@ export const load = async (where, options = {}) => {
   const stop = new AbortController();
   const abort = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', abort);
-  let engine;
+  /** @type {Promise<import('../internal.js').Engine> | undefined} */
+  let opening;
   try {
     const bundle = await openBundle(where ?? files(), options, stop.signal);
-    engine = await backends[name](bundle, options);
+    const steps = profile ? bundle.json(bundle.manifest.profile) : undefined;
+    opening = backends[name](bundle, options);
+    const [engine, described] = await Promise.all([opening, steps]);
     signal?.throwIfAborted();
     if (threads !== 'auto' && engine.threads < threads && !warned) {
       warned = true;
       console.warn(`keras-compile: ${engine.fallbacks.join(' ')}`);
     }
-    return new LoadedModel(bundle.manifest, name, engine);
+    return new LoadedModel(bundle.manifest, name, engine, described);
   } catch (error) {
-    engine?.dispose();
+    opening?.then((engine) => engine.dispose(), () => {});
     stop.abort(error);
     signal?.throwIfAborted();
     throw error;

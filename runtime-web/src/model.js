@@ -3,15 +3,17 @@
 import { arrayName, count, describe } from './tensor.js';
 
 /** @import { BackendName, Model, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
-/** @import { Engine, Manifest } from '../internal.js' */
+/** @import { Engine, Manifest, StepInfo } from '../internal.js' */
 
 /** @implements {Model} */
 export class LoadedModel {
   /** @type {Engine | undefined} */
   #engine;
+  /** @type {StepInfo[] | undefined} */
+  #steps;
 
-  /** @param {Manifest} manifest @param {BackendName} backend @param {Engine} engine */
-  constructor(manifest, backend, engine) {
+  /** @param {Manifest} manifest @param {BackendName} backend @param {Engine} engine @param {StepInfo[]} [steps] */
+  constructor(manifest, backend, engine, steps) {
     /** @type {(slots: TensorInfo[]) => readonly TensorInfo[]} */
     const infos = (slots) => Object.freeze(slots.map(({ name, shape, dtype }) => Object.freeze({ name, shape, dtype })));
     this.inputs = infos(manifest.inputs);
@@ -21,6 +23,7 @@ export class LoadedModel {
     this.threads = engine.threads;
     this.fallbacks = Object.freeze([...engine.fallbacks]);
     this.#engine = engine;
+    this.#steps = steps;
   }
 
   /** @param {PredictInput} x @param {{ out?: Outputs | undefined }} [options] */
@@ -31,7 +34,15 @@ export class LoadedModel {
 
   /** @param {PredictInput} x */
   async profile(x) {
-    return this.#live().profile(arrange(this.inputs, bare(this.inputs, x)));
+    const engine = this.#live();
+    const steps = this.#steps;
+    if (!steps) throw new DOMException('load the model with { profile: true } to profile it', 'InvalidStateError');
+    const times = await engine.profile(arrange(this.inputs, bare(this.inputs, x)));
+    return times.map(({ step, ms }) => {
+      const { layers, flops, bytes, ...variants } = /** @type {StepInfo} */ (steps[step]);
+      const speed = (flops || bytes) / ms / 1e6;
+      return { step, layers, variant: variants[engine.module], ms, [flops ? 'gflops' : 'gbs']: speed };
+    });
   }
 
   dispose() {

@@ -5,7 +5,7 @@ import { because, node } from './source.js';
 import { count, readAll, viewOf, write } from './tensor.js';
 import { allocate, openAlone, openWasm } from './wasm.js';
 
-/** @import { LoadOptions, Outputs, StepTime, TensorData } from './index.js' */
+/** @import { LoadOptions, Outputs, TensorData } from './index.js' */
 /** @import { Bundle, Engine, Opened, Spawn, Team, ThreadedModules } from '../internal.js' */
 
 /** Steps of the first run between which a prediction can begin. */
@@ -135,7 +135,7 @@ class Queue {
     });
   }
 
-  /** @param {TensorData[]} values @returns {Promise<StepTime[]>} */
+  /** @param {TensorData[]} values */
   profile(values) {
     const { prepare, steps } = this.#manifest;
     return this.#ask(values, async (pool) => {

@@ -1,6 +1,6 @@
 """Write the models of the benchmark: for Keras, for the other engines, and what Keras predicts for one input.
 
-    python make_models.py DIR [--onnx] [ResNet50 MobileNetV2 MnistCNN BiLSTM mine=path/to/my_model.keras ...]
+    python make_models.py DIR [--onnx] [ResNet50 SqueezeNet BiLSTM mine=path/to/my_model.keras ...]
 
 A model is a network of keras.applications (with seeded weights: the speed is that of trained ones), one of those
 written out below, or any .keras or .h5 file under a name. Each gives a folder:
@@ -8,6 +8,7 @@ written out below, or any .keras or .h5 file under a name. Each gives a folder:
     DIR/NAME/model.h5, model.keras         saved by Keras
     DIR/NAME/model.tflite                  float32, one example
     DIR/NAME/model.onnx                    made from that, with --onnx; needs tf2onnx
+    DIR/NAME/tfjs/model.json, weights.bin  a graph model of TF.js
     DIR/NAME/input-0.bin, output-0.bin ... the raw numbers
     DIR/NAME/case.json                     names, shapes, dtypes, versions, FLOPs
 """
@@ -25,9 +26,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+import tfjs_graph
+
 # These networks rescale inside.
 TAKES_BYTES = ("EfficientNet", "MobileNetV3", "ConvNeXt", "RegNet", "ResNetRS")
-DEFAULT = ["ResNet50", "MobileNetV2", "EfficientNetB0", "MnistCNN", "BiLSTM"]
+DEFAULT = ["ResNet50", "MobileNetV2", "EfficientNetB0", "InceptionV3", "DenseNet121", "SqueezeNet", "ConvNeXtTiny", "MnistCNN"]
 
 
 # ---------------------------------------------------------------------------------------- the networks
@@ -53,7 +56,27 @@ def bi_lstm():
     ])
 
 
-WRITTEN_OUT = {"MnistCNN": mnist_cnn, "BiLSTM": bi_lstm}
+def squeezenet():
+    """SqueezeNet 1.1, its classifier a convolution."""
+    layers = keras.layers
+
+    def fire(x, squeeze, expand):
+        x = layers.Conv2D(squeeze, 1, activation="relu")(x)
+        sides = [layers.Conv2D(expand, size, padding="same", activation="relu")(x) for size in (1, 3)]
+        return layers.Concatenate()(sides)
+
+    image = keras.Input((224, 224, 3), name="image")
+    x = layers.Conv2D(64, 3, strides=2, activation="relu")(image)
+    x = layers.MaxPooling2D(3, 2)(x)
+    x = layers.MaxPooling2D(3, 2)(fire(fire(x, 16, 64), 16, 64))
+    x = layers.MaxPooling2D(3, 2)(fire(fire(x, 32, 128), 32, 128))
+    for width in (48, 48, 64, 64):
+        x = fire(x, width, 4 * width)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(1000, 1, activation="relu")(layers.Dropout(0.5)(x)))
+    return keras.Model(image, layers.Activation("softmax")(x))
+
+
+WRITTEN_OUT = {"MnistCNN": mnist_cnn, "BiLSTM": bi_lstm, "SqueezeNet": squeezenet}
 
 
 def build(name, path, rng):
@@ -64,7 +87,7 @@ def build(name, path, rng):
     model = WRITTEN_OUT[name]() if name in WRITTEN_OUT else getattr(keras.applications, name)(weights=None)
     seed_weights(model, rng)
     x = examples(model, 2, rng)
-    if name not in WRITTEN_OUT and not name.startswith(TAKES_BYTES):
+    if name == "SqueezeNet" or name not in WRITTEN_OUT and not name.startswith(TAKES_BYTES):
         x = [values / 127.5 - 1 for values in x]
     calibrate(model, x)
     return model, [values[:1] for values in x]
@@ -125,6 +148,28 @@ def call(model, x, training=False):
     return model(x[0] if len(x) == 1 else x, training=training)
 
 
+def with_depthwise(model):
+    """The model with DepthwiseConv2D for Conv2D with a group for every channel, which converters do not know as such."""
+    alike = lambda layer: type(layer) is keras.layers.Conv2D and 1 < layer.groups == layer.filters == layer.input.shape[-1]
+    if not any(map(alike, model.layers)):
+        return model
+    shared = ("name", "strides", "padding", "data_format", "dilation_rate", "activation", "use_bias", "kernel_size")
+
+    def clone(layer):
+        config = layer.get_config()
+        if not alike(layer):
+            return type(layer).from_config(config)
+        return keras.layers.DepthwiseConv2D(**{key: config[key] for key in shared})
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    for target, source in zip(copy.layers, model.layers):
+        values = source.get_weights()
+        if alike(source):
+            values[0] = values[0].swapaxes(2, 3)
+        target.set_weights(values)
+    return copy
+
+
 def freeze(model, x):
     """The model as a function of one example with constants for weights, so that converters fold them.
 
@@ -133,6 +178,7 @@ def freeze(model, x):
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.RNN):
             layer.unroll = True
+    model = with_depthwise(model)
     specs = [tf.TensorSpec(values.shape, values.dtype, name=f"input_{i}") for i, values in enumerate(x)]
     function = tf.function(lambda *x: call(model, list(x))).get_concrete_function(*specs)
     return convert_variables_to_constants_v2(function)
@@ -147,7 +193,17 @@ def write_onnx(tflite, path):
     """From the other converter's result, in which everything is folded; it runs fastest that way."""
     import tf2onnx
 
-    tf2onnx.convert.from_tflite(tflite, opset=18, output_path=path)
+    import onnx
+
+    model, _ = tf2onnx.convert.from_tflite(tflite, opset=18)
+    # It leaves this one as it is; ONNX Runtime has it among its own.
+    for node in model.graph.node:
+        if node.op_type == "TFL_GELU":
+            node.op_type, node.domain = "Gelu", "com.microsoft"
+            del node.attribute[:]
+    if not any(each.domain == "com.microsoft" for each in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, path)
 
 
 def flops(frozen):
@@ -155,6 +211,8 @@ def flops(frozen):
     size = lambda dims: int(np.prod(dims))
     total = 0
     for op in frozen.graph.get_operations():
+        if op.type not in ("Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul", "BatchMatMulV2"):
+            continue
         ins, outs = ([tensor.shape.as_list() for tensor in tensors] for tensors in (op.inputs, op.outputs))
         if op.type == "Conv2D":
             total += 2 * size(ins[1][:3]) * size(outs[0])
@@ -182,6 +240,7 @@ def write(folder, model, x, onnx):
     y = [np.asarray(values) for values in (y if isinstance(y, (list, tuple)) else [y])]
     frozen = freeze(model, x)
     write_tflite(frozen, inside("model.tflite"))
+    tfjs_graph.write(frozen, inside("tfjs"))
     if onnx:
         write_onnx(inside("model.tflite"), inside("model.onnx"))
     case = {

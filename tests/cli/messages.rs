@@ -36,6 +36,7 @@ fn help() {
             &["--help"],
             &["inspect", "--help"],
             &["serve", "--help"],
+            &["bench", "--help"],
             &["--version"],
         ],
     );

@@ -20,7 +20,7 @@ async function predict({ entry, inputs, baseline }) {
   const { validate } = WebAssembly;
   if (baseline) WebAssembly.validate = () => false;
   const { load } = await import(entry);
-  const model = await load().finally(() => (WebAssembly.validate = validate));
+  const model = await load(undefined, { profile: true }).finally(() => (WebAssembly.validate = validate));
   const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array, int64: BigInt64Array };
   const x = Object.fromEntries(
     model.inputs.map(({ name, dtype }) => [name, arrays[dtype].from(inputs[name], dtype === 'int64' ? BigInt : Number)]),

@@ -62,10 +62,21 @@ describe('a model', () => {
   ]) {
     test(message, () => assert.rejects(model.predict(x, { out }), { name, message }));
   }
-  test('profiles its steps', async () => {
-    const times = await model.profile(x);
-    assert.deepEqual(times.map(({ step }) => step), [0, 1]);
+  test('profiles its steps, if it was loaded for that', async () => {
+    const progress = [];
+    const options = { profile: true, onProgress: ({ loaded, total }) => progress.push([loaded, total]) };
+    const profiled = await open(affine(), options);
+    const times = await profiled.profile(x);
+    assert.deepEqual(times.map(({ step, layers }) => [step, ...layers]), [[0, 'layer-0'], [1, 'layer-1']]);
+    assert.equal(times[0].variant, model.module === 'relaxed' ? 'map 4 fused' : 'map 4');
     assert.ok(times.every(({ ms }) => ms >= 0 && ms < 1000));
+    assert.ok(times[0].gbs > 0 && !('gflops' in times[0]), 'the first moves only');
+    assert.ok(times[1].gflops > 0 && !('gbs' in times[1]), 'the second computes');
+    const [loaded, total] = progress.at(-1);
+    assert.equal(loaded, total);
+    profiled.dispose();
+    await assert.rejects(profiled.profile(x), { name: 'InvalidStateError', message: /disposed/ });
+    await assert.rejects(model.profile(x), { name: 'InvalidStateError', message: /load the model with { profile: true }/ });
   });
 });
 

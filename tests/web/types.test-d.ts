@@ -58,6 +58,7 @@ export async function one(): Promise<void> {
   same<typeof model.backend, 'wasm'>(true);
   const times = await model.profile(image);
   same<(typeof times)[number]['ms'], number>(true);
+  same<(typeof times)[number]['gflops'], number | undefined>(true);
   same<ReturnType<typeof model.dispose>, void>(true);
   // @ts-expect-error what the model tells of itself cannot be changed
   model.inputs[0].shape[1] = 9;

@@ -35,6 +35,8 @@ pub struct Manifest {
     pub prepare: usize,
     /// Steps of a prediction, those that follow.
     pub steps: usize,
+    /// The file with what each step does, as [`report::steps`](crate::report::steps) tells it; read for profiles only.
+    pub profile: String,
     /// The code.
     pub backends: Backends,
     /// The constants.
@@ -144,7 +146,7 @@ impl Manifest {
         (self.files.len() + 1, others + own)
     }
 
-    /// The files that are fetched to run the model: the manifest, code and weights.
+    /// The files that are fetched to run or profile the model: the manifest, code, weights, steps.
     pub(super) fn fetched(&self) -> impl Iterator<Item = &str> {
         let wasm = self.backends.wasm.iter();
         let code = wasm.flat_map(|wasm| {
@@ -155,5 +157,6 @@ impl Manifest {
             .into_iter()
             .chain(code.map(String::as_str))
             .chain(self.weights.shards.iter().map(String::as_str))
+            .chain([self.profile.as_str()])
     }
 }

@@ -22,6 +22,7 @@ pub use shards::SHARD_BYTES;
 use crate::backends::wasm::{COMMAND_AT, Module};
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
+use crate::report;
 use crate::tensor::DType;
 use directory::Staging;
 use manifest::{FORMAT, GENERATOR, MANIFEST};
@@ -64,6 +65,9 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
     let mut staging = target.stage()?;
     let wasm = add_modules(contents, &mut staging)?;
     let shards = shards::write(&plan.weights, &mut staging, progress)?;
+    let steps = serde_json::to_vec(&report::steps(plan))
+        .map_err(|error| Error::internal(format!("the steps cannot be written ({error})")))?;
+    let profile = staging.add_hashed("steps", "json", &steps)?;
     let mut manifest = Manifest {
         format: FORMAT,
         generator: GENERATOR.to_owned(),
@@ -73,6 +77,7 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
         memory: Memory { pages: relaxed.pages },
         prepare: plan.prepare.len(),
         steps: plan.steps.len(),
+        profile,
         backends: Backends { wasm: Some(wasm) },
         weights: WeightFiles {
             offset: relaxed.weights_at,

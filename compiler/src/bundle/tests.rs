@@ -51,11 +51,13 @@ fn plan(parts: Vec<Vec<f32>>, input: &str) -> Plan {
     };
     Plan {
         kernels: Vec::new(),
+        prepare: Vec::new(),
         steps: vec![Step::Loop {
             count: 1,
             body: Vec::new(),
         }],
         weights,
+        prepared_bytes: 0,
         arena_bytes: 128,
         lower_bound_bytes: 128,
         inputs: vec![binding(input, DType::F32, 0), binding("ids", DType::I32, 64)],
@@ -134,7 +136,7 @@ fn the_manifest_says_where_everything_lies() {
             r#""inputs":[{"name":"x","shape":[1,3],"dtype":"float32","storage":"f32","offset":1024},"#,
             r#"{"name":"ids","shape":[1,3],"dtype":"int32","storage":"i32","offset":1088}],"#,
             r#""outputs":[{"name":"y","shape":[1,3],"dtype":"float32","storage":"f32","offset":1024}],"#,
-            r#""memory":{"pages":3},"steps":1,"#,
+            r#""memory":{"pages":3},"prepare":0,"steps":1,"profile":"steps.c506d56b.json","#,
             r#""backends":{"wasm":{"relaxed":"model-relaxed.acd85c97.wasm","baseline":"model-baseline.8ba8496a.wasm"}},"#,
             r#""weights":{"offset":64,"bytes":64,"shards":["weights-0.ae5140b4.bin"]}"#,
         )

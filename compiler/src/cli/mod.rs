@@ -1,10 +1,12 @@
 //! What the command does: arguments in, text out. All work is the library's.
 
+mod bench;
 mod compile;
 mod inspect;
 mod progress;
 mod serve;
 
+pub use bench::{Engine, Options as BenchOptions, bench};
 pub use compile::{compile, emit};
 pub use inspect::inspect;
 pub use serve::serve;

@@ -176,6 +176,29 @@ impl Jobs {
         (framed.image(), Pointer::Scratch(scratch, 0))
     }
 
+    /// Copies the pixels of an image of these batches, rows and pixels, `channels` of each, so that they follow each other
+    /// without gaps. Gives their strides and the pointer to the first.
+    pub fn packed(
+        &mut self,
+        [n, h, w, _]: [usize; 4],
+        channels: usize,
+        strides: Image,
+        start: Pointer,
+    ) -> (Image, Pointer) {
+        let dims = vec![n, h, w, channels];
+        let packed = View::dense(&dims, DType::F32);
+        let scratch = self.scratch.len();
+        self.scratch.push(dims.iter().product());
+        let x = strides.iter().chain(&[1]).map(|&s| s as isize).collect();
+        let copy = Move {
+            dims,
+            x,
+            out: packed.strides.clone(),
+        };
+        self.push(copy.simplified(), vec![start, Pointer::Scratch(scratch, 0)]);
+        (packed.image(), Pointer::Scratch(scratch, 0))
+    }
+
     /// Makes sure that an input has no gaps: copies it if need be.
     pub fn dense(&mut self, site: &Site<'_>, index: usize) -> Pointer {
         let view = &site.inputs[index];

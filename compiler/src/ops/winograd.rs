@@ -65,7 +65,7 @@ const FLOPS: f64 = 52.0;
 const TRANSFORM: f64 = 0.35;
 
 /// Bytes of weights that memory gives in a nanosecond; a prediction reads all of them once.
-const BANDWIDTH: f64 = 15.0;
+const BANDWIDTH: f64 = 8.0;
 
 impl Shape {
     fn tiles(&self, m: usize) -> usize {
@@ -169,8 +169,8 @@ mod tests {
             (128, [1, 28, 28, 128], 4),
             (256, [1, 14, 14, 256], 4),
             (512, [1, 7, 7, 512], 2),
-            (16, [1, 7, 7, 16], 2),
-            (16, [8, 7, 7, 16], 4),
+            (128, [1, 7, 7, 128], 2),
+            (128, [8, 7, 7, 128], 4),
         ] {
             assert_eq!(
                 fastest(channels, dims),

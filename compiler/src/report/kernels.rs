@@ -93,7 +93,7 @@ pub(super) fn rows(plan: &Plan, relaxed: &Module, baseline: &Module) -> Vec<Kern
 }
 
 /// Family and extents in a few words.
-fn label(kernel: &Kernel) -> String {
+pub(super) fn label(kernel: &Kernel) -> String {
     let family = kernel.family();
     let image = |dims: &[usize; 4]| {
         dims.iter()

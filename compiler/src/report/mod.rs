@@ -2,10 +2,13 @@
 
 mod kernels;
 mod listing;
+mod steps;
 mod table;
+mod traffic;
 
 pub use kernels::KernelRow;
 pub use listing::listing;
+pub use steps::{StepRow, steps};
 pub use table::{Align, Table, bytes, grouped};
 
 use crate::backends::wasm::Module;

@@ -11,33 +11,60 @@ export function table(rows, left = 1) {
   console.log(rows.map((row) => '  ' + line(row)).join('\n'));
 }
 
-/** Times of a model by engine, medians, ratios first. */
-export function printModel({ model, flops, peak, compileMs, engines: results }, versions) {
-  console.log(`\n${model}: ${fixed(flops / 1e9, 3)} GFLOP; peak ${fixed(peak.median, 1)} GFLOP/s` +
+/** What is measured of each engine, then ours against the best of the others. */
+export function printModel({ model, flops, peaks, compileMs, results, ratios }, versions) {
+  const peak = Object.entries(peaks).map(([threads, { median }]) => `${fixed(median, 1)} with ${counted(threads)}`);
+  console.log(`\n${model}: ${fixed(flops / 1e9, 3)} GFLOP; peak ${peak.join(', ')}` +
     (compileMs ? `; compiled in ${fixed(compileMs / 1000)} s` : ''));
-  const rows = Object.entries(results).map(([name, result]) => {
-    const { about, ms, cpuMs, coldMs, bytes, error, failed } = result;
-    const ratio = (key) => (name === 'ours' ? '' : fixed(results.ours?.[key]?.median / result[key]?.median));
-    const speed = flops / (cpuMs ?? ms)?.median / 1e6;
+  const rows = results.map((result) => {
+    const { engine, asked, about, threads, ms, cpuMs, gflops, ofPeak, toSteady, coldMs, openMs, memoryMb, bytes, error, failed } = result;
+    const ours = results.find((other) => other.engine === 'ours' && other.asked === asked);
     return [
-      [engines[name].title, versions[name], about && `(${about})`].filter(Boolean).join(' '),
-      ratio('ms'), ratio('cpuMs'), fixed(ms?.median), fixed(ms?.least), fixed(cpuMs?.median),
-      fixed(speed, 1), fixed((100 * speed) / peak.median, 0), fixed(ms?.count, 0),
-      ratio('coldMs'), fixed(coldMs?.median, 0),
+      [engines[engine].title, versions[engine], about && `(${about})`].filter(Boolean).join(' '),
+      threads && threads !== asked ? `${threads} of ${asked}` : String(asked),
+      engine === 'ours' ? '' : fixed(ours?.ms?.median / ms?.median), fixed(ms?.median), fixed(ms?.least), fixed(cpuMs?.median),
+      fixed(gflops, 1), fixed(100 * ofPeak, 0), fixed(ms?.count, 0),
+      ...[toSteady?.first, toSteady?.second, toSteady?.tenth].map((each) => fixed(each)),
+      fixed(openMs?.median, 0), fixed(coldMs?.median, 0), fixed(memoryMb?.median, 0),
       fixed(bytes?.raw / 1024, 0), fixed(bytes?.brotli / 1024, 0),
       failed ? 'failed' : error <= 1 ? fixed(error, 3) : `WRONG ${fixed(error, 1)}`,
     ];
   });
   table([
-    ['', 'ours/it', 'ours/it', 'ms', 'ms', 'ms', 'GFLOP/s', '% of', 'runs', 'ours/it', 'ms', 'KB', 'KB', 'error'],
-    ['', 'median', 'CPU', 'median', 'least', 'CPU', 'CPU', 'peak', '', 'cold', 'cold', 'raw', 'brotli', ''],
+    ['', 'threads', 'ours/it', 'ms', 'ms', 'ms', 'GFLOP/s', '% of', 'runs', '1st/', '2nd/', '10th/', 'ms to', 'ms to', 'MB', 'KB', 'KB', 'error'],
+    ['', '', '', 'median', 'least', 'CPU', '', 'peak', '', 'steady', 'steady', 'steady', 'open', 'output', 'more', 'raw', 'brotli', ''],
     ...rows,
   ]);
-  for (const [name, { failed }] of Object.entries(results)) if (failed) console.log(`  ${name}: ${failed}`);
+  for (const { engine, asked, failed } of results) if (failed) console.log(`  ${engine}, ${counted(asked)}: ${failed}`);
+  for (const [threads, each] of Object.entries(ratios)) {
+    const parts = Object.entries(each).map(([figure, { ratio, engine }]) => `${FIGURES[figure]} ${fixed(ratio)} (${engines[engine].title})`);
+    if (parts.length) console.log(`  ours / best of the others, ${counted(threads)}: ${parts.join(', ')}`);
+  }
+}
+
+const FIGURES = { ms: 'median', least: 'least', coldMs: 'cold start', memoryMb: 'memory', brotli: 'bytes' };
+
+const counted = (threads) => (Number(threads) === 1 ? '1 thread' : `${threads} threads`);
+
+/** A row for every model and number of threads, for a README. */
+export function printMarkdown({ machine, browser, models }) {
+  const against = (ratio) => (ratio ? `${fixed(ratio.ratio)} (${engines[ratio.engine].title})` : '-');
+  console.log(`\n${machine}, Chromium ${browser}. In parentheses the best of the others.\n`);
+  console.log('| | threads | ms | ours / best | GFLOP/s | of peak | first run / steady | cold start, ours / best | memory, ours / best |');
+  console.log('|---|---|---|---|---|---|---|---|---|');
+  for (const { model, results, ratios } of models) {
+    for (const { engine, asked, ms, gflops, ofPeak, toSteady } of results) {
+      if (engine !== 'ours' || !ms) continue;
+      const { ms: time, coldMs, memoryMb } = ratios[asked];
+      const cells = [model, asked, fixed(ms.median), against(time), fixed(gflops, 1), `${fixed(100 * ofPeak, 0)} %`, fixed(toSteady?.first), against(coldMs), against(memoryMb)];
+      console.log(`| ${cells.join(' | ')} |`);
+    }
+  }
 }
 
 /** Steps by family, then the slowest ones. */
-export function printProfile({ steps, peak }, count) {
+export function printProfile({ steps, peaks }, count) {
+  const peak = peaks[1];
   const total = steps.reduce((sum, { ms }) => sum + ms, 0);
   const cells = ({ ms, flops }) => {
     const speed = flops ? flops / ms / 1e6 : NaN;

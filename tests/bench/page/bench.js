@@ -44,21 +44,26 @@ window.bench = {
   /** Engines side by side. */
   async open(names, place) {
     const [inputs, expected] = await Promise.all([values(place, 'inputs'), values(place, 'outputs')]);
-    const peak = await openPeak();
+    const peak = await openPeak(place.threads);
     const engines = {};
     const opened = {};
     for (const name of names) {
       try {
         const engine = await openEngine(name, place);
-        opened[name] = { about: engine.about, error: compare(await engine.predict(inputs), expected) };
+        opened[name] = { about: engine.about, threads: engine.threads, error: compare(await engine.predict(inputs), expected) };
         if (opened[name].error <= 1) engines[name] = engine;
       } catch (error) {
         opened[name] = { failed: String(error?.stack ?? error) };
       }
     }
     // Methods below, except `peak`: GFLOP/s.
-    Object.assign(this, { inputs, engines, peak });
+    Object.assign(this, { inputs, expected, engines, peak });
     return opened;
+  },
+
+  /** The error of one more run. */
+  async check(name) {
+    return compare(await this.engines[name].predict(this.inputs), this.expected);
   },
 
   /** Milliseconds of one run, or of as many as there is time for. */
@@ -83,13 +88,19 @@ window.bench = {
     return runs;
   },
 
-  /** From the start of the navigation to the first output. */
-  async cold(name, place) {
+  /** Opens an engine and predicts: when it was open and when it had predicted, since the navigation, and how long runs took. */
+  async start(name, place, predictions = 10) {
     const [engine, inputs] = await Promise.all([openEngine(name, place), values(place, 'inputs')]);
-    await engine.predict(inputs);
-    return performance.now();
+    const opened = performance.now();
+    const times = [];
+    for (let i = 0; i < predictions; i++) {
+      const begin = performance.now();
+      await engine.predict(inputs);
+      times.push(performance.now() - begin);
+    }
+    return { opened, first: opened + times[0], predictions: times };
   },
 };
 
 const asked = new URLSearchParams(location.search);
-if (asked.has('cold')) window.cold = window.bench.cold(asked.get('cold'), JSON.parse(asked.get('place')));
+if (asked.has('cold')) window.cold = window.bench.start(asked.get('cold'), JSON.parse(asked.get('place')));

@@ -1,58 +1,33 @@
-// What one thread can do at most: a loop of relaxed multiply-adds over 12 accumulators, which hide their latency.
+// What threads can do at most.
 
-const ACCUMULATORS = 12;
-const UNROLL = 4;
-const FLOPS_PER_TURN = ACCUMULATORS * UNROLL * 4 * 2;
+// The command has it, too.
+import { openLoop } from '/cli/peak.js';
 
-const unsigned = (value) => (value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >>> 7)]);
-const section = (id, content) => [id, ...unsigned(content.length), ...content];
-const simd = (code) => [0xfd, ...unsigned(code)];
-const get = (local) => [0x20, local];
-const set = (local) => [0x21, local];
-const splat = (value) => [0x43, ...new Uint8Array(new Float32Array([value]).buffer), ...simd(0x13)];
-const many = (count, code) => Array.from({ length: count }, (_, i) => code(i)).flat();
-
-/** `(func (export "run") (param $turns i32) (result f32))`: locals 1 and 2 are the factors, then the accumulators. */
-function assemble() {
-  const madd = simd(0x105);
-  const add = simd(0xe4);
-  const accumulator = (i) => 3 + i;
-  const body = [
-    1, 2 + ACCUMULATORS, 0x7b, // locals: v128
-    ...splat(1.5), ...set(1), ...splat(0.25), ...set(2),
-    0x03, 0x40, // loop
-    ...many(ACCUMULATORS * UNROLL, (i) => {
-      const at = accumulator(i % ACCUMULATORS);
-      return [...get(1), ...get(2), ...get(at), ...madd, ...set(at)];
-    }),
-    ...get(0), 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b, // br_if 0 (--turns), end
-    ...get(accumulator(0)), ...many(ACCUMULATORS - 1, (i) => [...get(accumulator(i + 1)), ...add]),
-    ...simd(0x1f), 0, 0x0b, // lane 0, end
-  ];
-  return new Uint8Array([
-    0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
-    ...section(1, [1, 0x60, 1, 0x7f, 1, 0x7d]),
-    ...section(3, [1, 0]),
-    ...section(7, [1, 3, ...new TextEncoder().encode('run'), 0, 0]),
-    ...section(10, [1, ...unsigned(body.length), ...body]),
-  ]);
-}
-
-/** A function that measures GFLOP/s for about `ms` milliseconds. */
-export async function openPeak(ms = 3) {
-  const { instance } = await WebAssembly.instantiate(assemble());
-  const { run } = instance.exports;
-  const timed = (turns) => {
-    const begin = performance.now();
-    run(turns);
-    return performance.now() - begin;
+/** A function that measures GFLOP/s of so many threads at once, this one among them. @param {number} threads */
+export async function openPeak(threads) {
+  // Threads do not begin at the same moment: the more there are, the longer they work.
+  const ms = threads > 1 ? 10 : 3;
+  const workers = await Promise.all(Array.from({ length: threads - 1 }, async () => {
+    const worker = new Worker(new URL('peak-worker.js', import.meta.url), { type: 'module' });
+    worker.postMessage(ms);
+    await answer(worker);
+    return worker;
+  }));
+  const work = await openLoop(ms);
+  return async () => {
+    const others = workers.map((worker) => {
+      const result = answer(worker);
+      worker.postMessage('work');
+      return result;
+    });
+    const spans = [work(), ...(await Promise.all(others))];
+    const flops = spans.reduce((sum, span) => sum + span.flops, 0);
+    return flops / (Math.max(...spans.map(({ end }) => end)) - Math.min(...spans.map(({ begin }) => begin))) / 1e6;
   };
-  // The first calls are in the engine's quick and slow code.
-  let turns = 1000;
-  for (const until = performance.now() + 200; performance.now() < until; ) {
-    const taken = timed(turns);
-    turns = Math.max(1000, Math.min(1e7, Math.round((turns * ms) / Math.max(taken, 0.01))));
-    await new Promise((resolve) => setTimeout(resolve));
-  }
-  return () => (turns * FLOPS_PER_TURN) / timed(turns) / 1e6;
 }
+
+/** The next message. @param {Worker} worker @returns {Promise<any>} */
+const answer = (worker) => new Promise((resolve, reject) => {
+  worker.addEventListener('message', ({ data }) => resolve(data), { once: true });
+  worker.addEventListener('error', ({ message }) => reject(new Error(message)), { once: true });
+});

@@ -40,6 +40,11 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     const shard = weights.subarray(at, at + shardBytes);
     shards.push(put(hashed(`weights-${shards.length}`, 'bin', shard), shard));
   }
+  const infos = bodies(false).map((_, step) => (
+    { layers: [`layer-${step}`], family: 'map', relaxed: 'map 4 fused', baseline: 'map 4', flops: step && 1000, bytes: 64 }
+  ));
+  const described = Buffer.from(JSON.stringify(infos));
+  const profile = put(hashed('steps', 'json', described), described);
   // What `load` fetches, not what is imported.
   const names = ['manifest.json', ...Object.keys(files)];
   for (const name of readdirSync(runtime)) {
@@ -55,6 +60,7 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     memory: { pages },
     prepare: 0,
     steps: bodies(false).length,
+    profile,
     backends: { wasm: { relaxed, baseline } },
     weights: { offset, bytes: weights.length, shards },
     files,

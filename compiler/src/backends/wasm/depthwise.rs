@@ -94,7 +94,7 @@ impl Tile<'_> {
             self.group(&mut asm, &pointers, rest);
         }
         self.finish
-            .sweep(&mut asm, &results, self.k.out[2] * 4, self.size, channels);
+            .sweep(&mut asm, &results, self.k.out[2] * 4, self.size, channels, None);
         asm.finish()
     }
 

@@ -4,6 +4,51 @@ use super::asm::Asm;
 use super::tape::{Constants, Scalar};
 use crate::kernel::{Epilogue, Image};
 use walrus::LocalId;
+use walrus::ir::BinaryOp;
+
+/// Where the pixels of a tile go on in the next row.
+pub(super) struct Fold {
+    /// How many pixels lie before the fold; more than the tile has if there is none.
+    pub at: LocalId,
+    /// Bytes that out and the operands are further there.
+    pub gaps: Vec<usize>,
+}
+
+impl Fold {
+    /// Pointers to a tile, beyond the fold for a `pixel` that lies there.
+    pub fn pointers(&self, asm: &mut Asm<'_>, at: &[LocalId], pixel: usize) -> Vec<LocalId> {
+        let folded = |(&pointer, &gap): (&LocalId, &usize)| {
+            // A fold lies behind the first pixel.
+            if gap == 0 || pixel == 0 {
+                return pointer;
+            }
+            let to = asm.i32();
+            asm.get(pointer);
+            asm.int(gap as i32);
+            asm.binary(BinaryOp::I32Add);
+            asm.get(pointer);
+            asm.get(self.at);
+            asm.int(pixel as i32);
+            asm.binary(BinaryOp::I32LeU);
+            asm.push(walrus::ir::Select { ty: None });
+            asm.set(to);
+            to
+        };
+        at.iter().zip(&self.gaps).map(folded).collect()
+    }
+
+    /// One pixel on: `left` counts down to the fold, where pointers skip the gaps.
+    fn step(&self, asm: &mut Asm<'_>, at: &[LocalId], left: LocalId) {
+        asm.advance(left, -1);
+        asm.get(left);
+        let skip = |asm: &mut Asm<'_>| {
+            for (&pointer, &gap) in at.iter().zip(&self.gaps) {
+                asm.advance(pointer, gap as i64);
+            }
+        };
+        asm.branch(|_| {}, skip);
+    }
+}
 
 /// Channels that a turn of [`Finish::sweep`] finishes: two vectors, whose instructions overlap.
 const SWEEP: usize = 8;
@@ -104,12 +149,21 @@ impl Finish {
     ///
     /// A loop with the function written once: in registers, a long one would spill a tile's accumulators at each of
     /// its calls.
-    pub fn sweep(&self, asm: &mut Asm<'_>, at: &[LocalId], stride: usize, pixels: usize, channels: usize) {
+    pub fn sweep(
+        &self,
+        asm: &mut Asm<'_>,
+        at: &[LocalId],
+        stride: usize,
+        pixels: usize,
+        channels: usize,
+        fold: Option<&Fold>,
+    ) {
         if !self.afterwards {
             return;
         }
         let constants = self.scalar.hoist(asm);
         let pixel: Vec<LocalId> = at.iter().map(|&pointer| asm.copy(pointer)).collect();
+        let left = fold.map(|fold| (fold, asm.copy(fold.at)));
         asm.times_do(pixels, |asm| {
             let group: Vec<LocalId> = pixel.iter().map(|&pointer| asm.copy(pointer)).collect();
             asm.times_do(channels / SWEEP, |asm| {
@@ -123,6 +177,9 @@ impl Finish {
             for (i, &pointer) in pixel.iter().enumerate() {
                 let bytes = i.checked_sub(1).map_or(stride, |operand| self.stride(operand, 2));
                 asm.advance(pointer, bytes as i64);
+            }
+            if let Some((fold, left)) = &left {
+                fold.step(asm, &pixel, *left);
             }
         });
         asm.release(constants.into_values());

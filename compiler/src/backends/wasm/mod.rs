@@ -190,6 +190,14 @@ fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> KernelCode {
     }
 }
 
+/// Pixels and channels of the register tile of a kernel that has one.
+pub fn tile(kernel: &Kernel, features: Features) -> Option<[usize; 2]> {
+    match kernel {
+        Kernel::Contract(k) => Some(contract::tile(k, features)),
+        _ => None,
+    }
+}
+
 /// Starts a kernel function: loads its `count` pointers from the record.
 fn kernel_function(cx: &mut Context, count: usize) -> (Asm<'_>, Vec<walrus::LocalId>) {
     let mut asm = Asm::new(cx, &[ValType::I32; 3], &[]);

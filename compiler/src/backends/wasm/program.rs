@@ -9,6 +9,7 @@ use super::asm::{Asm, Context};
 use super::threads::{self, Share};
 use super::{KernelCode, SLACK, kernel_function};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::{Kernel, WINOGRAD_LANES};
 use crate::plan::{ALIGNMENT, Argument, Plan, Run, Space, Step};
 use walrus::ir::BinaryOp;
 use walrus::{
@@ -34,7 +35,7 @@ impl Layout {
         let weights_at = (DATA_AT + data_bytes(plan)).next_multiple_of(ALIGNMENT);
         let prepared_at = weights_at + plan.weights.bytes();
         let arena_at = prepared_at + plan.prepared_bytes;
-        let pages = (arena_at + plan.arena_bytes + SLACK).div_ceil(PAGE);
+        let pages = (arena_at + plan.arena_bytes + slack(plan)).div_ceil(PAGE);
         if pages > 65536 {
             return Err(Error::new(ErrorKind::TooLarge {
                 what: "the memory for weights and activations in bytes".into(),
@@ -58,6 +59,17 @@ impl Layout {
                 Space::Arena => self.arena_at,
             }
     }
+}
+
+/// Bytes behind the arena that vector loads, and touches of a panel behind the last one, may reach.
+fn slack(plan: &Plan) -> usize {
+    let panel = |kernel: &Kernel| match kernel {
+        Kernel::Contract(k) => (k.k() + 1) * 8 * 4,
+        Kernel::Winograd(k) => k.channels * WINOGRAD_LANES * 4,
+        _ => 0,
+    };
+    // Steps are rounded up, so a little more than a panel.
+    SLACK + plan.kernels.iter().map(panel).max().unwrap_or(0) * 5 / 4
 }
 
 /// Bytes of all records, patches and the lists of records, in any module: all of a bundle lay out the memory alike.

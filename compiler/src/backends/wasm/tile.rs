@@ -43,6 +43,40 @@ pub(super) struct Walk<'k> {
     pub pixel: usize,
     /// Distance in `b` between two rows.
     pub row: usize,
+    /// What is brought into the cache meanwhile.
+    pub ahead: Option<Ahead>,
+}
+
+/// Weights that are touched while a tile is computed, so that they are in the cache when their turn comes.
+///
+/// The first tile of a panel would have to wait for its weights, since it takes them faster than memory gives them,
+/// and the others find them in the cache. Touching a share of the next panel during each tile evens this out: 49
+/// pixels reach 98 % of the peak where they reached 82 %.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    /// A share of the next panel; it is walked.
+    pub at: LocalId,
+    /// Bytes from touch to touch.
+    pub step: usize,
+}
+
+/// Elements of the contraction in one turn of the innermost loop.
+fn unroll(run: usize) -> usize {
+    match run {
+        0..=4 => run,
+        _ => [4, 3, 2]
+            .into_iter()
+            .find(|&u| run.is_multiple_of(u))
+            .unwrap_or(2),
+    }
+}
+
+/// The bytes from touch to touch if `tiles` that walk `k` elements in runs of `run` together touch `bytes`, and the
+/// bytes of each tile's share.
+pub(super) fn shares(bytes: usize, tiles: usize, k: usize, run: usize) -> (usize, usize) {
+    let touches = k / run * (run / unroll(run));
+    let step = bytes.div_ceil(tiles * touches).next_multiple_of(4);
+    (step, touches * step)
 }
 
 impl Walk<'_> {
@@ -66,16 +100,15 @@ impl Walk<'_> {
 
     /// Walks `run` elements: a whole number of unrolled steps, then the rest.
     fn run(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>]) {
-        let unroll = if self.run <= 4 {
-            self.run
-        } else {
-            [4, 3, 2]
-                .into_iter()
-                .find(|&u| self.run.is_multiple_of(u))
-                .unwrap_or(2)
-        };
+        let unroll = unroll(self.run);
         let (steps, rest) = (self.run / unroll, self.run % unroll);
         let some = |asm: &mut Asm<'_>, count: usize| {
+            if let Some(Ahead { at, step }) = self.ahead.filter(|_| count == unroll) {
+                asm.get(at);
+                asm.load_i32(0);
+                asm.push(walrus::ir::Drop {});
+                asm.advance(at, step as i64);
+            }
             for i in 0..count {
                 self.step(asm, a, b, acc, i);
             }

@@ -1,4 +1,4 @@
-//! `serve`: a small static server for trying a bundle out. It listens on 127.0.0.1 only.
+//! `serve`: a small static server for trying a bundle out. It listens on 127.0.0.1 only. `bench` uses it, too.
 //!
 //! A connection carries one request. Threads, header sizes and waiting times are bounded.
 
@@ -6,12 +6,13 @@ mod files;
 mod request;
 mod response;
 
-use files::Root;
+pub use files::Root;
+pub use request::Request;
+pub use response::Response;
+
 use keras_compile::error::{Error, ErrorKind, Result};
-use request::Request;
-use response::Response;
 use std::io::{self, Read};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +32,36 @@ const MAX_IGNORED: u64 = 1 << 20;
 
 /// Serves `directory` until the process ends. Port 0 takes any free one; the address is printed.
 pub fn serve(directory: &Path, port: u16) -> Result<()> {
-    let root = Arc::new(Root::new(directory)?);
+    let root = Root::new(directory)?;
+    let listener = bind(port)?;
+    super::print(&format!("http://{}/\n", listener.address))?;
+    accept(
+        &listener.socket,
+        0,
+        &Arc::new(move |request: &Request| root.respond(&request.path)),
+    );
+    Ok(())
+}
+
+/// Answers requests in the background until the process ends; bodies of up to `most_body` bytes may be sent. Port 0
+/// takes any free one. Gives the address.
+pub fn listen(
+    port: u16,
+    most_body: usize,
+    respond: impl Fn(&Request) -> Response + Send + Sync + 'static,
+) -> Result<SocketAddr> {
+    let Listener { socket, address } = bind(port)?;
+    std::thread::spawn(move || accept(&socket, most_body, &Arc::new(respond)));
+    Ok(address)
+}
+
+/// A socket and where it is.
+struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+fn bind(port: u16) -> Result<Listener> {
     let failed = |error: std::io::Error| {
         Error::new(ErrorKind::Io(format!(
             "cannot listen on 127.0.0.1:{port} ({error})"
@@ -39,27 +69,33 @@ pub fn serve(directory: &Path, port: u16) -> Result<()> {
         .in_field("--port")
         .help("choose another port, or 0 for any that is free")
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    super::print(&format!("http://{address}/\n"))?;
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    Ok(Listener { socket, address })
+}
+
+/// Answers connections for ever.
+fn accept<F>(socket: &TcpListener, most_body: usize, respond: &Arc<F>)
+where
+    F: Fn(&Request) -> Response + Send + Sync + 'static,
+{
     let open = Arc::new(AtomicUsize::new(0));
-    for connection in listener.incoming() {
+    for connection in socket.incoming() {
         // What fails here is one connection, or there are too many: others go on.
         let Ok(connection) = connection else {
             std::thread::sleep(Duration::from_millis(10));
             continue;
         };
-        let (root, slot) = (Arc::clone(&root), Slot::take(&open));
+        let (respond, slot) = (Arc::clone(respond), Slot::take(&open));
         // Without a slot or a thread the connection is closed.
         if slot.0.load(Ordering::Relaxed) <= MAX_CONNECTIONS {
             let work = move || {
-                answer(connection, &root);
+                answer(connection, most_body, &*respond);
                 drop(slot);
             };
             let _ = std::thread::Builder::new().spawn(work);
         }
     }
-    Ok(())
 }
 
 /// Counts a connection until it is dropped.
@@ -79,16 +115,16 @@ impl Drop for Slot {
 }
 
 /// Reads one request and answers it. A client that went away is nobody's problem.
-fn answer(mut connection: TcpStream, root: &Root) {
+fn answer(mut connection: TcpStream, most_body: usize, respond: &dyn Fn(&Request) -> Response) {
     let timed = connection
         .set_read_timeout(Some(PATIENCE))
         .and_then(|()| connection.set_write_timeout(Some(PATIENCE)));
     if timed.is_err() {
         return;
     }
-    let response = match Request::read(&mut connection, PATIENCE) {
+    let response = match Request::read(&mut connection, PATIENCE, most_body) {
         Ok(Some(request)) => {
-            let response = root.respond(&request.path);
+            let response = respond(&request);
             if request.head {
                 response.without_body()
             } else {

@@ -1,4 +1,4 @@
-//! Reads the head of an HTTP/1 request.
+//! Reads an HTTP/1 request.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -14,6 +14,8 @@ pub struct Request {
     pub head: bool,
     /// The path's segments, decoded; the last is empty when the path ends with a slash.
     pub path: Vec<String>,
+    /// What was sent with it, if it is a POST.
+    pub body: Option<Vec<u8>>,
 }
 
 /// Why a request is not answered with a file.
@@ -31,8 +33,13 @@ fn refuse<T>(status: &'static str, why: &'static str) -> Result<T, Refusal> {
 }
 
 impl Request {
-    /// Reads until the empty line; `None` when the client sends nothing, or not within `patience`.
-    pub fn read(connection: &mut TcpStream, patience: Duration) -> Result<Option<Self>, Refusal> {
+    /// Reads until the empty line, and a body of up to `most_body` bytes; `None` when the client sends nothing, or not
+    /// within `patience`.
+    pub fn read(
+        connection: &mut TcpStream,
+        patience: Duration,
+        most_body: usize,
+    ) -> Result<Option<Self>, Refusal> {
         let deadline = Instant::now() + patience;
         let mut head = Vec::new();
         let mut block = [0; 2048];
@@ -44,7 +51,15 @@ impl Request {
             };
             head.extend_from_slice(&block[..count]);
             if let Some(end) = head[searched..].windows(4).position(|w| w == b"\r\n\r\n") {
-                return Self::parse(&head[..searched + end]).map(Some);
+                let (mut request, length) = Self::parse(&head[..searched + end], most_body)?;
+                if let Some(body) = &mut request.body {
+                    body.extend_from_slice(&head[searched + end + 4..]);
+                    let rest = length.saturating_sub(body.len()) as u64;
+                    if connection.take(rest).read_to_end(body).is_err() || body.len() != length {
+                        return Ok(None);
+                    }
+                }
+                return Ok(Some(request));
             }
             if head.len() > MAX_HEAD {
                 return refuse("431 Request Header Fields Too Large", "The request is too long.");
@@ -52,8 +67,8 @@ impl Request {
         }
     }
 
-    /// Parses request line and headers.
-    fn parse(head: &[u8]) -> Result<Self, Refusal> {
+    /// Parses request line and headers; tells the length of the body, too.
+    fn parse(head: &[u8], most_body: usize) -> Result<(Self, usize), Refusal> {
         const BAD: &str = "400 Bad Request";
         let Ok(head) = std::str::from_utf8(head) else {
             return refuse(BAD, "The request is not text.");
@@ -68,6 +83,7 @@ impl Request {
         if !version.starts_with("HTTP/1.") {
             return refuse("505 HTTP Version Not Supported", "Only HTTP/1 is spoken here.");
         }
+        let mut length = 0;
         for line in lines {
             let Some((name, value)) = line.split_once(':') else {
                 return refuse(BAD, "A header has no colon.");
@@ -79,14 +95,21 @@ impl Request {
                     "Only localhost and 127.0.0.1 are served.",
                 );
             }
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().unwrap_or(usize::MAX);
+            }
         }
-        let head = match method {
-            "GET" => false,
-            "HEAD" => true,
+        let (head, body) = match method {
+            "GET" => (false, None),
+            "HEAD" => (true, None),
+            "POST" if most_body > 0 && length > most_body => {
+                return refuse("413 Content Too Large", "The request is too long.");
+            }
+            "POST" if most_body > 0 => (false, Some(Vec::new())),
             _ => return refuse("405 Method Not Allowed", "Only GET and HEAD are answered."),
         };
         match segments(target) {
-            Some(path) => Ok(Self { head, path }),
+            Some(path) => Ok((Self { head, path, body }, length)),
             None => refuse(BAD, "The path is not one of a file."),
         }
     }
@@ -146,7 +169,21 @@ mod tests {
         segments(target)
     }
     fn status(head: &str) -> &'static str {
-        Request::parse(head.as_bytes()).map_or_else(|refusal| refusal.status, |_| "200")
+        Request::parse(head.as_bytes(), 0).map_or_else(|refusal| refusal.status, |_| "200")
+    }
+
+    #[test]
+    fn bodies_where_they_are_taken() {
+        let head = |length: &str| format!("POST / HTTP/1.1\r\nContent-Length: {length}");
+        let length = |text: &str| {
+            Request::parse(head(text).as_bytes(), 10).map_or_else(
+                |refusal| Err(refusal.status),
+                |(request, length)| Ok((request.body, length)),
+            )
+        };
+        assert_eq!(length("10"), Ok((Some(Vec::new()), 10)));
+        assert_eq!(length("11"), Err("413 Content Too Large"));
+        assert_eq!(length("x"), Err("413 Content Too Large"));
     }
 
     #[test]

@@ -57,6 +57,24 @@ pub fn exp(x: f32) -> f32 {
     exp_unclamped(min(max(x, LOWEST), HIGHEST))
 }
 
+/// eˣ with at most 2.6 ulp of error, in three quarters of the instructions of [`exp()`]: for sums with 1, as in a
+/// sigmoid, which lose the difference. Below -87.3 it stays at 2⁻¹²⁶, from 88.38 on it is infinite.
+#[pointwise]
+pub fn exp_brief(x: f32) -> f32 {
+    // Minimax of degree 5 whose constant is 1; relative error 9.2e-8.
+    const C1: f32 = 0.999_999_7;
+    const C2: f32 = 0.499_991_48;
+    const C3: f32 = 0.166_676_39;
+    const C4: f32 = 0.041_898_165;
+    const C5: f32 = 8.290_273e-3;
+    let y = min(max(x, LOWEST), HIGHEST);
+    // Rounds to an integer, as floats of this size are.
+    let biased = y * LOG2_E + BIAS;
+    let r = remainder(y, biased - BIAS);
+    let p = ((((C5 * r + C4) * r + C3) * r + C2) * r + C1) * r + 1.0;
+    p * shift_to_exponent(biased)
+}
+
 /// eˣ - 1 with at most 1.8 ulp of error, also near 0. In basic instructions on every target: for its own
 /// exp the difference would lose all digits there.
 #[pointwise]

@@ -15,7 +15,7 @@ mod trigonometric;
 mod tests;
 
 pub use error_function::erf;
-pub use exponential::{exp, exp_unclamped, expm1};
+pub use exponential::{exp, exp_brief, exp_unclamped, expm1};
 pub use hyperbolic::tanh;
 pub use logarithm::{log, log1p_unit};
 pub use trigonometric::{cos, sin};

@@ -1,13 +1,13 @@
 //! Smooth activations. Formulas are those of `keras.activations`.
 
-use crate::pointwise::expand::{expm1, log1p_unit};
+use crate::pointwise::expand::{exp_brief, expm1, log1p_unit};
 use crate::pointwise::prim::{abs, erf, exp, max, min, sqrt, tanh};
 use keras_compile_templates::pointwise;
 
 /// 1 / (1 + e⁻ˣ), within 3 ulp. e⁻ˣ may overflow: then the result is 0, as it should be.
 #[pointwise]
 pub fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+    1.0 / (1.0 + exp_brief(-x))
 }
 
 /// log(1 + eˣ), as max(x, 0) + log(1 + e^-|x|).
@@ -31,7 +31,7 @@ pub fn softsign(x: f32) -> f32 {
 /// x · sigmoid(x), also called swish.
 #[pointwise]
 pub fn silu(x: f32) -> f32 {
-    x / (1.0 + exp(-x))
+    x / (1.0 + exp_brief(-x))
 }
 
 /// x · Φ(x) with the normal distribution's Φ(x) = ½(1 + erf(x/√2)): `gelu(approximate=False)`.
@@ -46,7 +46,7 @@ pub fn gelu(x: f32) -> f32 {
 pub fn gelu_tanh(x: f32) -> f32 {
     const TWICE_SQRT_2_PI: f32 = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::SQRT_2;
     let u = (x * x * (0.044_715 * TWICE_SQRT_2_PI) + TWICE_SQRT_2_PI) * x;
-    x / (1.0 + exp(-u))
+    x / (1.0 + exp_brief(-u))
 }
 
 /// x · tanh(softplus(x)). With n = eˣ(eˣ + 2), the hyperbolic tangent of log(1 + eˣ) is n/(n + 2), which is 1

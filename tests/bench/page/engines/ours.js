@@ -5,6 +5,7 @@ export async function open({ bundle, threads }) {
   const named = (values) => Object.fromEntries(model.inputs.map(({ name }, i) => [name, values[i]]));
   return {
     about: `${model.backend}, ${model.module}`,
+    threads: model.threads ?? 1,
     async predict(values) {
       const outputs = await model.predict(named(values));
       return model.outputs.map(({ name }) => outputs[name]);

@@ -1,7 +1,7 @@
 //! The matrix products: transformed inputs by weights, position by position.
 
 use crate::backends::wasm::asm::{Asm, Context};
-use crate::backends::wasm::tile::{Tiling, Walk, tile_pixels};
+use crate::backends::wasm::tile::{Ahead, Tiling, Walk, shares, tile_pixels};
 use crate::kernel::{WINOGRAD_LANES, Winograd};
 use walrus::{FunctionId, LocalId, ValType};
 
@@ -28,21 +28,27 @@ pub(super) fn emit(cx: &mut Context, k: &Winograd, tiles: usize) -> FunctionId {
 /// lies in its place is multiplied too, and not used.
 fn emit_rows(cx: &mut Context, k: &Winograd, tiles: usize) -> FunctionId {
     let tiling = Tiling::new(tiles, tile_pixels(cx.features, WINOGRAD_LANES));
-    let large = emit_tile(cx, k, tiling.size);
+    // Weights of the next position follow those of this one.
+    let bytes = k.channels * WINOGRAD_LANES * 4;
+    let (step, share) = shares(bytes, tiling.count, k.channels, k.channels);
+    let large = emit_tile(cx, k, tiling.size, step);
     let few = tiling.count - tiling.large;
     let small = if few > 0 {
-        emit_tile(cx, k, tiling.size - 1)
+        emit_tile(cx, k, tiling.size - 1, step)
     } else {
         large
     };
     let mut asm = Asm::new(cx, &[ValType::I32; 3], &[]);
     let [v, weights, products] = [0, 1, 2].map(|i| asm.param(i));
+    let ahead = asm.i32();
+    asm.add_to(ahead, weights, bytes as i64);
     for (count, size, function) in [(tiling.large, tiling.size, large), (few, tiling.size - 1, small)] {
         asm.times_do(count, |asm| {
-            [v, weights, products]
+            [v, weights, products, ahead]
                 .into_iter()
                 .for_each(|pointer| asm.get(pointer));
             asm.call(function);
+            asm.advance(ahead, share as i64);
             asm.advance(v, (size * k.tile_stride()) as i64 * 4);
             asm.advance(products, (size * WINOGRAD_LANES) as i64 * 4);
         });
@@ -50,9 +56,9 @@ fn emit_rows(cx: &mut Context, k: &Winograd, tiles: usize) -> FunctionId {
     asm.finish()
 }
 
-/// `(v, weights, products)`: a register tile.
-fn emit_tile(cx: &mut Context, k: &Winograd, size: usize) -> FunctionId {
-    let mut asm = Asm::new(cx, &[ValType::I32; 3], &[]);
+/// `(v, weights, products, ahead)`: a register tile.
+fn emit_tile(cx: &mut Context, k: &Winograd, size: usize, step: usize) -> FunctionId {
+    let mut asm = Asm::new(cx, &[ValType::I32; 4], &[]);
     let [v, weights, products] = [0, 1, 2].map(|i| asm.param(i));
     let acc: Vec<Vec<LocalId>> = (0..size).map(|_| asm.v128s(WINOGRAD_LANES / 4)).collect();
     for &vector in acc.iter().flatten() {
@@ -64,6 +70,10 @@ fn emit_tile(cx: &mut Context, k: &Winograd, size: usize) -> FunctionId {
         run: k.channels,
         pixel: k.tile_stride(),
         row: WINOGRAD_LANES,
+        ahead: Some(Ahead {
+            at: asm.param(3),
+            step,
+        }),
     };
     walk.emit(&mut asm, v, weights, &acc);
     for (i, &vector) in acc.iter().flatten().enumerate() {

@@ -1,0 +1,145 @@
+//! Headless Chromium as an engine: it gets the bundle and a page from a server of ours, and sends the result back.
+
+use super::{Options, SCRIPT, absent, failed};
+use crate::cli::serve::{Request, Response, Root, listen};
+use keras_compile::error::{Error, Result};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// Names under which it is installed.
+const NAMES: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+
+/// Most bytes of a result.
+const MAX_RESULT: usize = 4 << 20;
+
+/// How often to see whether the browser still lives.
+const WATCH: Duration = Duration::from_millis(200);
+
+/// Runs the bundle in a page; what the script answers.
+pub(super) fn run(options: &Options) -> Result<String> {
+    let root = Root::new(&options.directory)?;
+    let (sender, results) = mpsc::channel();
+    let page = page();
+    let address = listen(0, MAX_RESULT, move |request: &Request| match &request.body {
+        Some(body) => {
+            // Nobody listens any more once the first result was taken.
+            let _ = sender.send(String::from_utf8_lossy(body).into_owned());
+            Response::message("200 OK", "Thank you.")
+        }
+        None if request.path == [""] => Response::page(page.clone()),
+        None => root.respond(&request.path),
+    })?;
+    let (rounds, threads) = (options.rounds, options.threads);
+    let url = format!("http://{address}/?rounds={rounds}&threads={threads}");
+    let profile =
+        Profile::new().map_err(|error| failed(options, &format!("no temporary directory: {error}")))?;
+    let mut browser = start(options, &profile.0, &url)?;
+    let result = wait(options, &mut browser, &results);
+    // It may have ended by itself.
+    let _ = browser.kill();
+    let _ = browser.wait();
+    result
+}
+
+fn page() -> String {
+    let script = [SCRIPT, include_str!("page.js")].concat();
+    format!(
+        "<!doctype html>\n<meta charset=\"utf-8\">\n<title>bench</title>\n<link rel=\"icon\" href=\"data:,\">\n\
+         <script type=\"module\">\n{script}</script>\n"
+    )
+}
+
+/// Until there is a result or no browser.
+fn wait(options: &Options, browser: &mut Child, results: &Receiver<String>) -> Result<String> {
+    loop {
+        match results.recv_timeout(WATCH) {
+            Ok(result) => return Ok(result),
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("the server ended")),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Ok(Some(status)) = browser.try_wait() {
+                    return Err(failed(options, &format!("Chromium ended with {status}")));
+                }
+            }
+        }
+    }
+}
+
+fn start(options: &Options, profile: &Path, url: &str) -> Result<Child> {
+    let names: Vec<PathBuf> = match &options.chromium {
+        Some(path) => vec![path.clone()],
+        None => NAMES.iter().map(PathBuf::from).collect(),
+    };
+    for name in &names {
+        let mut command = Command::new(name);
+        command
+            .args([
+                "--headless",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-background-networking",
+            ])
+            .args(["--disable-component-update", "--disable-sync"])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        // It refuses to build its sandbox then.
+        if is_superuser() {
+            command.arg("--no-sandbox");
+        }
+        match command.arg(url).spawn() {
+            Ok(child) => return Ok(child),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(options, &format!("{}: {error}", name.display()))),
+        }
+    }
+    let shown = names[0].display().to_string();
+    Err(absent(
+        &shown,
+        "--chromium",
+        "install Chromium, name it with --chromium or CHROMIUM, or choose --engine node",
+    ))
+}
+
+/// Whether this process may do everything.
+fn is_superuser() -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+    }
+    #[cfg(not(unix))]
+    false
+}
+
+/// A directory for the browser that is gone afterwards.
+struct Profile(PathBuf);
+
+impl Profile {
+    fn new() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("keras-compile-bench-{}", std::process::id()));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        // The browser's last processes may still write into it.
+        for _ in 0..20 {
+            if fs::remove_dir_all(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `bench`: how long each step of a bundle takes, against what the machine could do.
+
+mod chromium;
+mod node;
+mod table;
+
+use super::print;
+use keras_compile::bundle::{self, Manifest};
+use keras_compile::error::{Collector, Error, ErrorKind, Errors, Result};
+use keras_compile::report::StepRow;
+use serde::Deserialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What is shared by the scripts for all engines.
+const SCRIPT: &str = concat!(include_str!("peak.js"), include_str!("measure.js"));
+
+/// Where bundles can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Headless Chromium.
+    Chromium,
+    /// Node.
+    Node,
+}
+
+/// What to measure, and how.
+#[derive(Debug)]
+pub struct Options {
+    /// The bundle.
+    pub directory: PathBuf,
+    /// Where it runs.
+    pub engine: Engine,
+    /// The browser, if not one on the path.
+    pub chromium: Option<PathBuf>,
+    /// Timed runs.
+    pub rounds: u32,
+    /// Threads to ask for.
+    pub threads: u32,
+    /// Most steps to show.
+    pub top: usize,
+}
+
+/// What a script answers.
+#[derive(Debug, Deserialize)]
+struct Measured {
+    /// The wasm module that the engine took.
+    module: String,
+    threads: u32,
+    /// GFLOP/s of one thread in a loop of fused multiply-adds.
+    peak: f64,
+    predict_ms: f64,
+    step_ms: Vec<f64>,
+}
+
+/// Runs the bundle and prints its steps by time.
+pub fn bench(options: &Options) -> Result<(), Errors> {
+    let inspection = bundle::inspect(&options.directory)?;
+    let mut collector = Collector::default();
+    inspection
+        .problems
+        .into_iter()
+        .for_each(|problem| collector.push(problem));
+    collector.finish(())?;
+    let steps = described(&options.directory, &inspection.manifest)?;
+    let answer = match options.engine {
+        Engine::Node => node::run(options)?,
+        Engine::Chromium => chromium::run(options)?,
+    };
+    let measured: Measured = serde_json::from_str(&answer).map_err(|_| failed(options, &answer))?;
+    if measured.step_ms.len() != steps.len() {
+        return Err(wrong(&options.directory, "its steps are not those of its modules").into());
+    }
+    Ok(print(&table::display(&steps, &measured, options.top))?)
+}
+
+/// What each step does.
+fn described(directory: &Path, manifest: &Manifest) -> Result<Vec<StepRow>> {
+    let path = directory.join(&manifest.profile);
+    let text = fs::read(&path).map_err(|error| wrong(&path, &error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| wrong(&path, &error.to_string()))
+}
+
+fn wrong(path: &Path, why: &str) -> Error {
+    Error::malformed(format!("does not say what the steps do ({why})"))
+        .in_file(path.display().to_string())
+        .help("compile the model anew")
+}
+
+/// The bundle did not run to its end.
+fn failed(options: &Options, said: &str) -> Error {
+    Error::new(ErrorKind::Io(format!("cannot be run ({})", said.trim())))
+        .in_file(options.directory.display().to_string())
+        .help("try the other --engine; inspect checks the bundle's files")
+}
+
+/// A program that is to be run is not there.
+fn absent(program: &str, field: &'static str, help: &str) -> Error {
+    Error::new(ErrorKind::Usage(format!("{program} cannot be found")))
+        .in_field(field)
+        .help(help)
+}

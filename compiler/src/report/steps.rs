@@ -1,0 +1,77 @@
+//! What every step of a plan does, for profiles.
+
+use super::kernels::label;
+use super::repetitions;
+use super::traffic::touched_bytes;
+use crate::backends::wasm::{Features, tile};
+use crate::kernel::Kernel;
+use crate::plan::{Plan, Step};
+use serde::{Deserialize, Serialize};
+
+/// One step of a prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRow {
+    /// The layers that it computes, each named once.
+    pub layers: Vec<String>,
+    /// Families of its kernels.
+    pub family: String,
+    /// Family, register tile and extents as the module with relaxed SIMD has them.
+    pub relaxed: String,
+    /// The same of the module without.
+    pub baseline: String,
+    /// Floating-point operations, those of a direct convolution where the algorithm needs fewer.
+    pub flops: u64,
+    /// Bytes of weights, inputs and outputs, each element once for each run of a kernel.
+    pub bytes: u64,
+}
+
+/// All steps in order.
+pub fn steps(plan: &Plan) -> Vec<StepRow> {
+    plan.steps.iter().map(|step| row(plan, step)).collect()
+}
+
+fn row(plan: &Plan, step: &Step) -> StepRow {
+    let runs = match step {
+        Step::Run(run) => std::slice::from_ref(run),
+        Step::Loop { body, .. } => body,
+    };
+    let times = repetitions(step) as u64;
+    let kernels = || runs.iter().map(|run| plan.kernel(run));
+    let variant = |features| {
+        let texts = distinct(kernels().map(|kernel| variant(kernel, features)));
+        match step {
+            Step::Run(_) => texts.concat(),
+            Step::Loop { count, .. } => format!("{count} times {}", texts.join(", ")),
+        }
+    };
+    StepRow {
+        layers: distinct(runs.iter().map(|run| run.name.clone())),
+        family: distinct(kernels().map(|kernel| kernel.family().to_owned())).join("+"),
+        relaxed: variant(Features::Relaxed),
+        baseline: variant(Features::Baseline),
+        flops: runs.iter().map(|run| run.flops).sum::<u64>() * times,
+        bytes: kernels().map(touched_bytes).sum::<u64>() * times,
+    }
+}
+
+/// `contract 6x8 1x56x56x64 k=64`: the tile behind the family.
+fn variant(kernel: &Kernel, features: Features) -> String {
+    let label = label(kernel);
+    match (tile(kernel, features), label.split_once(' ')) {
+        (Some([pixels, channels]), Some((family, extents))) => {
+            format!("{family} {pixels}x{channels} {extents}")
+        }
+        _ => label,
+    }
+}
+
+/// Each text once, in the order of its first appearance.
+fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for text in texts {
+        if !found.contains(&text) {
+            found.push(text);
+        }
+    }
+    found
+}

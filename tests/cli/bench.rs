@@ -1,0 +1,99 @@
+//! `bench`: a small bundle in Node and in Chromium, and what is said when it cannot run.
+
+use crate::support::{Run, Scratch, command, compile, models, run};
+use std::path::PathBuf;
+
+/// A bundle in a directory of its own.
+fn bundle() -> Scratch {
+    let scratch = Scratch::new();
+    compile(&models().join("k3-cnn.keras"), &scratch.join("dist"));
+    scratch
+}
+
+/// What stands behind a word at the start of a line.
+fn line<'a>(run: &'a Run, word: &str) -> &'a str {
+    let found = run.stdout.lines().find_map(|line| line.strip_prefix(word));
+    found.unwrap_or_else(|| panic!("no line starts with {word:?}: {run:#?}"))
+}
+
+/// The steps with their families, and the time of all.
+fn assert_times(run: &Run) {
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    assert!(run.stdout.contains("contract"), "{run:#?}");
+    let all: Vec<_> = line(run, "all ").split_whitespace().collect();
+    let (steps, ms): (usize, f64) = (all[0].parse().unwrap(), all[1].parse().unwrap());
+    assert!(steps >= 3 && ms >= 0.0, "{run:#?}");
+    let peak = line(run, "peak ").split_whitespace().next().unwrap();
+    assert!(peak.parse::<f64>().unwrap() > 0.1, "{run:#?}");
+}
+
+#[test]
+fn steps_are_timed_in_node() {
+    let scratch = bundle();
+    let run = run(
+        scratch.path(),
+        &["bench", "dist", "--engine", "node", "--rounds", "3", "--top", "2"],
+    );
+    assert_times(&run);
+    assert!(run.stdout.contains("faster steps; --top shows more"), "{run:#?}");
+    assert!(line(&run, "predict ").contains("ms (median)"), "{run:#?}");
+}
+
+#[test]
+fn steps_are_timed_in_chromium() {
+    let chromium = std::env::var_os("CHROMIUM").map_or("/usr/bin/chromium".into(), PathBuf::from);
+    let scratch = bundle();
+    let output = command(scratch.path())
+        .args(["bench", "dist", "--rounds", "3"])
+        .env("CHROMIUM", chromium)
+        .output()
+        .unwrap();
+    assert_times(&Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    });
+}
+
+#[test]
+fn engines_that_are_absent_are_named() {
+    let scratch = bundle();
+    let arguments = ["bench", "dist", "--chromium", "nowhere/chromium"];
+    let said = run(scratch.path(), &arguments);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    for part in [
+        "--chromium",
+        "nowhere/chromium cannot be found",
+        "choose --engine node",
+    ] {
+        assert!(said.stderr.contains(part), "{part}: {said:#?}");
+    }
+    let output = command(scratch.path())
+        .args(["bench", "dist", "--engine", "node"])
+        .env("PATH", scratch.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("node cannot be found") && said.contains("install Node"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_no_bundle_is_refused() {
+    let scratch = bundle();
+    let said = run(scratch.path(), &["bench", "."]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("the directory is no bundle"), "{said:#?}");
+    let steps = scratch
+        .contents()
+        .into_iter()
+        .find(|name| name.contains("steps."))
+        .unwrap();
+    std::fs::write(scratch.join(&steps), "[]").unwrap();
+    let said = run(scratch.path(), &["bench", "dist", "--engine", "node"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains(&steps), "{said:#?}");
+}
