@@ -1,7 +1,7 @@
 //! The second and third seam: for small graphs of every operation, kernels against the reference evaluation, and
 //! emitted code against kernels.
 
-use keras_compile::backends::wasm::Features;
+use keras_compile::backends::wasm::{Features, Threading, emit};
 use keras_compile::error::Result;
 use keras_compile::graph::{Builder, Graph, NodeId};
 use keras_compile::ops::{
@@ -457,6 +457,28 @@ fn kernels_and_code_agree_with_the_reference() {
         graphs.len(),
         failures.join("\n")
     );
+}
+
+/// The number of threads that are useful for a convolution of an image of so many rows and pixels.
+fn useful_threads(extent: usize) -> usize {
+    let mut graph = Graph::new();
+    let mut b = Builder::new(&mut graph, "conv");
+    let x = input(&mut b, &[1, extent, extent, 64]).expect("an input");
+    let one = window(1, 1, 1, 0, 0);
+    let epilogue = (relu(), &[][..]);
+    let y = conv_of(&mut b, &mut Random::new(5), x, [one, one], 1, 64, epilogue).expect("a convolution");
+    graph.add_output("out", y);
+    let plan = plan(&graph).expect("a plan");
+    let module = emit(&plan, Features::Relaxed, Threading::MULTI).expect("a module");
+    module.useful_threads
+}
+
+#[test]
+fn threads_are_useful_for_much_work_only() {
+    // 0.5 MFLOP, 20 MFLOP, 500 MFLOP.
+    let useful = [8, 50, 250].map(useful_threads);
+    assert_eq!(useful[0], 1);
+    assert!(useful[1] > 2 && useful[2] > useful[1], "{useful:?}");
 }
 
 /// The graph with every convolution computed by Winograd's algorithm that can be; `None` if there is none.

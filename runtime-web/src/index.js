@@ -50,21 +50,21 @@ export const load = async (where, options = {}) => {
   const stop = new AbortController();
   const abort = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', abort);
-  /** @type {import('../internal.js').Engine | undefined} */
-  let engine;
+  /** @type {Promise<import('../internal.js').Engine> | undefined} */
+  let opening;
   try {
     const bundle = await openBundle(where ?? files(), options, stop.signal);
     const steps = profile ? bundle.json(bundle.manifest.profile) : undefined;
-    const opening = backends[name](bundle, options).then((opened) => (engine = opened));
-    const [opened, described] = await Promise.all([opening, steps]);
+    opening = backends[name](bundle, options);
+    const [engine, described] = await Promise.all([opening, steps]);
     signal?.throwIfAborted();
-    if (threads !== 'auto' && opened.threads < threads && !warned) {
+    if (threads !== 'auto' && engine.threads < threads && !warned) {
       warned = true;
-      console.warn(`keras-compile: ${opened.fallbacks.join(' ')}`);
+      console.warn(`keras-compile: ${engine.fallbacks.join(' ')}`);
     }
-    return new LoadedModel(bundle.manifest, name, opened, described);
+    return new LoadedModel(bundle.manifest, name, engine, described);
   } catch (error) {
-    engine?.dispose();
+    opening?.then((engine) => engine.dispose(), () => {});
     stop.abort(error);
     signal?.throwIfAborted();
     throw error;

@@ -1,11 +1,12 @@
-// Several threads: workers with an instance each on one shared memory. The caller's thread only waits.
+// Several threads: how many, and a queue of predictions for them. The caller's thread only waits.
 
+import { Pool } from './pool.js';
 import { because, node } from './source.js';
 import { count, readAll, viewOf, write } from './tensor.js';
 import { allocate, openAlone, openWasm } from './wasm.js';
 
-/** @import { LoadOptions } from './index.js' */
-/** @import { Bundle, Engine, Opened, Setup, Spawn, Team, Thread, ThreadMessage } from '../internal.js' */
+/** @import { LoadOptions, Outputs, TensorData } from './index.js' */
+/** @import { Bundle, Engine, Opened, Spawn, Team, ThreadedModules } from '../internal.js' */
 
 /** Steps of the first run between which a prediction can begin. */
 const SLICE = 4;
@@ -20,29 +21,56 @@ const SLICE = 4;
 export async function openThreads(bundle, options, spawn) {
   const { threads = 'auto' } = options;
   const modules = bundle.manifest.backends.wasm?.threads;
-  const number = !modules ? 1 : threads === 'auto' ? Math.min(modules.useful, await automatic()) : threads;
-  if (!modules || number === 1) return openWasm(bundle, options);
+  const wanted = !modules ? 1 : threads === 'auto' ? Math.min(modules.useful, await automatic()) : threads;
+  if (!modules || wanted === 1) return openWasm(bundle, options);
+  const obstacle = whyNot();
+  if (!obstacle) return openWasm(bundle, options, await assemble(bundle, modules, wanted, spawn));
+  const engine = await openWasm(bundle, options);
+  engine.fallbacks.push(`There is one thread only, because ${obstacle}.`);
+  return engine;
+}
+
+/** Threads that leave the machine usable: half of many cores, all of few. */
+async function automatic() {
+  const { hardwareConcurrency } = globalThis.navigator ?? {};
+  const cores = hardwareConcurrency ?? (await node('os')).availableParallelism();
+  return cores <= 4 ? cores : Math.min(Math.max(cores >> 1, 4), 8);
+}
+
+/** Whether the workers are those of Node, which has no global class. */
+const inNode = () => typeof Worker !== 'function' && !!(/** @type {any} */ (globalThis).process?.versions?.node);
+
+/** Why there cannot be several threads here. */
+function whyNot() {
   const { crossOriginIsolated = typeof SharedArrayBuffer === 'function' } = globalThis;
   if (!crossOriginIsolated) {
-    const engine = await openWasm(bundle, options);
-    engine.fallbacks.push('There is one thread only, because the page is not cross-origin isolated; serve it with ' +
-      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.');
-    return engine;
+    return 'the page is not cross-origin isolated; serve it with ' +
+      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
   }
-  // In Node there is no global Worker.
-  const Other = typeof Worker === 'function' ? undefined : (await node('worker_threads')).Worker;
+  return typeof Worker === 'function' || inNode() ? undefined : 'workers cannot be started from here';
+}
+
+/**
+ * @param {Bundle} bundle
+ * @param {ThreadedModules} modules
+ * @param {number} threads
+ * @param {Spawn} spawn
+ * @returns {Promise<Team>}
+ */
+async function assemble(bundle, modules, threads, spawn) {
+  const Other = inNode() ? (await node('worker_threads')).Worker : undefined;
   const { pages } = bundle.manifest.memory;
   const { scratch, command } = modules;
   /** @type {Team} */
   const team = {
     modules,
     // Scratch memory for every thread but the first comes last.
-    pages: pages + Math.ceil(((number - 1) * scratch) / 65536),
+    pages: pages + Math.ceil(((threads - 1) * scratch) / 65536),
     async open(module, memory, places) {
       const start = (/** @type {WebAssembly.Memory} */ memory) => {
-        const setups = Array.from({ length: number }, (_, thread) => {
+        const setups = Array.from({ length: threads }, (_, thread) => {
           const own = thread && pages * 65536 + (thread - 1) * scratch;
-          return { module, memory, command, thread, threads: number, scratch: own };
+          return { module, memory, command, thread, threads, scratch: own };
         });
         return new Pool(() => spawn(Other), setups);
       };
@@ -55,208 +83,125 @@ export async function openThreads(bundle, options, spawn) {
         engine.fallbacks.push(`There is one thread only, because workers cannot be started (${because(error)}).`);
         return engine;
       }
-      return openEngine(bundle, number, pool, () => {
+      return new Queue(bundle, threads, pool, (old) => {
         // Threads that are being terminated may write to their memory for a while.
-        const old = memory;
-        memory = allocate(bundle, team);
-        new Uint8Array(memory.buffer).set(new Uint8Array(old.buffer));
+        const memory = allocate(bundle, team);
+        new Uint8Array(memory.buffer).set(new Uint8Array(old.memory.buffer));
         return start(memory);
       });
     },
   };
-  return openWasm(bundle, options, team);
+  return team;
 }
 
-/** Threads that leave the machine usable: half of many cores, all of few. */
-async function automatic() {
-  const { hardwareConcurrency } = globalThis.navigator ?? {};
-  const cores = hardwareConcurrency ?? (await node('os')).availableParallelism();
-  return cores <= 4 ? cores : Math.min(Math.max(cores >> 1, 4), 8);
-}
-
-/**
- * @param {Bundle} bundle
- * @param {number} threads
- * @param {Pool | undefined} pool
- * @param {() => Pool} restart Makes another pool with a copy of the memory.
- * @returns {Opened}
- */
-function openEngine({ manifest, stopped }, threads, pool, restart) {
-  const { inputs, outputs, prepare } = manifest;
-  const end = prepare + manifest.steps;
-  /** @type {DOMException | undefined} */
-  let gone;
+/** One prediction after the other. @implements {Opened} */
+class Queue {
+  #manifest;
+  #stopped;
+  #pool;
+  #restart;
   /** What was asked for and is not answered. */
-  let pending = 0;
+  #pending = 0;
   /** @type {Promise<unknown>} */
-  let last = Promise.resolve();
+  #last = Promise.resolve();
+  /** Nobody needs the first run any more. */
+  #begun = false;
+  /** @type {DOMException | undefined} */
+  #gone;
+  /** @type {string[]} */
+  fallbacks = [];
+
+  /** @param {Bundle} bundle @param {number} threads @param {Pool} pool @param {(old: Pool) => Pool} restart */
+  constructor({ manifest, stopped }, threads, pool, restart) {
+    this.#manifest = manifest;
+    this.#stopped = stopped;
+    this.#pool = pool;
+    this.#restart = restart;
+    this.threads = threads;
+    // Half-read weights may make it fail, a real run will tell.
+    this.#warmUp().catch(() => {});
+  }
+
+  async prepare() {
+    await this.#enqueue((pool) => pool.run(0, this.#manifest.prepare));
+  }
+
+  /** @param {TensorData[]} values @param {TensorData[]} [out] @returns {Promise<Outputs>} */
+  predict(values, out) {
+    const { outputs, prepare, steps } = this.#manifest;
+    return this.#ask(values, async (pool) => {
+      await pool.run(prepare, prepare + steps);
+      return readAll(outputs.map((slot) => ({ slot, view: viewOf(pool.memory.buffer, slot) })), out);
+    });
+  }
+
+  /** @param {TensorData[]} values */
+  profile(values) {
+    const { prepare, steps } = this.#manifest;
+    return this.#ask(values, async (pool) => {
+      const times = [];
+      for (let step = 0; step < steps; step++) {
+        times.push({ step, ms: await pool.run(prepare + step, prepare + step + 1) });
+      }
+      return times;
+    });
+  }
+
+  dispose() {
+    this.#gone = new DOMException('the model was disposed of; load it again', 'InvalidStateError');
+    this.#pool.end(this.#gone);
+  }
+
+  /** Runs the model once on what is in memory; a prediction can begin between the slices. */
+  async #warmUp() {
+    const { prepare, steps } = this.#manifest;
+    const end = prepare + steps;
+    for (let step = prepare; step < end && !this.#begun && !this.#stopped.aborted; step += SLICE) {
+      await this.#enqueue((pool) => pool.run(step, Math.min(step + SLICE, end)));
+    }
+  }
+
+  /**
+   * Reads the inputs before it returns: into their place, or beside it while that is in use.
+   * @template T
+   * @param {TensorData[]} values
+   * @param {(pool: Pool) => Promise<T>} work
+   */
+  async #ask(values, work) {
+    this.#begun = true;
+    const { inputs } = this.#manifest;
+    const busy = this.#pending > 0;
+    const views = inputs.map((slot, i) => {
+      const view = busy
+        ? viewOf(new ArrayBuffer(4 * count(slot.shape)), { ...slot, offset: 0 })
+        : viewOf(this.#pool.memory.buffer, slot);
+      write(view, /** @type {TensorData} */ (values[i]), slot);
+      return view;
+    });
+    return this.#enqueue((pool) => {
+      if (busy) inputs.forEach((slot, i) => viewOf(pool.memory.buffer, slot).set(/** @type {Float32Array} */ (views[i])));
+      return work(pool);
+    });
+  }
 
   /**
    * Does `work` when all before is done.
    * @template T
    * @param {(pool: Pool) => Promise<T>} work
-   * @returns {Promise<T>}
    */
-  const enqueue = (work) => {
-    pending++;
-    const done = last.then(async () => {
+  #enqueue(work) {
+    this.#pending++;
+    const done = this.#last.then(async () => {
       try {
-        if (gone) throw gone;
-        if (!pool || pool.ended) pool = restart();
-        await pool.started;
-        return await work(pool);
+        if (this.#gone) throw this.#gone;
+        if (this.#pool.ended) this.#pool = this.#restart(this.#pool);
+        await this.#pool.started;
+        return await work(this.#pool);
       } finally {
-        pending--;
+        this.#pending--;
       }
     });
-    last = done.catch(() => {});
+    this.#last = done.catch(() => {});
     return done;
-  };
-
-  /**
-   * Reads the inputs now: into their place, or beside it while that is in use.
-   * @template T
-   * @param {Parameters<Engine['predict']>[0]} values
-   * @param {(pool: Pool) => Promise<T>} work
-   */
-  const ask = async (values, work) => {
-    const busy = pending > 0;
-    const staged = inputs.map((slot, i) => {
-      const buffer = busy || !pool ? new ArrayBuffer(4 * count(slot.shape)) : pool.memory.buffer;
-      const view = viewOf(buffer, busy || !pool ? { ...slot, offset: 0 } : slot);
-      write(view, /** @type {typeof values[0]} */ (values[i]), slot);
-      return view;
-    });
-    return enqueue((pool) => {
-      if (busy) inputs.forEach((slot, i) => viewOf(pool.memory.buffer, slot).set(/** @type {Float32Array} */ (staged[i])));
-      return work(pool);
-    });
-  };
-
-  let begun = false;
-  const warmUp = async () => {
-    for (let step = prepare; step < end && !begun && !stopped.aborted && !gone; step += SLICE) {
-      await enqueue((pool) => pool.run(step, Math.min(step + SLICE, end)));
-    }
-  };
-  // Half-read weights may make it fail, a real run will tell.
-  warmUp().catch(() => {});
-
-  return {
-    threads,
-    fallbacks: [],
-    prepare: () => enqueue(async (pool) => void (await pool.run(0, prepare))),
-    predict(values, out) {
-      begun = true;
-      return ask(values, async (pool) => {
-        await pool.run(prepare, end);
-        return readAll(outputs.map((slot) => ({ slot, view: viewOf(pool.memory.buffer, slot) })), out);
-      });
-    },
-    profile(values) {
-      begun = true;
-      return ask(values, async (pool) => {
-        const times = [];
-        for (let step = 0; step < manifest.steps; step++) {
-          times.push({ step, ms: await pool.run(prepare + step, prepare + step + 1) });
-        }
-        return times;
-      });
-    },
-    dispose() {
-      gone = new DOMException('the model was disposed of; load it again', 'InvalidStateError');
-      pool?.end(gone);
-      pool = undefined;
-    },
-  };
-}
-
-/** Workers that run ranges of steps, one range at a time. */
-class Pool {
-  /** @type {Thread[]} */
-  #workers = [];
-  #words;
-  /** @type {(ms: number) => void} */
-  #done = () => {};
-  /** @type {(error: unknown) => void} */
-  #fail = () => {};
-  #ready = false;
-  ended = false;
-
-  /** @param {() => Thread} spawn @param {Setup[]} setups One for each worker. */
-  constructor(spawn, setups) {
-    const { memory, command } = /** @type {Setup} */ (setups[0]);
-    this.memory = memory;
-    this.#words = new Int32Array(memory.buffer, command, 3);
-    // What other threads left in the words of the barrier, which lie below.
-    new Int32Array(memory.buffer, 0, command / 4 + 3).fill(0);
-    /** Every worker has its instance. @type {Promise<unknown>} */
-    this.started = new Promise((resolve, reject) => {
-      this.#fail = reject;
-      let missing = setups.length;
-      for (const setup of setups) {
-        const worker = spawn();
-        this.#workers.push(worker);
-        this.#listen(worker, (message) => {
-          if ('error' in message) this.#lose(message.error);
-          else if ('ms' in message) this.#done(message.ms);
-          else if (--missing === 0) resolve((this.#ready = true));
-        });
-        worker.postMessage(setup);
-      }
-    });
-    // Node ends when only idle threads are left.
-    this.started.then(() => this.#workers.forEach((worker) => worker.unref?.()), (error) => this.end(error));
-  }
-
-  /** @param {number} begin @param {number} end @returns {Promise<number>} The milliseconds it took. */
-  async run(begin, end) {
-    const first = this.#workers[0];
-    first?.ref?.();
-    try {
-      return await new Promise((resolve, reject) => {
-        [this.#done, this.#fail] = [resolve, reject];
-        this.#send(begin, end);
-      });
-    } finally {
-      first?.unref?.();
-    }
-  }
-
-  /** @param {number} begin @param {number} end */
-  #send(begin, end) {
-    this.#words.set([begin, end], 1);
-    Atomics.add(this.#words, 0, 1);
-    Atomics.notify(this.#words, 0);
-  }
-
-  /** Ends all workers. @param {unknown} error Why what is under way is not finished. */
-  end(error) {
-    this.ended = true;
-    this.#fail(error);
-    // Who waits for a command goes by itself: browsers terminate what is busy only after seconds.
-    this.#send(-1, 0);
-    this.#workers.forEach((worker) => worker.terminate());
-  }
-
-  /** One thread alone cannot be replaced: the others wait for it. @param {string} why */
-  #lose(why) {
-    if (this.ended) return;
-    this.end(new Error(this.#ready ? `a thread of the model ended (${why}); predict again, new threads will be started` : why));
-  }
-
-  /** @param {Thread} worker @param {(message: ThreadMessage) => void} hear */
-  #listen(worker, hear) {
-    if ('on' in worker) {
-      worker.on('message', hear);
-      worker.on('error', (error) => this.#lose(because(error)));
-      worker.on('exit', (code) => this.#lose(`exit code ${code}`));
-    } else {
-      worker.onmessage = ({ data }) => hear(data);
-      worker.onerror = (event) => {
-        event.preventDefault();
-        this.#lose(event.message ?? 'its script cannot be loaded');
-      };
-    }
   }
 }

@@ -44,7 +44,7 @@ export async function openWasm(bundle, { threads }, team) {
     if (!wasm?.threads && Number(threads) > 1) {
       engine.fallbacks.push('There is one thread only, because the model was compiled with --threads off.');
     }
-    return { module, ...engine };
+    return Object.assign(engine, { module: /** @type {Engine['module']} */ (module) });
   } catch (error) {
     opening.then((engine) => engine.dispose(), () => {});
     throw error;

@@ -6,10 +6,12 @@
 /** @param {Setup} setup @param {(message: ThreadMessage) => void} post */
 function work({ module, memory, command, thread, threads, scratch }, post) {
   try {
+    const words = new Int32Array(memory.buffer, command, 3);
+    // Too late: instances write the records of steps, which others may be using.
+    if (Atomics.load(words, 0)) return;
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     const { start, run } = /** @type {Record<string, (...values: number[]) => void>} */ (exports);
     start?.(thread, threads, scratch);
-    const words = new Int32Array(memory.buffer, command, 3);
     post({ ready: true });
     for (let seen = 0; ; seen = (seen + 1) | 0) {
       while (Atomics.load(words, 0) === seen) Atomics.wait(words, 0, seen);

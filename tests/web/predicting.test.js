@@ -46,6 +46,22 @@ describe('a model', () => {
     const firsts = (await Promise.all(calls)).map((outputs) => outputs.y[0]);
     assert.deepEqual(firsts, Array.from({ length: 20 }, (_, i) => 2 * i + 10));
   });
+  test("fills the caller's arrays", async () => {
+    const out = { y: new Float32Array(4) };
+    assert.equal((await model.predict(x, { out })).y, out.y);
+    assert.deepEqual(Array.from(out.y), y);
+    const { y: fresh } = await model.predict(x, { out: undefined });
+    assert.notEqual(fresh, out.y);
+  });
+  for (const [out, name, message] of [
+    [{}, 'TypeError', 'predict: output "y" is missing; the model gives { y: Float32Array(4) }'],
+    [{ y: new Float32Array(4), z: x }, 'TypeError', 'predict: there is no output "z"; the model gives { y: Float32Array(4) }'],
+    [{ y: new Float64Array(4) }, 'TypeError', 'predict: output "y" (float32 [1, 4]) takes a Float32Array, got Float64Array'],
+    [{ y: new Float32Array(3) }, 'RangeError', 'predict: output "y" (float32 [1, 4]) takes 4 elements, got 3'],
+    [new Float32Array(4), 'TypeError', 'predict: got Float32Array; the model gives { y: Float32Array(4) }'],
+  ]) {
+    test(message, () => assert.rejects(model.predict(x, { out }), { name, message }));
+  }
   test('profiles its steps, if it was loaded for that', async () => {
     const progress = [];
     const options = { profile: true, onProgress: ({ loaded, total }) => progress.push([loaded, total]) };
@@ -105,6 +121,12 @@ describe('element types', async () => {
   const model = await open(echo(Object.entries(values).map(([dtype, [storage]]) => [dtype, storage])));
   const inputs = Object.fromEntries(Object.entries(values).map(([dtype, [, array]]) => [dtype, array]));
   test('go in and come out', async () => assert.deepEqual(await model.predict(inputs), inputs));
+  test("come out in the caller's arrays", async () => {
+    const out = Object.fromEntries(Object.entries(inputs).map(([dtype, array]) => [dtype, array.slice().fill(array[1])]));
+    const outputs = await model.predict(inputs, { out });
+    assert.deepEqual(out, inputs);
+    for (const dtype of Object.keys(out)) assert.equal(outputs[dtype], out[dtype]);
+  });
   test('a bool is zero or one', async () => {
     const { bool } = await model.predict({ ...inputs, bool: Uint8Array.of(7, 0) });
     assert.deepEqual(bool, Uint8Array.of(1, 0));

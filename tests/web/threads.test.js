@@ -22,7 +22,7 @@ async function compare({ entry, threads }) {
   const { load } = await import(entry);
   const images = Array.from({ length: 6 }, (_, n) => Float32Array.from({ length: 64 }, (_, i) => Math.abs(Math.sin(i * (n + 1)))));
   const one = await load(undefined, { threads: 1 });
-  const several = await load(undefined, { threads });
+  const several = await load(undefined, { threads, profile: true });
   const expected = [];
   for (const image of images) expected.push(Array.from((await one.predict(image)).digit));
   const input = new Float32Array(64);
@@ -220,7 +220,7 @@ describe('in Chromium', () => {
       response.writeHead(200, headers).end(String(file).replace('run?.(', 'if (thread === 1 && begin === 3) throw new Error("boom");\n      run?.(')));
     const found = await page.evaluate(async () => {
       const { load } = await import('/bundle/index.js');
-      const model = await load(undefined, { threads: 2 });
+      const model = await load(undefined, { threads: 2, profile: true });
       const x = new Float32Array(64);
       const before = Array.from((await model.predict(x)).digit);
       const error = await model.profile(x).then(() => 'answered', String);

@@ -13,12 +13,13 @@ macro_rules! runtime {
 }
 
 /// Those that every bundle needs, the wasm backend and threads.
-const FILES: [(&str, &str); 10] = runtime!(
+const FILES: [(&str, &str); 11] = runtime!(
     "bundle.js",
     "index.d.ts",
     "index.js",
     "model.js",
     "package.json",
+    "pool.js",
     "source.js",
     "tensor.js",
     "threads.js",
@@ -27,7 +28,7 @@ const FILES: [(&str, &str); 10] = runtime!(
 );
 
 /// Those that only bundles with threads need.
-const THREADS: [&str; 2] = ["threads.js", "worker.js"];
+const THREADS: [&str; 3] = ["pool.js", "threads.js", "worker.js"];
 
 /// Lines of `index.js` around what only bundles with threads need.
 const BEGIN: &str = "// keras-compile: threads {\n";

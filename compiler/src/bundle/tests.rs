@@ -136,7 +136,7 @@ fn the_manifest_says_where_everything_lies() {
             r#""inputs":[{"name":"x","shape":[1,3],"dtype":"float32","storage":"f32","offset":1024},"#,
             r#"{"name":"ids","shape":[1,3],"dtype":"int32","storage":"i32","offset":1088}],"#,
             r#""outputs":[{"name":"y","shape":[1,3],"dtype":"float32","storage":"f32","offset":1024}],"#,
-            r#""memory":{"pages":3},"prepare":0,"steps":1,"#,
+            r#""memory":{"pages":3},"prepare":0,"steps":1,"profile":"steps.c506d56b.json","#,
             r#""backends":{"wasm":{"relaxed":"model-relaxed.acd85c97.wasm","baseline":"model-baseline.8ba8496a.wasm"}},"#,
             r#""weights":{"offset":64,"bytes":64,"shards":["weights-0.ae5140b4.bin"]}"#,
         )
@@ -146,6 +146,36 @@ fn the_manifest_says_where_everything_lies() {
     assert!(!index.contains("keras-compile: files"));
     let inspection = inspect(&scratch.0.join("dist")).unwrap();
     assert_eq!(inspection.problems, []);
+}
+
+#[test]
+fn what_is_for_threads_is_there_or_not() {
+    let found = [false, true].map(|threads| {
+        let scratch = Scratch::new("threads");
+        let (single, threaded) = (module(b"single"), module(b"threaded"));
+        let contents = Contents {
+            model: "toy",
+            plan: &plan(Vec::new(), "x"),
+            inputs: &["float32".to_owned(), "int32".to_owned()],
+            outputs: &["float32".to_owned()],
+            relaxed: &single,
+            baseline: &single,
+            threaded: threads.then_some([&threaded, &threaded]),
+        };
+        let manifest = write(&contents, &scratch.target(), &mut |_| {}).unwrap();
+        assert_eq!(inspect(&scratch.0.join("dist")).unwrap().problems, []);
+        let index = String::from_utf8(scratch.read("index.js")).unwrap();
+        assert!(!index.contains("keras-compile: threads"), "{index}");
+        let listed = manifest.backends.wasm.and_then(|wasm| wasm.threads);
+        let url = |name: &str| index.contains(&format!("new URL('./{name}', import.meta.url)"));
+        [
+            listed.is_some_and(|modules| url(&modules.relaxed) && url(&modules.baseline)),
+            manifest.files.contains_key("threads.js") && manifest.files.contains_key("worker.js"),
+            index.contains("threads.js"),
+            url("worker.js"),
+        ]
+    });
+    assert_eq!(found, [[false; 4], [true; 4]]);
 }
 
 #[test]

@@ -1,0 +1,97 @@
+// Workers that compute together: started, given work and ended together.
+
+import { because } from './source.js';
+
+/** @import { Setup, Thread, ThreadMessage } from '../internal.js' */
+
+/** Workers that run ranges of steps, one range at a time. */
+export class Pool {
+  /** @type {Thread[]} */
+  #workers = [];
+  #words;
+  /** @type {(ms: number) => void} */
+  #done = () => {};
+  /** @type {(error: unknown) => void} */
+  #fail = () => {};
+  #ready = false;
+  /** Why it has ended, if it has. @type {unknown} */
+  ended;
+
+  /** @param {() => Thread} spawn @param {Setup[]} setups One for each worker. */
+  constructor(spawn, setups) {
+    const { memory, command } = /** @type {Setup} */ (setups[0]);
+    this.memory = memory;
+    this.#words = new Int32Array(memory.buffer, command, 3);
+    // What other threads left in the words of the barrier, which lie below.
+    new Int32Array(memory.buffer, 0, command / 4 + 3).fill(0);
+    /** Every worker has its instance. @type {Promise<unknown>} */
+    this.started = new Promise((resolve, reject) => {
+      this.#fail = reject;
+      let missing = setups.length;
+      for (const setup of setups) {
+        const worker = spawn();
+        this.#workers.push(worker);
+        this.#listen(worker, (message) => {
+          if ('error' in message) this.#lose(message.error);
+          else if ('ms' in message) this.#done(message.ms);
+          else if (--missing === 0) resolve((this.#ready = true));
+        });
+        worker.postMessage(setup);
+      }
+    });
+    // Node ends when only idle threads are left.
+    this.started.then(() => this.#workers.forEach((worker) => worker.unref?.()), (error) => this.end(error));
+  }
+
+  /** @param {number} begin @param {number} end @returns {Promise<number>} The milliseconds it took. */
+  async run(begin, end) {
+    if (this.ended) throw this.ended;
+    const first = this.#workers[0];
+    first?.ref?.();
+    try {
+      return await new Promise((resolve, reject) => {
+        [this.#done, this.#fail] = [resolve, reject];
+        this.#send(begin, end);
+      });
+    } finally {
+      first?.unref?.();
+    }
+  }
+
+  /** @param {number} begin @param {number} end */
+  #send(begin, end) {
+    this.#words.set([begin, end], 1);
+    Atomics.add(this.#words, 0, 1);
+    Atomics.notify(this.#words, 0);
+  }
+
+  /** Ends all workers. @param {unknown} error Why what is under way is not finished. */
+  end(error) {
+    this.ended = error;
+    this.#fail(error);
+    // Who waits for a command goes by itself: browsers terminate what is busy only after seconds.
+    this.#send(-1, 0);
+    this.#workers.forEach((worker) => worker.terminate());
+  }
+
+  /** One thread alone cannot be replaced: the others wait for it. @param {string} why */
+  #lose(why) {
+    if (this.ended) return;
+    this.end(new Error(this.#ready ? `a thread of the model ended (${why}); predict again, new threads will be started` : why));
+  }
+
+  /** @param {Thread} worker @param {(message: ThreadMessage) => void} hear */
+  #listen(worker, hear) {
+    if ('on' in worker) {
+      worker.on('message', hear);
+      worker.on('error', (error) => this.#lose(because(error)));
+      worker.on('exit', (code) => this.#lose(`exit code ${code}`));
+    } else {
+      worker.onmessage = ({ data }) => hear(data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        this.#lose(event.message ?? 'its script cannot be loaded');
+      };
+    }
+  }
+}
