@@ -135,7 +135,7 @@ fn the_manifest_says_where_everything_lies() {
             r#""outputs":[{"name":"y","shape":[1,3],"dtype":"float32","storage":"f32","offset":1024}],"#,
             r#""memory":{"pages":3},"prepare":0,"steps":1,"profile":"STEPS","#,
             r#""backends":{"wasm":{"relaxed":"model-relaxed.acd85c97.wasm","baseline":"model-baseline.8ba8496a.wasm"}},"#,
-            r#""weights":{"offset":64,"bytes":64,"shards":["weights-0.ae5140b4.bin"]}"#,
+            r#""weights":{"offset":64,"bytes":64,"shards":["weights-0.ae5140b4.bin"],"ready":[0]}"#,
         )
     );
     let described: Vec<StepRow> = serde_json::from_slice(&scratch.read(&profile)).unwrap();
