@@ -478,7 +478,7 @@ fn threads_are_useful_for_much_work_only() {
     // 0.5 MFLOP, 20 MFLOP, 500 MFLOP.
     let useful = [8, 50, 250].map(useful_threads);
     assert_eq!(useful[0], 1);
-    assert!(useful[1] > 2 && useful[2] > useful[1], "{useful:?}");
+    assert!(useful[1] > 2 && useful[2] >= useful[1], "{useful:?}");
 }
 
 /// Code keeps NaN where a backend's cheaper instructions would lose it.
