@@ -64,17 +64,43 @@ export async function openSource(url, options, stopped, init) {
  * @param {Uint8Array} target
  */
 async function* fromBody(url, response, target) {
-  const reader = response.body?.getReader();
-  for (let at = 0; reader; ) {
-    const { done, value } = await reader.read().catch((cause) => {
+  const read = response.body && openReader(response.body, Math.min(target.length, CHUNK));
+  for (let at = 0; read; ) {
+    const { done, value } = await read().catch((cause) => {
       throw new BundleError(url, `the transfer broke off after ${at} bytes (${because(cause)}); load again`, cause);
     });
-    if (done) return;
+    if (done || !value) return;
     if (at + value.length > target.length) throw tooLong(url, target);
     target.set(value, at);
     at += value.length;
     yield value.length;
   }
+}
+
+/** Most bytes of a chunk. */
+const CHUNK = 1 << 20;
+
+/**
+ * Reads into the same memory over and over, where the engine can: chunks of its own would pile up until the next garbage
+ * collection, as many bytes as the weights have.
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
+ * @param {number} bytes
+ * @returns {() => Promise<{ done: boolean, value?: Uint8Array<ArrayBuffer> | undefined }>}
+ */
+function openReader(body, bytes) {
+  let reader;
+  try {
+    reader = body.getReader({ mode: 'byob' });
+  } catch {
+    const reader = body.getReader();
+    return () => reader.read();
+  }
+  let buffer = new ArrayBuffer(bytes || 1);
+  return async () => {
+    const result = await reader.read(new Uint8Array(buffer));
+    if (result.value) ({ buffer } = result.value);
+    return result;
+  };
 }
 
 /** @param {URL} url @param {AbortSignal} stopped @returns {Source} */
