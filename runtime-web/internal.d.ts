@@ -18,7 +18,8 @@ export interface Manifest {
   /** The file with a `StepInfo` for each step. */
   profile: string;
   backends: { [name in BackendName]?: Modules & { threads?: ThreadedModules } };
-  weights: { offset: number; bytes: number; shards: string[] };
+  /** `ready`: how many of the steps to `prepare` can be run when a shard and those before it are there. */
+  weights: { offset: number; bytes: number; shards: string[]; ready: number[] };
   files: Record<string, { bytes: number; sha256: string }>;
 }
 
@@ -104,7 +105,7 @@ export type Backend = (bundle: Bundle, options: LoadOptions) => Promise<Engine>;
 
 /** An engine whose weights are not prepared yet. */
 export interface Opened extends Omit<Engine, 'module'> {
-  prepare(): Promise<void>;
+  prepare(begin: number, end: number): Promise<void>;
 }
 
 /** What the wasm backend needs to know of those who run a module. */

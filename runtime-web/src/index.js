@@ -3,8 +3,11 @@
 import { openBundle } from './bundle.js';
 import { LoadedModel } from './model.js';
 // keras-compile: threads {
+import './pool.js';
 import { openThreads } from './threads.js';
 // keras-compile: threads }
+// Files that only others need stand here, too, so that a browser learns of all of them at once.
+import './tensor.js';
 import { openWasm } from './wasm.js';
 
 export { BundleError } from './source.js';

@@ -122,8 +122,9 @@ class Queue {
     this.#warmUp().catch(() => {});
   }
 
-  async prepare() {
-    await this.#enqueue((pool) => pool.run(0, this.#manifest.prepare));
+  /** @param {number} begin @param {number} end */
+  async prepare(begin, end) {
+    await this.#enqueue((pool) => pool.run(begin, end));
   }
 
   /** @param {TensorData[]} values @param {TensorData[]} [out] @returns {Promise<Outputs>} */

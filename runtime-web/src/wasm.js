@@ -4,7 +4,7 @@ import { because, BundleError } from './source.js';
 import { readAll, viewOf, write } from './tensor.js';
 
 /** @import { LoadOptions } from './index.js' */
-/** @import { Bundle, Engine, Team } from '../internal.js' */
+/** @import { Bundle, Engine, Opened, Team } from '../internal.js' */
 
 /** (func (param v128) (result v128) (f32x4.relaxed_madd (local.get 0) (local.get 0) (local.get 0))) */
 const relaxedProbe = new Uint8Array([
@@ -38,8 +38,8 @@ export async function openWasm(bundle, { threads }, team) {
   const places = layOut(bundle, memory.buffer);
   const opening = bundle.compile(code).then((module) => (team?.open ?? openAlone)(module, memory, places, bundle));
   try {
-    const [engine] = await Promise.all([opening, ...places.shards.map(({ name, place }) => bundle.fill(name, place))]);
-    await engine.prepare();
+    const fills = places.shards.map(({ name, place }) => bundle.fill(name, place));
+    const [engine] = await Promise.all([prepare(opening, fills, manifest.weights.ready), ...fills]);
     if (!fused) engine.fallbacks.push('Products are rounded before they are added, because this engine has no relaxed SIMD.');
     if (!wasm?.threads && Number(threads) > 1) {
       engine.fallbacks.push('There is one thread only, because the model was compiled with --threads off.');
@@ -49,6 +49,24 @@ export async function openWasm(bundle, { threads }, team) {
     opening.then((engine) => engine.dispose(), () => {});
     throw error;
   }
+}
+
+/**
+ * Prepares weights while others are on their way.
+ * @param {Promise<Opened>} opening
+ * @param {Promise<void>[]} fills
+ * @param {number[]} ready
+ */
+async function prepare(opening, fills, ready) {
+  const engine = await opening;
+  let begin = 0;
+  for (const [i, fill] of fills.entries()) {
+    await fill;
+    const end = ready[i] ?? begin;
+    if (end > begin) await engine.prepare(begin, end);
+    begin = end;
+  }
+  return engine;
 }
 
 /**
@@ -62,7 +80,7 @@ export async function openAlone(module, memory, { inputs, outputs }, { manifest,
   const run = /** @type {(begin: number, end: number) => void} */ (instance.exports.run);
   let idle = true;
   // Half-read weights may make it fail, a real run will tell.
-  inSlices(run, prepare, end, () => idle && !stopped.aborted).catch(() => {});
+  inSlices(run, prepare, end, 'background', () => idle && !stopped.aborted).catch(() => {});
 
   /** @type {(values: Parameters<Engine['predict']>[0]) => void} */
   const take = (values) => {
@@ -72,7 +90,7 @@ export async function openAlone(module, memory, { inputs, outputs }, { manifest,
   return {
     threads: 1,
     fallbacks: [],
-    prepare: () => inSlices(run, 0, prepare, () => !stopped.aborted),
+    prepare: (begin, end) => inSlices(run, begin, end, 'user-visible', () => !stopped.aborted),
     predict(values, out) {
       take(values);
       run(prepare, end);
@@ -127,11 +145,16 @@ function layOut({ url, manifest }, buffer) {
  * @param {(begin: number, end: number) => void} run
  * @param {number} step
  * @param {number} end
+ * @param {'user-visible' | 'background'} priority
  * @param {() => boolean} wanted
  */
-async function inSlices(run, step, end, wanted) {
+async function inSlices(run, step, end, priority, wanted) {
+  const { scheduler, setImmediate } = /** @type {any} */ (globalThis);
+  // A timer waits for 4 ms after a few turns.
+  const turn = (/** @type {() => void} */ begin) =>
+    scheduler?.postTask ? scheduler.postTask(begin, { priority }) : (setImmediate ?? setTimeout)(begin);
   while (step < end) {
-    await new Promise((resolve) => setTimeout(resolve));
+    await new Promise((/** @type {(value?: undefined) => void} */ resolve) => turn(resolve));
     const until = performance.now() + SLICE;
     while (step < end && performance.now() < until) {
       if (!wanted()) return;

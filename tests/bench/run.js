@@ -11,7 +11,7 @@ import { measure } from './lib/measure.js';
 import { canMeasureMemory } from './lib/memory.js';
 import { ratios } from './lib/ratios.js';
 import { openSite } from './lib/site.js';
-import { printMarkdown, printModel, printProfile } from './lib/tables.js';
+import { printMarkdown, printModel } from './lib/tables.js';
 
 const usage = `usage: node run.js [MODELS_DIR] [options]
 
@@ -25,8 +25,6 @@ MODELS_DIR is what make_models.py wrote; the folder models beside this file when
   --cold N           Cold starts of every engine, 0 for none; 5
   --memory N         Starts of every engine in a browser of its own to measure memory, 0 for none; 3
   --baseline-module  Hide relaxed SIMD from all engines
-  --profile          Time every step of our bundles, too
-  --steps N          The slowest steps to print; 40
   --markdown         Print a table of all models in Markdown at the end
   --json FILE        Write all numbers`;
 
@@ -41,8 +39,6 @@ const { values, positionals } = parseArgs({
     cold: { type: 'string', default: '5' },
     memory: { type: 'string', default: '3' },
     'baseline-module': { type: 'boolean', default: false },
-    profile: { type: 'boolean', default: false },
-    steps: { type: 'string', default: '40' },
     markdown: { type: 'boolean', default: false },
     json: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
@@ -80,9 +76,7 @@ const options = {
   rounds: whole(values.rounds, 'rounds', 1),
   cold: whole(values.cold, 'cold', 0),
   memory: whole(values.memory, 'memory', 0),
-  profile: values.profile,
 };
-const steps = whole(values.steps, 'steps', 1);
 
 const browser = await launch();
 const report = {
@@ -110,7 +104,6 @@ for (const name of models) {
   const result = await measure(site, name, options);
   report.models.push({ ...result, ratios: ratios(result.results) });
   printModel(report.models.at(-1), report.versions);
-  if (result.steps) printProfile(result, steps);
   failed ||= result.results.length < options.engines.length * options.threads.length || result.results.some(({ error }) => !(error <= 1));
 }
 await site.close();

@@ -189,8 +189,10 @@ test('500 predicts leave nothing behind', async () => {
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     return { heapUsed, arrayBuffers };
   };
-  const before = await run(500);
-  const after = await run(500);
-  assert.ok(after.heapUsed - before.heapUsed < 100_000, `heap: ${before.heapUsed} to ${after.heapUsed}`);
-  assert.ok(after.arrayBuffers - before.arrayBuffers < 1000, `arrays: ${before.arrayBuffers} to ${after.arrayBuffers}`);
+  // The engine's own housekeeping shows in some of the turns; what predictions leave would show in all.
+  const turns = [];
+  for (let i = 0; i < 5; i++) turns.push(await run(500));
+  const least = (key) => Math.min(...turns.slice(1).map((turn, i) => turn[key] - turns[i][key]));
+  assert.ok(least('heapUsed') < 50_000, `heap: ${turns.map(({ heapUsed }) => heapUsed).join(', ')}`);
+  assert.ok(least('arrayBuffers') < 1000, `arrays: ${turns.map(({ arrayBuffers }) => arrayBuffers).join(', ')}`);
 });

@@ -121,6 +121,8 @@ pub struct WeightFiles {
     pub bytes: usize,
     /// File names in order.
     pub shards: Vec<String>,
+    /// For each shard, how many of the steps to prepare can be run when it and those before it are there.
+    pub ready: Vec<usize>,
 }
 
 /// What is known of a file.

@@ -82,6 +82,7 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
         weights: WeightFiles {
             offset: relaxed.weights_at,
             bytes: plan.weights.bytes(),
+            ready: shards::ready(plan),
             shards,
         },
         files: Default::default(),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::{Step, Weights};
+use crate::report::{StepRow, steps};
 use crate::tensor::TensorType;
 use std::fs;
 use std::path::PathBuf;
@@ -119,29 +120,28 @@ fn weights_are_cut_into_shards_without_loss() {
 #[test]
 fn the_manifest_says_where_everything_lies() {
     let scratch = Scratch::new("manifest");
-    write_plan(
-        &plan(vec![vec![1.0]], "x"),
-        &scratch.target(),
-        &module(b"baseline"),
-    )
-    .unwrap();
+    let plan = plan(vec![vec![1.0]], "x");
+    let Manifest { profile, .. } = write_plan(&plan, &scratch.target(), &module(b"baseline")).unwrap();
     let text = String::from_utf8(scratch.read("manifest.json")).unwrap();
     let files = text.find(",\"files\"").unwrap();
     assert_eq!(
-        text[..files],
-        *concat!(
+        text[..files].replace(&profile, "STEPS"),
+        concat!(
             r#"{"format":1,"generator":"keras-compile "#,
             env!("CARGO_PKG_VERSION"),
             r#"","model":"toy","#,
             r#""inputs":[{"name":"x","shape":[1,3],"dtype":"float32","storage":"f32","offset":1024},"#,
             r#"{"name":"ids","shape":[1,3],"dtype":"int32","storage":"i32","offset":1088}],"#,
             r#""outputs":[{"name":"y","shape":[1,3],"dtype":"float32","storage":"f32","offset":1024}],"#,
-            r#""memory":{"pages":3},"prepare":0,"steps":1,"profile":"steps.c506d56b.json","#,
+            r#""memory":{"pages":3},"prepare":0,"steps":1,"profile":"STEPS","#,
             r#""backends":{"wasm":{"relaxed":"model-relaxed.acd85c97.wasm","baseline":"model-baseline.8ba8496a.wasm"}},"#,
-            r#""weights":{"offset":64,"bytes":64,"shards":["weights-0.ae5140b4.bin"]}"#,
+            r#""weights":{"offset":64,"bytes":64,"shards":["weights-0.ae5140b4.bin"],"ready":[0]}"#,
         )
     );
+    let described: Vec<StepRow> = serde_json::from_slice(&scratch.read(&profile)).unwrap();
+    assert_eq!(described, steps(&plan));
     let index = String::from_utf8(scratch.read("index.js")).unwrap();
+    assert!(index.contains(&format!("'{profile}': new URL('./{profile}', import.meta.url),")));
     assert!(index.contains("'manifest.json': new URL('./manifest.json', import.meta.url),"));
     assert!(!index.contains("keras-compile: files"));
     let inspection = inspect(&scratch.0.join("dist")).unwrap();

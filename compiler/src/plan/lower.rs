@@ -166,7 +166,8 @@ impl Lowering<'_> {
         let types: Vec<_> = node.inputs.iter().map(|&i| graph.ty(i)).collect();
         let flops = node.op.flops(&types, &node.types);
         let mut runs = self.border(place, &node.name);
-        let count = jobs.jobs.len() as u64;
+        let arithmetic = jobs.jobs.iter().filter(|job| job.kernel.is_arithmetic());
+        let count = arithmetic.count() as u64;
         for job in jobs.jobs {
             let arguments = job
                 .pointers

@@ -6,7 +6,6 @@ import { launch } from '../../web/support/browser.js';
 import { compile } from '../../web/support/bundles.js';
 import { engines } from './engines.js';
 import { canMeasureMemory } from './memory.js';
-import { readPlan } from './plan.js';
 import { coldStarts, memoryGrowth } from './starts.js';
 import { summary } from './statistics.js';
 import { inTurns, keyOf, openClock, warmUp } from './turns.js';
@@ -15,7 +14,7 @@ import { inTurns, keyOf, openClock, warmUp } from './turns.js';
 function bundleOf(model, folder) {
   const begin = performance.now();
   try {
-    compile(model, folder);
+    compile(model, { folder });
     return { ms: performance.now() - begin };
   } catch (error) {
     return { failed: error.message };
@@ -30,7 +29,6 @@ async function steady(site, browser, names, place, options) {
   /** @type {Map<string, { about?: string, threads?: number, error?: number, failed?: string }>} */
   const opened = new Map();
   const samples = new Map();
-  const profile = [];
   const agrees = (key) => opened.get(key)?.error <= 1;
   for (let load = 0; load < options.loads; load++) {
     const pages = [];
@@ -49,13 +47,10 @@ async function steady(site, browser, names, place, options) {
         const each = opened.get(keyOf(name, threads));
         each.error = Math.max(each.error, await page.evaluate((name) => window.bench.check(name), name));
       }
-      if (options.profile && threads === 1 && right.includes('ours')) {
-        profile.push(...(await page.evaluate((rounds) => window.bench.profile(rounds), options.rounds)));
-      }
       await close();
     }
   }
-  return { opened, samples, profile, agrees };
+  return { opened, samples, agrees };
 }
 
 /** The median of everything by the median of a steady run. */
@@ -70,7 +65,7 @@ function figures({ times, cpu }, flops, peak, start) {
 /**
  * @param {string} name A folder of the models.
  * @param {{ folder: string, engines: string[], threads: number[], loads: number, rounds: number, cold: number,
- *   memory: number, profile: boolean }} options
+ *   memory: number }} options
  */
 export async function measure(site, name, options) {
   const file = (each) => join(options.folder, name, engines[each].needs);
@@ -84,7 +79,7 @@ export async function measure(site, name, options) {
 
   const browser = await launch();
   try {
-    const { opened, samples, profile, agrees } = await steady(site, browser, names, place, options);
+    const { opened, samples, agrees } = await steady(site, browser, names, place, options);
     const columns = options.threads.flatMap((threads) => names
       .filter((engine) => agrees(keyOf(engine, threads)))
       .map((engine) => ({ engine, threads, name, place: { ...place, threads } })));
@@ -109,8 +104,7 @@ export async function measure(site, name, options) {
       if (growths.length) result.memoryMb = summary(growths);
     }
     for (const result of results) delete result.column;
-    const steps = profile.length ? readPlan(file('ours'), profile) : undefined;
-    return { model: name, flops: about.flops, compileMs: compiled.ms, peaks, results, steps };
+    return { model: name, flops: about.flops, compileMs: compiled.ms, peaks, results };
   } finally {
     await browser.close();
   }

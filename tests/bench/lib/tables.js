@@ -61,26 +61,3 @@ export function printMarkdown({ machine, browser, models }) {
     }
   }
 }
-
-/** Steps by family, then the slowest ones. */
-export function printProfile({ steps, peaks }, count) {
-  const peak = peaks[1];
-  const total = steps.reduce((sum, { ms }) => sum + ms, 0);
-  const cells = ({ ms, flops }) => {
-    const speed = flops ? flops / ms / 1e6 : NaN;
-    return [fixed(ms, 3), fixed((100 * ms) / total, 1), fixed(speed, 1), fixed((100 * speed) / peak.median, 0)];
-  };
-  const families = new Map();
-  for (const { family, ms, flops } of steps) {
-    const sum = families.get(family) ?? { ms: 0, flops: 0, steps: 0 };
-    families.set(family, { ms: sum.ms + ms, flops: sum.flops + flops, steps: sum.steps + 1 });
-  }
-  console.log(`  steps: ${steps.length}, ${fixed(total)} ms`);
-  const byTime = (a, b) => b[1].ms - a[1].ms;
-  table([['family', 'steps', 'ms', '% of all', 'GFLOP/s', '% of peak'],
-    ...[...families].sort(byTime).map(([family, sum]) => [family, String(sum.steps), ...cells(sum)])]);
-  console.log();
-  const slowest = [...steps].sort((a, b) => b.ms - a.ms).slice(0, count);
-  table([['step', 'layer', 'kernel', 'ms', '% of all', 'GFLOP/s', '% of peak'],
-    ...slowest.map((step) => [String(step.step), step.name, step.kernel, ...cells(step)])], 3);
-}

@@ -5,7 +5,6 @@ import { openPeak } from './peak.js';
 /** How long an engine runs before the next has its turn, so that small models are not timed in cold caches only. */
 const TURN_MS = 20;
 
-const pause = () => new Promise((resolve) => setTimeout(resolve));
 const arrays = {
   float32: Float32Array, float64: Float64Array, bool: Uint8Array, int8: Int8Array, int16: Int16Array, int32: Int32Array,
   int64: BigInt64Array, uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, uint64: BigUint64Array,
@@ -76,16 +75,6 @@ window.bench = {
       times.push(performance.now() - begin);
     } while (performance.now() < turn + TURN_MS);
     return times;
-  },
-
-  /** Milliseconds of every step of our bundle, run after run. */
-  async profile(rounds) {
-    const runs = [];
-    for (let i = 0; i < rounds; i++) {
-      runs.push((await this.engines.ours.profile(this.inputs)).map(({ ms }) => ms));
-      await pause();
-    }
-    return runs;
   },
 
   /** Opens an engine and predicts: when it was open and when it had predicted, since the navigation, and how long runs took. */

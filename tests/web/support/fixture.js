@@ -62,7 +62,7 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     steps: bodies(false).length,
     profile,
     backends: { wasm: { relaxed, baseline } },
-    weights: { offset, bytes: weights.length, shards },
+    weights: { offset, bytes: weights.length, shards, ready: shards.map(() => 0) },
     files,
   };
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));

@@ -113,6 +113,76 @@ impl Clip {
     }
 }
 
+/// The elements of a window so far.
+struct Accumulator {
+    kind: PoolKind,
+    /// Their sum, or the largest of those that are numbers.
+    value: LocalId,
+    /// An element, and where there was a NaN: `pmax` and a comparison take three instructions where V8 has eight for
+    /// `max`, which keeps NaN.
+    element: LocalId,
+    nan: LocalId,
+}
+
+impl Accumulator {
+    fn start(asm: &mut Asm<'_>, kind: PoolKind) -> Self {
+        let [value, element, nan] = [(); 3].map(|()| asm.v128());
+        let start = match kind {
+            PoolKind::Max => f32::NEG_INFINITY,
+            PoolKind::Average => 0.0,
+        };
+        for (local, bits) in [(value, start.to_bits()), (nan, 0)] {
+            asm.splat_const(bits);
+            asm.set(local);
+        }
+        Self {
+            kind,
+            value,
+            element,
+            nan,
+        }
+    }
+
+    /// Adds the vector on the stack.
+    fn add(&self, asm: &mut Asm<'_>) {
+        asm.set(self.element);
+        asm.get(self.value);
+        asm.get(self.element);
+        asm.binary(match self.kind {
+            PoolKind::Average => BinaryOp::F32x4Add,
+            PoolKind::Max => BinaryOp::F32x4PMax,
+        });
+        asm.set(self.value);
+        if self.kind == PoolKind::Max {
+            asm.get(self.element);
+            asm.get(self.element);
+            asm.binary(BinaryOp::F32x4Ne);
+            asm.get(self.nan);
+            asm.binary(BinaryOp::V128Or);
+            asm.set(self.nan);
+        }
+    }
+
+    /// The result: the mean, or the largest element.
+    fn end(self, asm: &mut Asm<'_>, divisor: LocalId) -> LocalId {
+        asm.get(self.value);
+        match self.kind {
+            PoolKind::Average => {
+                asm.get(divisor);
+                asm.binary(BinaryOp::F32x4Div);
+            }
+            // All bits set are a NaN.
+            PoolKind::Max => {
+                asm.get(self.nan);
+                asm.binary(BinaryOp::V128Or);
+            }
+        }
+        asm.set(self.value);
+        asm.release([self.element, self.nan]);
+        self.value
+    }
+}
+
 /// The function of one window.
 struct Window<'k> {
     k: &'k Pool,
@@ -177,25 +247,13 @@ impl Window<'_> {
         asm: &mut Asm<'_>,
         pointers: &[LocalId],
         divisor: LocalId,
-        taps: &dyn Fn(&mut Asm<'_>, LocalId),
+        taps: &dyn Fn(&mut Asm<'_>, &Accumulator),
     ) {
         let channels = self.k.dims[3];
         let some = |asm: &mut Asm<'_>, lanes: usize| {
-            let acc = asm.v128();
-            let start = if self.k.kind == PoolKind::Max {
-                f32::NEG_INFINITY
-            } else {
-                0.0
-            };
-            asm.splat_const(start.to_bits());
-            asm.set(acc);
-            taps(asm, acc);
-            if self.k.kind == PoolKind::Average {
-                asm.get(acc);
-                asm.get(divisor);
-                asm.binary(BinaryOp::F32x4Div);
-                asm.set(acc);
-            }
+            let accumulator = Accumulator::start(asm, self.k.kind);
+            taps(asm, &accumulator);
+            let acc = accumulator.end(asm, divisor);
             self.finish.apply_now(asm, acc, &pointers[2..], 0, 0);
             asm.store_lanes(pointers[1], 0, acc, lanes);
             for (i, &pointer) in pointers.iter().enumerate() {
@@ -210,15 +268,8 @@ impl Window<'_> {
         }
     }
 
-    fn combine(&self, asm: &mut Asm<'_>) {
-        asm.binary(match self.k.kind {
-            PoolKind::Max => BinaryOp::F32x4Max,
-            PoolKind::Average => BinaryOp::F32x4Add,
-        });
-    }
-
     /// A window inside the image: small ones are written out.
-    fn whole(&self, asm: &mut Asm<'_>, x: LocalId, acc: LocalId) {
+    fn whole(&self, asm: &mut Asm<'_>, x: LocalId, acc: &Accumulator) {
         let [wy, wx] = self.k.window.map(|w| w.size);
         let row = asm.i32();
         asm.add_to(row, x, 0);
@@ -227,13 +278,11 @@ impl Window<'_> {
             let column = asm.i32();
             asm.add_to(column, row, 0);
             asm.times_do(wx / unrolled, |asm| {
-                asm.get(acc);
                 for i in 0..unrolled {
                     asm.get(column);
                     asm.load_v128(i * self.k.x[2] * 4);
-                    self.combine(asm);
+                    acc.add(asm);
                 }
-                asm.set(acc);
                 asm.advance(column, (unrolled * self.k.x[2]) as i64 * 4);
             });
             asm.advance(row, self.k.x[1] as i64 * 4);
@@ -241,7 +290,7 @@ impl Window<'_> {
     }
 
     /// A window at the edge: `rows` by `columns` of it lie inside, possibly none where padding counts.
-    fn clipped(&self, asm: &mut Asm<'_>, x: LocalId, rows: LocalId, columns: LocalId, acc: LocalId) {
+    fn clipped(&self, asm: &mut Asm<'_>, x: LocalId, rows: LocalId, columns: LocalId, acc: &Accumulator) {
         let (row, column, y, at) = (asm.i32(), asm.i32(), asm.i32(), asm.i32());
         asm.add_to(row, x, 0);
         asm.set_int(y, 0);
@@ -249,20 +298,16 @@ impl Window<'_> {
             asm.add_to(at, row, 0);
             asm.set_int(column, 0);
             asm.while_below(column, columns, |asm| {
-                asm.get(acc);
                 asm.get(at);
                 asm.load_v128(0);
-                self.combine(asm);
-                asm.set(acc);
+                acc.add(asm);
                 asm.advance(at, self.k.x[2] as i64 * 4);
             });
             asm.advance(row, self.k.x[1] as i64 * 4);
         });
         if self.k.kind == PoolKind::Max && self.k.padding == PoolPadding::Zero {
-            asm.get(acc);
             asm.splat_const(0);
-            asm.binary(BinaryOp::F32x4Max);
-            asm.set(acc);
+            acc.add(asm);
         }
     }
 }

@@ -48,9 +48,10 @@ export async function measure(open, work, rounds) {
   return {
     module: model.module,
     threads: model.threads ?? 1,
-    peak: quantile(peak, 0.5),
     predict_ms: quantile(whole, 0.5),
-    // A step does the same every time: what it takes beyond that is someone else's.
+    // Work is the same every time: what it takes beyond that is someone else's.
+    peak: quantile(peak, 0.9),
+    predict_tenth_ms: quantile(whole, 0.1),
     step_ms: steps[0].map((_, step) => quantile(steps.map((times) => times[step]), 0.1)),
   };
 }

@@ -49,7 +49,11 @@ struct Measured {
     threads: u32,
     /// GFLOP/s of one thread in a loop of fused multiply-adds.
     peak: f64,
+    /// The median of whole predictions.
     predict_ms: f64,
+    /// Their tenth percentile.
+    predict_tenth_ms: f64,
+    /// The tenth percentile of each step.
     step_ms: Vec<f64>,
 }
 

@@ -10,6 +10,5 @@ export async function open({ bundle, threads }) {
       const outputs = await model.predict(named(values));
       return model.outputs.map(({ name }) => outputs[name]);
     },
-    profile: (values) => model.profile(named(values)),
   };
 }

@@ -1,159 +1,25 @@
-//! Contraction in register tiles.
-//!
-//! A *tile* is some pixels of one row by one panel of channels; its function keeps all results in registers and
-//! walks the whole contraction. A *strip* is the tiles of one row that lie beside each other; the pixels of a row
-//! are divided evenly into tiles, so that there are tiles of two sizes.
-//! A unit of work is one panel for a block of strips whose input stays in the second-level cache.
+//! The loops around tiles.
 
-use super::asm::{Asm, Context};
-use super::epilogue::{Finish, Fold};
-use super::tile::{Ahead, Tiling, Walk, shares, tile_pixels};
-use super::{Features, KernelCode, kernel_function};
+use crate::backends::wasm::asm::{Asm, Context};
+use crate::backends::wasm::epilogue::Finish;
+use crate::backends::wasm::tile::Tiling;
+use crate::backends::wasm::{KernelCode, kernel_function};
 use crate::kernel::{Contract, Right};
 use walrus::ir::BinaryOp;
 use walrus::{FunctionId, LocalId, ValType};
 
-/// Bytes of input that one block of strips may cover: a quarter of a common second-level cache of 1 MiB, the
-/// panels and the results want their part too.
-const BLOCK_BYTES: usize = 256 << 10;
-
-/// Weights of fewer bytes stay in the second-level cache.
-const CACHED_BYTES: usize = 256 << 10;
-
-/// Most tiles of a block that touch weights ahead.
-const MOST_AHEAD: usize = 36;
-
-/// Rows of so many pixels have tiles that are nearly of one size anyway.
-const SHORT_ROW: usize = 24;
-
-/// Units that there should be at least for threads to divide.
-const UNITS: usize = 32;
-
-/// Channels of a panel.
-fn panel_width(k: &Contract) -> usize {
-    match k.right {
-        Right::Panels { width } => width,
-        Right::Rows { .. } => 8,
-    }
-}
-
-/// Pixels and channels of the larger of its tiles.
-pub(super) fn tile(k: &Contract, features: Features) -> [usize; 2] {
-    let width = panel_width(k);
-    [tiling(k, tile_pixels(features, width)).size, width]
-}
-
-/// How pixels are divided into tiles of at most `most`.
-fn tiling(k: &Contract, most: usize) -> Tiling {
-    let [_, rows, pixels, _] = k.dims;
-    Tiling::new(if is_folded(k, most) { rows * pixels } else { pixels }, most)
-}
-
-/// Emits a contraction.
-pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
-    let [batches, rows, _, channels] = k.dims;
-    let width = panel_width(k);
-    let finish = Finish::new(&k.epilogue, &k.out);
-    let most = tile_pixels(cx.features, width);
-    let folded = is_folded(k, most);
-    let tiling = tiling(k, most);
-    let panels = channels.div_ceil(width);
-    let rest = channels - (panels - 1) * width;
-    let strips = batches * if folded { 1 } else { rows } * tiling.count;
-    let strip_bytes = tiling.size * k.a[2].max(k.run).max(1) * 4;
-    let mut block = (BLOCK_BYTES / strip_bytes).clamp(1, strips);
-    if cx.team.is_some() {
-        // Even blocks, and enough of them for some threads.
-        let blocks = strips.div_ceil(block).max(UNITS.div_ceil(panels)).min(strips);
-        block = strips.div_ceil(blocks);
-    }
-    let ahead = ahead(k, panels, block);
-    let tile_function = |cx: &mut Context, size: usize, lanes: usize| {
-        Tile {
-            k,
-            width,
-            size,
-            lanes,
-            folded,
-            ahead: ahead.map(|(step, _)| step),
-            finish: &finish,
-        }
-        .emit(cx)
-    };
-    let large = tile_function(cx, tiling.size, width);
-    let small = if tiling.large < tiling.count {
-        tile_function(cx, tiling.size - 1, width)
-    } else {
-        large
-    };
-    let (last_large, last_small) = if rest == width {
-        (large, small)
-    } else {
-        let last = tile_function(cx, tiling.size, rest);
-        let small = if tiling.large < tiling.count {
-            tile_function(cx, tiling.size - 1, rest)
-        } else {
-            last
-        };
-        (last, small)
-    };
-    let driver = Driver {
-        k,
-        finish: &finish,
-        tiling,
-        panels,
-        width,
-        block,
-        strips,
-        ahead: ahead.map(|(_, share)| share),
-    };
-    let strips_function = |cx: &mut Context, large: FunctionId, small: FunctionId| match folded {
-        true => driver.emit_folded(cx, large, small),
-        false => driver.emit(cx, large, small),
-    };
-    let full = strips_function(cx, large, small);
-    let last = if rest == width {
-        full
-    } else {
-        strips_function(cx, last_large, last_small)
-    };
-    driver.emit_kernel(cx, full, last)
-}
-
-/// The steps and shares of [`shares`] by which the `tiles` of a block touch the next panel; `None` where weights stay in
-/// the cache, or so many tiles use them that it does not matter.
-fn ahead(k: &Contract, panels: usize, tiles: usize) -> Option<(usize, usize)> {
-    let Right::Panels { width: 8 } = k.right else {
-        return None;
-    };
-    let panel = (k.k() + 1) * 8 * 4;
-    let worth = (2..=MOST_AHEAD).contains(&tiles) && panels * panel > CACHED_BYTES && k.run >= 4;
-    worth.then(|| shares(panel, tiles, k.k(), k.run))
-}
-
-/// Whether tiles go on from one row to the next: where the rows of `a` follow each other without a gap but those of the
-/// result do not, and do not fill tiles. A tile is at most as long as a row, so that it has one fold at most.
-fn is_folded(k: &Contract, most: usize) -> bool {
-    let [_, rows, pixels, _] = k.dims;
-    rows > 1
-        && k.a[1] == k.a[2] * pixels
-        && pixels >= most
-        && !pixels.is_multiple_of(most)
-        && pixels < SHORT_ROW
-}
-
 /// The loops around tiles.
-struct Driver<'k> {
-    k: &'k Contract,
-    finish: &'k Finish,
-    tiling: Tiling,
-    panels: usize,
-    width: usize,
+pub(super) struct Driver<'k> {
+    pub k: &'k Contract,
+    pub finish: &'k Finish,
+    pub tiling: Tiling,
+    pub panels: usize,
+    pub width: usize,
     /// Strips of a unit.
-    block: usize,
-    strips: usize,
+    pub block: usize,
+    pub strips: usize,
     /// Bytes of the next panel that a tile touches.
-    ahead: Option<usize>,
+    pub ahead: Option<usize>,
 }
 
 impl Driver<'_> {
@@ -166,7 +32,7 @@ impl Driver<'_> {
     }
 
     /// `(strip, end, a, b, out, operands…)`: computes strips of one panel; the pointers stand at batch 0, row 0.
-    fn emit(&self, cx: &mut Context, large: FunctionId, small: FunctionId) -> FunctionId {
+    pub fn emit(&self, cx: &mut Context, large: FunctionId, small: FunctionId) -> FunctionId {
         let pointers = 3 + self.finish.operands();
         let mut asm = Asm::new(cx, &vec![ValType::I32; 2 + pointers], &[]);
         let (strip, end) = (asm.param(0), asm.param(1));
@@ -212,7 +78,7 @@ impl Driver<'_> {
     }
 
     /// The same for tiles that go on from one row to the next: `(strip, end, a, b, out, operands…)`.
-    fn emit_folded(&self, cx: &mut Context, large: FunctionId, small: FunctionId) -> FunctionId {
+    pub fn emit_folded(&self, cx: &mut Context, large: FunctionId, small: FunctionId) -> FunctionId {
         let pointers = 3 + self.finish.operands();
         let mut asm = Asm::new(cx, &vec![ValType::I32; 2 + pointers], &[]);
         let (strip, end) = (asm.param(0), asm.param(1));
@@ -358,7 +224,7 @@ impl Driver<'_> {
     }
 
     /// The kernel: unit `u` is panel `u % panels` for block `u / panels`.
-    fn emit_kernel(&self, cx: &mut Context, full: FunctionId, last: FunctionId) -> KernelCode {
+    pub fn emit_kernel(&self, cx: &mut Context, full: FunctionId, last: FunctionId) -> KernelCode {
         let (mut asm, pointers) = kernel_function(cx, 3 + self.finish.operands());
         let (unit, end) = (asm.param(1), asm.param(2));
         let (panel, first) = (asm.i32(), asm.i32());
@@ -423,93 +289,5 @@ impl Driver<'_> {
         asm.int(self.strips as i32);
         asm.binary(BinaryOp::I32LtU);
         asm.push(walrus::ir::Select { ty: None });
-    }
-}
-
-/// One register tile: `size` pixels by `lanes` of a panel's `width` channels.
-struct Tile<'k> {
-    k: &'k Contract,
-    width: usize,
-    size: usize,
-    lanes: usize,
-    /// Whether it may go on in the next row.
-    folded: bool,
-    /// Bytes from touch to touch of weights ahead.
-    ahead: Option<usize>,
-    finish: &'k Finish,
-}
-
-impl Tile<'_> {
-    /// `(a, b, out, operands…)`, if it is folded the number of pixels before the fold, and what it touches ahead.
-    fn emit(&self, cx: &mut Context) -> FunctionId {
-        let count = 3 + self.finish.operands();
-        let mut asm = Asm::new(
-            cx,
-            &vec![ValType::I32; count + usize::from(self.folded) + usize::from(self.ahead.is_some())],
-            &[],
-        );
-        let (a, b) = (asm.param(0), asm.param(1));
-        let results: Vec<LocalId> = (2..count).map(|i| asm.param(i)).collect();
-        let fold = self.folded.then(|| Fold {
-            at: asm.param(count),
-            gaps: self.gaps(),
-        });
-        let vectors = self.lanes.div_ceil(4);
-        let acc: Vec<Vec<LocalId>> = (0..self.size).map(|_| asm.v128s(vectors)).collect();
-        self.start(&mut asm, b, &acc);
-        let walk = Walk {
-            taps: &self.k.taps,
-            run: self.k.run,
-            pixel: self.k.a[2],
-            ahead: self.ahead.map(|step| Ahead {
-                at: asm.param(count + usize::from(self.folded)),
-                step,
-            }),
-            row: match self.k.right {
-                Right::Panels { width } => width,
-                Right::Rows { stride } => stride,
-            },
-        };
-        walk.emit(&mut asm, a, b, &acc);
-        for (pixel, row) in acc.iter().enumerate() {
-            let at = match &fold {
-                Some(fold) => fold.pointers(&mut asm, &results, pixel),
-                None => results.clone(),
-            };
-            for (v, &value) in row.iter().enumerate() {
-                self.finish.apply(&mut asm, value, &at[1..], pixel, 4 * v);
-                let offset = (pixel * self.k.out[2] + 4 * v) * 4;
-                asm.store_lanes(at[0], offset, value, self.lanes - 4 * v);
-            }
-        }
-        let stride = self.k.out[2] * 4;
-        self.finish
-            .sweep(&mut asm, &results, stride, self.size, self.lanes, fold.as_ref());
-        asm.finish()
-    }
-
-    /// Bytes between rows of out and the operands, beyond their pixels.
-    fn gaps(&self) -> Vec<usize> {
-        let gap = |row: usize, pixel: usize| row.wrapping_sub(self.k.dims[2] * pixel);
-        let operands =
-            (0..self.finish.operands()).map(|i| gap(self.finish.stride(i, 1), self.finish.stride(i, 2)));
-        let out = gap(self.k.out[1] * 4, self.k.out[2] * 4);
-        [out].into_iter().chain(operands).collect()
-    }
-
-    /// The accumulators start with the bias, which heads the panel; there is none for rows.
-    fn start(&self, asm: &mut Asm<'_>, b: LocalId, acc: &[Vec<LocalId>]) {
-        if matches!(self.k.right, Right::Rows { .. }) {
-            return;
-        }
-        for v in 0..acc[0].len() {
-            asm.get(b);
-            asm.load_v128(16 * v);
-            for row in acc {
-                asm.tee(row[v]);
-            }
-            asm.push(walrus::ir::Drop {});
-        }
-        asm.advance(b, self.width as i64 * 4);
     }
 }
