@@ -77,7 +77,7 @@ export class Pool {
   /** One thread alone cannot be replaced: the others wait for it. @param {string} why */
   #lose(why) {
     if (this.ended) return;
-    this.end(new Error(this.#ready ? `a thread of the model ended (${why}); predict again, new threads will be started` : why));
+    this.end(new Error(this.#ready ? `a thread of the model ended (${why}); try again, new threads will be started` : why));
   }
 
   /** @param {Thread} worker @param {(message: ThreadMessage) => void} hear */

@@ -182,19 +182,21 @@ class Queue {
     return this.#enqueue((pool) => {
       if (busy) inputs.forEach((slot, i) => viewOf(pool.memory.buffer, slot).set(/** @type {Float32Array} */ (views[i])));
       return work(pool);
-    });
+    }, true);
   }
 
   /**
    * Does `work` when all before is done.
    * @template T
    * @param {(pool: Pool) => Promise<T>} work
+   * @param {boolean} [revive] Whether a pool that has ended may be replaced: not while weights arrive in its memory.
    */
-  #enqueue(work) {
+  #enqueue(work, revive) {
     this.#pending++;
     const done = this.#last.then(async () => {
       try {
         if (this.#gone) throw this.#gone;
+        if (this.#pool.ended && !revive) throw this.#pool.ended;
         if (this.#pool.ended) this.#pool = this.#restart(this.#pool);
         await this.#pool.started;
         return await work(this.#pool);

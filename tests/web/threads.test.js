@@ -49,7 +49,7 @@ function checkComparison({ threads, expected, found, out, same, steps }, count) 
   assert.equal(steps, manifestOf(folder).steps);
 }
 
-const lost = /^Error: a thread of the model ended \(.*\); predict again, new threads will be started$/;
+const lost = /^Error: a thread of the model ended \(.*\); try again, new threads will be started$/;
 const zeros = new Float32Array(64);
 
 describe('in Node', async () => {
@@ -231,6 +231,18 @@ describe('in Chromium', () => {
     assert.match(found.error, lost);
     assert.match(found.error, /boom/);
     assert.deepEqual(found.after, found.before);
+  });
+
+  test('a worker that fails at once rejects, with its reason', async () => {
+    const { page, server } = await open(isolated);
+    server.fault(/worker\.js$/, (file, response, { headers }) =>
+      response.writeHead(200, headers).end(String(file).replace('run?.(', 'if (thread === 1) throw new Error("boom");\n      run?.(')));
+    const error = await page.evaluate(async () => {
+      const { load } = await import('/bundle/index.js');
+      const model = await load(undefined, { threads: 2 });
+      return model.predict(new Float32Array(64));
+    }).then(() => 'answered', String);
+    assert.match(error, /a thread of the model ended \(Error: boom\); try again/);
   });
 
   test('one thread where the page is not isolated, said once', async () => {

@@ -35,8 +35,12 @@ pub(super) const ENTRY: usize = 12;
 /// Reads of the barrier before a thread goes to sleep: 10 to 20 µs.
 const SPINS: usize = 2000;
 
-/// Whole models that take fewer nanoseconds stay on one thread: waking the others costs some ten microseconds.
+/// Whole models that take fewer nanoseconds stay on one thread: asking others and their answer cost some ten
+/// microseconds.
 const WORTH_WAKING: u64 = 150_000;
+
+/// Nanoseconds for each thread that is woken: one after the other.
+const WAKE: f64 = 3_000.0;
 
 /// Nanoseconds of a barrier, with what threads wait there for the last.
 const BARRIER: f64 = 1_500.0;
@@ -141,7 +145,7 @@ pub(super) fn useful(plan: &Plan, kernels: &[KernelCode], team: Team) -> usize {
             1 => time,
             parts => time / parts as f64 + BARRIER,
         };
-        steps.iter().map(step).sum()
+        WAKE * threads as f64 + steps.iter().map(step).sum::<f64>()
     };
     if time(1) < WORTH_WAKING as f64 {
         return 1;
