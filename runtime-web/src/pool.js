@@ -62,7 +62,8 @@ export class Pool {
   #send(begin, end) {
     this.#words.set([begin, end], 1);
     Atomics.add(this.#words, 0, 1);
-    Atomics.notify(this.#words, 0);
+    // The first to wake wakes the next: woken at once, several may be put on one core while this thread is on another.
+    Atomics.notify(this.#words, 0, 1);
   }
 
   /** Ends all workers. @param {unknown} error Why what is under way is not finished. */

@@ -3,6 +3,18 @@
 
 /** @import { Setup, ThreadMessage } from '../internal.js' */
 
+/** How long a thread looks for the next command before it sleeps, in milliseconds: waking takes nearly as long. */
+const LOOK = 0.2;
+
+/** Returns when there is another command than the one that was `seen`. @param {Int32Array} words @param {number} seen */
+function attend(words, seen) {
+  const until = performance.now() + LOOK;
+  do {
+    for (let i = 0; i < 1000; i++) if (Atomics.load(words, 0) !== seen) return;
+  } while (performance.now() < until);
+  while (Atomics.load(words, 0) === seen) Atomics.wait(words, 0, seen);
+}
+
 /** @param {Setup} setup @param {(message: ThreadMessage) => void} post */
 function work({ module, memory, command, thread, threads, scratch }, post) {
   try {
@@ -14,7 +26,8 @@ function work({ module, memory, command, thread, threads, scratch }, post) {
     start?.(thread, threads, scratch);
     post({ ready: true });
     for (let seen = 0; ; seen = (seen + 1) | 0) {
-      while (Atomics.load(words, 0) === seen) Atomics.wait(words, 0, seen);
+      attend(words, seen);
+      Atomics.notify(words, 0, 1);
       const [, begin, end] = /** @type {Iterable<number>} */ (words);
       if (begin < 0) return;
       const now = performance.now();

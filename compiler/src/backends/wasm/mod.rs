@@ -161,7 +161,7 @@ struct KernelCode {
 }
 
 /// Claims of a thread where nothing speaks against many.
-const CLAIMS: usize = 4;
+const CLAIMS: usize = 12;
 
 impl KernelCode {
     /// A kernel each of whose units writes about so many contiguous bytes.

@@ -33,7 +33,7 @@ pub(super) const END_AT: usize = 384;
 pub(super) const ENTRY: usize = 12;
 
 /// Reads of the barrier before a thread goes to sleep: 10 to 20 µs.
-const SPINS: usize = 2000;
+const SPINS: usize = 60000;
 
 /// Whole models that take fewer nanoseconds stay on one thread: asking others and their answer cost some ten
 /// microseconds.
