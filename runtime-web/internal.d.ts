@@ -113,6 +113,8 @@ export interface Team {
   modules: ThreadedModules;
   /** Size of their shared memory. */
   pages: number;
+  /** Starts the workers. */
+  begin(memory: WebAssembly.Memory): void;
   /** Makes instances; shared `places`. */
   open(
     module: WebAssembly.Module,
@@ -120,6 +122,8 @@ export interface Team {
     places: { inputs: Place[]; outputs: Place[] },
     bundle: Bundle,
   ): Promise<Opened>;
+  /** Ends what was begun, when the model cannot be opened. */
+  end(error: unknown): void;
 }
 
 /** What a worker is told at first. */

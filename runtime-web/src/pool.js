@@ -17,9 +17,8 @@ export class Pool {
   /** Why it has ended, if it has. @type {unknown} */
   ended;
 
-  /** @param {() => Thread} spawn @param {Setup[]} setups One for each worker. */
-  constructor(spawn, setups) {
-    const { memory, command } = /** @type {Setup} */ (setups[0]);
+  /** @param {() => Thread} spawn @param {WebAssembly.Memory} memory @param {number} command @param {number} threads */
+  constructor(spawn, memory, command, threads) {
     this.memory = memory;
     this.#words = new Int32Array(memory.buffer, command, 3);
     // What other threads left in the words of the barrier, which lie below.
@@ -27,8 +26,8 @@ export class Pool {
     /** Every worker has its instance. @type {Promise<unknown>} */
     this.started = new Promise((resolve, reject) => {
       this.#fail = reject;
-      let missing = setups.length;
-      for (const setup of setups) {
+      let missing = threads;
+      for (let i = 0; i < threads; i++) {
         const worker = spawn();
         this.#workers.push(worker);
         this.#listen(worker, (message) => {
@@ -36,11 +35,16 @@ export class Pool {
           else if ('ms' in message) this.#done(message.ms);
           else if (--missing === 0) resolve((this.#ready = true));
         });
-        worker.postMessage(setup);
       }
     });
     // Node ends when only idle threads are left.
     this.started.then(() => this.#workers.forEach((worker) => worker.unref?.()), (error) => this.end(error));
+  }
+
+  /** @param {Setup[]} setups What to tell each worker at first. */
+  setUp(setups) {
+    this.#workers.forEach((worker, i) => worker.postMessage(setups[i]));
+    return this.started;
   }
 
   /** @param {number} begin @param {number} end @returns {Promise<number>} The milliseconds it took. */
@@ -68,6 +72,7 @@ export class Pool {
 
   /** Ends all workers. @param {unknown} error Why what is under way is not finished. */
   end(error) {
+    if (this.ended) return;
     this.ended = error;
     this.#fail(error);
     // Who waits for a command goes by itself: browsers terminate what is busy only after seconds.

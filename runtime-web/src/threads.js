@@ -61,22 +61,30 @@ async function assemble(bundle, modules, threads, spawn) {
   const Other = inNode() ? (await node('worker_threads')).Worker : undefined;
   const { pages } = bundle.manifest.memory;
   const { scratch, command } = modules;
+  /** @param {WebAssembly.Memory} memory */
+  const start = (memory) => new Pool(() => spawn(Other), memory, command, threads);
+  /** @param {Pool} pool @param {WebAssembly.Module} module */
+  const setUp = (pool, module) => {
+    const setups = Array.from({ length: threads }, (_, thread) => {
+      const own = thread && pages * 65536 + (thread - 1) * scratch;
+      return { module, memory: pool.memory, command, thread, threads, scratch: own };
+    });
+    return pool.setUp(setups);
+  };
+  /** @type {Pool | undefined} */
+  let first;
   /** @type {Team} */
   const team = {
     modules,
     // Scratch memory for every thread but the first comes last.
     pages: pages + Math.ceil(((threads - 1) * scratch) / 65536),
+    begin(memory) {
+      first = start(memory);
+    },
     async open(module, memory, places) {
-      const start = (/** @type {WebAssembly.Memory} */ memory) => {
-        const setups = Array.from({ length: threads }, (_, thread) => {
-          const own = thread && pages * 65536 + (thread - 1) * scratch;
-          return { module, memory, command, thread, threads, scratch: own };
-        });
-        return new Pool(() => spawn(Other), setups);
-      };
-      const pool = start(memory);
+      const pool = (first ??= start(memory));
       try {
-        await pool.started;
+        await setUp(pool, module);
       } catch (error) {
         // The module runs on a single thread as well.
         const engine = await openAlone(module, memory, places, bundle);
@@ -87,9 +95,13 @@ async function assemble(bundle, modules, threads, spawn) {
         // Threads that are being terminated may write to their memory for a while.
         const memory = allocate(bundle, team);
         new Uint8Array(memory.buffer).set(new Uint8Array(old.memory.buffer));
-        return start(memory);
+        const next = start(memory);
+        // The queue waits for it.
+        setUp(next, module).catch(() => {});
+        return next;
       });
     },
+    end: (error) => first?.end(error),
   };
   return team;
 }

@@ -35,6 +35,8 @@ export async function openWasm(bundle, { threads }, team) {
   bundle.expect([code, ...manifest.weights.shards]);
 
   const memory = allocate(bundle, team);
+  // Now, since browsers open few connections to a server, and the weights will take them all.
+  team?.begin(memory);
   const places = layOut(bundle, memory.buffer);
   const opening = bundle.compile(code).then((module) => (team?.open ?? openAlone)(module, memory, places, bundle));
   try {
@@ -46,6 +48,7 @@ export async function openWasm(bundle, { threads }, team) {
     }
     return Object.assign(engine, { module: /** @type {Engine['module']} */ (module) });
   } catch (error) {
+    team?.end(error);
     opening.then((engine) => engine.dispose(), () => {});
     throw error;
   }
