@@ -33,6 +33,15 @@ export async function openBundle(where, options, stopped) {
   /** Each digest copies what it reads, so one at a time. @type {Promise<unknown>} */
   let hashing = Promise.resolve();
 
+  /** What shared memory is hashed in, which crypto.subtle refuses: new copies would pile up. */
+  let copy = new Uint8Array();
+  const unshared = (/** @type {Uint8Array} */ bytes) => {
+    if (bytes.buffer instanceof ArrayBuffer) return /** @type {Uint8Array<ArrayBuffer>} */ (bytes);
+    if (copy.length < bytes.length) copy = new Uint8Array(bytes.length);
+    copy.set(bytes);
+    return copy.subarray(0, bytes.length);
+  };
+
   /** @param {number} bytes */
   const progress = (bytes) => {
     loaded += bytes;
@@ -48,7 +57,7 @@ export async function openBundle(where, options, stopped) {
     }
     const wrong = async () => {
       if (at < target.length) return `ends after ${at} of ${target.length} bytes`;
-      hashing = hashing.then(() => sha256(target));
+      hashing = hashing.then(() => sha256(unshared(target)));
       const hash = (await hashing) ?? entry(name).sha256;
       if (hash !== entry(name).sha256) return 'is damaged (its SHA-256 is not the one in the manifest)';
     };
@@ -114,12 +123,9 @@ function parseManifest(url, text) {
 
 /**
  * In hexadecimal; nothing in pages without TLS, which have no crypto.subtle and cannot trust the manifest either.
- * @param {Uint8Array} bytes
+ * @param {Uint8Array<ArrayBuffer>} bytes
  */
 async function sha256(bytes) {
-  const { subtle } = globalThis.crypto ?? {};
-  // It refuses shared memory, slices are not shared.
-  const own = bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
-  const digest = await subtle?.digest('SHA-256', /** @type {Uint8Array<ArrayBuffer>} */ (own));
+  const digest = await globalThis.crypto?.subtle?.digest('SHA-256', bytes);
   return digest && Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
