@@ -136,6 +136,8 @@ export interface Setup {
   threads: number;
   /** The address of its own scratch memory. */
   scratch: number;
+  /** Steps to warm up with, from the first to before the last. */
+  warm: [number, number];
 }
 
 /** What a worker tells: it is ready, the steps are done, it failed. */

@@ -8,9 +8,6 @@ import { allocate, openAlone, openWasm } from './wasm.js';
 /** @import { LoadOptions, Outputs, TensorData } from './index.js' */
 /** @import { Bundle, Engine, Opened, Spawn, Team, ThreadedModules } from '../internal.js' */
 
-/** Steps of the first run between which a prediction can begin. */
-const SLICE = 4;
-
 /**
  * The wasm backend on as many threads as are wanted, useful and possible.
  * @param {Bundle} bundle
@@ -61,13 +58,15 @@ async function assemble(bundle, modules, threads, spawn) {
   const Other = inNode() ? (await node('worker_threads')).Worker : undefined;
   const { pages } = bundle.manifest.memory;
   const { scratch, command } = modules;
+  /** @type {[number, number]} */
+  const steps = [bundle.manifest.prepare, bundle.manifest.prepare + bundle.manifest.steps];
   /** @param {WebAssembly.Memory} memory */
   const start = (memory) => new Pool(() => spawn(Other), memory, command, threads);
-  /** @param {Pool} pool @param {WebAssembly.Module} module */
-  const setUp = (pool, module) => {
+  /** @param {Pool} pool @param {WebAssembly.Module} module @param {[number, number]} warm */
+  const setUp = (pool, module, warm) => {
     const setups = Array.from({ length: threads }, (_, thread) => {
       const own = thread && pages * 65536 + (thread - 1) * scratch;
-      return { module, memory: pool.memory, command, thread, threads, scratch: own };
+      return { module, memory: pool.memory, command, thread, threads, scratch: own, warm };
     });
     return pool.setUp(setups);
   };
@@ -84,7 +83,7 @@ async function assemble(bundle, modules, threads, spawn) {
     async open(module, memory, places) {
       const pool = (first ??= start(memory));
       try {
-        await setUp(pool, module);
+        await setUp(pool, module, steps);
       } catch (error) {
         // The module runs on a single thread as well.
         const engine = await openAlone(module, memory, places, bundle);
@@ -96,8 +95,8 @@ async function assemble(bundle, modules, threads, spawn) {
         const memory = allocate(bundle, team);
         new Uint8Array(memory.buffer).set(new Uint8Array(old.memory.buffer));
         const next = start(memory);
-        // The queue waits for it.
-        setUp(next, module).catch(() => {});
+        // The queue waits for it. Its memory holds inputs, which a first run would overwrite.
+        setUp(next, module, [0, 0]).catch(() => {});
         return next;
       });
     },
@@ -109,29 +108,23 @@ async function assemble(bundle, modules, threads, spawn) {
 /** One prediction after the other. @implements {Opened} */
 class Queue {
   #manifest;
-  #stopped;
   #pool;
   #restart;
   /** What was asked for and is not answered. */
   #pending = 0;
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
-  /** Nobody needs the first run any more. */
-  #begun = false;
   /** @type {DOMException | undefined} */
   #gone;
   /** @type {string[]} */
   fallbacks = [];
 
   /** @param {Bundle} bundle @param {number} threads @param {Pool} pool @param {(old: Pool) => Pool} restart */
-  constructor({ manifest, stopped }, threads, pool, restart) {
+  constructor({ manifest }, threads, pool, restart) {
     this.#manifest = manifest;
-    this.#stopped = stopped;
     this.#pool = pool;
     this.#restart = restart;
     this.threads = threads;
-    // Half-read weights may make it fail, a real run will tell.
-    this.#warmUp().catch(() => {});
   }
 
   /** @param {number} begin @param {number} end */
@@ -165,15 +158,6 @@ class Queue {
     this.#pool.end(this.#gone);
   }
 
-  /** Runs the model once on what is in memory; a prediction can begin between the slices. */
-  async #warmUp() {
-    const { prepare, steps } = this.#manifest;
-    const end = prepare + steps;
-    for (let step = prepare; step < end && !this.#begun && !this.#stopped.aborted; step += SLICE) {
-      await this.#enqueue((pool) => pool.run(step, Math.min(step + SLICE, end)));
-    }
-  }
-
   /**
    * Reads the inputs before it returns: into their place, or beside it while that is in use.
    * @template T
@@ -181,7 +165,6 @@ class Queue {
    * @param {(pool: Pool) => Promise<T>} work
    */
   async #ask(values, work) {
-    this.#begun = true;
     const { inputs } = this.#manifest;
     const busy = this.#pending > 0;
     const views = inputs.map((slot, i) => {

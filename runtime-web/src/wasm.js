@@ -80,10 +80,11 @@ export async function openAlone(module, memory, { inputs, outputs }, { manifest,
   const { prepare } = manifest;
   const end = prepare + manifest.steps;
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  const run = /** @type {(begin: number, end: number) => void} */ (instance.exports.run);
+  const { run, warm } = /** @type {Record<'run' | 'warm', (begin: number, end: number) => void>} */ (instance.exports);
   let idle = true;
   // Half-read weights may make it fail, a real run will tell.
-  inSlices(run, prepare, end, 'background', () => idle && !stopped.aborted).catch(() => {});
+  const wanted = () => idle && !stopped.aborted;
+  inSlices(warm, prepare, end, 'background', wanted).then(() => inSlices(run, prepare, end, 'background', wanted)).catch(() => {});
 
   /** @type {(values: Parameters<Engine['predict']>[0]) => void} */
   const take = (values) => {
@@ -143,8 +144,8 @@ function layOut({ url, manifest }, buffer) {
 
 /**
  * Runs steps in slices that leave room for frames and downloads, while they are wanted. So weights are prepared, and so
- * the model runs once on what is in memory, zeros at first, until somebody asks for a prediction: engines start with
- * slow code and replace it as functions are used.
+ * first a part of the work of each step and then all of it is done on what is in memory, zeros at first, until somebody
+ * asks for a prediction: engines start with slow code and replace it as functions are used.
  * @param {(begin: number, end: number) => void} run
  * @param {number} step
  * @param {number} end

@@ -16,14 +16,16 @@ function attend(words, seen) {
 }
 
 /** @param {Setup} setup @param {(message: ThreadMessage) => void} post */
-function work({ module, memory, command, thread, threads, scratch }, post) {
+function work({ module, memory, command, thread, threads, scratch, warm }, post) {
   try {
     const words = new Int32Array(memory.buffer, command, 3);
     // Too late: instances write the records of steps, which others may be using.
     if (Atomics.load(words, 0)) return;
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-    const { start, run } = /** @type {Record<string, (...values: number[]) => void>} */ (exports);
+    const { start, run, warm: warmUp } = /** @type {Record<string, (...values: number[]) => void>} */ (exports);
     start?.(thread, threads, scratch);
+    // One is enough: all run the same code.
+    if (thread === 0) warmUp?.(...warm);
     post({ ready: true });
     for (let seen = 0; ; seen = (seen + 1) | 0) {
       attend(words, seen);

@@ -44,7 +44,7 @@ export function assemble(pages, bodies) {
     ...section(1, list([[0x60, ...list([[i32], [i32]]), ...list([])]])),
     ...section(2, list([[...text('env'), ...text('memory'), 2, 1, ...leb(pages), ...leb(pages)]])),
     ...section(3, list([[0]])),
-    ...section(7, list([[...text('run'), 0, 0]])),
+    ...section(7, list(['run', 'warm'].map((name) => [...text(name), 0, 0]))),
     ...section(10, list([[...leb(run.length), ...run]])),
   ]);
 }

@@ -214,11 +214,47 @@ pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &Layout, kernels: &[Ke
         .elements
         .add(ElementKind::Active { table, offset }, items);
     cx.module.tables.get_mut(table).elem_segments.insert(element);
+    let steps_at = steps_at as usize;
     let run = match cx.team {
-        Some(team) => threads::emit_run(cx, team, table, ty, steps_at as usize),
-        None => emit_run(cx, table, ty, steps_at as usize),
+        Some(team) => threads::emit_run(cx, team, table, ty, steps_at),
+        None => emit_run(cx, table, ty, steps_at),
     };
     cx.module.exports.add("run", run);
+    let entry = if cx.team.is_some() { threads::ENTRY } else { 4 };
+    let warm = emit_warm(cx, table, ty, steps_at, entry);
+    cx.module.exports.add("warm", warm);
+}
+
+/// `warm(begin, end)`: an eighth of the work of each of these steps, on the calling thread alone; what they write is of no
+/// use. V8 replaces its quick code of a function when that has done some work, and this is enough to make it begin.
+fn emit_warm(cx: &mut Context, table: TableId, ty: TypeId, steps_at: usize, entry: usize) -> FunctionId {
+    let mut asm = Asm::new(cx, &[ValType::I32; 2], &[]);
+    let (cursor, end) = (asm.param(0), asm.param(1));
+    start_list(&mut asm, [cursor, end], steps_at, entry);
+    for_each_listed(&mut asm, cursor, end, entry, |asm, record| {
+        asm.get(record);
+        asm.int(0);
+        asm.get(record);
+        asm.load_i32(4);
+        asm.int(7);
+        asm.binary(BinaryOp::I32Add);
+        asm.int(3);
+        asm.binary(BinaryOp::I32ShrU);
+        asm.get(record);
+        asm.load_i32(0);
+        asm.push(walrus::ir::CallIndirect { ty, table });
+    });
+    asm.finish()
+}
+
+/// Turns numbers of steps into addresses in the list of steps.
+pub(super) fn start_list(asm: &mut Asm<'_>, bounds: [LocalId; 2], steps_at: usize, entry: usize) {
+    for bound in bounds {
+        asm.times(bound, entry);
+        asm.int(steps_at as i32);
+        asm.binary(BinaryOp::I32Add);
+        asm.set(bound);
+    }
 }
 
 /// Calls the record whose address is in `record` with all of its units.
@@ -271,12 +307,7 @@ pub(super) fn for_each_listed(
 fn emit_run(cx: &mut Context, table: TableId, ty: TypeId, steps_at: usize) -> FunctionId {
     let mut asm = Asm::new(cx, &[ValType::I32; 2], &[]);
     let (cursor, end) = (asm.param(0), asm.param(1));
-    for bound in [cursor, end] {
-        asm.times(bound, 4);
-        asm.int(steps_at as i32);
-        asm.binary(BinaryOp::I32Add);
-        asm.set(bound);
-    }
+    start_list(&mut asm, [cursor, end], steps_at, 4);
     call_listed(&mut asm, cursor, end, table, ty);
     asm.finish()
 }

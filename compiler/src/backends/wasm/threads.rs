@@ -10,7 +10,7 @@
 //! reads by adding zero: V8 takes a plain atomic load out of the loop.
 
 use super::asm::{Asm, Context};
-use super::program::{call_record, for_each_listed};
+use super::program::{call_record, for_each_listed, start_list};
 use super::{KernelCode, cost};
 use crate::plan::{Plan, Run, Step};
 use walrus::ir::{BinaryOp, UnaryOp};
@@ -167,12 +167,7 @@ pub(super) fn emit_run(
     let divided = emit_divided(cx, team, table, ty);
     let mut asm = Asm::new(cx, &[ValType::I32; 2], &[]);
     let (cursor, end) = (asm.param(0), asm.param(1));
-    for bound in [cursor, end] {
-        asm.times(bound, ENTRY);
-        asm.int(steps_at as i32);
-        asm.binary(BinaryOp::I32Add);
-        asm.set(bound);
-    }
+    start_list(&mut asm, [cursor, end], steps_at, ENTRY);
     for_each_listed(&mut asm, cursor, end, ENTRY, |asm, record| {
         asm.get(cursor);
         asm.load_i32(4);
