@@ -105,26 +105,35 @@ async function assemble(bundle, modules, threads, spawn) {
   return team;
 }
 
+/** Steps of the first run between which a prediction can begin. */
+const SLICE = 4;
+
 /** One prediction after the other. @implements {Opened} */
 class Queue {
   #manifest;
+  #stopped;
   #pool;
   #restart;
   /** What was asked for and is not answered. */
   #pending = 0;
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
+  /** Nobody needs the first run any more. */
+  #begun = false;
   /** @type {DOMException | undefined} */
   #gone;
   /** @type {string[]} */
   fallbacks = [];
 
   /** @param {Bundle} bundle @param {number} threads @param {Pool} pool @param {(old: Pool) => Pool} restart */
-  constructor({ manifest }, threads, pool, restart) {
+  constructor({ manifest, stopped }, threads, pool, restart) {
     this.#manifest = manifest;
+    this.#stopped = stopped;
     this.#pool = pool;
     this.#restart = restart;
     this.threads = threads;
+    // Half-read weights may make it fail, a real run will tell.
+    this.#warmUp().catch(() => {});
   }
 
   /** @param {number} begin @param {number} end */
@@ -158,6 +167,15 @@ class Queue {
     this.#pool.end(this.#gone);
   }
 
+  /** Runs the model once on what is in memory; a prediction can begin between the slices. */
+  async #warmUp() {
+    const { prepare, steps } = this.#manifest;
+    const end = prepare + steps;
+    for (let step = prepare; step < end && !this.#begun && !this.#stopped.aborted; step += SLICE) {
+      await this.#enqueue((pool) => pool.run(step, Math.min(step + SLICE, end)));
+    }
+  }
+
   /**
    * Reads the inputs before it returns: into their place, or beside it while that is in use.
    * @template T
@@ -165,6 +183,7 @@ class Queue {
    * @param {(pool: Pool) => Promise<T>} work
    */
   async #ask(values, work) {
+    this.#begun = true;
     const { inputs } = this.#manifest;
     const busy = this.#pending > 0;
     const views = inputs.map((slot, i) => {

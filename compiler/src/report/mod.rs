@@ -33,6 +33,10 @@ pub struct Report {
     pub arena_bytes: usize,
     /// The largest sum of bytes alive at any step.
     pub lower_bound_bytes: usize,
+    /// Bytes of scratch memory that every thread but the first needs; that of the first is in the arena.
+    pub scratch_bytes: usize,
+    /// Bytes of weights that are computed when the model is loaded.
+    pub prepared_bytes: usize,
     /// What was folded and fused, what was not and why.
     pub passes: passes::Report,
 }
@@ -49,6 +53,8 @@ impl Report {
             baseline_bytes: baseline.bytes.len(),
             arena_bytes: plan.arena_bytes,
             lower_bound_bytes: plan.lower_bound_bytes,
+            scratch_bytes: relaxed.scratch_bytes,
+            prepared_bytes: plan.prepared_bytes,
             passes,
         }
     }
@@ -62,6 +68,19 @@ impl Report {
             bytes(self.arena_bytes),
             bytes(self.lower_bound_bytes)
         );
+        if self.scratch_bytes > 0 {
+            text += &format!(
+                "         {} more for each thread but the first\n",
+                bytes(self.scratch_bytes)
+            );
+        }
+        if self.prepared_bytes > 0 {
+            text += &format!(
+                "weights  {}, and {} that are computed from them when the model is loaded\n",
+                bytes(self.weight_bytes),
+                bytes(self.prepared_bytes)
+            );
+        }
         text += &format!(
             "wasm     {} with relaxed SIMD, {} without\n",
             bytes(self.relaxed_bytes),
