@@ -60,11 +60,14 @@ pub(super) struct Ahead {
     pub step: usize,
 }
 
-/// Elements of the contraction in one turn of the innermost loop.
-fn unroll(run: usize) -> usize {
-    match run {
-        0..=4 => run,
-        _ => [4, 3, 2]
+/// Elements of the contraction in one turn of the innermost loop. One without fused multiply-add: Node 20 has no relaxed
+/// SIMD, and its V8 moves all loads of a turn to its beginning, where those of several elements need more registers
+/// than there are.
+fn unroll(features: Features, run: usize) -> usize {
+    match (features, run) {
+        (Features::Baseline, _) => 1,
+        (Features::Relaxed, 0..=4) => run,
+        (Features::Relaxed, _) => [4, 3, 2]
             .into_iter()
             .find(|&u| run.is_multiple_of(u))
             .unwrap_or(2),
@@ -73,8 +76,8 @@ fn unroll(run: usize) -> usize {
 
 /// The bytes from touch to touch if `tiles` that walk `k` elements in runs of `run` together touch `bytes`, and the
 /// bytes of each tile's share.
-pub(super) fn shares(bytes: usize, tiles: usize, k: usize, run: usize) -> (usize, usize) {
-    let touches = k / run * (run / unroll(run));
+pub(super) fn shares(features: Features, bytes: usize, tiles: usize, k: usize, run: usize) -> (usize, usize) {
+    let touches = k / run * (run / unroll(features, run));
     let step = bytes.div_ceil(tiles * touches).next_multiple_of(4);
     (step, touches * step)
 }
@@ -100,7 +103,7 @@ impl Walk<'_> {
 
     /// Walks `run` elements: a whole number of unrolled steps, then the rest.
     fn run(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>]) {
-        let unroll = unroll(self.run);
+        let unroll = unroll(asm.cx.features, self.run);
         let (steps, rest) = (self.run / unroll, self.run % unroll);
         let some = |asm: &mut Asm<'_>, count: usize| {
             if let Some(Ahead { at, step }) = self.ahead.filter(|_| count == unroll) {

@@ -71,7 +71,7 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
         let blocks = strips.div_ceil(block).max(UNITS.div_ceil(panels)).min(strips);
         block = strips.div_ceil(blocks);
     }
-    let ahead = ahead(k, panels, block);
+    let ahead = ahead(cx.features, k, panels, block);
     let tile_function = |cx: &mut Context, size: usize, lanes: usize| {
         Tile {
             k,
@@ -126,13 +126,13 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
 
 /// The steps and shares of [`shares`] by which the `tiles` of a block touch the next panel; `None` where weights stay in
 /// the cache, or so many tiles use them that it does not matter.
-fn ahead(k: &Contract, panels: usize, tiles: usize) -> Option<(usize, usize)> {
+fn ahead(features: Features, k: &Contract, panels: usize, tiles: usize) -> Option<(usize, usize)> {
     let Right::Panels { width: 8 } = k.right else {
         return None;
     };
     let panel = (k.k() + 1) * 8 * 4;
     let worth = (2..=MOST_AHEAD).contains(&tiles) && panels * panel > CACHED_BYTES && k.run >= 4;
-    worth.then(|| shares(panel, tiles, k.k(), k.run))
+    worth.then(|| shares(features, panel, tiles, k.k(), k.run))
 }
 
 /// Whether tiles go on from one row to the next: where the rows of `a` follow each other without a gap but those of the

@@ -30,7 +30,7 @@ fn emit_rows(cx: &mut Context, k: &Winograd, tiles: usize) -> FunctionId {
     let tiling = Tiling::new(tiles, tile_pixels(cx.features, WINOGRAD_LANES));
     // Weights of the next position follow those of this one.
     let bytes = k.channels * WINOGRAD_LANES * 4;
-    let (step, share) = shares(bytes, tiling.count, k.channels, k.channels);
+    let (step, share) = shares(cx.features, bytes, tiling.count, k.channels, k.channels);
     let large = emit_tile(cx, k, tiling.size, step);
     let few = tiling.count - tiling.large;
     let small = if few > 0 {
