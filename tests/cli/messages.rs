@@ -1,6 +1,6 @@
 //! What the command prints, as snapshots: help, usage errors, problems of models, tables.
 
-use crate::support::{Scratch, models, run, snapshot};
+use crate::support::{Scratch, models, root, run, snapshot};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -152,6 +152,17 @@ fn inspect_shows_layers() {
             &["inspect", "k3-cnn.model.json", "--weights", "k3-cnn.weights.h5"],
         ],
     );
+}
+
+#[test]
+fn exact_convolutions_are_computed_product_by_product() {
+    let ir = |more: &[&str]| {
+        let arguments = [&["examples/digits/digits.h5", "--emit", "ir", "--quiet"], more].concat();
+        run(&root(), &arguments).stdout
+    };
+    assert!(ir(&[]).contains(" winograd="));
+    let exact = ir(&["--exact"]);
+    assert!(exact.contains(" conv ") && !exact.contains(" winograd="));
 }
 
 #[test]
