@@ -92,9 +92,9 @@
 //!
 //! A [`Plan`](plan::Plan) is a list of steps, each a kernel with its pointers, or a loop of such. Kernels belong
 //! to the few families of [`kernel`]: they are data, extents and strides and a tape, and know nothing of
-//! operations; kernels of equal shape are one. Pointers lead into two memories: the packed weights, and one
-//! arena in which all values have their place for as long as they are needed. Nothing is allocated, looked up or
-//! decided when a model runs.
+//! operations; kernels of equal shape are one. Pointers lead into the packed weights, into what some kernels prepare
+//! from them once, when a model is loaded ([`Plan::prepare`](plan::Plan::prepare)), and into one arena in which all values have their
+//! place for as long as they are needed. Nothing is allocated, looked up or decided when a model runs.
 //!
 //! A backend turns each family into code and sees nothing above the plan.
 //! [`Kernel::interpret`](kernel::Kernel::interpret) says what a family means, and backends are tested against it.
