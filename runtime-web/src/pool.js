@@ -20,9 +20,9 @@ export class Pool {
   /** @param {() => Thread} spawn @param {WebAssembly.Memory} memory @param {number} command @param {number} threads */
   constructor(spawn, memory, command, threads) {
     this.memory = memory;
-    this.#words = new Int32Array(memory.buffer, command, 3);
+    this.#words = new Int32Array(memory.buffer, command, 4);
     // What other threads left in the words of the barrier, which lie below.
-    new Int32Array(memory.buffer, 0, command / 4 + 3).fill(0);
+    new Int32Array(memory.buffer, 0, command / 4 + 4).fill(0);
     /** Every worker has its instance. @type {Promise<unknown>} */
     this.started = new Promise((resolve, reject) => {
       this.#fail = reject;
@@ -65,6 +65,10 @@ export class Pool {
   /** @param {number} begin @param {number} end */
   #send(begin, end) {
     this.#words.set([begin, end], 1);
+    this.#wake();
+  }
+
+  #wake() {
     Atomics.add(this.#words, 0, 1);
     // The first to wake wakes the next: woken at once, several may be put on one core while this thread is on another.
     Atomics.notify(this.#words, 0, 1);
@@ -75,8 +79,10 @@ export class Pool {
     if (this.ended) return;
     this.ended = error;
     this.#fail(error);
-    // Who waits for a command goes by itself: browsers terminate what is busy only after seconds.
-    this.#send(-1, 0);
+    // Who waits for a command goes by itself: browsers terminate what is busy only after seconds. What is under way keeps
+    // its command, since threads that are late would leave the others waiting for them.
+    Atomics.store(this.#words, 3, Atomics.load(this.#words, 0) + 1);
+    this.#wake();
     this.#workers.forEach((worker) => worker.terminate());
   }
 

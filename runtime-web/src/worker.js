@@ -18,7 +18,7 @@ function attend(words, seen) {
 /** @param {Setup} setup @param {(message: ThreadMessage) => void} post */
 function work({ module, memory, command, thread, threads, scratch, warm }, post) {
   try {
-    const words = new Int32Array(memory.buffer, command, 3);
+    const words = new Int32Array(memory.buffer, command, 4);
     // Too late: instances write the records of steps, which others may be using.
     if (Atomics.load(words, 0)) return;
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -30,8 +30,8 @@ function work({ module, memory, command, thread, threads, scratch, warm }, post)
     for (let seen = 0; ; seen = (seen + 1) | 0) {
       attend(words, seen);
       Atomics.notify(words, 0, 1);
-      const [, begin, end] = /** @type {Iterable<number>} */ (words);
-      if (begin < 0) return;
+      const [, begin, end, last] = /** @type {Iterable<number>} */ (words);
+      if (((seen + 1) | 0) === last) return;
       const now = performance.now();
       run?.(begin, end);
       if (thread === 0) post({ ms: performance.now() - now });

@@ -24,7 +24,8 @@ const ARRIVED_AT: usize = 128;
 const GENERATION_AT: usize = 192;
 /// Threads that sleep at the barrier.
 const SLEEPERS_AT: usize = 256;
-/// The words by which the host wakes the threads: a counter, begin, end. Only the host and its workers use them.
+/// The words by which the host wakes the threads: a counter, begin, end, the last command. Only the host and its workers
+/// use them.
 pub(super) const COMMAND_AT: usize = 320;
 /// The first byte behind all of these words.
 pub(super) const END_AT: usize = 384;
