@@ -68,7 +68,7 @@ fn slack(plan: &Plan) -> usize {
         Kernel::Winograd(k) => k.channels * WINOGRAD_LANES * 4,
         _ => 0,
     };
-    // Steps are rounded up, so a little more than a panel.
+    // Steps are a byte at least, so many tiles touch a little more than a panel.
     SLACK + plan.kernels.iter().map(panel).max().unwrap_or(0) * 5 / 4
 }
 

@@ -78,7 +78,8 @@ fn unroll(features: Features, run: usize) -> usize {
 /// bytes of each tile's share.
 pub(super) fn shares(features: Features, bytes: usize, tiles: usize, k: usize, run: usize) -> (usize, usize) {
     let touches = k / run * (run / unroll(features, run));
-    let step = bytes.div_ceil(tiles * touches).next_multiple_of(4);
+    // Rounded down: touches must not go far beyond the panel, which may be the last thing in memory.
+    let step = (bytes / (tiles * touches)).max(1);
     (step, touches * step)
 }
 
@@ -159,5 +160,27 @@ impl Walk<'_> {
         }
         asm.release(weights);
         asm.release([input]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_stay_within_the_slack_behind_the_arena() {
+        for features in [Features::Baseline, Features::Relaxed] {
+            for (tiles, run, taps) in
+                (2..=36).flat_map(|t| [(t, 4, 9), (t, 147, 1), (t, 512, 9), (t, 2048, 1)])
+            {
+                let k = run * taps;
+                let panel = (k + 1) * 8 * 4;
+                let (step, share) = shares(features, panel, tiles, k, run);
+                assert!(
+                    step > 0 && tiles * share <= panel * 5 / 4,
+                    "{features:?} {tiles} tiles of {k}"
+                );
+            }
+        }
     }
 }
