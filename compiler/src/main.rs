@@ -2,7 +2,8 @@
 
 mod cli;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -149,8 +150,29 @@ enum Emit {
     Plan,
 }
 
+/// Clap takes a second file for a subcommand or for an argument that it does not know.
+fn explained(error: clap::Error) -> clap::Error {
+    let unexpected = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg]
+        .into_iter()
+        .find_map(|kind| error.get(kind));
+    match (error.kind(), unexpected) {
+        (ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument, Some(ContextValue::String(second)))
+            if !second.starts_with('-')
+                && !Command::command()
+                    .get_subcommands()
+                    .any(|c| c.get_name() == second) =>
+        {
+            let message = format!(
+                "{second:?} is one file too many: give one model at a time; weights in a file of their own go with --weights"
+            );
+            Command::command().error(ErrorKind::TooManyValues, message)
+        }
+        _ => error,
+    }
+}
+
 fn main() -> ExitCode {
-    let Command { compile, other } = Command::parse();
+    let Command { compile, other } = Command::try_parse().unwrap_or_else(|error| explained(error).exit());
     let (done, writes) = match other {
         Some(Other::Inspect { source }) => (cli::inspect(&source), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),

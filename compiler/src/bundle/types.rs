@@ -2,6 +2,7 @@
 
 use super::manifest::{Manifest, Slot};
 use crate::error::{Error, Result};
+use crate::text::printable;
 
 /// Lines of the template between which the model's types lie.
 const BEGIN: &str = "// keras-compile: the model {\n";
@@ -70,9 +71,11 @@ fn extents(slot: &Slot) -> String {
     dims.join(", ")
 }
 
-/// A string literal: JSON's are TypeScript's too.
+/// A string literal: JSON's are TypeScript's too, and so is what Rust escapes of characters that cannot be seen.
 fn quoted(name: &str) -> Result<String> {
-    serde_json::to_string(name).map_err(|error| Error::internal(format!("name {name:?}: {error}")))
+    let literal = serde_json::to_string(name);
+    let literal = literal.map_err(|error| Error::internal(format!("name {name:?}: {error}")))?;
+    Ok(printable(&literal).into_owned())
 }
 
 /// The TypedArray that stands for an element type.

@@ -1,7 +1,7 @@
 //! The default command.
 
+use super::print;
 use super::progress::Reporter;
-use super::{print, printable_lines};
 use crate::{CompileArgs, Emit, Switch};
 use keras_compile::backends::wasm::{self, Features, Threading};
 use keras_compile::error::{Error, ErrorKind, Errors};
@@ -30,10 +30,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         reporter.notes(&notes);
         let (files, total) = manifest.total();
         let written = format!("{}: {} in {files} files", out.display(), bytes(total));
-        print(&printable_lines(&format!(
-            "{}\n{written}\n",
-            report.display(args.verbose)
-        )))?;
+        print(&format!("{}\n{written}\n", report.display(args.verbose)))?;
     }
     Ok(())
 }
