@@ -165,7 +165,10 @@ pub fn crop_or_pad(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         .enumerate()
     {
         let value = a.integer(cx, index + 1, &[name])?;
-        *target = count(cx, a.required(cx, value, name)?)?.min(1 << 16);
+        *target = count(cx, a.required(cx, value, name)?)?;
+        if *target > 1 << 16 {
+            return Err(a.unsupported(cx, &[name], &(*target).into()));
+        }
     }
     let [height, width] = targets;
     let starts = [h.saturating_sub(height) / 2, w.saturating_sub(width) / 2];

@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, X};
 use super::functions::AXIS;
 use crate::graph::NodeId;
-use crate::keras::layers::context::{Cx, Outcome, Stop, Value, one};
+use crate::keras::layers::context::{Cx, Outcome, Stop, Value, made, one};
 use crate::keras::layers::pool::drop_axes;
 use crate::keras::layers::shape::{crop, gather};
 use crate::ops::{Gather, ReduceKind, Slice};
@@ -50,6 +50,7 @@ pub fn take(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
 fn places(cx: &mut Cx<'_>, extent: usize, axis: usize, rank: usize) -> Result<NodeId, Stop> {
     let mut shape = vec![1; rank];
     shape[axis] = extent;
+    let shape = made(&shape)?;
     Ok(
         cx.constant(&format!("places {extent} along {axis} of {rank}"), || {
             Tensor::f32(shape, (0..extent).map(|i| i as f32).collect::<Vec<_>>())
@@ -265,6 +266,9 @@ pub fn move_axis(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     one(cx.b().transpose(x, perm)?)
 }
 
+/// Most differences of differences.
+const MAX_DIFFERENCES: i64 = 16;
+
 /// What a difference along an axis leaves: each element less the one before.
 pub fn difference(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let mut x = a.tensor(cx, 0, &["a", "x"])?;
@@ -272,6 +276,9 @@ pub fn difference(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let dims = cx.dims(x);
     let axis = a.integer(cx, 2, AXIS)?.unwrap_or(-1);
     let axis = cx.axis(axis, dims.len())?;
+    if !(0..=MAX_DIFFERENCES).contains(&times) {
+        return Err(a.unsupported(cx, &["n"], &times.into()));
+    }
     if !i64::try_from(dims[axis]).is_ok_and(|extent| (0..extent).contains(&times)) {
         return Err(cx.inconsistent(format!("an axis of {} has no {times} differences", dims[axis])));
     }

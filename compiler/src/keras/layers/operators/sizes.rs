@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
-/// Most elements of a tensor that is computed while lowering.
+/// Most elements of a tensor that is computed while lowering, and of what it is computed from.
 const MAX_ELEMENTS: usize = 1 << 12;
 
 /// `tf.shape`.
@@ -75,8 +75,8 @@ fn computed(cx: &Cx<'_>, node: NodeId) -> Result<Option<Tensor>, Stop> {
     let mut tensors = Vec::new();
     for &input in inputs {
         match computed(cx, input)? {
-            Some(tensor) => tensors.push(tensor),
-            None => return Ok(None),
+            Some(tensor) if tensor.shape().count() <= MAX_ELEMENTS => tensors.push(tensor),
+            _ => return Ok(None),
         }
     }
     let tensors: Vec<&Tensor> = tensors.iter().collect();
