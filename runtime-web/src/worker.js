@@ -1,7 +1,7 @@
 // One thread of a model. The first waits for commands in shared memory and runs the steps that they name; the others help
 // it, in wasm. All do so until they are ended.
 
-/** @import { Setup, ThreadMessage } from '../internal.js' */
+/** @import { Setup, ThreadMessage } from './internal.js' */
 
 /** How long the first thread looks for the next command before it sleeps, in milliseconds: waking takes nearly as long. */
 const LOOK = 0.2;
