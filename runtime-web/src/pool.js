@@ -72,10 +72,15 @@ export class Pool {
     this.#wake();
   }
 
-  /** The first worker calls the others when there is something to divide. */
   #wake() {
     Atomics.add(this.#words, 0, 1);
     Atomics.notify(this.#words, 0);
+    // The first worker calls the others, too, but systems like to put who is woken on the core of who wakes or where he was
+    // before: those who once shared a core with the first would stay there. This thread goes to sleep and leaves them its core.
+    if (Atomics.exchange(this.#calls, 1, 0)) {
+      Atomics.add(this.#calls, 0, 1);
+      Atomics.notify(this.#calls, 0, 1);
+    }
   }
 
   /** Ends all workers. @param {unknown} error Why what is under way is not finished. */

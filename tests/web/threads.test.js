@@ -12,7 +12,8 @@ import { compile, examples, manifestOf } from './support/bundles.js';
 import { faults, isolated, serve, strict } from './support/server.js';
 
 const model = join(examples, 'digits/digits.h5');
-const folder = compile(model);
+const folder = compile(model, { useful: 16 });
+const small = compile(model);
 const single = compile(model, { args: ['--threads', 'off'] });
 const entry = join(folder, 'index.js');
 const pages = fileURLToPath(new URL('pages/', import.meta.url));
@@ -67,8 +68,20 @@ describe('in Node', async () => {
   }
   test('a small model stays on one thread by itself', async () => {
     watch();
+    const { load } = await import(join(small, 'index.js'));
     const model = await load();
+    assert.deepEqual([model.threads, model.fallbacks.filter((why) => /thread/.test(why)), workers.length], [1, [], 0]);
+    model.dispose();
+  });
+  test('and when several are asked for, which is said', async (context) => {
+    watch();
+    const warn = context.mock.method(console, 'warn', () => {});
+    const { load } = await import(join(small, 'index.js'));
+    const model = await load(undefined, { threads: 2 });
+    const said = 'There is one thread only, because this model is so quick that more would make it slower.';
     assert.deepEqual([model.threads, workers.length], [1, 0]);
+    assert.ok(model.fallbacks.includes(said));
+    assert.ok(warn.mock.calls[0].arguments[0].includes(said));
     model.dispose();
   });
   test('dispose ends the workers and rejects what is under way', async () => {
@@ -262,7 +275,7 @@ describe('in Chromium', () => {
     });
     const reason = 'There is one thread only, because the page is not cross-origin isolated; serve it with ' +
       'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.';
-    assert.deepEqual(found, [{ threads: 1, fallbacks: [] }, ...[1, 2].map(() => ({ threads: 1, fallbacks: [reason] }))]);
+    assert.deepEqual(found, [1, 2, 3].map(() => ({ threads: 1, fallbacks: [reason] })));
     assert.deepEqual(warnings, [`keras-compile: ${reason}`]);
   });
 

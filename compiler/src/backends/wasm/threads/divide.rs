@@ -4,9 +4,12 @@ use super::super::{KernelCode, cost};
 use super::Team;
 use crate::plan::{Plan, Run, Step};
 
-/// Whole models that take fewer nanoseconds stay on one thread: asking others and their answer cost some ten
-/// microseconds.
-const WORTH_WAKING: u64 = 150_000;
+/// Whole models that take fewer nanoseconds stay on one thread. After a pause, threads that sleep are late by some tenth of
+/// a millisecond, and so is their answer.
+const WORTH_WAKING: f64 = 1_500_000.0;
+
+/// Nanoseconds of asking threads for a prediction and of their answer.
+const ASK: f64 = 100_000.0;
 
 /// Nanoseconds for each thread that is woken: one after the other.
 const WAKE: f64 = 3_000.0;
@@ -54,7 +57,7 @@ pub(in super::super) fn divide(plan: &Plan, kernels: &[KernelCode], team: Team) 
         .collect()
 }
 
-/// The number of threads beyond which a prediction gains little.
+/// The number of threads beyond which a prediction gains little, be it one of many in a row or one after a pause.
 pub(in super::super) fn useful(plan: &Plan, kernels: &[KernelCode], team: Team) -> usize {
     let steps: Vec<(f64, usize)> = steps(plan, kernels)
         .zip(divide(plan, kernels, team))
@@ -71,9 +74,10 @@ pub(in super::super) fn useful(plan: &Plan, kernels: &[KernelCode], team: Team) 
             1 => time,
             parts => time / parts as f64 + JOB,
         };
-        WAKE * threads as f64 + steps.iter().map(step).sum::<f64>()
+        let ask = if threads > 1 { ASK } else { 0.0 };
+        ask + WAKE * threads as f64 + steps.iter().map(step).sum::<f64>()
     };
-    if time(1) < WORTH_WAKING as f64 {
+    if time(1) < WORTH_WAKING {
         return 1;
     }
     (1..MOST_THREADS)
