@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Every module of the library with those that it may import. Itself is always allowed.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("files", &[]),
     ("tensor", &["error"]),
     ("pointwise", &["error", "tensor"]),
     ("kernel", &["error", "tensor", "pointwise"]),
@@ -13,7 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("graph", &["error", "tensor", "pointwise", "kernel", "ops"]),
     (
         "keras",
-        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &["error", "files", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
     (
         "passes",
@@ -36,7 +37,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "backends",
         ],
     ),
-    ("bundle", &["error", "tensor", "plan", "backends", "report"]),
+    (
+        "bundle",
+        &["error", "files", "tensor", "plan", "backends", "report"],
+    ),
     (
         "compile",
         &[
@@ -58,6 +62,9 @@ const PLACES: &[(&str, &[&str])] = &[
     ("wasmparser", &["backends/wasm/"]),
     ("wasmprinter", &["cli/"]),
     ("clap", &["main.rs"]),
+    ("libc", &["files.rs"]),
+    ("signal_hook", &["cli/signals.rs"]),
+    ("httparse", &["cli/serve/request.rs"]),
     ("indicatif", &["cli/progress.rs"]),
     ("env::var", &[]),
     ("print!", &["cli/"]),

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// Embeds files of the runtime by name.
 macro_rules! runtime {
     ($($name:literal),+ $(,)?) => {
-        [$(($name, include_str!(concat!("../../../runtime-web/src/", $name)))),+]
+        [$(($name, include_str!(concat!("../../runtime-web/src/", $name)))),+]
     };
 }
 
@@ -83,6 +83,7 @@ fn list_files(text: &str, manifest: &Manifest) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::owned::FIXED;
     use super::*;
 
     #[test]
@@ -94,5 +95,7 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(FILES.map(|(name, _)| name).to_vec(), names);
+        // Else no bundle could be replaced.
+        assert!(FILES.iter().all(|(name, _)| FIXED.contains(name)));
     }
 }

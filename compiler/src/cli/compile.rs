@@ -1,9 +1,10 @@
 //! The default command.
 
 use super::progress::Reporter;
-use super::{print, printable_lines};
+use super::{print, printable_lines, signals};
 use crate::{CompileArgs, Emit, Switch};
 use keras_compile::backends::wasm::{self, Features, Threading};
+use keras_compile::bundle::CancelToken;
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::report::{bytes, listing};
 use keras_compile::{Options, Outcome, passes, prepare};
@@ -17,7 +18,10 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         force: args.force,
         exact: args.exact,
         single_threaded: args.threads == Switch::Off,
+        cancel: CancelToken::default(),
     };
+    let cancel = options.cancel.clone();
+    signals::on_end(move || cancel.cancel())?;
     let mut reporter = Reporter::new(args.quiet, args.verbose);
     let outcome = keras_compile::compile(&options, &mut reporter);
     reporter.finish();
