@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the library with those that it may import. Itself is always allowed.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("error", &[]),
+    ("text", &[]),
+    ("error", &["text"]),
     ("files", &[]),
     ("tensor", &["error"]),
     ("pointwise", &["error", "tensor"]),
@@ -14,7 +15,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("graph", &["error", "tensor", "pointwise", "kernel", "ops"]),
     (
         "keras",
-        &["error", "files", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &[
+            "text",
+            "error",
+            "files",
+            "tensor",
+            "pointwise",
+            "kernel",
+            "ops",
+            "graph",
+        ],
     ),
     (
         "passes",
@@ -28,6 +38,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
+            "text",
             "error",
             "tensor",
             "pointwise",
@@ -39,7 +50,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     (
         "bundle",
-        &["error", "files", "tensor", "plan", "backends", "report"],
+        &["text", "error", "files", "tensor", "plan", "backends", "report"],
     ),
     (
         "compile",

@@ -1,7 +1,7 @@
 //! The whole line, from a file to a bundle.
 
 use crate::backends::wasm::{self, Features, Threading};
-use crate::bundle::{self, CancelToken, Contents, Manifest, Target};
+use crate::bundle::{self, CancelToken, Contents, Manifest, PackageName, Target};
 use crate::error::{ErrorKind, Errors};
 use crate::graph::Graph;
 use crate::keras::{self, InputShapes, KerasDType};
@@ -37,6 +37,8 @@ pub struct Options {
     pub single_threaded: bool,
     /// Gives the compilation up.
     pub cancel: CancelToken,
+    /// What npm calls the bundle, if not by the model's name.
+    pub package: Option<PackageName>,
 }
 
 /// What a compilation came to.
@@ -212,8 +214,10 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         .then(|| emit(Threading::MULTI))
         .transpose()?;
     progress.stage(Stage::Write);
+    let package = options.package.clone();
     let contents = Contents {
         model: &model,
+        package: &package.unwrap_or_else(|| PackageName::of_model(&model)),
         plan: &plan,
         inputs: &inputs,
         outputs: &outputs,

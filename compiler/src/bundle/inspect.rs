@@ -47,8 +47,8 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
     let manifest: Manifest = serde_json::from_slice(&text)
         .map_err(|error| wrong(format!("is damaged ({error})")).help("compile the model anew"))?;
     let unlisted = manifest
-        .fetched()
-        .filter(|&name| name != MANIFEST && !manifest.files.contains_key(name));
+        .named()
+        .filter(|&name| !manifest.files.contains_key(name));
     let unlisted = unlisted.map(|name| {
         wrong(format!("names {name:?}, which is not among its files")).help("compile the model anew")
     });

@@ -13,10 +13,11 @@ use std::io;
 use std::path::Path;
 
 /// Files without a hash in their names, of this version and of those before.
-pub(super) const FIXED: [&str; 11] = [
+pub(super) const FIXED: [&str; 12] = [
     "bundle.js",
     "index.d.ts",
     "index.js",
+    "internal.d.ts",
     "model.js",
     "package.json",
     "pool.js",

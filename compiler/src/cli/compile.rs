@@ -1,10 +1,11 @@
 //! The default command.
 
+use super::print;
 use super::progress::Reporter;
-use super::{print, printable_lines, signals};
+use super::signals;
 use crate::{CompileArgs, Emit, Switch};
 use keras_compile::backends::wasm::{self, Features, Threading};
-use keras_compile::bundle::CancelToken;
+use keras_compile::bundle::{CancelToken, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::report::{bytes, listing};
 use keras_compile::{Options, Outcome, passes, prepare};
@@ -19,6 +20,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         exact: args.exact,
         single_threaded: args.threads == Switch::Off,
         cancel: CancelToken::default(),
+        package: args.package_name.as_deref().map(PackageName::new).transpose()?,
     };
     let cancel = options.cancel.clone();
     signals::on_end(move || cancel.cancel())?;
@@ -34,10 +36,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         reporter.notes(&notes);
         let (files, total) = manifest.total();
         let written = format!("{}: {} in {files} files", out.display(), bytes(total));
-        print(&printable_lines(&format!(
-            "{}\n{written}\n",
-            report.display(args.verbose)
-        )))?;
+        print(&format!("{}\n{written}\n", report.display(args.verbose)))?;
     }
     Ok(())
 }
