@@ -148,6 +148,18 @@ impl Manifest {
         (self.files.len() + 1, others + own)
     }
 
+    /// The files that it names outside the list of all.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        let wasm = self.backends.wasm.iter();
+        let code = wasm.flat_map(|wasm| {
+            let threads = wasm.threads.iter().flat_map(|t| [&t.baseline, &t.relaxed]);
+            [&wasm.baseline, &wasm.relaxed].into_iter().chain(threads)
+        });
+        code.chain(&self.weights.shards)
+            .chain([&self.profile])
+            .map(String::as_str)
+    }
+
     /// The manifest as members of an object in a script, a line each, those of objects in it as well.
     pub(super) fn to_lines(&self) -> Result<Vec<String>> {
         let value = serde_json::to_value(self)
