@@ -99,7 +99,7 @@ fn direction(
         Vec::new(),
     );
     if !["LSTM", "GRU", "SimpleRNN", "RNN"].contains(&object.class.as_str()) {
-        return Err(super::unsupported(&object.written, &object.origin).into());
+        return Err(super::refusal::unsupported(&object.written, &object.origin, role).into());
     }
     let mut layer = Recurrent::read(&mut cx)?;
     layer.backwards ^= mirrored;
