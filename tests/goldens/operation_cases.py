@@ -340,7 +340,7 @@ def of_cudnn(k, make):
             layer.set_weights(hdf5_format.preprocess_weights_for_loading(layer, values, "2.2.4", "tensorflow"))
         return golden.run(model, inputs)
 
-    return model, {"weights": described, "compute": compute, "edit": to_cudnn}
+    return model, {"weights": described, "compute": compute, "fills": True, "edit": to_cudnn}
 
 
 def is_lstm(layer):

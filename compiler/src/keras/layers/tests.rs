@@ -199,6 +199,11 @@ fn what_no_output_needs_is_not_judged() {
     ];
     let found = lowered(functional(&layers, &["relu"]), &[], &[]).unwrap();
     assert_eq!(found.outputs.len(), 1);
+    let read = from_architecture(functional(&layers, &["relu"]), &mut |_| Vec::new());
+    assert_eq!(
+        read.unwrap().notes,
+        ["layers that no output needs are left out: 2"]
+    );
     let found = problems(functional(&layers, &["loss"]), &[], &[]);
     assert_eq!(found.len(), 2, "{found:?}");
     // Inside a model of which only one output is used.
@@ -216,6 +221,89 @@ fn what_no_output_needs_is_not_judged() {
     assert!(lowered(outer(1), &[], &[]).is_ok());
     let found = problems(outer(0), &[], &[]);
     assert!(found[0].contains("inner/capsule"), "{found:?}");
+}
+
+#[test]
+fn arguments_of_operations_that_make_no_sense_are_refused() {
+    let cases = [
+        (
+            "compat.v1.pad",
+            json!({"paddings": [[0, 0], [4, 0]], "mode": "REFLECT"}),
+            "axis 1 of 4 cannot be padded by 4",
+        ),
+        (
+            "compat.v1.pad",
+            json!({"paddings": [[0, 0], [5, 0]], "mode": "SYMMETRIC"}),
+            "axis 1 of 4 cannot be padded by 5",
+        ),
+        (
+            "compat.v1.gather",
+            json!({"indices": [0, 4], "axis": 1}),
+            "there is no element 4 among 4",
+        ),
+        (
+            "compat.v1.gather",
+            json!({"indices": [0], "axis": 1, "batch_dims": 1}),
+            "argument batch_dims: value 1",
+        ),
+        (
+            "reshape",
+            json!({"shape": ["x", 0, 0]}),
+            "argument newshape: value a tensor is not supported; it must not depend",
+        ),
+        (
+            "slice",
+            json!({"begin": [0, 3], "size": [1, 2]}),
+            "[0, 3] and [1, 2] are no part of [1, 4]",
+        ),
+        (
+            "broadcast_to",
+            json!({"shape": [1, 5]}),
+            "[1, 4] does not become [1, 5]",
+        ),
+        (
+            "one_hot",
+            json!({"depth": 1_000_000_000_000_u64}),
+            "the element count",
+        ),
+        (
+            "norm",
+            json!({"ord": 1}),
+            "argument ord: value 1 is not supported",
+        ),
+        (
+            "image.resize",
+            json!({"size": [2, 2], "antialias": true}),
+            "argument antialias: value true",
+        ),
+    ];
+    for (function, arguments, expected) in cases {
+        let input = (
+            "InputLayer",
+            "x",
+            json!({"batch_input_shape": [null, 4]}),
+            &[][..],
+        );
+        let layer = ("TFOpLambda", "op", json!({"function": function}), &["x"][..]);
+        let mut model = functional(&[input, layer], &["op"]);
+        model["config"]["layers"][1]["inbound_nodes"] = json!([["x", 0, 0, arguments]]);
+        let found = problems(model, &[], &[]);
+        assert!(
+            found.iter().any(|line| line.contains(expected)),
+            "{function}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn an_image_is_either_cropped_or_padded() {
+    let config = json!({"height": 2, "width": 2, "crop_to_aspect_ratio": true, "pad_to_aspect_ratio": true});
+    let found = problems(
+        chain(json!([null, 4, 4, 3]), vec![("Resizing", config)]),
+        &[],
+        &[],
+    );
+    assert!(found[0].contains("exclude each other"), "{found:?}");
 }
 
 #[test]
@@ -458,4 +546,24 @@ fn the_closest_class_is_named() {
             "layer \"layer0\" (Dence): layer class Dence is not supported; the closest supported layer is Dense"
         ]
     );
+}
+
+#[test]
+fn a_class_is_called_as_the_file_calls_it() {
+    let strange = json!({"virtual_batch_size": 2});
+    let inner = json!({"class_name": "BatchNormalizationV1", "config": {"name": "inner"}});
+    let model = chain(
+        json!([null, 3, 2]),
+        vec![
+            ("SyncBatchNormalization", strange),
+            ("TimeDistributed", json!({"layer": inner})),
+        ],
+    );
+    let statistics: &[&[usize]] = &[&[2], &[2], &[2], &[2]];
+    let expected = [
+        "layer \"layer0\" (SyncBatchNormalization): virtual_batch_size: value 2 is not supported",
+        "layer \"layer1/BatchNormalizationV1\" (BatchNormalizationV1): gamma: weight is missing from the file",
+    ];
+    let found = problems(model, &[("layer0", statistics)], &[]);
+    assert_eq!(found[..2], expected, "{found:#?}");
 }

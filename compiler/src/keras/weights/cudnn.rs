@@ -3,6 +3,7 @@
 
 use crate::error::Result;
 use crate::keras::model::{Layer, Network, Weight};
+use crate::keras::object::class_of;
 use crate::tensor::Tensor;
 use serde_json::{Map, Value};
 
@@ -18,13 +19,13 @@ pub(super) fn convert(network: &mut Network) -> Result<()> {
 }
 
 fn convert_layer(layer: &mut Layer) -> Result<()> {
-    let (mut class, mut values) = (layer.class.as_str(), layer.config.values());
+    let (mut class, mut values) = (layer.class.clone(), layer.config.values());
     let mut ways = 1;
-    while let Some((inner, config)) = wrapped(class, values) {
+    while let Some((inner, config)) = wrapped(&class, values) {
         ways = usize::saturating_mul(ways, if class == "Bidirectional" { 2 } else { 1 });
         (class, values) = (inner, config);
     }
-    let gates = match class {
+    let gates = match class.as_str() {
         "LSTM" | "CuDNNLSTM" => 4,
         "GRU" | "CuDNNGRU" => 3,
         _ => return Ok(()),
@@ -39,15 +40,12 @@ fn convert_layer(layer: &mut Layer) -> Result<()> {
 }
 
 /// Class and config of the layer inside a wrapper that keeps its weights as they are.
-fn wrapped<'v>(class: &str, values: &'v Map<String, Value>) -> Option<(&'v str, &'v Map<String, Value>)> {
+fn wrapped<'v>(class: &str, values: &'v Map<String, Value>) -> Option<(String, &'v Map<String, Value>)> {
     if !matches!(class, "Bidirectional" | "TimeDistributed") {
         return None;
     }
-    let layer = values.get("layer")?;
-    Some((
-        layer.get("class_name")?.as_str()?,
-        layer.get("config")?.as_object()?,
-    ))
+    let layer = values.get("layer")?.as_object()?;
+    Some((class_of(layer)?.name, layer.get("config")?.as_object()?))
 }
 
 /// Kernel, recurrent kernel and bias of one cell.
