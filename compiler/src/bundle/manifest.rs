@@ -106,7 +106,7 @@ pub struct Threads {
     pub baseline: String,
     /// Bytes of scratch memory for every thread but the first.
     pub scratch: usize,
-    /// Byte address of three words by which the host wakes its threads.
+    /// Byte address of four words by which the host wakes the first thread; those of the others lie 64 bytes before.
     pub command: usize,
     /// The number of threads beyond which a prediction gains little.
     pub useful: usize,
