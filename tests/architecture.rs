@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const IMPORTS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("error", &["text"]),
+    ("files", &[]),
     ("tensor", &["error"]),
     ("pointwise", &["error", "tensor"]),
     ("kernel", &["error", "tensor", "pointwise"]),
@@ -14,7 +15,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("graph", &["error", "tensor", "pointwise", "kernel", "ops"]),
     (
         "keras",
-        &["text", "error", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &[
+            "text",
+            "error",
+            "files",
+            "tensor",
+            "pointwise",
+            "kernel",
+            "ops",
+            "graph",
+        ],
     ),
     (
         "passes",
@@ -40,7 +50,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     (
         "bundle",
-        &["text", "error", "tensor", "plan", "backends", "report"],
+        &["text", "error", "files", "tensor", "plan", "backends", "report"],
     ),
     (
         "compile",
@@ -63,6 +73,9 @@ const PLACES: &[(&str, &[&str])] = &[
     ("wasmparser", &["backends/wasm/"]),
     ("wasmprinter", &["cli/"]),
     ("clap", &["main.rs"]),
+    ("libc", &["files.rs"]),
+    ("signal_hook", &["cli/signals.rs"]),
+    ("httparse", &["cli/serve/request.rs"]),
     ("indicatif", &["cli/progress.rs"]),
     ("env::var", &[]),
     ("print!", &["cli/"]),

@@ -63,6 +63,9 @@ pub enum ErrorKind {
     /// The command line asks for something that does not fit the model.
     #[error("{0}")]
     Usage(String),
+    /// The caller gave the compilation up.
+    #[error("the compilation was cancelled")]
+    Cancelled,
     /// The compiler's own invariant broke: a bug of ours, never the user's.
     #[error("internal error: {0}")]
     Internal(String),

@@ -105,6 +105,7 @@ extern crate self as keras_compile;
 pub mod backends;
 pub mod bundle;
 pub mod error;
+pub mod files;
 pub mod graph;
 pub mod keras;
 pub mod kernel;

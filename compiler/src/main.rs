@@ -17,6 +17,10 @@ Examples:
 
 Exit codes: 0 done, 1 the model cannot be compiled, 2 the command makes no sense.";
 
+const BENCH_RUNS: &str = "\
+This runs the bundle's code: with --engine chromium in the browser's sandbox, with --engine node with all your rights.
+Do that with bundles you trust only.";
+
 /// Compiles a trained Keras model into a bundle for the web: WebAssembly, weights and a small ES module.
 #[derive(Parser)]
 #[command(
@@ -108,6 +112,7 @@ enum Other {
         port: u16,
     },
     /// Run a bundle on random inputs and show how long each step takes, against what the machine could do
+    #[command(after_help = BENCH_RUNS)]
     Bench {
         /// The bundle
         dir: PathBuf,

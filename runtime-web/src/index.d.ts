@@ -47,8 +47,9 @@ export interface LoadOptions {
   /** The backend to run on; the best one that works here when absent. */
   backend?: BackendName | undefined;
   /**
-   * Threads to use; `'auto'` when absent: as many as this model and this machine make good use of. Several need a page
-   * that is cross-origin isolated; where they are not to be had there is one, and `fallbacks` says why.
+   * Most threads to use, never more than this model makes good use of; `'auto'` when absent: as many as this machine makes
+   * good use of, too. Several need a page that is cross-origin isolated. `fallbacks` says why there are fewer than you
+   * asked for.
    */
   threads?: number | 'auto' | undefined;
   /** Fetches what each step does, too, so that `profile` works. */

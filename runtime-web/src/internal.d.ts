@@ -33,7 +33,7 @@ export interface Modules {
 export interface ThreadedModules extends Modules {
   /** Bytes of scratch memory for every thread but the first. */
   scratch: number;
-  /** Byte address of three words for the pool: a count of commands, begin, end. What lies below is the barrier's. */
+  /** Byte address of the first worker's words: a count of commands, begin, end, the last command. The others' lie 64 before. */
   command: number;
   /** The number of threads beyond which a prediction gains little. */
   useful: number;

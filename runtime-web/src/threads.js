@@ -18,12 +18,16 @@ import { allocate, openAlone, openWasm } from './wasm.js';
 export async function openThreads(bundle, options, spawn) {
   const { threads = 'auto' } = options;
   const modules = bundle.manifest.backends.wasm?.threads;
-  const wanted = !modules ? 1 : threads === 'auto' ? Math.min(modules.useful, await automatic()) : threads;
-  if (!modules || wanted === 1) return openWasm(bundle, options);
-  const obstacle = whyNot();
-  if (!obstacle) return openWasm(bundle, options, await assemble(bundle, modules, wanted, spawn));
-  const engine = await openWasm(bundle, options);
-  engine.fallbacks.push(`There is one thread only, because ${obstacle}.`);
+  const asked = threads === 'auto' ? await automatic() : threads;
+  const wanted = Math.min(asked, modules?.useful ?? 1);
+  const obstacle = wanted > 1 ? whyNot() : undefined;
+  const team = modules && wanted > 1 && !obstacle ? await assemble(bundle, modules, wanted, spawn) : undefined;
+  const engine = await openWasm(bundle, options, team);
+  if (obstacle) engine.fallbacks.push(`There is one thread only, because ${obstacle}.`);
+  else if (modules && threads !== 'auto' && wanted < asked) {
+    const there = wanted === 1 ? 'There is one thread only' : `There are ${wanted} threads`;
+    engine.fallbacks.push(`${there}, because this model is so quick that more would make it slower.`);
+  }
   return engine;
 }
 

@@ -12,7 +12,8 @@ import { compile, examples, manifestOf } from './support/bundles.js';
 import { faults, isolated, serve, strict } from './support/server.js';
 
 const model = join(examples, 'digits/digits.h5');
-const folder = compile(model);
+const folder = compile(model, { useful: 16 });
+const small = compile(model);
 const single = compile(model, { args: ['--threads', 'off'] });
 const entry = join(folder, 'index.js');
 const pages = fileURLToPath(new URL('pages/', import.meta.url));
@@ -67,8 +68,20 @@ describe('in Node', async () => {
   }
   test('a small model stays on one thread by itself', async () => {
     watch();
+    const { load } = await import(join(small, 'index.js'));
     const model = await load();
+    assert.deepEqual([model.threads, model.fallbacks.filter((why) => /thread/.test(why)), workers.length], [1, [], 0]);
+    model.dispose();
+  });
+  test('and when several are asked for, which is said', async (context) => {
+    watch();
+    const warn = context.mock.method(console, 'warn', () => {});
+    const { load } = await import(join(small, 'index.js'));
+    const model = await load(undefined, { threads: 2 });
+    const said = 'There is one thread only, because this model is so quick that more would make it slower.';
     assert.deepEqual([model.threads, workers.length], [1, 0]);
+    assert.ok(model.fallbacks.includes(said));
+    assert.ok(warn.mock.calls[0].arguments[0].includes(said));
     model.dispose();
   });
   test('dispose ends the workers and rejects what is under way', async () => {
@@ -90,10 +103,15 @@ describe('in Node', async () => {
     for (const victim of [0, 1]) {
       const team = watch();
       assert.equal(team.length, 2);
-      team[victim].terminate();
-      await assert.rejects(model.predict(zeros), (error) => lost.test(String(error)));
+      const gone = team[victim].terminate();
+      const call = model.predict(zeros);
+      if (victim === 0) await assert.rejects(call, (error) => lost.test(String(error)));
+      // The first needs no help.
+      else await call.then((found) => assert.deepEqual(found, expected), (error) => assert.match(String(error), lost));
+      await gone;
       assert.deepEqual(await model.predict(zeros), expected);
     }
+    assert.equal(watch().length, 2);
     model.dispose();
   });
   test('the process ends although a model is loaded', () => {
@@ -217,7 +235,7 @@ describe('in Chromium', () => {
     const { page, server } = await open(isolated);
     // Only `profile` runs this step alone.
     server.fault(/worker\.js$/, (file, response, { headers }) =>
-      response.writeHead(200, headers).end(String(file).replace('run?.(', 'if (thread === 1 && begin === 3) throw new Error("boom");\n      run?.(')));
+      response.writeHead(200, headers).end(String(file).replace('run?.(', 'if (begin === 3) throw new Error("boom");\n      run?.(')));
     const found = await page.evaluate(async () => {
       const { load } = await import('/bundle/index.js');
       const model = await load(undefined, { threads: 2, profile: true });
@@ -236,7 +254,7 @@ describe('in Chromium', () => {
   test('a worker that fails at once rejects, with its reason', async () => {
     const { page, server } = await open(isolated);
     server.fault(/worker\.js$/, (file, response, { headers }) =>
-      response.writeHead(200, headers).end(String(file).replace('run?.(', 'if (thread === 1) throw new Error("boom");\n      run?.(')));
+      response.writeHead(200, headers).end(String(file).replace('run?.(', 'throw new Error("boom");\n      run?.(')));
     const error = await page.evaluate(async () => {
       const { load } = await import('/bundle/index.js');
       const model = await load(undefined, { threads: 2 });
@@ -257,7 +275,7 @@ describe('in Chromium', () => {
     });
     const reason = 'There is one thread only, because the page is not cross-origin isolated; serve it with ' +
       'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.';
-    assert.deepEqual(found, [{ threads: 1, fallbacks: [] }, ...[1, 2].map(() => ({ threads: 1, fallbacks: [reason] }))]);
+    assert.deepEqual(found, [1, 2, 3].map(() => ({ threads: 1, fallbacks: [reason] })));
     assert.deepEqual(warnings, [`keras-compile: ${reason}`]);
   });
 

@@ -107,7 +107,7 @@ pub struct Threads {
     pub baseline: String,
     /// Bytes of scratch memory for every thread but the first.
     pub scratch: usize,
-    /// Byte address of three words by which the host wakes its threads.
+    /// Byte address of four words by which the host wakes the first thread; those of the others lie 64 bytes before.
     pub command: usize,
     /// The number of threads beyond which a prediction gains little.
     pub useful: usize,
@@ -147,6 +147,18 @@ impl Manifest {
         let own = self.to_json().map_or(0, |text| text.len() as u64);
         let others: u64 = self.files.values().map(|file| file.bytes).sum();
         (self.files.len() + 1, others + own)
+    }
+
+    /// The files that it names outside the list of all.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        let wasm = self.backends.wasm.iter();
+        let code = wasm.flat_map(|wasm| {
+            let threads = wasm.threads.iter().flat_map(|t| [&t.baseline, &t.relaxed]);
+            [&wasm.baseline, &wasm.relaxed].into_iter().chain(threads)
+        });
+        code.chain(&self.weights.shards)
+            .chain([&self.profile])
+            .map(String::as_str)
     }
 
     /// The manifest as members of an object in a script, a line each, those of objects in it as well.

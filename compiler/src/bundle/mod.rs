@@ -2,12 +2,16 @@
 //!
 //! [`Target`] checks where it goes before the long work begins; [`write()`] fills a directory beside it and moves it
 //! there in one step, so that nobody ever sees half a bundle. The same model gives the same bytes: nothing here
-//! knows the time, a path or the order of a hash map. [`inspect()`] reads a bundle back and checks every hash.
+//! knows the time, a path or the order of a hash map. [`inspect()`] reads a bundle back and checks every hash. A manifest
+//! may come from anywhere: [`open()`] gives only regular files inside the bundle.
 
+mod cancel;
+mod claim;
 mod directory;
 mod inspect;
 mod join;
 mod manifest;
+mod owned;
 mod package;
 mod runtime;
 mod shards;
@@ -16,8 +20,9 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use cancel::CancelToken;
 pub use directory::Target;
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, inspect, open};
 pub use manifest::{Backends, FileEntry, Manifest, Memory, Slot, Storage, Threads, Wasm, WeightFiles};
 pub use package::PackageName;
 pub use shards::SHARD_BYTES;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// Embeds files of the runtime by name.
 macro_rules! runtime {
     ($($name:literal),+ $(,)?) => {
-        [$(($name, include_str!(concat!("../../../runtime-web/src/", $name)))),+]
+        [$(($name, include_str!(concat!("../../runtime-web/src/", $name)))),+]
     };
 }
 
@@ -113,6 +113,7 @@ fn fill(text: &str, mark: &str, lines: &[String]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::owned::FIXED;
     use super::*;
 
     #[test]
@@ -127,5 +128,7 @@ mod tests {
         let mut shipped: Vec<_> = MODULES.into_iter().chain(others).map(|(name, _)| name).collect();
         shipped.sort();
         assert_eq!(shipped, names);
+        // Else no bundle could be replaced.
+        assert!(FIXED.contains(&"index.js") && others.iter().all(|(name, _)| FIXED.contains(name)));
     }
 }

@@ -5,6 +5,7 @@ mod compile;
 mod inspect;
 mod progress;
 mod serve;
+mod signals;
 
 pub use bench::{Engine, Options as BenchOptions, bench};
 pub use compile::{compile, emit};
@@ -48,6 +49,9 @@ pub fn print(text: &str) -> Result<()> {
 /// Prints all problems to stderr and says with which code to exit. `writes` tells that a bundle was to be written.
 pub fn report(errors: &Errors, writes: bool) -> ExitCode {
     let errors = errors.as_slice();
+    if errors.iter().any(|error| error.kind == ErrorKind::Cancelled) {
+        signals::wait_for_end();
+    }
     let mut text = String::new();
     for error in errors {
         text += &format!("error: {}\n", error);

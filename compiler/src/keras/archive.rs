@@ -3,8 +3,9 @@
 use super::hdf5::Store;
 use super::{foreign, json};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::{self, Links};
 use serde_json::Value;
-use std::fs::File;
+use std::io::ErrorKind::InvalidInput;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
@@ -56,11 +57,16 @@ impl Input<'_> {
     fn open(&self) -> Result<(Reader, u64)> {
         match self {
             Self::Path(path) => {
-                let metadata = std::fs::metadata(path).map_err(io)?;
-                if metadata.is_dir() {
+                if path.is_dir() {
                     return Err(foreign::folder(path));
                 }
-                Ok((Box::new(File::open(path).map_err(io)?), metadata.len()))
+                let (file, length) =
+                    files::open(path, Links::Follow).map_err(|error| match error.kind() {
+                        // It is read back and forth.
+                        InvalidInput => io(error).help("write it to a file first"),
+                        _ => io(error),
+                    })?;
+                Ok((Box::new(file), length))
             }
             Self::Bytes(_, bytes) => Ok((Box::new(Cursor::new(bytes.to_vec())), bytes.len() as u64)),
         }

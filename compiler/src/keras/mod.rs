@@ -6,6 +6,7 @@
 //! are read with types. [`lower()`] then turns layers into operations. Files are not trusted: sizes are checked before memory is taken, nesting is
 //! bounded, nothing is executed or written, and all problems found are reported at once.
 
+pub mod aliases;
 mod architecture;
 mod archive;
 pub mod config;

@@ -25,7 +25,7 @@ impl Names {
         for (i, layer) in layers.iter().enumerate() {
             if names.insert(layer.name.clone(), LayerId(i)).is_some() {
                 let error = bad(format!("two layers are named {:?}", layer.name));
-                problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+                problems.push(layer.at(error));
             }
         }
         Self(names)
@@ -302,7 +302,7 @@ pub(super) fn resolve(
                 .chain(call.kwargs.iter_mut().map(|(_, arg)| arg));
             for arg in args {
                 if let Err(error) = each(arg, &mut fix) {
-                    problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+                    problems.push(error.in_layer(layer.path.as_str(), layer.written.as_str()));
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::super::print;
 use super::unsupported;
 use keras_compile::Source;
 use keras_compile::error::{Error, Errors};
-use keras_compile::keras::{self, KerasModel, Layer, LayerId, Network, Semantics};
+use keras_compile::keras::{self, KerasModel, Layer, LayerId, Network, Semantics, layers};
 use keras_compile::report::{Align, Table, bytes, grouped};
 use keras_compile::tensor::Shape;
 use keras_compile::text::{NAME, brief};
@@ -77,7 +77,7 @@ impl<'a> Rows<'a> {
             let shapes = self.shapes.get(&layer.path).map_or(&[][..], Vec::as_slice);
             let shapes: Vec<_> = shapes.iter().map(ToString::to_string).collect();
             self.table.row(vec![
-                format!("{indent}{} ({})", layer.name, layer.class),
+                format!("{indent}{} ({})", layer.name, layer.written),
                 shapes.join(", "),
                 grouped(layer.parameters() as u64),
                 connections(network, id),
@@ -130,19 +130,21 @@ fn totals(model: &KerasModel) -> String {
 /// Parameters that training leaves: of layers that were frozen, and the statistics of normalisations.
 fn non_trainable(network: &Network) -> usize {
     let of = |layer: &Layer| {
-        let frozen = layer
-            .config
-            .values()
-            .get("trainable")
-            .is_some_and(|value| value == false);
+        let frozen = || {
+            layer
+                .config
+                .values()
+                .get("trainable")
+                .is_some_and(|value| value == false)
+        };
         match &layer.network {
-            _ if frozen => layer.parameters(),
+            Some(_) if frozen() => layer.parameters(),
             Some(inner) => non_trainable(inner),
-            None if layer.is("BatchNormalization") => {
-                let statistics = layer.weights.iter().rev().take(2);
-                statistics.map(|weight| weight.tensor.shape().count()).sum()
+            None => {
+                let fixed = layers::fixed_weights(layer, layer.weights.len());
+                let last = layer.weights.iter().rev().take(fixed);
+                last.map(|weight| weight.tensor.shape().count()).sum()
             }
-            None => 0,
         }
     };
     network.layers.iter().map(of).sum()

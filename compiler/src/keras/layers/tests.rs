@@ -343,3 +343,23 @@ fn the_closest_class_is_named() {
         ]
     );
 }
+
+#[test]
+fn a_class_is_called_as_the_file_calls_it() {
+    let strange = json!({"virtual_batch_size": 2});
+    let inner = json!({"class_name": "BatchNormalizationV1", "config": {"name": "inner"}});
+    let model = chain(
+        json!([null, 3, 2]),
+        vec![
+            ("SyncBatchNormalization", strange),
+            ("TimeDistributed", json!({"layer": inner})),
+        ],
+    );
+    let statistics: &[&[usize]] = &[&[2], &[2], &[2], &[2]];
+    let expected = [
+        "layer \"layer0\" (SyncBatchNormalization): virtual_batch_size: value 2 is not supported",
+        "layer \"layer1/BatchNormalizationV1\" (BatchNormalizationV1): gamma: weight is missing from the file",
+    ];
+    let found = problems(model, &[("layer0", statistics)], &[]);
+    assert_eq!(found[..2], expected, "{found:#?}");
+}
