@@ -8,6 +8,7 @@
 
 mod architecture;
 mod archive;
+mod blocks;
 pub mod config;
 mod dtype;
 pub mod fields;
@@ -22,6 +23,7 @@ mod lower;
 pub mod model;
 mod numbers;
 pub mod object;
+mod paths;
 mod ports;
 mod source;
 pub mod summary;
