@@ -75,8 +75,11 @@ struct CompileArgs {
     /// Whether the bundle can run on several threads; off leaves their code out
     #[arg(long, value_enum, default_value = "on", value_name = "SWITCH")]
     threads: Switch,
+    /// What npm calls the bundle; a name made of the model's when absent
+    #[arg(long, value_name = "NAME")]
+    package_name: Option<String>,
     /// Print the graph, the wasm as text (with relaxed SIMD) or the plan, and write no bundle
-    #[arg(long, value_enum, conflicts_with_all = ["out", "force"])]
+    #[arg(long, value_enum, conflicts_with_all = ["out", "force", "package_name"])]
     emit: Option<Emit>,
     /// With --emit ir: print the graph as it is after the first run of this pass
     #[arg(long, value_name = "PASS", requires = "emit")]
