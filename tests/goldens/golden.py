@@ -58,7 +58,8 @@ def layers_with_paths(model, above=""):
 
 
 def _is_model(layer):
-    return type(layer).__name__ in ("Functional", "Sequential", "Model")
+    """Subclasses of models count."""
+    return any(base.__name__ in ("Functional", "Sequential", "Model") for base in type(layer).__mro__)
 
 
 def saved_weights(layer):
@@ -136,7 +137,7 @@ def output_names(config):
 
 
 def _output_layers(class_name, config):
-    if class_name == "Sequential":
+    if "output_layers" not in config:
         layers = config["layers"] if isinstance(config, dict) else config
         return [layers[-1]["config"]["name"]]
     outputs = config["output_layers"]
@@ -170,11 +171,14 @@ def run(model, inputs):
     return [np.asarray(output) for output in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
 
 
-def make_golden(keras, case_id, model, *, batch=1, ranges=None, sizes=None, weights=None, compute=run, rtol=1e-4, atol=1e-5):
-    """Fills the model, runs it, and gives the golden."""
+def make_golden(keras, case_id, model, *, batch=1, ranges=None, sizes=None, weights=None, compute=run, edit=None, rtol=1e-4, atol=1e-5):
+    """Fills the model, runs it, and gives the golden. With `weights`, `compute` fills it; `edit` changes the config to
+    what another version writes for the same model."""
     config = json.loads(model.to_json())
-    weights = weights or describe_weights(model)
-    fill(model, weights)
+    if weights is None:
+        weights = describe_weights(model)
+        fill(model, weights)
+    config = edit(config) if edit else config
     inputs = describe_inputs(model, batch, ranges or {}, sizes or {})
     arrays = compute(model, inputs)
     names = output_names(config)

@@ -5,6 +5,7 @@
 //! `.weights.h5` have: the tree of Python attributes, with layers counted by class.
 
 mod checkpoint;
+mod cudnn;
 mod legacy;
 #[cfg(test)]
 mod tests;
@@ -42,7 +43,10 @@ impl Layout {
 /// Gives every layer its weights.
 pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, problems: &mut Collector) {
     match layout {
-        Layout::Legacy(group) => legacy::load(&mut model.root, tree, group, problems),
+        Layout::Legacy(group) => {
+            legacy::load(&mut model.root, tree, group, problems);
+            problems.keep(cudnn::convert(&mut model.root));
+        }
         Layout::Checkpoint => {
             let reader = checkpoint::Reader::new(tree, model.version.semantics);
             reader.network(&mut model.root, Some(""), problems);
@@ -51,13 +55,17 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, prob
 }
 
 /// Gives every layer the weights that `source` has for its path.
-pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<Weight>) {
-    for layer in &mut network.layers {
-        match &mut layer.network {
-            Some(inner) => fill(inner, source),
-            None => layer.weights = source(&layer.path),
+pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<Weight>) -> Result<()> {
+    fn give(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<Weight>) {
+        for layer in &mut network.layers {
+            match &mut layer.network {
+                Some(inner) => give(inner, source),
+                None => layer.weights = source(&layer.path),
+            }
         }
     }
+    give(network, source);
+    cudnn::convert(network)
 }
 
 /// How many of the last weights of a layer are not trained.

@@ -24,6 +24,8 @@ enum Kind {
     Glu,
     /// `sparsemax` over the last axis.
     Sparsemax,
+    /// `crelu`: relu(x) and relu(-x), joined along the last axis.
+    Crelu,
     /// A layer as activation.
     Layer(Box<Object>),
 }
@@ -33,9 +35,11 @@ impl Activation {
     pub fn identity() -> Self {
         Self(Kind::Tape(Tape::identity()))
     }
-    /// A function of `keras.activations`, or a layer with its default arguments.
+    /// A function of `keras.activations`, or one of `tf.nn` under the name that TensorFlow's code gives it, which is
+    /// what Keras writes.
     pub fn named(name: &str, semantics: Semantics) -> Option<Self> {
-        let kind = match name {
+        let kind = match canonical(name) {
+            "crelu" => Kind::Crelu,
             "softmax" => Kind::Softmax,
             "log_softmax" => Kind::LogSoftmax,
             "glu" => Kind::Glu,
@@ -46,7 +50,11 @@ impl Activation {
     }
     /// A serialized activation.
     pub fn of(object: Object, semantics: Semantics) -> Option<Self> {
-        match object.origin {
+        match &object.origin {
+            // Keras 3 writes functions that are not its own so; these two are TensorFlow's beyond doubt.
+            Origin::Custom(package) if package == "builtins" && canonical(&object.class) != object.class => {
+                Self::named(&object.class, semantics)
+            }
             Origin::Custom(_) => None,
             _ => Self::named(&object.class, semantics).or_else(|| {
                 // Keras takes the names of these layers too.
@@ -88,12 +96,23 @@ impl Activation {
                 glu(cx, x, last)?
             }
             Kind::Sparsemax => sparsemax(cx, x)?,
+            Kind::Crelu => crelu(cx, x)?,
             Kind::Layer(object) => {
                 let args = vec![Arg::Value(Value::new(x))];
                 let values = cx.inner(object, "activation", &[], args, Vec::new())?;
                 values.first().ok_or(Stop::Told)?.node
             }
         })
+    }
+}
+
+/// Names of version 2 of a function of `tf.nn` end so.
+fn canonical(name: &str) -> &str {
+    match name {
+        "softmax_v2" => "softmax",
+        "log_softmax_v2" => "log_softmax",
+        "crelu_v2" => "crelu",
+        name => name,
     }
 }
 
@@ -105,7 +124,7 @@ fn last_axis(cx: &Cx<'_>, x: NodeId) -> Result<usize, Stop> {
 fn tape(name: &str, semantics: Semantics) -> Option<Tape> {
     let keras3 = semantics == Semantics::Keras3;
     Some(match name {
-        "linear" => Tape::identity(),
+        "linear" | "identity" => Tape::identity(),
         "relu" => library::relu::tape(),
         "relu6" => library::relu6::tape(),
         "sigmoid" => library::sigmoid::tape(),
@@ -155,6 +174,14 @@ pub fn log_softmax_over(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<No
     let [centred, _, sum] = exponentials(cx, x, axes)?;
     let log = cx.b().map(Tape::unary(Unary::Log), &[sum])?;
     Ok(cx.b().map(Tape::binary(Binary::Sub), &[centred, log])?)
+}
+
+/// `tf.nn.crelu`.
+pub fn crelu(cx: &mut Cx<'_>, x: NodeId) -> Result<NodeId, Stop> {
+    let positive = cx.apply(library::relu::tape(), x)?;
+    let negative = cx.apply(Tape::unary(Unary::Neg).then(&library::relu::tape()), x)?;
+    let last = last_axis(cx, x)?;
+    Ok(cx.b().concat(last, &[positive, negative])?)
 }
 
 /// `keras.activations.glu`: the first half of the axis times the sigmoid of the second.

@@ -37,7 +37,8 @@ impl Cell {
     /// Reads the cell of a layer or cell class; `None` when it is not a known one.
     pub fn read(cx: &Cx<'_>, class: &str, r: &Read<'_>) -> Option<Self> {
         let kind = match class {
-            "LSTM" | "LSTMCell" => Kind::Lstm,
+            "LSTM" | "LSTMCell" | "CuDNNLSTM" => Kind::Lstm,
+            "CuDNNGRU" => Kind::Gru { reset_after: true },
             // Keras before 2.1 has no such argument and resets before.
             "GRU" | "GRUCell" => Kind::Gru {
                 reset_after: r.flag("reset_after", cx.is_keras3()),

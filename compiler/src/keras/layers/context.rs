@@ -35,8 +35,10 @@ impl Value {
 pub enum Arg<'a> {
     /// A tensor.
     Value(Value),
-    /// A list, tuple or dict with tensors inside.
+    /// A list or tuple with tensors inside.
     List(Vec<Arg<'a>>),
+    /// A dict with tensors inside.
+    Dict(Vec<(&'a str, Arg<'a>)>),
     /// Anything without tensors.
     Literal(&'a Json),
 }
@@ -47,6 +49,7 @@ impl Arg<'_> {
         match self {
             Self::Value(value) => vec![*value],
             Self::List(items) => items.iter().flat_map(Arg::values).collect(),
+            Self::Dict(items) => items.iter().flat_map(|(_, item)| item.values()).collect(),
             Self::Literal(_) => Vec::new(),
         }
     }
@@ -55,6 +58,7 @@ impl Arg<'_> {
         match self {
             Self::Literal(Json::Null) | Self::Value(_) => None,
             Self::List(items) => items.iter().find_map(Arg::constant),
+            Self::Dict(items) => items.iter().find_map(|(_, item)| item.constant()),
             Self::Literal(value) => Some(value),
         }
     }
@@ -196,6 +200,10 @@ impl<'a> Cx<'a> {
                     .help("a layer takes tensors: use an operation such as x + 1.0 for constants"))
             }
         }
+    }
+    /// All arguments of the call.
+    pub fn arguments(&self) -> impl Iterator<Item = &Arg<'a>> {
+        self.args.iter().chain(self.kwargs.iter().map(|(_, arg)| arg))
     }
     /// A positional argument.
     pub fn arg(&self, index: usize) -> Option<&Arg<'a>> {

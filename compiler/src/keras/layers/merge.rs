@@ -119,8 +119,8 @@ pub fn dot(cx: &mut Cx<'_>) -> Outcome {
     let first = cx.axis(axes[0], cx.dims(a).len())?;
     let second = cx.axis(axes[1], cx.dims(b).len())?;
     if normalize {
-        a = unit_length(cx, a, &[first])?;
-        b = unit_length(cx, b, &[second])?;
+        a = unit_length(cx, a, &[first], 1e-12)?;
+        b = unit_length(cx, b, &[second], 1e-12)?;
     }
     one(batch_dot(cx, [a, b], [first, second])?)
 }

@@ -4,7 +4,7 @@
 use super::context::{Cx, Outcome, Stop, Value};
 use crate::error::Error;
 use crate::graph::{Graph, NodeId};
-use crate::keras::architecture::Reader;
+use crate::keras::architecture::{Reader, form_of};
 use crate::keras::lower::State;
 use crate::keras::model::{Layer, Network, Weight};
 use crate::keras::object::Object;
@@ -12,6 +12,11 @@ use crate::keras::weights as of_layers;
 use crate::ops::Input;
 use serde_json::json;
 use std::collections::HashMap;
+
+/// Whether an object is a model made of layers.
+pub fn is_model(object: &Object) -> bool {
+    form_of(&object.class, &object.origin, Some(object.config.values())).is_some()
+}
 
 /// Calls the model that `object` describes with the weights of the layer.
 pub fn call(cx: &mut Cx<'_>, object: &Object, x: NodeId) -> Outcome {

@@ -222,14 +222,14 @@ pub fn unit(cx: &mut Cx<'_>) -> Outcome {
     r.finish(cx)?;
     let x = cx.float_input()?;
     let axes = axis_list(cx, &axes, cx.dims(x).len())?;
-    one(unit_length(cx, x, &axes)?)
+    one(unit_length(cx, x, &axes, 1e-12)?)
 }
 
-/// x/√max(Σx², 10⁻¹²), as `l2_normalize` has it.
-pub fn unit_length(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+/// x/√max(Σx², epsilon), as `l2_normalize` has it.
+pub fn unit_length(cx: &mut Cx<'_>, x: NodeId, axes: &[usize], epsilon: f64) -> Result<NodeId> {
     let squared = cx.apply(library::square::tape(), x)?;
     let sum = cx.b().reduce(ReduceKind::Sum, axes, squared)?;
-    let inverse = Tape::binary_const(Binary::Max, 1e-12).then(&library::rsqrt::tape());
+    let inverse = Tape::binary_const(Binary::Max, epsilon as f32).then(&library::rsqrt::tape());
     let factor = cx.apply(inverse, sum)?;
     cx.b().map(Tape::binary(Binary::Mul), &[x, factor])
 }

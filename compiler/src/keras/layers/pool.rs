@@ -3,7 +3,7 @@
 use super::context::{Cx, Outcome, one};
 use super::spatial::{Format, Image, lifted};
 use crate::graph::NodeId;
-use crate::ops::{Pool, PoolKind, PoolPadding, Reduce, ReduceKind};
+use crate::ops::{Pool, PoolKind, PoolPadding, Reduce, ReduceKind, WindowAxis};
 use crate::pointwise::{Binary, Tape};
 
 /// `MaxPooling1D`, `MaxPooling2D`.
@@ -25,14 +25,25 @@ fn pool<const N: usize>(cx: &mut Cx<'_>, kind: PoolKind) -> Outcome {
     r.finish(cx)?;
     let image = Image::input(cx, N, format)?;
     let [_, height, width, _] = image.dims;
+    let window = padding.windows(lifted(size, 1), lifted(strides, 1), [1, 1], [height, width]);
+    let node = pooled(cx, image.node, kind, window)?;
+    one(image.restore(cx, node)?)
+}
+
+/// The largest elements or the means of windows of an image, without what is around it.
+pub fn pooled(
+    cx: &mut Cx<'_>,
+    image: NodeId,
+    kind: PoolKind,
+    window: [WindowAxis; 2],
+) -> crate::error::Result<NodeId> {
     let op = Pool {
         kind,
-        window: padding.windows(lifted(size, 1), lifted(strides, 1), [1, 1], [height, width]),
+        window,
         padding: PoolPadding::Exclude,
         epilogue: Tape::identity(),
     };
-    let node = cx.b().add(op, &[image.node])?;
-    one(image.restore(cx, node)?)
+    cx.b().add(op, &[image])
 }
 
 /// `GlobalMaxPooling1D` to `3D`.

@@ -1,5 +1,5 @@
 //! Layers that move elements: `keras.layers.Flatten`, `Reshape`, `Permute`, `RepeatVector`, `ZeroPadding1D` to `3D`,
-//! `Cropping1D` to `3D`, `CenterCrop`.
+//! `Cropping1D` to `3D`.
 
 use super::context::{Cx, Outcome, Stop, one};
 use super::spatial::{Format, channels_last};
@@ -190,32 +190,4 @@ pub fn crop(cx: &mut Cx<'_>, x: NodeId, starts: Vec<usize>, sizes: Vec<usize>) -
     let steps = vec![1; sizes.len()];
     let slice = Slice { starts, sizes, steps };
     cx.b().add(slice, &[x])
-}
-
-/// `CenterCrop`, where the image is at least as large as the target; a smaller one would be resized.
-pub fn center_crop(cx: &mut Cx<'_>) -> Outcome {
-    let r = cx.read();
-    let target = [r.usize("height"), r.usize("width")];
-    let format = r.format();
-    r.finish(cx)?;
-    let x = cx.float_input()?;
-    let dims = cx.dims(x);
-    let rank = dims.len();
-    let (true, Some(first)) = (
-        rank >= 3,
-        rank.checked_sub(if format == Format::First { 2 } else { 3 }),
-    ) else {
-        return Err(cx.inconsistent("it takes a tensor of rank 3 or 4"));
-    };
-    let mut starts = vec![0; rank];
-    let mut sizes = dims.clone();
-    for (axis, extent) in (first..).zip(target) {
-        let Some(rest) = dims[axis].checked_sub(extent) else {
-            let shape = Shape::new(dims);
-            return Err(cx.inconsistent(format!("an image of shape {shape} is smaller than {target:?}")));
-        };
-        starts[axis] = rest / 2;
-        sizes[axis] = extent;
-    }
-    one(crop(cx, x, starts, sizes)?)
 }

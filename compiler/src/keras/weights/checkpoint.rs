@@ -4,7 +4,7 @@
 
 use super::{at, in_keras_order, listed};
 use crate::error::{Collector, Error, ErrorKind, Result};
-use crate::keras::architecture::{self, is_network};
+use crate::keras::architecture::{self, form_of};
 use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Semantics, Weight};
 use crate::keras::object::class_of;
@@ -164,8 +164,8 @@ impl<'a> Reader<'a> {
     fn wrapped(&self, layer: &Layer) -> Option<Network> {
         let object = layer.config.values().get("layer")?;
         let (class, origin) = class_of(object.as_object()?)?;
-        let model = is_network(&class, &origin).then(|| object.clone())?;
-        architecture::Reader::new(self.semantics).model(model)
+        form_of(&class, &origin, object.get("config").and_then(Value::as_object))?;
+        architecture::Reader::new(self.semantics).model(object.clone())
     }
 
     fn read(&self, path: &str, known: Known) -> Result<Vec<Weight>> {
