@@ -201,7 +201,7 @@ fn names_are_quoted_in_types() {
     let name = "a\"b\\c\n*/ ${d}`é\u{2028}";
     write_plan(&plan(Vec::new(), name), &scratch.target(), &module(b"baseline")).unwrap();
     let types = String::from_utf8(scratch.read("index.d.ts")).unwrap();
-    let quoted = "\"a\\\"b\\\\c\\n*/ ${d}`é\u{2028}\"";
+    let quoted = "\"a\\\"b\\\\c\\n*/ ${d}`é\\u{2028}\"";
     assert!(types.contains(&format!(
         "  /** float32 [1, 3], 3 elements */\n  {quoted}: Float32Array | Bytes;\n"
     )));

@@ -26,6 +26,7 @@ mod numbers;
 pub mod object;
 mod paths;
 mod ports;
+pub mod ranges;
 mod source;
 pub mod summary;
 #[cfg(test)]
