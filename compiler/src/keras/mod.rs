@@ -9,6 +9,7 @@
 pub mod aliases;
 mod architecture;
 mod archive;
+mod blocks;
 pub mod config;
 mod dtype;
 pub mod fields;
@@ -24,7 +25,9 @@ pub mod model;
 mod needed;
 mod numbers;
 pub mod object;
+mod paths;
 mod ports;
+pub mod ranges;
 mod source;
 pub mod summary;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::config::KerasDType;
 use super::lower::Port;
 use super::model::{self, Call, Layer, Network, TensorRef};
+use super::ranges::AXIS;
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::tensor::Shape;
 
@@ -133,7 +134,7 @@ fn fill_normalized(layer: &Layer, open: &mut Open) {
     let axes = match fields.value("axis") {
         None => Ok(vec![-1]),
         Some(serde_json::Value::Null) => Ok(Vec::new()),
-        Some(_) => fields.ints("axis"),
+        Some(_) => fields.ints("axis", AXIS),
     };
     let rank = open.len();
     // Whatever is wrong with the axes is said when the layer is lowered.

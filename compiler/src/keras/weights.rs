@@ -12,7 +12,6 @@ mod tests;
 
 use super::hdf5::Tree;
 use super::layers;
-use super::links::ExternalLink;
 use super::model::{KerasModel, Network, Weight};
 use crate::error::{Collector, Error, Result};
 use serde_json::Value;
@@ -53,33 +52,6 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, prob
             let reader = checkpoint::Reader::new(tree, model.version.semantics);
             reader.network(&mut model.root, Some(""), problems);
         }
-    }
-    if !problems.is_empty() || bare(&model.root) {
-        name_links(tree, problems);
-    }
-}
-
-/// Whether a layer that was made with initializers came out without weights. Only a hint: some layers
-/// can be made without weights although they name initializers.
-fn bare(network: &Network) -> bool {
-    network.layers.iter().any(|layer| match &layer.network {
-        Some(inner) => bare(inner),
-        None => {
-            layer.weights.is_empty()
-                && layer
-                    .config
-                    .values()
-                    .keys()
-                    .any(|key| key.ends_with("_initializer"))
-        }
-    })
-}
-
-/// Says which weights would have to come from other files.
-fn name_links(tree: &dyn Tree, problems: &mut Collector) {
-    for ExternalLink { name, file } in tree.external_links() {
-        let error = Error::malformed(format!("{name:?} is a link into another file, {file:?}"));
-        problems.push(error.help("links out of a file are not followed; save the model into one file"));
     }
 }
 

@@ -4,6 +4,7 @@ use super::context::{Arg, Cx, Outcome, Stop, Value, one};
 use crate::graph::NodeId;
 use crate::keras::model::{Origin, Semantics};
 use crate::keras::object::Object;
+use crate::keras::ranges::{ANY, AXIS, NOT_NEGATIVE};
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
 use crate::tensor::Shape;
@@ -261,9 +262,9 @@ pub fn activation(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.ReLU`.
 pub fn relu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let max = r.opt_number("max_value");
-    let slope = r.number("negative_slope", 0.0);
-    let threshold = r.number("threshold", 0.0);
+    let max = r.opt_number("max_value", NOT_NEGATIVE);
+    let slope = r.number("negative_slope", 0.0, NOT_NEGATIVE);
+    let threshold = r.number("threshold", 0.0, NOT_NEGATIVE);
     r.finish(cx)?;
     let x = cx.float_input()?;
     let tape = library::relu_of(slope as f32, max.map(|v| v as f32), threshold as f32);
@@ -273,10 +274,12 @@ pub fn relu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.LeakyReLU`, whose slope is `alpha` in Keras 2 and `negative_slope` in Keras 3.
 pub fn leaky_relu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let slope = r
-        .opt_number("negative_slope")
-        .or(r.opt_number("alpha"))
-        .unwrap_or(0.3);
+    let slope = if r.fields.value("negative_slope").is_some() {
+        r.number("negative_slope", 0.3, NOT_NEGATIVE)
+    } else {
+        r.number("alpha", 0.3, if cx.is_keras3() { NOT_NEGATIVE } else { ANY })
+    };
+    r.fields.ignore(&["alpha"]);
     r.finish(cx)?;
     let x = cx.float_input()?;
     one(cx.apply(library::leaky_relu::with(slope as f32), x)?)
@@ -285,7 +288,7 @@ pub fn leaky_relu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.ELU`.
 pub fn elu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let alpha = r.number("alpha", 1.0);
+    let alpha = r.number("alpha", 1.0, ANY);
     r.finish(cx)?;
     let x = cx.float_input()?;
     one(cx.apply(library::elu::with(alpha as f32), x)?)
@@ -294,7 +297,7 @@ pub fn elu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.ThresholdedReLU` of Keras 2: x above theta, else 0.
 pub fn thresholded_relu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let theta = r.number("theta", 1.0);
+    let theta = r.number("theta", 1.0, NOT_NEGATIVE);
     r.finish(cx)?;
     let x = cx.float_input()?;
     one(cx.apply(library::threshold::with(theta as f32, 0.0), x)?)
@@ -303,7 +306,7 @@ pub fn thresholded_relu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.PReLU`: alpha `[axes…]`, with extent 1 for shared axes.
 pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let shared = r.opt_ints("shared_axes").unwrap_or_default();
+    let shared = r.opt_ints("shared_axes", AXIS).unwrap_or_default();
     r.finish(cx)?;
     let x = cx.float_input()?;
     let dims = cx.dims(x);
@@ -328,7 +331,7 @@ pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.Softmax`. A mask takes elements out.
 pub fn softmax(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let axes = r.opt_ints("axis").unwrap_or_else(|| vec![-1]);
+    let axes = r.ints_or("axis", &[-1], AXIS);
     r.flag("robust_masking", false);
     r.finish(cx)?;
     let mut x = cx.float_input()?;

@@ -304,6 +304,13 @@ impl<'a> Cx<'a> {
                 self.inconsistent(format!("axis {axis} does not exist in a tensor of rank {rank}"))
             })
     }
+    /// An axis that is not that of the batch.
+    pub fn axis_of_sample(&self, axis: i64, rank: usize) -> Result<usize, Stop> {
+        match self.axis(axis, rank)? {
+            0 => Err(self.inconsistent(format!("axis {axis} is that of the batch"))),
+            axis => Ok(axis),
+        }
+    }
     /// Requires a rank.
     pub fn expect_rank(&self, node: NodeId, rank: usize) -> Result<(), Stop> {
         let shape = &self.state.graph.ty(node).shape;

@@ -7,6 +7,7 @@ use super::resize::{Interpolation, resized};
 use super::shape::crop;
 use super::spatial::{Format, channels_first, channels_last};
 use crate::graph::NodeId;
+use crate::keras::ranges::{ANY, COUNT};
 use crate::ops::{Pad, ReduceKind};
 use crate::pointwise::{Binary, Compare, TapeBuilder};
 
@@ -29,7 +30,7 @@ fn check_augmentation(cx: &mut Cx<'_>) -> Result<(), Stop> {
 /// `CenterCrop`: the middle of an image; a smaller one is fitted to the target.
 pub fn center_crop(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let target = [r.usize("height"), r.usize("width")];
+    let target = [r.usize("height", COUNT), r.usize("width", COUNT)];
     let format = r.format();
     r.finish(cx)?;
     let x = cx.float_input()?;
@@ -45,7 +46,7 @@ pub fn center_crop(cx: &mut Cx<'_>) -> Outcome {
 /// `RandomCrop`: at inference Keras 2 fits the image to the target, and Keras 3 gives it as it is.
 pub fn random_crop(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let target = [r.usize("height"), r.usize("width")];
+    let target = [r.usize("height", COUNT), r.usize("width", COUNT)];
     let format = r.format();
     r.fields.ignore(&["rng_type"]);
     r.finish(cx)?;
@@ -61,7 +62,7 @@ pub fn random_crop(cx: &mut Cx<'_>) -> Outcome {
 /// `AutoContrast`: stretches every channel of every image to the whole range of values. A channel of one value stays.
 pub fn auto_contrast(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let range = r.opt_floats("value_range").unwrap_or_else(|| vec![0.0, 255.0]);
+    let range = r.floats_or("value_range", &[0.0, 255.0], ANY);
     // Axes 1 and 2 are taken whatever stands there.
     r.format();
     r.finish(cx)?;

@@ -3,8 +3,10 @@
 use super::context::{Cx, Outcome, one};
 use super::spatial::{Format, Image, lifted};
 use crate::graph::NodeId;
+use crate::keras::ranges::WINDOW;
 use crate::ops::{Pool, PoolKind, PoolPadding, Reduce, ReduceKind, WindowAxis};
 use crate::pointwise::{Binary, Tape};
+use serde_json::Value as Json;
 
 /// `MaxPooling1D`, `MaxPooling2D`.
 pub fn max<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
@@ -18,8 +20,12 @@ pub fn average<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
 
 fn pool<const N: usize>(cx: &mut Cx<'_>, kind: PoolKind) -> Outcome {
     let r = cx.read();
-    let size = r.tuple_or::<N>("pool_size", [2; N]);
-    let strides = r.tuple_or::<N>("strides", size);
+    let size = r.tuple_or::<N>("pool_size", [2; N], WINDOW);
+    let strides = match r.fields.value("strides") {
+        // As long as the window.
+        Some(Json::Null) => size,
+        _ => r.tuple_or::<N>("strides", size, WINDOW),
+    };
     let padding = r.padding(false);
     let format = r.format();
     r.finish(cx)?;
