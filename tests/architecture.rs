@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the library with those that it may import. Itself is always allowed.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("error", &[]),
+    ("text", &[]),
+    ("error", &["text"]),
     ("tensor", &["error"]),
     ("pointwise", &["error", "tensor"]),
     ("kernel", &["error", "tensor", "pointwise"]),
@@ -13,7 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("graph", &["error", "tensor", "pointwise", "kernel", "ops"]),
     (
         "keras",
-        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &["text", "error", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
     (
         "passes",
@@ -27,6 +28,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
+            "text",
             "error",
             "tensor",
             "pointwise",
@@ -36,7 +38,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "backends",
         ],
     ),
-    ("bundle", &["error", "tensor", "plan", "backends", "report"]),
+    (
+        "bundle",
+        &["text", "error", "tensor", "plan", "backends", "report"],
+    ),
     (
         "compile",
         &[
