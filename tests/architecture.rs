@@ -6,24 +6,31 @@ use std::path::{Path, PathBuf};
 /// Every module of the library with those that it may import. Itself is always allowed.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("budget", &["error"]),
     ("tensor", &["error"]),
     ("pointwise", &["error", "tensor"]),
     ("kernel", &["error", "tensor", "pointwise"]),
     ("ops", &["error", "tensor", "pointwise", "kernel", "graph"]),
-    ("graph", &["error", "tensor", "pointwise", "kernel", "ops"]),
+    (
+        "graph",
+        &["error", "budget", "tensor", "pointwise", "kernel", "ops"],
+    ),
     (
         "keras",
-        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
     (
         "passes",
-        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
     (
         "plan",
-        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
-    ("backends", &["error", "tensor", "pointwise", "kernel", "plan"]),
+    (
+        "backends",
+        &["error", "budget", "tensor", "pointwise", "kernel", "plan"],
+    ),
     (
         "report",
         &[

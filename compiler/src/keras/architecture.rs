@@ -6,12 +6,10 @@ use super::fields::shown;
 use super::model::{Argument, Call, Layer, LayerId, Network, Origin, Port, Semantics, Step, TensorRef};
 use super::object::class_of;
 use super::topology::{self, Names, bad};
+use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// Layers of one model, the inner ones counted. Above it a file is hostile.
-const MAX_LAYERS: usize = 100_000;
 
 /// Reads one architecture, collecting all problems.
 pub(super) struct Reader {
@@ -20,7 +18,7 @@ pub(super) struct Reader {
     pub(super) problems: Collector,
     /// How many layers ask for a type of float that is not used here.
     policies: BTreeMap<&'static str, usize>,
-    layers: usize,
+    budget: Budget,
 }
 
 /// A layer whose inbound nodes are not yet read.
@@ -30,12 +28,12 @@ struct Draft {
 }
 
 impl Reader {
-    pub(super) fn new(semantics: Semantics) -> Self {
+    pub(super) fn new(semantics: Semantics, budget: &Budget) -> Self {
         Self {
             semantics,
             problems: Collector::default(),
             policies: BTreeMap::new(),
-            layers: 0,
+            budget: budget.clone(),
         }
     }
 
@@ -98,18 +96,14 @@ impl Reader {
                 .push(bad(format!("model {name:?} has no list of layers")));
             return None;
         };
-        self.layers = self.layers.saturating_add(raw.len());
-        if self.layers > MAX_LAYERS {
-            self.problems.push(Error::new(ErrorKind::TooLarge {
-                what: "the number of layers".to_owned(),
-                found: self.layers as u64,
-                limit: MAX_LAYERS as u64,
-            }));
-            return None;
-        }
+        self.problems
+            .keep(self.budget.take(Resource::Layers, raw.len()))?;
         let mut drafts = Vec::with_capacity(raw.len());
         for (i, layer) in raw.into_iter().enumerate() {
             drafts.extend(self.layer(layer, prefix, i));
+            if self.budget.is_over() {
+                return None;
+            }
         }
         if sequential {
             self.sequential(name, &map, drafts, prefix)
@@ -136,6 +130,9 @@ impl Reader {
         // Nested Sequential models of Keras 2.0 have no name in the file.
         let name = name.unwrap_or_else(|| format!("{}_{index}", class.to_lowercase()));
         let path = format!("{prefix}{name}");
+        let named = self.name(&path, &class);
+        self.problems
+            .keep(named.map_err(|error| error.in_layer(path.as_str(), class.as_str())))?;
         let nodes = match map.remove("inbound_nodes") {
             Some(Value::Array(nodes)) => nodes,
             None | Some(Value::Null) => Vec::new(),
@@ -181,6 +178,13 @@ impl Reader {
             network,
         };
         Some(Draft { layer, nodes })
+    }
+
+    /// Takes what a layer's path and class need.
+    fn name(&self, path: &str, class: &str) -> Result<()> {
+        self.budget.take(Resource::Path, path.len())?;
+        self.budget.take(Resource::Path, class.len())?;
+        self.budget.take(Resource::Names, path.len() + class.len())
     }
 
     /// Keras 3 writes operations of `keras.ops` into a `.h5` without the module that would tell them from

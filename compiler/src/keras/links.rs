@@ -95,12 +95,13 @@ fn little_endian(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
     use crate::keras::source::Section;
     use std::io::Cursor;
 
     fn links(bytes: Vec<u8>) -> Vec<ExternalLink> {
         let length = bytes.len() as u64;
-        external(&Section::new(Cursor::new(bytes), 0, length))
+        external(&Section::new(Cursor::new(bytes), 0, length, &Budget::new()))
     }
 
     #[test]

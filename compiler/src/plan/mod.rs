@@ -15,6 +15,7 @@ mod weights;
 
 pub use weights::Weights;
 
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::kernel::Kernel;
@@ -108,6 +109,8 @@ pub struct Plan {
     pub inputs: Vec<Binding>,
     /// The model's outputs, in order.
     pub outputs: Vec<Binding>,
+    /// What is left of the budget of the compilation.
+    pub budget: Budget,
 }
 
 impl Plan {
@@ -127,10 +130,10 @@ impl Plan {
 /// Plans an optimised graph.
 ///
 /// # Errors
-/// When the model does not fit into 32-bit memory, or the graph breaks an invariant.
+/// When the model does not fit into 32-bit memory, the budget is used up, or the graph breaks an invariant.
 pub fn plan(graph: &Graph) -> Result<Plan> {
     let order = schedule::schedule(graph);
     let mut layout = layout::Layout::default();
     let program = lower::lower(graph, &order, &mut layout)?;
-    memory::place(program, layout)
+    memory::place(program, layout, graph.budget().clone())
 }

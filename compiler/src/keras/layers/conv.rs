@@ -6,6 +6,7 @@ use super::context::{Cx, Outcome, Stop, one};
 use super::read::Read;
 use super::spatial::{Image, Padding, lifted};
 use super::weights::Weights;
+use crate::budget::Resource;
 use crate::graph::NodeId;
 use crate::ops::{Algorithm, Conv, Depthwise};
 use crate::pointwise::Tape;
@@ -43,6 +44,7 @@ pub fn conv<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let filters = r.usize("filters");
     let groups = r.usize_or("groups", 1).max(1);
     r.finish(cx)?;
+    cx.state.budget.take(Resource::Parts, groups)?;
     let image = Image::input(cx, N, args.format)?;
     let [_, height, width, channels] = image.dims;
     if !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {

@@ -2,8 +2,8 @@
 //! the wrapper's weights are those of all its layers.
 
 use super::context::{Cx, Outcome, Stop, Value};
-use crate::error::Error;
-use crate::graph::{Graph, NodeId};
+use crate::error::{Error, ErrorKind};
+use crate::graph::NodeId;
 use crate::keras::architecture::Reader;
 use crate::keras::lower::State;
 use crate::keras::model::{Layer, Network, Weight};
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 /// Calls the model that `object` describes with the weights of the layer.
 pub fn call(cx: &mut Cx<'_>, object: &Object, x: NodeId) -> Outcome {
-    let mut reader = Reader::new(cx.state.semantics);
+    let mut reader = Reader::new(cx.state.semantics, &cx.state.budget);
     let document = json!({"class_name": object.class, "config": object.config.values()});
     let network = reader.model(document);
     let read = std::mem::take(&mut reader.problems).finish(());
@@ -76,17 +76,24 @@ fn rename(network: &mut Network, prefix: &str) {
 }
 
 /// How many weights each layer wants, by its path: from a trial without any.
-fn wanted(cx: &Cx<'_>, network: &Network, x: NodeId) -> Result<HashMap<String, usize>, Error> {
-    let mut trial = State::new(cx.state.semantics);
+fn wanted(cx: &mut Cx<'_>, network: &Network, x: NodeId) -> Result<HashMap<String, usize>, Stop> {
+    let mut trial = State::new(cx.state.semantics, cx.state.budget.clone());
     trial.trial = true;
-    let mut graph = Graph::new();
     let input = Input {
         name: "input".to_owned(),
         ty: cx.state.graph.ty(x).clone(),
     };
-    let node = graph.add("input", input, &[])?;
-    trial.graph = graph;
+    let node = trial.graph.add("input", input, &[])?;
     trial.network(network, vec![Some(Value::new(node))]);
+    if cx.state.budget.is_over() {
+        // Of all problems, the only one that does not come again.
+        if let Err(errors) = trial.problems.finish(()) {
+            let large = |error: &&Error| matches!(error.kind, ErrorKind::TooLarge { .. });
+            let large = errors.as_slice().iter().find(large).cloned();
+            cx.state.problems.keep(large.map_or(Ok(()), Err));
+        }
+        return Err(Stop::Told);
+    }
     Ok(trial.wanted)
 }
 

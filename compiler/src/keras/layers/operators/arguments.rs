@@ -176,8 +176,9 @@ impl<'a> Arguments<'a> {
                     return Ok(Operand::Number(values.first().copied().unwrap_or_default() as f32));
                 }
                 let role = format!("operand {index}");
+                let count = values.len();
                 let make = || crate::keras::layers::weights::rounded(&shape, values);
-                Ok(Operand::Tensor(cx.constant(&role, make)?))
+                Ok(Operand::Tensor(cx.constant(&role, count, make)?))
             }
             Arg::List(_) => Err(cx.inconsistent("it takes a tensor, but is called with a list")),
         }
