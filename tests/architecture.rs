@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the library with those that it may import. Itself is always allowed.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("error", &[]),
+    ("text", &[]),
+    ("error", &["text"]),
     ("budget", &["error"]),
     ("tensor", &["error"]),
     ("pointwise", &["error", "tensor"]),
@@ -17,7 +18,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     (
         "keras",
-        &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &[
+            "text",
+            "error",
+            "budget",
+            "tensor",
+            "pointwise",
+            "kernel",
+            "ops",
+            "graph",
+        ],
     ),
     (
         "passes",
@@ -34,6 +44,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
+            "text",
             "error",
             "tensor",
             "pointwise",
@@ -43,7 +54,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "backends",
         ],
     ),
-    ("bundle", &["error", "tensor", "plan", "backends", "report"]),
+    (
+        "bundle",
+        &["text", "error", "tensor", "plan", "backends", "report"],
+    ),
     (
         "compile",
         &[

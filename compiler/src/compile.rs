@@ -1,7 +1,7 @@
 //! The whole line, from a file to a bundle.
 
 use crate::backends::wasm::{self, Features, Threading};
-use crate::bundle::{self, Contents, Manifest, Target};
+use crate::bundle::{self, Contents, Manifest, PackageName, Target};
 use crate::error::{ErrorKind, Errors};
 use crate::graph::Graph;
 use crate::keras::{self, InputShapes, KerasDType};
@@ -35,6 +35,8 @@ pub struct Options {
     pub exact: bool,
     /// Whether the code for several threads is left out.
     pub single_threaded: bool,
+    /// What npm calls the bundle, if not by the model's name.
+    pub package: Option<PackageName>,
 }
 
 /// What a compilation came to.
@@ -210,8 +212,10 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         .then(|| emit(Threading::MULTI))
         .transpose()?;
     progress.stage(Stage::Write);
+    let package = options.package.clone();
     let contents = Contents {
         model: &model,
+        package: &package.unwrap_or_else(|| PackageName::of_model(&model)),
         plan: &plan,
         inputs: &inputs,
         outputs: &outputs,

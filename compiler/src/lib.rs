@@ -115,6 +115,7 @@ pub mod plan;
 pub mod pointwise;
 pub mod report;
 pub mod tensor;
+pub mod text;
 
 mod compile;
 

@@ -2,7 +2,8 @@
 
 mod cli;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -74,8 +75,11 @@ struct CompileArgs {
     /// Whether the bundle can run on several threads; off leaves their code out
     #[arg(long, value_enum, default_value = "on", value_name = "SWITCH")]
     threads: Switch,
+    /// What npm calls the bundle; a name made of the model's when absent
+    #[arg(long, value_name = "NAME")]
+    package_name: Option<String>,
     /// Print the graph, the wasm as text (with relaxed SIMD) or the plan, and write no bundle
-    #[arg(long, value_enum, conflicts_with_all = ["out", "force"])]
+    #[arg(long, value_enum, conflicts_with_all = ["out", "force", "package_name"])]
     emit: Option<Emit>,
     /// With --emit ir: print the graph as it is after the first run of this pass
     #[arg(long, value_name = "PASS", requires = "emit")]
@@ -149,8 +153,29 @@ enum Emit {
     Plan,
 }
 
+/// Clap takes a second file for a subcommand or for an argument that it does not know.
+fn explained(error: clap::Error) -> clap::Error {
+    let unexpected = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg]
+        .into_iter()
+        .find_map(|kind| error.get(kind));
+    match (error.kind(), unexpected) {
+        (ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument, Some(ContextValue::String(second)))
+            if !second.starts_with('-')
+                && !Command::command()
+                    .get_subcommands()
+                    .any(|c| c.get_name() == second) =>
+        {
+            let message = format!(
+                "{second:?} is one file too many: give one model at a time; weights in a file of their own go with --weights"
+            );
+            Command::command().error(ErrorKind::TooManyValues, message)
+        }
+        _ => error,
+    }
+}
+
 fn main() -> ExitCode {
-    let Command { compile, other } = Command::parse();
+    let Command { compile, other } = Command::try_parse().unwrap_or_else(|error| explained(error).exit());
     let (done, writes) = match other {
         Some(Other::Inspect { source }) => (cli::inspect(&source), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),

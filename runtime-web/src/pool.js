@@ -2,7 +2,7 @@
 
 import { because } from './source.js';
 
-/** @import { Setup, Thread, ThreadMessage } from '../internal.js' */
+/** @import { Setup, Thread, ThreadMessage } from './internal.js' */
 
 /** Workers that run ranges of steps, one range at a time. */
 export class Pool {

@@ -6,7 +6,7 @@ import { count, readAll, viewOf, write } from './tensor.js';
 import { allocate, openAlone, openWasm } from './wasm.js';
 
 /** @import { LoadOptions, Outputs, TensorData } from './index.js' */
-/** @import { Bundle, Engine, Opened, Spawn, Team, ThreadedModules } from '../internal.js' */
+/** @import { Bundle, Engine, Opened, Spawn, Team, ThreadedModules } from './internal.js' */
 
 /**
  * The wasm backend on as many threads as are wanted, useful and possible.
@@ -88,7 +88,7 @@ async function assemble(bundle, modules, threads, spawn) {
         // The module runs on a single thread as well.
         const engine = await openAlone(module, memory, places, bundle);
         engine.fallbacks.push(`There is one thread only, because workers cannot be started (${because(error)}).`);
-        return engine;
+        return Object.assign(engine, { failed: true });
       }
       return new Queue(bundle, threads, pool, (old) => {
         // Threads that are being terminated may write to their memory for a while.
@@ -106,7 +106,7 @@ async function assemble(bundle, modules, threads, spawn) {
 }
 
 /** Steps of the first run between which a prediction can begin. */
-const SLICE = 4;
+const STEPS_AT_ONCE = 4;
 
 /** One prediction after the other. @implements {Opened} */
 class Queue {
@@ -171,8 +171,8 @@ class Queue {
   async #warmUp() {
     const { prepare, steps } = this.#manifest;
     const end = prepare + steps;
-    for (let step = prepare; step < end && !this.#begun && !this.#stopped.aborted; step += SLICE) {
-      await this.#enqueue((pool) => pool.run(step, Math.min(step + SLICE, end)));
+    for (let step = prepare; step < end && !this.#begun && !this.#stopped.aborted; step += STEPS_AT_ONCE) {
+      await this.#enqueue((pool) => pool.run(step, Math.min(step + STEPS_AT_ONCE, end)));
     }
   }
 

@@ -1,7 +1,7 @@
 // One thread of a model. It waits for commands in shared memory and runs the steps that they name, together with the
 // other threads, until it is terminated.
 
-/** @import { Setup, ThreadMessage } from '../internal.js' */
+/** @import { Setup, ThreadMessage } from './internal.js' */
 
 /** How long a thread looks for the next command before it sleeps, in milliseconds: waking takes nearly as long. */
 const LOOK = 0.2;

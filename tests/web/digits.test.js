@@ -120,10 +120,10 @@ test('on a phone everything fits the screen, and a finger draws', async () => {
 });
 
 test('a model that cannot be loaded is said so', async () => {
-  server.fault(/manifest/, faults.missing);
+  server.fault(/weights/, faults.missing);
   await open();
   await page.waitForSelector('#status.failed');
-  assert.match(await page.locator('#status').innerText(), /manifest\.json: the server answered 404 Not Found; see whether/);
+  assert.match(await page.locator('#status').innerText(), /weights-0\.\w+\.bin: the server answered 404 Not Found; see whether/);
   await page.close();
   server.heal();
 });

@@ -127,8 +127,8 @@ describe('a bundle for one thread', () => {
     const names = readdirSync(single);
     assert.deepEqual(names.filter((name) => /thread|worker/.test(name)), []);
     const scripts = names.filter((name) => name.endsWith('.js'));
-    assert.deepEqual(scripts, ['bundle.js', 'index.js', 'model.js', 'source.js', 'tensor.js', 'wasm.js']);
-    for (const name of scripts) assert.doesNotMatch(readFileSync(join(single, name), 'utf8'), /new Worker|Atomics|threads\.js|worker\.js|keras-compile: threads/, name);
+    assert.deepEqual(scripts, ['index.js']);
+    for (const name of scripts) assert.doesNotMatch(readFileSync(join(single, name), 'utf8'), /new Worker|Atomics|threads\.js|worker\.js|\/\/ keras-compile: /, name);
   });
   test('says once that it has one', async (context) => {
     const warn = context.mock.method(console, 'warn', () => {});
@@ -264,13 +264,21 @@ describe('in Chromium', () => {
   test('one thread where workers cannot be loaded', async () => {
     const { page, server } = await open(isolated);
     server.fault(/worker\.js$/, faults.missing);
+    const warnings = [];
+    page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
     const found = await page.evaluate(async () => {
       const { load } = await import('/bundle/index.js');
+      // A network that takes two by itself.
+      const manifest = await (await fetch('/bundle/manifest.json')).json();
+      manifest.backends.wasm.threads.useful = 2;
+      const useful = (url, init) => (url.endsWith('manifest.json') ? new Response(JSON.stringify(manifest)) : fetch(url, init));
+      for (let i = 0; i < 2; i++) await load('/bundle', { fetch: useful });
       const model = await load(undefined, { threads: 2 });
       const { digit } = await model.predict(new Float32Array(64));
       return { threads: model.threads, fallbacks: model.fallbacks, length: digit.length };
     });
     assert.deepEqual([found.threads, found.length], [1, 10]);
     assert.match(found.fallbacks[0], /^There is one thread only, because workers cannot be started \(.*\)\.$/);
+    assert.deepEqual(warnings, [`keras-compile: ${found.fallbacks[0]}`]);
   });
 });

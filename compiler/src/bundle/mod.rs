@@ -6,7 +6,9 @@
 
 mod directory;
 mod inspect;
+mod join;
 mod manifest;
+mod package;
 mod runtime;
 mod shards;
 mod types;
@@ -17,6 +19,7 @@ mod tests;
 pub use directory::Target;
 pub use inspect::{Inspection, inspect};
 pub use manifest::{Backends, FileEntry, Manifest, Memory, Slot, Storage, Threads, Wasm, WeightFiles};
+pub use package::PackageName;
 pub use shards::SHARD_BYTES;
 
 use crate::backends::wasm::{COMMAND_AT, Module};
@@ -31,6 +34,8 @@ use manifest::{FORMAT, GENERATOR, MANIFEST};
 pub struct Contents<'a> {
     /// The model's name.
     pub model: &'a str,
+    /// What npm calls the bundle.
+    pub package: &'a PackageName,
     /// The plan that the modules were made from.
     pub plan: &'a Plan,
     /// Keras' element types of the plan's inputs, as TypedArrays know them (`float32`, `int64`, `bool` …).
@@ -85,9 +90,10 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
             ready: shards::ready(plan),
             shards,
         },
-        files: Default::default(),
+        // What the scripts fetch; they themselves come after.
+        files: staging.files().clone(),
     };
-    runtime::add(&manifest, &mut staging)?;
+    runtime::add(&manifest, contents.package, &mut staging)?;
     manifest.files = staging.files().clone();
     staging.add(MANIFEST, manifest.to_json()?.as_bytes())?;
     target.commit(staging)?;

@@ -1,9 +1,10 @@
 //! The default command.
 
+use super::print;
 use super::progress::Reporter;
-use super::{print, printable_lines};
 use crate::{CompileArgs, Emit, Switch};
 use keras_compile::backends::wasm::{self, Features, Threading};
+use keras_compile::bundle::PackageName;
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::report::{bytes, listing};
 use keras_compile::{Options, Outcome, passes, prepare};
@@ -17,6 +18,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         force: args.force,
         exact: args.exact,
         single_threaded: args.threads == Switch::Off,
+        package: args.package_name.as_deref().map(PackageName::new).transpose()?,
     };
     let mut reporter = Reporter::new(args.quiet, args.verbose);
     let outcome = keras_compile::compile(&options, &mut reporter);
@@ -30,10 +32,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         reporter.notes(&notes);
         let (files, total) = manifest.total();
         let written = format!("{}: {} in {files} files", out.display(), bytes(total));
-        print(&printable_lines(&format!(
-            "{}\n{written}\n",
-            report.display(args.verbose)
-        )))?;
+        print(&format!("{}\n{written}\n", report.display(args.verbose)))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 mod summary;
 
-use super::{print, printable, printable_lines};
+use super::print;
 use crate::ModelArgs;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -51,7 +51,7 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
             continue;
         };
         sums = [sums[0] + raw, sums[1] + packed];
-        table.row(vec![printable(name), grouped(raw), grouped(packed)]);
+        table.row(vec![name.to_owned(), grouped(raw), grouped(packed)]);
     }
     table.rule();
     table.row(vec![
@@ -63,7 +63,7 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
         format!("weights ({})", manifest.weights.shards.len()),
         grouped(manifest.weights.bytes as u64),
     ]);
-    print(&printable_lines(&(text + &table.to_string())))?;
+    print(&(text + &table.to_string()))?;
     let mut collector = Collector::default();
     problems.into_iter().for_each(|problem| collector.push(problem));
     collector.finish(())

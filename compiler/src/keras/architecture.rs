@@ -57,11 +57,7 @@ impl Reader {
             return self.problems.keep(found);
         };
         if !is_network(&class, &origin) {
-            let error = Error::new(ErrorKind::UnsupportedLayer { class });
-            self.problems.push(error.help(
-                "a subclassed model is Python code; rebuild it with the functional API, \
-                 keras.Model(inputs, outputs), and save that",
-            ));
+            self.problems.push(subclassed(class));
             return None;
         }
         let config = map.remove("config").unwrap_or_default();
@@ -209,9 +205,9 @@ impl Reader {
             Effect::None => {}
             Effect::Computes(float) => *self.policies.entry(float).or_default() += 1,
             Effect::Refused => {
+                let help = dtype::remedy(value);
                 let value = shown(value);
-                let error = Error::new(ErrorKind::UnsupportedValue { value })
-                    .help("save the model with the float32 policy");
+                let error = Error::new(ErrorKind::UnsupportedValue { value }).help(help);
                 self.problems.push(error.in_layer(path, class).in_field("dtype"));
             }
         }
@@ -235,7 +231,14 @@ impl Reader {
                 let call = call.map_err(|e| e.in_layer(layer.path.as_str(), layer.class.as_str()));
                 layer.calls.extend(found.keep(call));
             }
-            if layer.class == "InputLayer" && layer.calls.is_empty() {
+            if layer.class != "InputLayer" {
+                continue;
+            }
+            if layer.calls.iter().any(|call| !call.tensors().is_empty()) {
+                let error = bad("an input is called with tensors");
+                found.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+            }
+            if layer.calls.is_empty() {
                 layer.calls.push(Call::default());
             }
         }
@@ -293,6 +296,12 @@ impl Reader {
         }
         let mut layers: Vec<_> = drafts.into_iter().map(|draft| draft.layer).collect();
         Names::new(&layers, &mut self.problems);
+        for layer in layers.iter().skip(1).filter(|layer| layer.class == "InputLayer") {
+            let error = bad(format!("it is not the first layer of Sequential model {name:?}"))
+                .help("leave it out and save the model again");
+            self.problems
+                .push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+        }
         let tensor = |layer: usize| TensorRef {
             layer: LayerId(layer),
             call: 0,
@@ -369,6 +378,21 @@ impl Reader {
             network: None,
         }
     }
+}
+
+/// Refuses an outermost model that is not made of layers, whose weights need not be looked at.
+pub(super) fn check_class(document: &Value) -> Result<()> {
+    match document.as_object().and_then(class_of) {
+        Some((class, origin)) if !is_network(&class, &origin) => Err(subclassed(class)),
+        _ => Ok(()),
+    }
+}
+
+fn subclassed(class: String) -> Error {
+    Error::new(ErrorKind::UnsupportedLayer { class }).help(
+        "a subclassed model is Python code, which is not in the file: in Python, call it on an input, \
+         x = keras.Input(shape), and save keras.Model(x, model.call(x)), which holds its layers",
+    )
 }
 
 /// Whether the class is one of Keras' own models made of layers.

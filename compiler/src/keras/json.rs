@@ -99,7 +99,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("recursion limit"), "{error}");
-        let long = format!("{:width$}", "{}", width = 33 << 20);
+        let long = " ".repeat(33 << 20);
         let error = parse(&long, "config.json", &Budget::new())
             .unwrap_err()
             .to_string();
@@ -122,8 +122,9 @@ mod tests {
         let text = r#"{"a": [1, 2, {"b": "c,d[{\"{"}], "e": {"f": null}}"#;
         let value: Value = serde_json::from_str(text).unwrap();
         let estimate = memory(value.as_object().unwrap());
+        // Three objects and a few values, not what only looks like them inside of strings.
         for memory in [memory_of_text(text), estimate] {
-            assert!((4 * OBJECT..5 * OBJECT).contains(&memory), "{memory}");
+            assert!((3 * OBJECT..5 * OBJECT).contains(&memory), "{memory}");
         }
     }
 }

@@ -11,6 +11,7 @@ mod archive;
 pub mod config;
 mod dtype;
 pub mod fields;
+mod foreign;
 mod hdf5;
 mod json;
 pub mod layers;
@@ -167,11 +168,14 @@ impl Source {
                 config,
                 metadata,
                 weights,
-            } => Ok(Self {
-                version: version::of_archive(metadata.as_ref(), &config)?,
-                weights: weights.map(weights_in).transpose()?,
-                config,
-            }),
+            } => {
+                architecture::check_class(&config)?;
+                Ok(Self {
+                    version: version::of_archive(metadata.as_ref(), &config)?,
+                    weights: weights.map(weights_in).transpose()?,
+                    config,
+                })
+            }
             Container::Hdf5(store) => Self::hdf5(store, budget),
         }
     }
@@ -188,6 +192,7 @@ impl Source {
             return Err(error);
         };
         let config = json::parse(&text, "model_config", budget)?;
+        architecture::check_class(&config)?;
         let stated = store
             .strings("", "keras_version")?
             .and_then(|mut text| text.pop());

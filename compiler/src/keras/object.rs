@@ -66,6 +66,19 @@ impl Object {
     }
 }
 
+/// Whether a value is a Python function in byte code, in one of the ways that Keras has written it: the code with
+/// its defaults and closure in a list, alone, under `value`, or in an object of class `__lambda__`.
+pub(super) fn is_lambda(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => matches!(items.as_slice(), [Value::String(_), _, _]),
+        Value::Object(map) => match map.get("class_name").and_then(Value::as_str) {
+            Some(class) => class == "__lambda__",
+            None => map.get("value").is_some_and(is_lambda),
+        },
+        _ => false,
+    }
+}
+
 /// Class and origin of a serialized object; `None` without a class name.
 pub(super) fn class_of(map: &Map<String, Value>) -> Option<(String, Origin)> {
     let (class, package) = split_package(map.get("class_name")?.as_str()?);
@@ -113,6 +126,16 @@ mod tests {
     fn parse(value: Value) -> (String, Origin) {
         let object = Object::parse(&value, |values| Config::new("", "", values)).unwrap();
         (object.class, object.origin)
+    }
+
+    #[test]
+    fn lambdas() {
+        let code = json!(["4wEAAAA=", null, null]);
+        assert!(is_lambda(&code) && is_lambda(&json!({"value": code})));
+        assert!(is_lambda(
+            &json!({"class_name": "__lambda__", "config": {"value": {"code": "4wEAAAA="}}})
+        ));
+        assert!(!is_lambda(&json!("relu")) && !is_lambda(&json!({"class_name": "ReLU", "config": {}})));
     }
 
     #[test]

@@ -190,8 +190,8 @@ mod three {
                 },
                 // Python code is never run.
                 Some("__lambda__") => {
-                    let value = "__lambda__".to_owned();
-                    let error = Error::new(ErrorKind::UnsupportedValue { value });
+                    let value = "lambda".to_owned();
+                    let error = Error::new(ErrorKind::UnsupportedValue { value }).in_field("call argument");
                     return Err(error.help("Python code in a file is never run; use layers instead"));
                 }
                 Some(_) if mentions_tensor(value) => {

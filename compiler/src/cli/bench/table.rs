@@ -1,7 +1,6 @@
 //! Steps by time, families, the whole.
 
 use super::Measured;
-use crate::cli::printable;
 use keras_compile::report::{Align, StepRow, Table};
 use std::collections::BTreeMap;
 
@@ -85,11 +84,7 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
             "relaxed" => &step.relaxed,
             _ => &step.baseline,
         };
-        let mut cells = vec![
-            i.to_string(),
-            printable(&step.layers.join(", ")),
-            printable(variant),
-        ];
+        let mut cells = vec![i.to_string(), step.layers.join(", "), variant.clone()];
         cells.extend(costs[i].cells(all.ms, peak));
         table.row(cells);
     }
@@ -101,7 +96,7 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
     families.sort_by(|a, b| b.1.ms.total_cmp(&a.1.ms));
     let mut sums = Table::new(&[&[("family", Align::Left), ("steps", Align::Right)][..], &COSTS].concat());
     let mut sum = |name: &str, cost: Cost| {
-        let mut cells = vec![printable(name), cost.steps.to_string()];
+        let mut cells = vec![name.to_owned(), cost.steps.to_string()];
         cells.extend(cost.cells(all.ms, peak));
         sums.row(cells);
     };
@@ -121,7 +116,7 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
             1 => "1 thread".to_owned(),
             n => format!("{n} threads"),
         },
-        printable(&measured.module),
+        measured.module,
     )
 }
 

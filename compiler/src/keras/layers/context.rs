@@ -6,6 +6,7 @@ use crate::budget::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Builder, NodeId};
 use crate::keras::config::Config;
+use crate::keras::fields::shown;
 use crate::keras::lower::State;
 use crate::keras::model::{Origin, Semantics, Weight};
 use crate::keras::object::Object;
@@ -189,7 +190,7 @@ impl<'a> Cx<'a> {
         match constant {
             None => Ok(()),
             Some(value) => {
-                let value = value.to_string().chars().take(120).collect();
+                let value = shown(value);
                 let error = Error::new(ErrorKind::UnsupportedValue { value });
                 Err(error
                     .in_field("call argument")
@@ -228,7 +229,7 @@ impl<'a> Cx<'a> {
             .collect();
         for (key, arg) in unread {
             let value = match arg {
-                Arg::Literal(value) => value.to_string().chars().take(120).collect(),
+                Arg::Literal(value) => shown(value),
                 _ => "a tensor".to_owned(),
             };
             let error = Error::new(ErrorKind::UnsupportedValue { value });

@@ -21,6 +21,7 @@ mod operators;
 mod pool;
 mod read;
 mod recurrent;
+mod refusal;
 mod resize;
 mod shape;
 mod spatial;
@@ -173,7 +174,7 @@ pub(super) fn lower<'a>(
     }
     let Some(row) = find(cx.site.class, cx.site.origin) else {
         // Said before by `refuse_unsupported`, or here for a layer inside another.
-        return Err(unsupported(cx.site.class, cx.site.origin).into());
+        return Err(refusal::unsupported(cx.site.class, cx.site.origin, last(&cx.site.path)).into());
     };
     cx.refuse_constants()?;
     let mut values = (row.lower)(&mut cx)?;
@@ -217,7 +218,7 @@ pub(super) fn refuse_unsupported<'m>(
         }
         if let Some(inner) = &layer.network {
             refuse_unsupported(inner, paths, problems);
-        } else if let Some(error) = refusal(layer) {
+        } else if let Some(error) = refuse(layer) {
             problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
         }
     }
@@ -229,7 +230,7 @@ pub fn classes() -> impl Iterator<Item = &'static str> {
 }
 
 /// Why a layer cannot be compiled whatever its arguments are, if so.
-fn refusal(layer: &Layer) -> Option<Error> {
+fn refuse(layer: &Layer) -> Option<Error> {
     let known = match layer.origin {
         Origin::Operation => operators::is_operation(&layer.class),
         _ if layer.is("TFOpLambda") || layer.is("SlicingOpLambda") => {
@@ -238,48 +239,10 @@ fn refusal(layer: &Layer) -> Option<Error> {
         _ if layer.is("Lambda") => return custom::refuse_lambda(&layer.path, &layer.config),
         _ => layer.class == "InputLayer" || find(&layer.class, &layer.origin).is_some(),
     };
-    (!known).then(|| unsupported(&layer.class, &layer.origin))
+    (!known).then(|| refusal::unsupported(&layer.class, &layer.origin, &layer.name))
 }
 
-/// The refusal of a class, with what the user can do.
-fn unsupported(class: &str, origin: &Origin) -> Error {
-    let error = Error::new(ErrorKind::UnsupportedLayer {
-        class: class.to_owned(),
-    });
-    match origin {
-        Origin::Custom(package) => error.help(format!(
-            "it is a class of package {package:?}, whose Python code is not in the file: rebuild the model from Keras' own layers"
-        )),
-        Origin::Operation => error.help("rebuild this part of the model from Keras' layers"),
-        Origin::Keras => match closest(class) {
-            Some(name) => error.help(format!("the closest supported layer is {name}")),
-            None => error.help("rebuild this part of the model from supported layers, which README.md lists"),
-        },
-    }
-}
-
-/// The supported class with a similar name, unless only a number of axes tells them apart.
-fn closest(class: &str) -> Option<&'static str> {
-    let plain = |name: &str| name.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    let others = LAYERS.iter().filter(|row| plain(row.class) != plain(class));
-    let scored = others.map(|row| (distance(class, row.class), row.class));
-    let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
-    (distance * 4 <= class.len()).then_some(name)
-}
-
-/// Edit distance of two names, whose lengths are bounded first.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
-            let above = *cell;
-            let changed = diagonal + usize::from(*x != y);
-            *cell = changed.min(above + 1).min(left + 1);
-            (diagonal, left) = (above, *cell);
-        }
-    }
-    row.last().copied().unwrap_or_default()
+/// The last name of a path.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }

@@ -97,7 +97,7 @@ fn direction(
         Vec::new(),
     );
     if !["LSTM", "GRU", "SimpleRNN", "RNN"].contains(&object.class.as_str()) {
-        return Err(super::unsupported(&object.class, &object.origin).into());
+        return Err(super::refusal::unsupported(&object.class, &object.origin, role).into());
     }
     let mut layer = Recurrent::read(&mut cx)?;
     layer.backwards ^= mirrored;
