@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the library with those that it may import. Itself is always allowed.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("error", &[]),
+    ("text", &[]),
+    ("error", &["text"]),
+    ("files", &[]),
     ("tensor", &["error"]),
     ("pointwise", &["error", "tensor"]),
     ("kernel", &["error", "tensor", "pointwise"]),
@@ -13,7 +15,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("graph", &["error", "tensor", "pointwise", "kernel", "ops"]),
     (
         "keras",
-        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &[
+            "text",
+            "error",
+            "files",
+            "tensor",
+            "pointwise",
+            "kernel",
+            "ops",
+            "graph",
+        ],
     ),
     (
         "passes",
@@ -27,6 +38,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
+            "text",
             "error",
             "tensor",
             "pointwise",
@@ -36,7 +48,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "backends",
         ],
     ),
-    ("bundle", &["error", "tensor", "plan", "backends", "report"]),
+    (
+        "bundle",
+        &["text", "error", "files", "tensor", "plan", "backends", "report"],
+    ),
     (
         "compile",
         &[
@@ -58,6 +73,9 @@ const PLACES: &[(&str, &[&str])] = &[
     ("wasmparser", &["backends/wasm/"]),
     ("wasmprinter", &["cli/"]),
     ("clap", &["main.rs"]),
+    ("libc", &["files.rs"]),
+    ("signal_hook", &["cli/signals.rs"]),
+    ("httparse", &["cli/serve/request.rs"]),
     ("indicatif", &["cli/progress.rs"]),
     ("env::var", &[]),
     ("print!", &["cli/"]),

@@ -1,9 +1,13 @@
 //! The command as its users meet it: what it prints, what it writes, how it exits.
 
+#[path = "cli/attack.rs"]
+mod attack;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/bundles.rs"]
 mod bundles;
+#[path = "cli/leftovers.rs"]
+mod leftovers;
 #[path = "cli/messages.rs"]
 mod messages;
 #[path = "cli/serve.rs"]

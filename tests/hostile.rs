@@ -6,6 +6,7 @@
 //! difference before committing it.
 
 use keras_compile::keras::{Input, KerasModel, read_inputs};
+use keras_compile::text::printable;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -69,7 +70,7 @@ fn hostile_files_are_refused_by_name() {
     let mut found = String::new();
     for path in files("hostile") {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        if name.ends_with(".py") || name == "expected.txt" {
+        if name == "make_hostile.py" || name == "expected.txt" {
             continue;
         }
         let weights = name.ends_with(".json").then(|| good.clone());
@@ -78,6 +79,9 @@ fn hostile_files_are_refused_by_name() {
             message.starts_with(&name) || message.contains(&format!("\n{name}")),
             "{name}: {message}"
         );
+        let lines: Vec<_> = message.lines().collect();
+        assert!(lines.iter().all(|line| line.chars().count() < 1000), "{message}");
+        assert!(lines.iter().all(|line| printable(line) == **line), "{message}");
         found.push_str(&format!("{name}\n    {}\n", message.replace('\n', "\n    ")));
     }
     let expected = here("hostile/expected.txt");
@@ -99,12 +103,36 @@ fn hostile_files_are_refused_by_name() {
 #[test]
 fn what_is_not_a_file() {
     let folder = std::env::temp_dir().join(format!("keras-compile-hostile-{}", std::process::id()));
-    std::fs::create_dir_all(folder.join("saved")).expect("a folder");
-    std::fs::write(folder.join("saved/saved_model.pb"), b"x").expect("a file");
+    let said = |name: &str, files: &[&str]| {
+        std::fs::create_dir_all(folder.join(name)).expect("a folder");
+        for file in files {
+            std::fs::write(folder.join(name).join(file), b"x").expect("a file");
+        }
+        refusal(&folder.join(name), None)
+    };
     assert_eq!(
-        refusal(&folder.join("saved"), None),
-        "saved: this is a TensorFlow SavedModel folder, not a Keras model; \
-         load it in Python and save it with model.save('model.keras')"
+        said("saved", &["saved_model.pb"]),
+        "saved: this is a TensorFlow SavedModel folder, not a Keras model; load its folder in Python with \
+         tf_keras.models.load_model(folder) and save it with model.save('model.keras')"
+    );
+    assert_eq!(
+        said("bundle", &["index.js", "baseline-0.wasm"]),
+        "bundle: this is a bundle, not a Keras model; compile the Keras model that it was made from; keras-compile \
+         inspect DIR shows what is in a bundle"
+    );
+    assert_eq!(
+        said("weights", &["model.ckpt.index", "checkpoint"]),
+        "weights: this is a folder with a TensorFlow checkpoint, not a Keras model; it holds weights without an \
+         architecture: build the model in Python, call model.load_weights(…) and save it with \
+         model.save('model.keras')"
+    );
+    assert_eq!(
+        said("unpacked", &["config.json", "model.weights.h5"]),
+        "unpacked: this is an unpacked .keras archive; give config.json as the model and model.weights.h5 with --weights"
+    );
+    assert_eq!(
+        said("folder\u{202e}", &["x"]),
+        "folder\\u{202e}: this is a folder; give the file of the model, .h5, .keras or .json"
     );
     assert!(refusal(&folder.join("absent.h5"), None).starts_with("absent.h5: "));
     std::fs::write(

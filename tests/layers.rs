@@ -9,18 +9,6 @@ use std::time::{Duration, Instant};
 
 /// Layers without a golden of their own, and why.
 const WITHOUT: &[(&str, &str)] = &[
-    (
-        "BatchNormalizationV1",
-        "TensorFlow 1's name of BatchNormalization",
-    ),
-    (
-        "BatchNormalizationV2",
-        "TensorFlow 1's name of BatchNormalization",
-    ),
-    (
-        "SyncBatchNormalization",
-        "differs from BatchNormalization in training only",
-    ),
     ("ZeroPadding3D", "one function for 1D to 3D"),
     ("Cropping3D", "one function for 1D to 3D"),
     ("GlobalMaxPooling3D", "one function for 1D to 3D"),
@@ -70,6 +58,9 @@ fn every_layer_has_a_golden() {
             excused,
             "{class}: has a golden, or is excused, but not both"
         );
+    }
+    for alias in keras::aliases::names() {
+        assert!(found.contains(alias), "alias {alias} has no golden");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The whole line, from a file to a bundle.
 
 use crate::backends::wasm::{self, Features, Threading};
-use crate::bundle::{self, Contents, Manifest, Target};
+use crate::bundle::{self, CancelToken, Contents, Manifest, PackageName, Target};
 use crate::error::{ErrorKind, Errors};
 use crate::graph::Graph;
 use crate::keras::{self, InputShapes, KerasDType};
@@ -35,6 +35,10 @@ pub struct Options {
     pub exact: bool,
     /// Whether the code for several threads is left out.
     pub single_threaded: bool,
+    /// Gives the compilation up.
+    pub cancel: CancelToken,
+    /// What npm calls the bundle, if not by the model's name.
+    pub package: Option<PackageName>,
 }
 
 /// What a compilation came to.
@@ -180,7 +184,7 @@ fn dtype(port: &keras::Port) -> String {
 /// # Errors
 /// All problems that were found at the stage that could not be finished.
 pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome, Errors> {
-    let target = Target::new(&options.out, options.force)?;
+    let target = Target::new(&options.out, options.force)?.cancelled_by(options.cancel.clone());
     let passes = passes::Options {
         exact: options.exact,
         ..Default::default()
@@ -210,8 +214,10 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         .then(|| emit(Threading::MULTI))
         .transpose()?;
     progress.stage(Stage::Write);
+    let package = options.package.clone();
     let contents = Contents {
         model: &model,
+        package: &package.unwrap_or_else(|| PackageName::of_model(&model)),
         plan: &plan,
         inputs: &inputs,
         outputs: &outputs,

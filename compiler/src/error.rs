@@ -1,7 +1,8 @@
 //! What can go wrong, as data. Every error says where (file, layer, field), what is wrong
 //! and what to do about it; a run collects all it finds before it stops.
 
-use std::fmt;
+use crate::text::{MESSAGE, NAME, VALUE, brief, printable};
+use std::fmt::{self, Write};
 
 /// What went wrong. The values found are part of the kind, so that tests and callers need not parse text.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -24,19 +25,19 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// A layer class that this version cannot compile.
-    #[error("layer class {class} is not supported")]
+    #[error("layer class {} is not supported", brief(class, NAME))]
     UnsupportedLayer {
         /// Keras' class name.
         class: String,
     },
     /// A value of a field that this version cannot compile, or that Keras itself would refuse.
-    #[error("value {value} is not supported")]
+    #[error("value {} is not supported", brief(value, VALUE))]
     UnsupportedValue {
         /// The value as JSON text.
         value: String,
     },
     /// A field of a layer's config that the reader does not know: ignoring it could change the numbers.
-    #[error("field is not known (value {value})")]
+    #[error("field is not known (value {})", brief(value, VALUE))]
     UnknownField {
         /// The value as JSON text.
         value: String,
@@ -54,7 +55,7 @@ pub enum ErrorKind {
     #[error("{0}")]
     BadGraph(String),
     /// An input's shape is not known at compile time.
-    #[error("input shape {shape} leaves a dimension open")]
+    #[error("input shape {} leaves a dimension open", brief(shape, VALUE))]
     OpenShape {
         /// The shape as Keras writes it.
         shape: String,
@@ -62,6 +63,9 @@ pub enum ErrorKind {
     /// The command line asks for something that does not fit the model.
     #[error("{0}")]
     Usage(String),
+    /// The caller gave the compilation up.
+    #[error("the compilation was cancelled")]
+    Cancelled,
     /// The compiler's own invariant broke: a bug of ours, never the user's.
     #[error("internal error: {0}")]
     Internal(String),
@@ -146,24 +150,25 @@ impl fmt::Display for Error {
             class,
             field,
         } = &self.place;
+        let mut text = String::new();
         if let Some(file) = file {
-            write!(f, "{file}: ")?;
+            write!(text, "{file}: ")?;
         }
         if let Some(layer) = layer {
-            write!(f, "layer {layer:?}")?;
+            write!(text, "layer {:?}", brief(layer, NAME))?;
             if let Some(class) = class.as_ref().filter(|class| !class.is_empty()) {
-                write!(f, " ({class})")?;
+                write!(text, " ({})", brief(class, NAME))?;
             }
-            write!(f, ": ")?;
+            text += ": ";
         }
         if let Some(field) = field {
-            write!(f, "{field}: ")?;
+            write!(text, "{}: ", brief(field, NAME))?;
         }
-        write!(f, "{}", self.kind)?;
-        match &self.help {
-            Some(help) => write!(f, "; {help}"),
-            None => Ok(()),
+        text += &brief(&self.kind, MESSAGE);
+        if let Some(help) = &self.help {
+            write!(text, "; {}", brief(help, MESSAGE))?;
         }
+        f.write_str(&printable(&text))
     }
 }
 

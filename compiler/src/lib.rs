@@ -105,6 +105,7 @@ extern crate self as keras_compile;
 pub mod backends;
 pub mod bundle;
 pub mod error;
+pub mod files;
 pub mod graph;
 pub mod keras;
 pub mod kernel;
@@ -114,6 +115,7 @@ pub mod plan;
 pub mod pointwise;
 pub mod report;
 pub mod tensor;
+pub mod text;
 
 mod compile;
 

@@ -2,7 +2,8 @@
 
 mod cli;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,6 +16,10 @@ Examples:
   keras-compile bench dist                              see how long each step of a bundle takes
 
 Exit codes: 0 done, 1 the model cannot be compiled, 2 the command makes no sense.";
+
+const BENCH_RUNS: &str = "\
+This runs the bundle's code: with --engine chromium in the browser's sandbox, with --engine node with all your rights.
+Do that with bundles you trust only.";
 
 /// Compiles a trained Keras model into a bundle for the web: WebAssembly, weights and a small ES module.
 #[derive(Parser)]
@@ -74,8 +79,11 @@ struct CompileArgs {
     /// Whether the bundle can run on several threads; off leaves their code out
     #[arg(long, value_enum, default_value = "on", value_name = "SWITCH")]
     threads: Switch,
+    /// What npm calls the bundle; a name made of the model's when absent
+    #[arg(long, value_name = "NAME")]
+    package_name: Option<String>,
     /// Print the graph, the wasm as text (with relaxed SIMD) or the plan, and write no bundle
-    #[arg(long, value_enum, conflicts_with_all = ["out", "force"])]
+    #[arg(long, value_enum, conflicts_with_all = ["out", "force", "package_name"])]
     emit: Option<Emit>,
     /// With --emit ir: print the graph as it is after the first run of this pass
     #[arg(long, value_name = "PASS", requires = "emit")]
@@ -104,6 +112,7 @@ enum Other {
         port: u16,
     },
     /// Run a bundle on random inputs and show how long each step takes, against what the machine could do
+    #[command(after_help = BENCH_RUNS)]
     Bench {
         /// The bundle
         dir: PathBuf,
@@ -149,8 +158,29 @@ enum Emit {
     Plan,
 }
 
+/// Clap takes a second file for a subcommand or for an argument that it does not know.
+fn explained(error: clap::Error) -> clap::Error {
+    let unexpected = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg]
+        .into_iter()
+        .find_map(|kind| error.get(kind));
+    match (error.kind(), unexpected) {
+        (ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument, Some(ContextValue::String(second)))
+            if !second.starts_with('-')
+                && !Command::command()
+                    .get_subcommands()
+                    .any(|c| c.get_name() == second) =>
+        {
+            let message = format!(
+                "{second:?} is one file too many: give one model at a time; weights in a file of their own go with --weights"
+            );
+            Command::command().error(ErrorKind::TooManyValues, message)
+        }
+        _ => error,
+    }
+}
+
 fn main() -> ExitCode {
-    let Command { compile, other } = Command::parse();
+    let Command { compile, other } = Command::try_parse().unwrap_or_else(|error| explained(error).exit());
     let (done, writes) = match other {
         Some(Other::Inspect { source }) => (cli::inspect(&source), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),

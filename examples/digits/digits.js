@@ -63,7 +63,7 @@ clear.addEventListener('click', wipe);
 showSeen(new Float32Array(64), 8);
 
 try {
-  model = await load('./dist', {
+  model = await load(undefined, {
     onProgress: ({ loaded, total }) => (status.textContent = `Loading the model… ${Math.round((loaded / total) * 100)} %`),
   });
   status.textContent = 'Your drawing never leaves this page.';

@@ -1,31 +1,32 @@
-// A bundle: its manifest, and its files checked against it.
+// The files of a bundle, checked against its manifest.
 
-import { because, BundleError, openSource, toFolder } from './source.js';
+import { because, BundleError, openSource } from './source.js';
 
-/** @import { Bundle, Manifest, Source } from '../internal.js' */
+/** @import { Bundle, Located, Source } from './internal.js' */
 /** @import { LoadOptions } from './index.js' */
 
 /**
- * @param {string | URL | Record<string, URL>} where The folder, or the address of each file.
+ * @param {Located} located
  * @param {LoadOptions} options
  * @param {AbortSignal} stopped
- * @returns {Promise<Bundle>}
+ * @returns {Bundle}
  */
-export async function openBundle(where, options, stopped) {
-  const folder = typeof where === 'string' || where instanceof URL ? await toFolder(where) : undefined;
-  const locate = (/** @type {string} */ name) =>
-    folder ? new URL(name, folder) : /** @type {Record<string, URL>} */ (where)[name];
-
-  const url = locate('manifest.json');
-  // The only name without a hash: an old copy would point to files that are gone.
-  const source = await openSource(url, options, stopped, { cache: 'no-cache' });
-  const manifest = parseManifest(url, await source.text());
-
+export function openBundle({ url, manifest, locate }, options, stopped) {
   /** @param {string} name */
   const entry = (name) => {
     const file = manifest.files[name];
     if (!file) throw new BundleError(url, `does not list ${name}; compile the model anew`);
     return file;
+  };
+
+  /** Memory for a whole file. @param {string} name */
+  const room = (name) => {
+    const { bytes } = entry(name);
+    try {
+      return new Uint8Array(bytes);
+    } catch (cause) {
+      throw new BundleError(url, `lists ${name} with ${bytes} bytes, which is more than there is room for`, cause);
+    }
   };
 
   let loaded = 0;
@@ -77,13 +78,13 @@ export async function openBundle(where, options, stopped) {
       await read(name, await openSource(locate(name), options, stopped), target);
     },
     async json(name) {
-      const bytes = new Uint8Array(entry(name).bytes);
+      const bytes = room(name);
       await read(name, await openSource(locate(name), options, stopped), bytes, () => {});
       return JSON.parse(new TextDecoder().decode(bytes));
     },
     async compile(name) {
       const url = locate(name);
-      const code = new Uint8Array(entry(name).bytes);
+      const code = room(name);
       const source = await openSource(url, options, stopped);
       // Compiling from the response lets the browser keep the machine code for the next visit. It needs the MIME
       // type application/wasm; without it the bytes do.
@@ -100,28 +101,6 @@ export async function openBundle(where, options, stopped) {
       }
     },
   };
-}
-
-/**
- * @param {URL} url
- * @param {string} text
- * @returns {Manifest}
- */
-function parseManifest(url, text) {
-  let manifest;
-  try {
-    manifest = JSON.parse(text);
-  } catch (cause) {
-    throw new BundleError(url, 'is not JSON; see whether the address is right', cause);
-  }
-  if (manifest?.format !== 1) {
-    throw new BundleError(url, `has format ${JSON.stringify(manifest?.format)}, this index.js reads format 1; ` +
-      'take both from the same run of keras-compile');
-  }
-  const needed = ['inputs', 'outputs', 'memory', 'prepare', 'steps', 'profile', 'backends', 'weights', 'files'];
-  const missing = needed.find((key) => !(key in manifest));
-  if (missing) throw new BundleError(url, `has no "${missing}"; compile the model anew`);
-  return manifest;
 }
 
 /**

@@ -1,14 +1,14 @@
 // keras-compile: the model {
 /** What `predict` takes: a typed array per input of the Keras model, by name. */
 export interface Inputs {
-  [name: string]: TensorData;
+  [name: string]: TensorData | Bytes;
 }
 /** What `predict` gives: a typed array per output of the Keras model, by name. */
 export interface Outputs {
   [name: string]: TensorData;
 }
 /** What `predict` accepts; a model with a single input also takes the bare array. */
-export type PredictInput = Inputs | TensorData;
+export type PredictInput = Inputs | TensorData | Bytes;
 /** The inputs of this model, in Keras' order. */
 export type InputInfos = readonly TensorInfo[];
 /** The outputs of this model, in Keras' order. */
@@ -22,6 +22,9 @@ export type TensorData =
   | Float32Array | Float64Array
   | Int8Array | Int16Array | Int32Array | BigInt64Array
   | Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
+
+/** Numbers from 0 to 255, which every input takes but one of int8: a canvas gives a `Uint8ClampedArray`. */
+export type Bytes = Uint8Array | Uint8ClampedArray;
 
 /** Keras' element type of an input or output. */
 export type DType =
@@ -44,8 +47,9 @@ export interface LoadOptions {
   /** The backend to run on; the best one that works here when absent. */
   backend?: BackendName | undefined;
   /**
-   * Threads to use; `'auto'` when absent: as many as this model and this machine make good use of. Several need a page
-   * that is cross-origin isolated; where they are not to be had there is one, and `fallbacks` says why.
+   * Most threads to use, never more than this model makes good use of; `'auto'` when absent: as many as this machine makes
+   * good use of, too. Several need a page that is cross-origin isolated. `fallbacks` says why there are fewer than you
+   * asked for.
    */
   threads?: number | 'auto' | undefined;
   /** Fetches what each step does, too, so that `profile` works. */
@@ -110,12 +114,12 @@ export declare class BundleError extends Error {
 }
 
 /**
- * Loads the model, in a page, a worker, Node, Deno or Bun.
+ * Loads the model, in a page, a worker, a service worker, Node, Deno or Bun.
  *
  * It does not wait for a first run: until the first `predict`, the model runs once on zeros in slices of a few
  * milliseconds, so that the engine optimises its code while the weights arrive and the page stays responsive.
  *
- * @param where The bundle's folder as a URL, relative to the page, or outside browsers as a path; the folder of this
- *   file when absent.
+ * @param where The bundle's folder as a URL, relative to the page, or outside browsers as a path; its `manifest.json` is
+ *   fetched. When absent, the files are those of this very script: where a bundler put them, or outside browsers beside it.
  */
 export declare function load(where?: string | URL, options?: LoadOptions): Promise<Model>;

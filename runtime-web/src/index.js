@@ -1,26 +1,58 @@
 // The entry of a bundle: where its files are and which backends it holds.
 
 import { openBundle } from './bundle.js';
+import { fetchManifest } from './manifest.js';
 import { LoadedModel } from './model.js';
+import { BundleError, liesBeside, toFolder } from './source.js';
 // keras-compile: threads {
-import './pool.js';
 import { openThreads } from './threads.js';
 // keras-compile: threads }
-// Files that only others need stand here, too, so that a browser learns of all of them at once.
-import './tensor.js';
 import { openWasm } from './wasm.js';
 
-export { BundleError } from './source.js';
+/** @import { BackendName, load as Load, LoadOptions } from './index.js' */
+/** @import { Backend, Engine, Located, Manifest } from './internal.js' */
+
+export { BundleError };
+
+/** What this bundle holds, for `load()` without an address. @type {Manifest} */
+const ownManifest = /** @type {any} */ ({
+  // keras-compile: manifest
+});
 
 /**
- * The files for `load()` without an address. One literal each, because that is what bundlers find, copy and rename.
+ * Its files. One literal each, because that is what bundlers find, copy and rename.
  * @type {() => Record<string, URL>}
  */
-const files = () => ({
+const ownFiles = () => ({
   // keras-compile: files
 });
 
-/** @type {Record<import('./index.js').BackendName, import('../internal.js').Backend>} */
+/** @returns {Promise<Located>} */
+async function locateOwn() {
+  const script = import.meta.url;
+  if (!script) {
+    throw new TypeError('load: this script does not know its own address, since it was not built as an ES module; ' +
+      "pass the address of the model's folder");
+  }
+  const own = { url: new URL(script), manifest: ownManifest };
+  if (await liesBeside(script, ownManifest.profile)) return { ...own, locate: (name) => new URL(name, script) };
+  const files = ownFiles();
+  return { ...own, locate: (name) => /** @type {URL} */ (files[name]) };
+}
+
+/**
+ * @param {string | URL} where
+ * @param {LoadOptions} options
+ * @param {AbortSignal} stopped
+ * @returns {Promise<Located>}
+ */
+async function locate(where, options, stopped) {
+  const folder = await toFolder(where);
+  const url = new URL('manifest.json', folder);
+  return { url, manifest: await fetchManifest(url, options, stopped), locate: (name) => new URL(name, folder) };
+}
+
+/** @type {Record<BackendName, Backend>} */
 const backends = { wasm: openWasm };
 
 // keras-compile: threads {
@@ -37,7 +69,7 @@ backends.wasm = (bundle, options) =>
 /** Whether the console has heard that there are not as many threads as were asked for. */
 let warned = false;
 
-/** @type {typeof import('./index.js').load} */
+/** @type {typeof Load} */
 export const load = async (where, options = {}) => {
   const { backend, threads = 'auto', signal, profile } = options;
   signal?.throwIfAborted();
@@ -53,15 +85,17 @@ export const load = async (where, options = {}) => {
   const stop = new AbortController();
   const abort = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', abort);
-  /** @type {Promise<import('../internal.js').Engine> | undefined} */
+  /** @type {Promise<Engine> | undefined} */
   let opening;
   try {
-    const bundle = await openBundle(where ?? files(), options, stop.signal);
+    const located = await (where === undefined ? locateOwn() : locate(where, options, stop.signal));
+    const bundle = openBundle(located, options, stop.signal);
     const steps = profile ? bundle.json(bundle.manifest.profile) : undefined;
     opening = backends[name](bundle, options);
     const [engine, described] = await Promise.all([opening, steps]);
     signal?.throwIfAborted();
-    if (threads !== 'auto' && engine.threads < threads && !warned) {
+    const fewer = threads !== 'auto' && engine.threads < threads;
+    if ((fewer || engine.failed) && !warned) {
       warned = true;
       console.warn(`keras-compile: ${engine.fallbacks.join(' ')}`);
     }

@@ -1,9 +1,9 @@
 // What `load` gives: checks the inputs and hands them to the engine.
 
-import { arrayName, count, describe } from './tensor.js';
+import { arrayName, count, describe, takes } from './tensor.js';
 
-/** @import { BackendName, Model, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
-/** @import { Engine, Manifest, StepInfo } from '../internal.js' */
+/** @import { BackendName, InputInfos, Model, OutputInfos, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
+/** @import { Engine, Manifest, StepInfo } from './internal.js' */
 
 /** @implements {Model} */
 export class LoadedModel {
@@ -14,9 +14,11 @@ export class LoadedModel {
 
   /** @param {Manifest} manifest @param {BackendName} backend @param {Engine} engine @param {StepInfo[]} [steps] */
   constructor(manifest, backend, engine, steps) {
-    /** @type {(slots: TensorInfo[]) => readonly TensorInfo[]} */
+    /** @type {(slots: TensorInfo[]) => any} */
     const infos = (slots) => Object.freeze(slots.map(({ name, shape, dtype }) => Object.freeze({ name, shape, dtype })));
+    /** @type {InputInfos} */
     this.inputs = infos(manifest.inputs);
+    /** @type {OutputInfos} */
     this.outputs = infos(manifest.outputs);
     this.backend = backend;
     this.module = engine.module;
@@ -65,20 +67,20 @@ const bare = ([first, ...others], x) => (first && !others.length && ArrayBuffer.
  * @param {unknown} x
  */
 function arrange(infos, x, kind = 'input') {
-  const takes = () => {
+  const expected = () => {
     const list = infos.map(({ name, shape, dtype }) => `${name}: ${arrayName(dtype)}(${count(shape)})`).join(', ');
     return `the model ${kind === 'input' ? 'takes' : 'gives'} { ${list} }`;
   };
   const given = /** @type {Record<string, unknown>} */ (x);
-  if (kindOf(given) !== 'Object') throw new TypeError(`predict: got ${kindOf(x)}; ${takes()}`);
+  if (kindOf(given) !== 'Object') throw new TypeError(`predict: got ${kindOf(x)}; ${expected()}`);
   const unknown = Object.keys(given).find((key) => !infos.some(({ name }) => name === key));
-  if (unknown !== undefined) throw new TypeError(`predict: there is no ${kind} "${unknown}"; ${takes()}`);
+  if (unknown !== undefined) throw new TypeError(`predict: there is no ${kind} "${unknown}"; ${expected()}`);
   return infos.map((info) => {
     const value = given[info.name];
-    const wanted = arrayName(info.dtype);
-    if (value === undefined) throw new TypeError(`predict: ${kind} "${info.name}" is missing; ${takes()}`);
-    if (kindOf(value) !== wanted) {
-      throw new TypeError(`predict: ${describe(info, kind)} takes a ${wanted}, got ${kindOf(value)}`);
+    const tag = kindOf(value);
+    if (value === undefined) throw new TypeError(`predict: ${kind} "${info.name}" is missing; ${expected()}`);
+    if (kind === 'input' ? !takes(info.dtype, tag) : tag !== arrayName(info.dtype)) {
+      throw new TypeError(`predict: ${describe(info, kind)} takes a ${arrayName(info.dtype)}, got ${tag}`);
     }
     const array = /** @type {TensorData} */ (value);
     if (array.length !== count(info.shape)) {

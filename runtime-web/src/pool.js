@@ -2,13 +2,16 @@
 
 import { because } from './source.js';
 
-/** @import { Setup, Thread, ThreadMessage } from '../internal.js' */
+/** @import { Setup, Thread, ThreadMessage } from './internal.js' */
 
 /** Workers that run ranges of steps, one range at a time. */
 export class Pool {
   /** @type {Thread[]} */
   #workers = [];
+  /** Of the first worker: a count of commands, begin, end, the last command. */
   #words;
+  /** Of all others: a count of calls, how many sleep, whether they are to end. */
+  #calls;
   /** @type {(ms: number) => void} */
   #done = () => {};
   /** @type {(error: unknown) => void} */
@@ -21,7 +24,8 @@ export class Pool {
   constructor(spawn, memory, command, threads) {
     this.memory = memory;
     this.#words = new Int32Array(memory.buffer, command, 4);
-    // What other threads left in the words of the barrier, which lie below.
+    this.#calls = new Int32Array(memory.buffer, command - 64, 3);
+    // What other threads left there and in the words of their jobs, which lie below.
     new Int32Array(memory.buffer, 0, command / 4 + 4).fill(0);
     /** Every worker has its instance. @type {Promise<unknown>} */
     this.started = new Promise((resolve, reject) => {
@@ -70,8 +74,13 @@ export class Pool {
 
   #wake() {
     Atomics.add(this.#words, 0, 1);
-    // The first to wake wakes the next: woken at once, several may be put on one core while this thread is on another.
-    Atomics.notify(this.#words, 0, 1);
+    Atomics.notify(this.#words, 0);
+    // The first worker calls the others, too, but systems like to put who is woken on the core of who wakes or where he was
+    // before: those who once shared a core with the first would stay there. This thread goes to sleep and leaves them its core.
+    if (Atomics.exchange(this.#calls, 1, 0)) {
+      Atomics.add(this.#calls, 0, 1);
+      Atomics.notify(this.#calls, 0, 1);
+    }
   }
 
   /** Ends all workers. @param {unknown} error Why what is under way is not finished. */
@@ -79,10 +88,12 @@ export class Pool {
     if (this.ended) return;
     this.ended = error;
     this.#fail(error);
-    // Who waits for a command goes by itself: browsers terminate what is busy only after seconds. What is under way keeps
-    // its command, since threads that are late would leave the others waiting for them.
+    // Who waits goes by itself: browsers terminate what is busy only after seconds.
     Atomics.store(this.#words, 3, Atomics.load(this.#words, 0) + 1);
     this.#wake();
+    Atomics.store(this.#calls, 2, 1);
+    Atomics.add(this.#calls, 0, 1);
+    Atomics.notify(this.#calls, 0);
     this.#workers.forEach((worker) => worker.terminate());
   }
 

@@ -1,32 +1,48 @@
 // Where a bundle lies and how its files are read: over HTTP or, outside browsers, from the disk.
 
 /** @import { LoadOptions } from './index.js' */
-/** @import { Source } from '../internal.js' */
+/** @import { Source } from './internal.js' */
 
 /** A file of the bundle is absent, damaged or of another version, or this engine cannot run it. */
 export class BundleError extends Error {
   /** @param {URL} url @param {string} message What is wrong; the remedy. @param {unknown} [cause] */
   constructor(url, message, cause) {
-    super(`${url}: ${message}`, { cause });
+    // A file that a bundler made part of the address would fill the screen.
+    const shown = url.protocol === 'data:' && url.href.length > 64 ? `${url.href.slice(0, 64)}…` : url.href;
+    super(`${shown}: ${message}`, { cause });
     this.name = 'BundleError';
-    this.url = url.href;
+    this.url = shown;
   }
 }
 
 /** A module of Node, Deno and Bun. Bundlers do not see the name and so do not look for it. @param {string} name @returns {Promise<any>} */
 export const node = (name) => import(/* webpackIgnore: true */ /* @vite-ignore */ 'node:' + name);
 
+/** Whether this is Node, Deno or Bun, perhaps with a page that is made believe. */
+export const outsideBrowsers = () => !!(/** @type {any} */ (globalThis).process?.versions?.node);
+
+/**
+ * Whether a file lies on the disk beside a script. Bundlers rewrite the addresses that the script holds, for browsers.
+ * @param {string} script
+ * @param {string} name
+ */
+export async function liesBeside(script, name) {
+  if (!outsideBrowsers() || !script.startsWith('file:')) return false;
+  return (await node('fs/promises')).access(new URL(name, script)).then(() => true, () => false);
+}
+
 /**
  * The folder as an address that ends in a slash.
  * @param {string | URL} where
  */
 export async function toFolder(where) {
-  const { document, location, process } = /** @type {any} */ (globalThis);
+  const { document, location } = /** @type {any} */ (globalThis);
   // Workers of Deno have a location, and a path there means a file all the same.
-  const page = document?.baseURI ?? (process?.versions?.node ? undefined : location?.href);
+  const page = document?.baseURI ?? (outsideBrowsers() ? undefined : location?.href);
+  const address = String(where);
   // A single letter is a drive, not a scheme.
-  const isUrl = page || where instanceof URL || /^[a-z][a-z+.-]+:/i.test(where);
-  const folder = isUrl ? new URL(where, page) : /** @type {URL} */ ((await node('url')).pathToFileURL(where));
+  const isUrl = page || /^[a-z][a-z+.-]+:/i.test(address);
+  const folder = isUrl ? new URL(address, page) : /** @type {URL} */ ((await node('url')).pathToFileURL(address));
   if (!folder.pathname.endsWith('/')) folder.pathname += '/';
   return folder;
 }
@@ -39,6 +55,7 @@ export async function toFolder(where) {
  * @returns {Promise<Source>}
  */
 export async function openSource(url, options, stopped, init) {
+  if (url.protocol === 'data:') return openData(url);
   if (url.protocol === 'file:' && !options.fetch) return openFile(url, stopped);
   const send = options.fetch ?? fetch;
   let response;
@@ -100,6 +117,25 @@ function openReader(body, bytes) {
     const result = await reader.read(new Uint8Array(buffer));
     if (result.value) ({ buffer } = result.value);
     return result;
+  };
+}
+
+/**
+ * A small file that a bundler made part of its address. It is not fetched, because connect-src 'self' forbids that.
+ * @param {URL} url
+ * @returns {Source}
+ */
+function openData(url) {
+  const [, base64, data = ''] = /^data:[^,]*?(;base64)?,(.*)$/i.exec(url.href) ?? [];
+  const plain = data.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+  const bytes = Uint8Array.from(base64 ? atob(plain) : plain, (character) => character.charCodeAt(0));
+  return {
+    text: async () => new TextDecoder().decode(bytes),
+    async *read(target) {
+      if (bytes.length > target.length) throw tooLong(url, target);
+      target.set(bytes);
+      yield bytes.length;
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 // Typed arrays of the caller to and from the views of a backend's memory.
 
-/** @import { DType, TensorData, TensorInfo } from './index.js' */
-/** @import { Place, Slot } from '../internal.js' */
+/** @import { DType, Outputs, TensorData, TensorInfo } from './index.js' */
+/** @import { Place, Slot } from './internal.js' */
 
 /** The typed array that stands for each of Keras' element types. */
 const arrays = {
@@ -17,6 +17,10 @@ const arrays = {
   uint32: Uint32Array,
   uint64: BigUint64Array,
 };
+
+/** Whether an array of that tag holds what an input takes: what stands for its type, or bytes, if they all fit. */
+export const takes = (/** @type {DType} */ dtype, /** @type {string} */ tag) =>
+  tag === arrays[dtype].name || (dtype !== 'int8' && /^Uint8(Clamped)?Array$/.test(tag));
 
 /** @param {readonly number[]} shape */
 export const count = (shape) => shape.reduce((product, size) => product * size, 1);
@@ -55,6 +59,7 @@ export function write(view, values, slot) {
  * The outputs by name, in arrays of the caller or in new ones.
  * @param {Place[]} places
  * @param {TensorData[]} [out]
+ * @returns {Outputs}
  */
 export function readAll(places, out) {
   const read = (/** @type {Place} */ { slot: { dtype }, view }, /** @type {number} */ i) => {
@@ -62,5 +67,5 @@ export function readAll(places, out) {
     target.set(/64$/.test(dtype) && dtype !== 'float64' ? Array.from(view, BigInt) : view);
     return target;
   };
-  return Object.fromEntries(places.map((place, i) => [place.slot.name, /** @type {TensorData} */ (read(place, i))]));
+  return /** @type {any} */ (Object.fromEntries(places.map((place, i) => [place.slot.name, read(place, i)])));
 }

@@ -6,7 +6,7 @@ import { count, readAll, viewOf, write } from './tensor.js';
 import { allocate, openAlone, openWasm } from './wasm.js';
 
 /** @import { LoadOptions, Outputs, TensorData } from './index.js' */
-/** @import { Bundle, Engine, Opened, Spawn, Team, ThreadedModules } from '../internal.js' */
+/** @import { Bundle, Engine, Opened, Spawn, Team, ThreadedModules } from './internal.js' */
 
 /**
  * The wasm backend on as many threads as are wanted, useful and possible.
@@ -18,12 +18,16 @@ import { allocate, openAlone, openWasm } from './wasm.js';
 export async function openThreads(bundle, options, spawn) {
   const { threads = 'auto' } = options;
   const modules = bundle.manifest.backends.wasm?.threads;
-  const wanted = !modules ? 1 : threads === 'auto' ? Math.min(modules.useful, await automatic()) : threads;
-  if (!modules || wanted === 1) return openWasm(bundle, options);
-  const obstacle = whyNot();
-  if (!obstacle) return openWasm(bundle, options, await assemble(bundle, modules, wanted, spawn));
-  const engine = await openWasm(bundle, options);
-  engine.fallbacks.push(`There is one thread only, because ${obstacle}.`);
+  const asked = threads === 'auto' ? await automatic() : threads;
+  const wanted = Math.min(asked, modules?.useful ?? 1);
+  const obstacle = wanted > 1 ? whyNot() : undefined;
+  const team = modules && wanted > 1 && !obstacle ? await assemble(bundle, modules, wanted, spawn) : undefined;
+  const engine = await openWasm(bundle, options, team);
+  if (obstacle) engine.fallbacks.push(`There is one thread only, because ${obstacle}.`);
+  else if (modules && threads !== 'auto' && wanted < asked) {
+    const there = wanted === 1 ? 'There is one thread only' : `There are ${wanted} threads`;
+    engine.fallbacks.push(`${there}, because this model is so quick that more would make it slower.`);
+  }
   return engine;
 }
 
@@ -93,7 +97,7 @@ async function assemble(bundle, modules, threads, spawn) {
         // The module runs on a single thread as well.
         const engine = await openAlone(module, memory, places, bundle);
         engine.fallbacks.push(`There is one thread only, because workers cannot be started (${because(error)}).`);
-        return engine;
+        return Object.assign(engine, { failed: true });
       }
       return new Queue(bundle, threads, pool, (old) => {
         // Threads that are being terminated may write to their memory for a while.
@@ -111,7 +115,7 @@ async function assemble(bundle, modules, threads, spawn) {
 }
 
 /** Steps of the first run between which a prediction can begin. */
-const SLICE = 4;
+const STEPS_AT_ONCE = 4;
 
 /** One prediction after the other. @implements {Opened} */
 class Queue {
@@ -176,8 +180,8 @@ class Queue {
   async #warmUp() {
     const { prepare, steps } = this.#manifest;
     const end = prepare + steps;
-    for (let step = prepare; step < end && !this.#begun && !this.#stopped.aborted; step += SLICE) {
-      await this.#enqueue((pool) => pool.run(step, Math.min(step + SLICE, end)));
+    for (let step = prepare; step < end && !this.#begun && !this.#stopped.aborted; step += STEPS_AT_ONCE) {
+      await this.#enqueue((pool) => pool.run(step, Math.min(step + STEPS_AT_ONCE, end)));
     }
   }
 

@@ -4,7 +4,7 @@ import { because, BundleError } from './source.js';
 import { readAll, viewOf, write } from './tensor.js';
 
 /** @import { LoadOptions } from './index.js' */
-/** @import { Bundle, Engine, Opened, Team } from '../internal.js' */
+/** @import { Bundle, Engine, Opened, Team } from './internal.js' */
 
 /** (func (param v128) (result v128) (f32x4.relaxed_madd (local.get 0) (local.get 0) (local.get 0))) */
 const relaxedProbe = new Uint8Array([

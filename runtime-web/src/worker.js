@@ -1,9 +1,9 @@
-// One thread of a model. It waits for commands in shared memory and runs the steps that they name, together with the
-// other threads, until it is terminated.
+// One thread of a model. The first waits for commands in shared memory and runs the steps that they name; the others help
+// it, in wasm. All do so until they are ended.
 
-/** @import { Setup, ThreadMessage } from '../internal.js' */
+/** @import { Setup, ThreadMessage } from './internal.js' */
 
-/** How long a thread looks for the next command before it sleeps, in milliseconds: waking takes nearly as long. */
+/** How long the first thread looks for the next command before it sleeps, in milliseconds: waking takes nearly as long. */
 const LOOK = 0.2;
 
 /** Returns when there is another command than the one that was `seen`. @param {Int32Array} words @param {number} seen */
@@ -22,19 +22,19 @@ function work({ module, memory, command, thread, threads, scratch, warm }, post)
     // Too late: instances write the records of steps, which others may be using.
     if (Atomics.load(words, 0)) return;
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-    const { start, run, warm: warmUp } = /** @type {Record<string, (...values: number[]) => void>} */ (exports);
-    start?.(thread, threads, scratch);
+    const { start, run, help, warm: warmUp } = /** @type {Record<string, (...values: number[]) => void>} */ (exports);
+    start?.(threads, scratch);
     // One is enough: all run the same code.
     if (thread === 0) warmUp?.(...warm);
     post({ ready: true });
+    if (thread > 0) return help?.();
     for (let seen = 0; ; seen = (seen + 1) | 0) {
       attend(words, seen);
-      Atomics.notify(words, 0, 1);
       const [, begin, end, last] = /** @type {Iterable<number>} */ (words);
       if (((seen + 1) | 0) === last) return;
       const now = performance.now();
       run?.(begin, end);
-      if (thread === 0) post({ ms: performance.now() - now });
+      post({ ms: performance.now() - now });
     }
   } catch (error) {
     post({ error: String(error) });

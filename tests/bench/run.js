@@ -22,6 +22,8 @@ MODELS_DIR is what make_models.py wrote; the folder models beside this file when
   --threads A,B      Numbers of threads; 1,2
   --loads N          Page loads, each with a warm-up: an engine may be slow in one and stay so; 3
   --rounds N         Turns of every engine for each, of one run or 20 ms; 10
+  --pauses N         Turns of ten runs with a pause of 20 ms before each, as a page makes them; 5
+  --idle N           Browsers beside it in which all engines were opened on all threads and are idle; 0
   --cold N           Cold starts of every engine, 0 for none; 5
   --memory N         Starts of every engine in a browser of its own to measure memory, 0 for none; 3
   --baseline-module  Hide relaxed SIMD from all engines
@@ -36,6 +38,8 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string', default: '1,2' },
     loads: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '10' },
+    pauses: { type: 'string', default: '5' },
+    idle: { type: 'string', default: '0' },
     cold: { type: 'string', default: '5' },
     memory: { type: 'string', default: '3' },
     'baseline-module': { type: 'boolean', default: false },
@@ -74,6 +78,8 @@ const options = {
   threads: values.threads.split(',').map((each) => whole(each, 'threads', 1)),
   loads: whole(values.loads, 'loads', 1),
   rounds: whole(values.rounds, 'rounds', 1),
+  pauses: whole(values.pauses, 'pauses', 0),
+  idle: whole(values.idle, 'idle', 0),
   cold: whole(values.cold, 'cold', 0),
   memory: whole(values.memory, 'memory', 0),
 };
@@ -86,6 +92,7 @@ const report = {
   load: loadavg(),
   relaxedSimd: !values['baseline-module'],
   threads: options.threads,
+  idleBrowsers: options.idle,
   versions: Object.fromEntries(options.engines.map((name) => [name, engines[name].version()])),
   absent: Object.fromEntries(asked.map((name) => [name, engines[name].missing()]).filter(([, missing]) => missing)),
   models: [],

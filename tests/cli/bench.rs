@@ -22,9 +22,39 @@ fn assert_times(run: &Run) {
     assert!(run.stdout.contains("contract"), "{run:#?}");
     let all: Vec<_> = line(run, "all ").split_whitespace().collect();
     let (steps, ms): (usize, f64) = (all[0].parse().unwrap(), all[1].parse().unwrap());
-    assert!(steps >= 3 && ms >= 0.0, "{run:#?}");
+    assert!(steps >= 3 && ms > 0.0, "{run:#?}");
+    assert_plausible(run);
     let peak = line(run, "peak ").split_whitespace().next().unwrap();
     assert!(peak.parse::<f64>().unwrap() > 0.1, "{run:#?}");
+}
+
+/// However short a step is beside the step of the clock: it is not faster than the peak, and loses no less than nothing.
+fn assert_plausible(run: &Run) {
+    let number = |text: &str| match text {
+        "-" => Some(f64::NAN),
+        text => text.parse::<f64>().ok(),
+    };
+    let costs = |line: &str| -> Option<[f64; 6]> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let numbers: Option<Vec<_>> = words.last_chunk::<6>()?.iter().map(|word| number(word)).collect();
+        numbers?.try_into().ok()
+    };
+    let rows: Vec<_> = run.stdout.lines().filter_map(costs).collect();
+    assert!(
+        rows.iter().any(|[_, _, gflops, ..]| gflops.is_finite()),
+        "no step is seen by the clock: {run:#?}"
+    );
+    for [ms, _, _, _, share, lost] in rows {
+        assert!(ms >= 0.0, "{run:#?}");
+        assert!(
+            share.is_nan() || (0.0..110.0).contains(&share),
+            "{share} % of peak: {run:#?}"
+        );
+        assert!(
+            lost.is_nan() || lost.is_sign_positive(),
+            "{lost} ms lost: {run:#?}"
+        );
+    }
 }
 
 #[test]

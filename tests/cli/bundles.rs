@@ -240,14 +240,14 @@ fn inspect_checks_a_bundle() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&wasm, bytes).unwrap();
-    fs::write(out.join("tensor.js"), "").unwrap();
-    fs::remove_file(out.join("model.js")).unwrap();
+    fs::write(out.join("worker.js"), "").unwrap();
+    fs::remove_file(out.join("internal.d.ts")).unwrap();
     let damaged = inspect();
     assert_eq!(damaged.code, Some(1));
     for part in [
         "its SHA-256 is not the one",
-        "tensor.js: has 0 bytes",
-        "model.js: cannot be read",
+        "worker.js: has 0 bytes",
+        "internal.d.ts: cannot be read",
         "3 problems",
     ] {
         assert!(
@@ -278,7 +278,7 @@ fn a_manifest_cannot_lead_out_of_its_bundle() {
     let out = scratch.join("dist");
     compile(&model(), &out);
     let text = fs::read_to_string(out.join("manifest.json")).unwrap();
-    let text = text.replace("\"tensor.js\"", "\"../secret\"");
+    let text = text.replace("\"worker.js\"", "\"../secret\"");
     fs::write(out.join("manifest.json"), text).unwrap();
     fs::write(scratch.join("secret"), "x").unwrap();
     let run = run(scratch.path(), &["inspect", "dist"]);
@@ -288,5 +288,27 @@ fn a_manifest_cannot_lead_out_of_its_bundle() {
         "{}",
         run.stderr
     );
-    assert_ne!(force(&out).code, Some(0), "tensor.js is not the manifest's");
+    assert_ne!(force(&out).code, Some(0), "worker.js is not the manifest's");
+}
+
+#[test]
+fn a_bundle_has_a_name_for_npm() {
+    let scratch = Scratch::new();
+    let named = |folder: &str, more: &[&str]| {
+        let (model, out) = (model(), scratch.join(folder));
+        let arguments = [model.to_str().unwrap(), "--out", out.to_str().unwrap(), "-q"];
+        let run = run(scratch.path(), &[&arguments, more].concat());
+        let text = fs::read_to_string(out.join("package.json")).unwrap_or_default();
+        let package: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        (run, package["name"].clone())
+    };
+    assert_eq!(named("a", &[]).1, "cnn");
+    assert_eq!(named("b", &["--package-name", "@me/digits"]).1, "@me/digits");
+    let (refused, _) = named("c", &["--package-name", "My Digits"]);
+    assert_eq!(refused.code, Some(2));
+    assert_eq!(
+        refused.stderr,
+        "error: --package-name: \"My Digits\" is no name of an npm package: it has letters in upper case; take \
+         lower-case letters, digits, -, . and _, as in digits or @scope/digits\n1 problem; nothing was written\n"
+    );
 }

@@ -1,6 +1,7 @@
 //! What the command prints, as snapshots: help, usage errors, problems of models, tables.
 
 use crate::support::{Scratch, models, root, run, snapshot};
+use keras_compile::text::printable_lines;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -58,6 +59,10 @@ fn usage() {
             &["k3-cnn.h5", "--out", "OUT", "--input-shape", "other=1,6,6,2"],
             &["k3-cnn.h5", "--out", "OUT", "--input-shape", "1,7,7,2"],
             &["k3-cnn.model.json", "--out", "OUT"],
+            &["k3-cnn.h5", "k3-cnn.keras"],
+            &["k3-cnn.h5", "--out", "OUT", "k3-cnn.keras"],
+            &["inspect", "k3-cnn.h5", "k3-cnn.keras"],
+            &["k3-cnn.h5", "--out", "OUT", "serve", "."],
             &["serve", "no-such-directory"],
             &["serve", ".", "--port", "65536"],
         ],
@@ -140,6 +145,57 @@ fn names_cannot_steer_a_terminal() {
             "{said}"
         );
     }
+}
+
+/// Characters that cannot be seen or reorder a line are escaped in tables, graphs, plans, reports and types.
+#[test]
+fn nothing_printed_is_invisible() {
+    let name = "x\u{202e}gnp.live\u{202c}\u{2028}\u{200b}\u{1b}]0;hi\u{7}";
+    let scratch = Scratch::new();
+    let text = fs::read_to_string(models().join("k3-cnn.model.json")).unwrap();
+    for old in ["image", "conv", "average"] {
+        assert!(text.contains(&format!("\"{old}\"")), "{text}");
+    }
+    let renamed = |old: &str| json!(format!("{old}{name}")).to_string();
+    let text = ["image", "conv", "average"].iter().fold(text, |text, old| {
+        text.replace(&format!("\"{old}\""), &renamed(old))
+    });
+    let directory = format!("m{name}").replace('/', "");
+    fs::create_dir(scratch.join(&directory)).unwrap();
+    let model = scratch.join(&directory).join("model.json");
+    fs::write(&model, text).unwrap();
+    let weights = models().join("k3-cnn.weights.h5");
+    let given = [model.to_str().unwrap(), "--weights", weights.to_str().unwrap()];
+    let out = scratch.join(&directory).join("dist");
+    let out = out.to_str().unwrap();
+    let lines: [&[&str]; 7] = [
+        &["--out", out, "--verbose"],
+        &["--emit", "ir"],
+        &["--emit", "plan"],
+        &["--emit", "wat"],
+        &["--out", out],
+        &["inspect"],
+        &["inspect", out],
+    ];
+    for arguments in lines {
+        let arguments: Vec<&str> = match arguments {
+            ["inspect", ..] if arguments.len() == 2 => arguments.to_vec(),
+            ["inspect"] => [&["inspect"], &given[..]].concat(),
+            _ => [&given[..], arguments].concat(),
+        };
+        let run = run(scratch.path(), &arguments);
+        let said = run.stdout.clone() + &run.stderr;
+        assert!(
+            said.contains("\\u{202e}") || said.contains("(module"),
+            "{arguments:?}: {said}"
+        );
+        assert_eq!(said, printable_lines(&said), "{arguments:?}");
+    }
+    let types = fs::read_to_string(format!("{out}/index.d.ts")).unwrap();
+    assert!(
+        types.contains("image") && types == printable_lines(&types),
+        "{types}"
+    );
 }
 
 #[test]

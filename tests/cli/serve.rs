@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// A running server.
 struct Server {
@@ -113,6 +113,12 @@ fn site() -> (Scratch, Server) {
     std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();
     std::os::unix::fs::symlink("..", root.join("up")).unwrap();
     std::os::unix::fs::symlink("a.js", root.join("inside.js")).unwrap();
+    std::os::unix::fs::symlink(".hidden", root.join("seen")).unwrap();
+    fs::create_dir_all(root.join(".folder/inside")).unwrap();
+    fs::write(root.join(".folder/inside/secret"), "no").unwrap();
+    std::os::unix::fs::symlink(".folder/inside", root.join("folder")).unwrap();
+    let pipe = Command::new("mkfifo").arg(root.join("pipe")).status();
+    assert!(pipe.unwrap().success());
     let server = Server::start(&root);
     (scratch, server)
 }
@@ -153,6 +159,98 @@ fn files_have_their_types_and_headers() {
             assert_eq!(answer.header(name), Some(value), "{path}: {name}");
         }
     }
+}
+
+/// The server's tag for a file changes with it, and nothing else is sent a second time.
+#[test]
+fn a_second_visit_fetches_nothing_again() {
+    let (scratch, server) = site();
+    let tag = |path: &str| server.get(path).header("ETag").unwrap().to_owned();
+    let again = |path: &str, tag: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nIf-None-Match: {tag}\r\n\r\n");
+        server.send(request.as_bytes())
+    };
+    let first = tag("/a.bin");
+    assert_eq!(tag("/a.bin"), first);
+    assert_ne!(tag("/a.js"), first);
+    let same = again("/a.bin", &format!("\"other\", W/{first}"));
+    assert_eq!((same.status(), same.text().as_str()), (304, ""));
+    assert_eq!(same.header("Content-Length"), None);
+    for (name, value) in [
+        ("ETag", first.as_str()),
+        ("Cache-Control", "no-cache"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Embedder-Policy", "require-corp"),
+    ] {
+        assert_eq!(same.header(name), Some(value), "{name}");
+    }
+    let (index, page) = (tag("/"), again("/", "\"other\""));
+    assert_eq!((page.status(), again("/", &index).status()), (200, 304));
+    // As many bytes, in place.
+    let mut file = fs::File::options()
+        .write(true)
+        .open(scratch.join("site/a.bin"))
+        .unwrap();
+    file.write_all(b"new").unwrap();
+    let changed = again("/a.bin", &first);
+    assert_eq!((changed.status(), changed.text().as_str()), (200, "new"));
+    assert_ne!(changed.header("ETag"), Some(first.as_str()));
+}
+
+#[test]
+fn parts_of_files() {
+    let (_scratch, server) = site();
+    let get = |range: &str, more: &str| {
+        let request = format!("GET /index.html HTTP/1.1\r\nRange: {range}\r\n{more}\r\n");
+        server.send(request.as_bytes())
+    };
+    for (range, status, content_range, body) in [
+        ("bytes=3-4", 206, Some("bytes 3-4/8"), "he"),
+        ("bytes=3-", 206, Some("bytes 3-7/8"), "hello"),
+        ("bytes=-2", 206, Some("bytes 6-7/8"), "lo"),
+        ("bytes=0-7", 200, None, "<p>hello"),
+        ("bytes=0-1,3-4", 200, None, "<p>hello"),
+        (
+            "bytes=8-",
+            416,
+            Some("bytes */8"),
+            "The file does not have these bytes.\n",
+        ),
+    ] {
+        let answer = get(range, "");
+        assert_eq!(
+            (answer.status(), answer.text().as_str()),
+            (status, body),
+            "{range}"
+        );
+        assert_eq!(answer.header("Content-Range"), content_range, "{range}");
+        assert_eq!(
+            answer.header("Content-Length"),
+            Some(body.len().to_string().as_str()),
+            "{range}"
+        );
+    }
+    assert_eq!(server.get("/index.html").header("Accept-Ranges"), Some("bytes"));
+    let stale = get("bytes=3-4", "If-Range: \"other\"\r\n");
+    assert_eq!((stale.status(), stale.text().as_str()), (200, "<p>hello"));
+    let head = server.send(b"HEAD /index.html HTTP/1.1\r\nRange: bytes=3-4\r\n\r\n");
+    assert_eq!(
+        (head.status(), head.header("Content-Length"), head.body.len()),
+        (206, Some("2"), 0)
+    );
+}
+
+/// It goes on sending after it was answered.
+#[test]
+fn a_client_that_never_ends_is_left() {
+    let (_scratch, server) = site();
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream.write_all(b"GET /a.js HTTP/1.1\r\n\r\n").unwrap();
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(20) && stream.write_all(b"x").is_ok() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -196,6 +294,10 @@ fn nothing_leads_out() {
         "/up/site/../secret",
         "/.hidden",
         "/%2ehidden",
+        "/seen",
+        "/folder/",
+        "/folder/secret",
+        "/pipe",
         "/nothing",
         "/a.js/",
         "/a.js/b",

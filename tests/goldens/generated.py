@@ -11,7 +11,7 @@ The rule, for element `i` (row-major, all integers u32 and wrapping):
     x ^= x >> 16;  x *= 0x85EBCA6B;  x ^= x >> 13;  x *= 0xC2B2AE35;  x ^= x >> 16
     u = float32(x >> 8) * float32(2^-24)                     (0 <= u < 1, exact)
     value = float32(lo) + (float32(hi) - float32(lo)) * u    (each operation rounded to float32, no FMA)
-    an integer tensor takes floor(value); any other float type rounds the float32 value
+    a tensor of integers or bools takes floor(value); any other float type rounds the float32 value
 
 Names:
 
@@ -49,7 +49,7 @@ def tensor(name, shape, lo, hi, dtype="float32"):
     """The tensor called `name`."""
     lo, hi = np.float32(lo), np.float32(hi)
     values = lo + (hi - lo) * unit(name, int(np.prod(shape, dtype=np.int64)))
-    if "int" in dtype:
+    if "int" in dtype or dtype == "bool":
         values = np.floor(values)
     return values.reshape(shape).astype(dtype)
 

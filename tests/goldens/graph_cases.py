@@ -500,11 +500,95 @@ def masking_time_distributed(k):
     return masking(k, 0.0, k.layers.TimeDistributed(k.layers.Dense(2)), k.layers.SimpleRNN(2))
 
 
+def masked_with_states(k, build, count):
+    """A masked sequence and initial states; a second layer shows whether the mask goes on."""
+    x = k.Input((6, 1), name="x")
+    states = [k.Input((2,), name=f"state{index}") for index in range(count)]
+    masked = k.layers.Masking(0.0)(k.layers.ReLU(max_value=1.0)(x))
+    given = {"initial_state": states}
+    all_steps = build(return_sequences=True)(masked, **given)
+    outputs = [build()(masked, **given), all_steps, k.layers.LSTM(2)(all_steps)]
+    return k.Model([x, *states], outputs), {"ranges": {"x": (-1.0, 2.0)}, "batch": 3}
+
+
+RECURRENT = {
+    "lstm": (2, lambda k: k.layers.LSTM),
+    "gru": (1, lambda k: k.layers.GRU),
+    "simple-rnn": (1, lambda k: k.layers.SimpleRNN),
+    "rnn": (2, lambda k: lambda units, **more: k.layers.RNN(k.layers.LSTMCell(units), **more)),
+}
+for name, (states, kind) in RECURRENT.items():
+    for label, more in (("", {}), ("-backwards", {"go_backwards": True}), ("-unrolled", {"unroll": True})):
+        CASES.append((
+            f"masked-{name}{label}-with-initial-state", None, False,
+            lambda k, n=states, f=kind, m=more: masked_with_states(k, lambda **more: f(k)(2, **(m | more)), n),
+        ))
+    CASES.append((
+        f"masked-bidirectional-{name}-with-initial-state", None, False,
+        lambda k, n=states, f=kind: masked_with_states(k, lambda **more: k.layers.Bidirectional(f(k)(2, **more)), 2 * n),
+    ))
+
+
+@case()
+def mask_argument_with_initial_state(k):
+    """Both Kerases use a mask that the call names, whatever else it is called with."""
+    x, h, keep = k.Input((6, 3), name="x"), k.Input((2,), name="h"), k.Input((6,), name="keep", dtype="bool")
+    y = k.layers.GRU(2, return_sequences=True)(x, initial_state=h, mask=keep)
+    return k.Model([x, h, keep], [y, k.layers.LSTM(2)(y)]), {"ranges": {"keep": (0.0, 2.0)}, "batch": 3}
+
+
+@case()
+def masked_encoder_decoder(k):
+    """Translation as Keras' examples have it: both sequences are padded."""
+    source, target = (k.Input((5,), name=name, dtype="int32") for name in ("source", "target"))
+    words = [k.layers.Embedding(3, 3, mask_zero=True)(ids) for ids in (source, target)]
+    _, h, c = k.layers.LSTM(2, return_state=True)(words[0])
+    decoded, *states = k.layers.LSTM(2, return_sequences=True, return_state=True)(words[1], initial_state=[h, c])
+    outputs = [k.layers.TimeDistributed(k.layers.Dense(3))(decoded), *states]
+    return k.Model([source, target], outputs), {"ranges": {"source": (0.0, 3.0), "target": (0.0, 3.0)}, "batch": 3}
+
+
 @case()
 def everything_masked(k):
     """The states stay at zero."""
     model, options = masking(k, 0.0, k.layers.LSTM(2, return_sequences=True))
     return model, options | {"ranges": {"x": (-2.0, -1.0)}}
+
+
+# --------------------------------------------------------------------------- aliases of Keras 2
+def normalised(k, layer, name):
+    """Trainable weights and statistics alternate."""
+    x = k.Input((4,))
+    y = layer(name="norm")(k.layers.Dense(3, name="first")(x))
+    return k.Model(x, layer(scale=False, name="norm2")(k.layers.Dense(3, name="second")(y)), name=name)
+
+
+def alias_alone(k, layer):
+    x = k.Input((4,), name="x")
+    return k.Model(x, layer()(x))
+
+
+def alias_nested(k, layer):
+    x = k.Input((4,), name="x")
+    return k.Model(x, k.layers.Dense(2)(normalised(k, layer, "inner")(x)))
+
+
+def alias_in_time_distributed(k, layer):
+    """Of the layer, of a model, and of a model in which a wrapper holds the layer."""
+    x = k.Input((2, 4), name="x")
+    inner = k.Sequential([k.Input((3, 2)), k.layers.Dense(2), k.layers.TimeDistributed(layer()), k.layers.Dense(2)], name="steps")
+    y = k.layers.TimeDistributed(normalised(k, layer, "inner"))(k.layers.TimeDistributed(layer())(x))
+    z = k.layers.TimeDistributed(inner)(k.layers.Reshape((1, 3, 2))(y))
+    return k.Model(x, [y, z])
+
+
+for form in (alias_alone, alias_nested, alias_in_time_distributed):
+    title = form.__name__.removeprefix("alias_").replace("_", "-")
+    sync = lambda k, f=form: f(k, k.layers.experimental.SyncBatchNormalization)
+    CASES.append((f"SyncBatchNormalization {title}", 2, False, sync))
+    for alias in ("BatchNormalizationV1", "BatchNormalizationV2"):
+        renamed = lambda k, f=form, a=alias: (f(k, k.layers.BatchNormalization), {"alias": ("BatchNormalization", a)})
+        CASES.append((f"{alias} {title}", 2, False, renamed))
 
 
 # ------------------------------------------------------------------------------ call arguments

@@ -88,6 +88,20 @@ def auto_named(k):
     return k.Model(x, k.layers.Dense(2, name="dense_9")(k.layers.Dense(3, name="a_dense")(y)), name="names")
 
 
+def aliased(k):
+    """A class of another name for BatchNormalization, alone, nested and in a model under a wrapper."""
+    layer = k.layers.experimental.SyncBatchNormalization
+
+    def normalised(name):
+        y = k.Input((4,), name=f"{name}_in")
+        z = layer(name="norm")(k.layers.Dense(4, name="first")(y))
+        return k.Model(y, layer(name="norm2")(k.layers.Dense(4, name="second")(z)), name=name)
+
+    x = k.Input((3, 4), name="x")
+    y = layer(name="alone")(k.layers.TimeDistributed(normalised("steps"), name="each_step")(x))
+    return k.Model(x, normalised("inner")(k.layers.GlobalAveragePooling1D(name="average")(y)), name="aliased")
+
+
 def half(k, policy):
     x = k.Input((6,), name="x")
     return k.Model(x, k.layers.Dense(3, dtype=policy, name="b")(k.layers.Dense(5, activation="relu", dtype=policy, name="a")(x)), name="half")
@@ -244,6 +258,9 @@ def save_all(k):
             save_parts(k, f"{p}-{name}", model, f"{p}-{name}.weights.h5", model.save_weights)
     for suffix in ("h5", "keras"):
         save_whole(k, f"{p}-trained", trained(k), suffix)
+    if p == "k2":  # Keras 3 has no such class
+        for suffix in ("h5", "keras"):
+            save_whole(k, f"{p}-aliased", filled(k, aliased), suffix)
     loose = {"rtol": 2e-2, "atol": 2e-2}  # Keras computes in half precision here
     # Keras 2 writes bfloat16 as opaque bytes that it cannot read back itself.
     for policy in ("float16", "float64") if p == "k2" else ("float16", "bfloat16", "float64"):

@@ -271,6 +271,15 @@ def zips():
     archive("config-cut.keras", members(**{"config.json": json.dumps(model())[:100]}))
     archive("config-latin.keras", members(**{"config.json": b'{"a": "\xff"}'}))
     archive("nesting.keras", members(**{"config.json": "[" * 200_000}), zipfile.ZIP_DEFLATED)
+    archive("converted_keras.zip", {"keras_model.h5": b"\x89HDF", "labels.txt": "0 cat\n1 dog\n"})
+    archive("saved-model.zip", {"model/saved_model.pb": b"x", "model/variables/variables.index": b"x"})
+    archive("tm-my-image-model.zip", {"model.json": "{}", "weights.bin": b"", "metadata.json": "{}"})
+    archive("converted_tflite.zip", {"model_unquant.tflite": b"x", "labels.txt": "0 cat\n"})
+    custom = {"class_name": "Net", "module": None, "registered_name": "Custom>Net", "config": {"trainable": True}}
+    own = io.BytesIO()
+    with h5py.File(own, "w", libver="earliest") as file:
+        file.create_group("dense/vars").create_dataset("0", data=np.ones((3, 2), "float32"))
+    archive("subclassed.keras", members(**{"config.json": json.dumps(custom), "model.weights.h5": own.getvalue()}))
     archive("torch.pt", {"archive/data.pkl": b"\x80\x02."})
     archive("arrays.npz", {"a.npy": b"\x93NUMPY"})
     # A checksum that does not fit.
@@ -312,6 +321,7 @@ def architectures():
     raw("nesting.json", '{"a":' * 20_000)
     raw("cut.json", json.dumps(model())[:150])
     raw("tensorflow-js.json", json.dumps({"modelTopology": {}, "weightsManifest": []}))
+    raw("manifest.json", json.dumps({"generator": "keras-compile 0.1.0", "model": "m", "backends": {}}))
     raw("array.json", "[1, 2]")
     raw("no-class.json", "{}")
     raw("subclassed.json", json.dumps({"class_name": "MyModel", "config": {"units": 3}}))
@@ -319,6 +329,17 @@ def architectures():
     raw("empty-model.json", json.dumps(sequential()))
     layers = [called(dense("a"), "b"), called(dense("b"), "a")]
     raw("cycle.json", json.dumps(functional(layers, [["a", 0, 0]])))
+    second = {"class_name": "InputLayer", "config": {"name": "b", "batch_input_shape": [None, 3], "dtype": "float32"}}
+    first = {"class_name": "InputLayer", "config": {"name": "a", "batch_input_shape": [None, 3], "dtype": "float32"}}
+    raw("second-input.json", json.dumps(sequential(first, second)))
+    node = functional([called(dense("a"), "x")], [["a", 0, 0]])
+    node["config"]["layers"][0]["inbound_nodes"] = [[["a", 0, 0, {}]]]
+    raw("called-input.json", json.dumps(node))
+    raw("bidi.json", json.dumps(functional([called(dense("x\u202egnp.live\u202c\u2028\u200b\x1b[2J"), "no\u2066where")], [["x", 0, 0]])))
+    raw("long-name.json", json.dumps(functional([called(dense("n" * 20_000), "no" * 20_000)], [["x", 0, 0]])))
+    strings = functional([called(dense("a"), "x")], [["a", 0, 0]])
+    strings["config"]["layers"][0]["config"]["dtype"] = "string"
+    raw("strings.json", json.dumps(strings))
     raw("self-loop.json", json.dumps(functional([called(dense("a"), "a")], [["a", 0, 0]])))
     raw("dangling.json", json.dumps(functional([called(dense("a"), "nowhere")], [["a", 0, 0]])))
     raw("dangling-output.json", json.dumps(functional([called(dense("a"), "x")], [["b", 0, 0]])))
@@ -350,6 +371,14 @@ def foreign():
     raw("model.pb", b"\x0a\x05\x0a\x01x")
     raw("model.pkl", b"\x80\x04\x95\x00")
     raw("model.h5.gz", b"\x1f\x8b\x08" + bytes(8))
+    raw("model.ckpt.index", b"\0\0\x08\x01")
+    raw("model.ckpt.data-00000-of-00001", b"{\0\0\0")
+    raw("checkpoint", 'model_checkpoint_path: "model.ckpt"\n')
+    raw("saved_model.pb", b"\x08\x01")
+    raw("group1-shard1of2.bin", bytes(range(64)))
+    raw("model.wasm", b"\0asm\x01\0\0\0")
+    raw("index.js", "export {};\n")
+    raw("train.py", "import keras\n")
     raw("magic-only.h5", b"\x89HDF\r\n\x1a\n")
     raw("magic-noise.h5", b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 4)
     raw("zip-magic-only.keras", b"PK\x03\x04")

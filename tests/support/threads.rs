@@ -1,11 +1,15 @@
 //! Runs emitted modules in wasmtime on several threads.
 
-use keras_compile::backends::wasm::{Features, Module, Threading, emit};
+use keras_compile::backends::wasm::{COMMAND_AT, Features, Module, Threading, emit};
 use keras_compile::plan::{Binding, Plan};
 use keras_compile::tensor::{DType, Data, Tensor};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use wasmtime::{Config, Engine, Instance, MemoryType, SharedMemory, Store, TypedFunc};
 
 const PAGE: usize = 65536;
+
+/// The words of all threads but the leader.
+const CALLS_AT: usize = COMMAND_AT - 64;
 
 /// `get(address)` and `set(address, word)`: the way into shared memory without unsafe code.
 #[rustfmt::skip]
@@ -30,6 +34,7 @@ pub struct Threaded {
 struct Thread {
     store: Store<()>,
     run: TypedFunc<(i32, i32), ()>,
+    help: TypedFunc<(), ()>,
 }
 
 /// Words of a shared memory.
@@ -89,7 +94,7 @@ impl Threaded {
         let mut store = Store::new(&self.engine, ());
         let instance = Instance::new(&mut store, &self.compiled, &[memory.clone().into()])
             .expect("the module is instantiated");
-        let start: TypedFunc<(i32, i32, i32), ()> = instance
+        let start: TypedFunc<(i32, i32), ()> = instance
             .get_typed_func(&mut store, "start")
             .expect("start is exported");
         let scratch = match thread {
@@ -97,12 +102,15 @@ impl Threaded {
             _ => self.module.pages * PAGE + (thread - 1) * self.module.scratch_bytes,
         };
         start
-            .call(&mut store, (thread as i32, threads as i32, scratch as i32))
+            .call(&mut store, (threads as i32, scratch as i32))
             .expect("start does not trap");
         let run = instance
             .get_typed_func(&mut store, "run")
             .expect("run is exported");
-        Thread { store, run }
+        let help = instance
+            .get_typed_func(&mut store, "help")
+            .expect("help is exported");
+        Thread { store, run, help }
     }
 
     /// Predicts twice on so many threads, from an arena full of NaN; gives the second outputs.
@@ -130,18 +138,37 @@ impl Threaded {
             std::iter::repeat_n(f32::NAN.to_bits(), plan.arena_bytes / 4),
         );
         let prepare = plan.prepare.len() as i32;
-        run(&mut team, 0, prepare);
-        let mut predict = || {
-            for (binding, tensor) in plan.inputs.iter().zip(inputs) {
-                words.set(self.module.arena_at + binding.offset, self::words(tensor));
+        let (leader, helpers) = team.split_first_mut().expect("one thread at least");
+        let (first, second) = std::thread::scope(|scope| {
+            for Thread { store, help, .. } in helpers {
+                scope.spawn(move || help.call(store, ()).expect("the module does not trap"));
             }
-            run(&mut team, prepare, prepare + plan.steps.len() as i32);
-            let outputs = plan.outputs.iter();
-            outputs
-                .map(|binding| self.read(&mut words, binding))
-                .collect::<Vec<_>>()
-        };
-        let (first, second) = (predict(), predict());
+            let Thread { store, run, .. } = leader;
+            let mut run = |begin, end| {
+                run.call(&mut *store, (begin, end))
+                    .expect("the module does not trap")
+            };
+            let mut predict = |prepared: bool| {
+                if !prepared {
+                    run(0, prepare);
+                }
+                for (binding, tensor) in plan.inputs.iter().zip(inputs) {
+                    words.set(self.module.arena_at + binding.offset, self::words(tensor));
+                }
+                run(prepare, prepare + plan.steps.len() as i32);
+                let outputs = plan.outputs.iter();
+                outputs
+                    .map(|binding| self.read(&mut words, binding))
+                    .collect::<Vec<_>>()
+            };
+            let predictions = catch_unwind(AssertUnwindSafe(|| (predict(false), predict(true))));
+            // A call that is the last, also when the leader has failed: the helpers would wait for ever.
+            let calls = words.get(CALLS_AT, 1)[0];
+            words.set(CALLS_AT, [calls.wrapping_add(1), 0, 1]);
+            let woken = memory.atomic_notify(CALLS_AT as u64, u32::MAX);
+            woken.expect("it lies in memory");
+            predictions.unwrap_or_else(|panic| resume_unwind(panic))
+        });
         let bits = |tensors: &[Tensor]| tensors.iter().map(self::words).collect::<Vec<_>>();
         assert_eq!(bits(&first), bits(&second), "two predictions");
         second
@@ -170,15 +197,6 @@ impl Threaded {
         };
         Tensor::new(binding.ty.shape.clone(), data).expect("as many as the shape says")
     }
-}
-
-/// Runs steps on all threads at once.
-fn run(team: &mut [Thread], begin: i32, end: i32) {
-    std::thread::scope(|scope| {
-        for Thread { store, run } in team {
-            scope.spawn(move || run.call(store, (begin, end)).expect("the module does not trap"));
-        }
-    });
 }
 
 /// Compares a module on one, two and three threads with the outputs of the single-threaded one, bit for bit.

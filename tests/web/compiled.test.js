@@ -60,7 +60,7 @@ for (const folder of folders) {
       const source = readFileSync(join(folder, 'index.js'), 'utf8');
       const { relaxed, baseline, threads } = manifest.backends.wasm;
       const modules = [relaxed, baseline, threads.relaxed, threads.baseline];
-      for (const name of [...modules, ...manifest.weights.shards, 'manifest.json']) {
+      for (const name of [...modules, ...manifest.weights.shards, manifest.profile]) {
         assert.ok(source.includes(`new URL('./${name}', import.meta.url)`), name);
       }
     });

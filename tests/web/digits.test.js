@@ -103,11 +103,11 @@ everyEngine(({ name }, browser) => {
   test('without a complaint', async () => assert.deepEqual(await page.evaluate(() => window.complaints), []));
 
   test('a model that cannot be loaded is said so', async () => {
-    server.fault(/manifest/, faults.missing);
+    server.fault(/weights/, faults.missing);
     const page = await open(browser);
     try {
       await page.waitForFunction(() => document.querySelector('#status.failed'));
-      assert.match(await textOf(page, 'status'), /manifest\.json: the server answered 404 Not Found; see whether/);
+      assert.match(await textOf(page, 'status'), /weights-0\.\w+\.bin: the server answered 404 Not Found; see whether/);
     } finally {
       await page.close();
       server.heal();

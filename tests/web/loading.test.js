@@ -1,7 +1,7 @@
 // How a bundle is found, read and checked. In Node; page.test.js does it in Chromium.
 
 import assert from 'node:assert/strict';
-import { cpSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -21,7 +21,12 @@ describe('where', () => {
   before(async () => (server = await serve({ '/bundle/': folder, '/inner/': join(folder, '..') })));
   after(() => server.close());
 
-  test('nothing: the folder of index.js', async () => check(await load()));
+  test('nothing: the folder of index.js, without its manifest', async () => {
+    const copy = join(temporary(), 'copy');
+    cpSync(folder, copy, { recursive: true });
+    rmSync(join(copy, 'manifest.json'));
+    await check(await (await import(join(copy, 'index.js'))).load());
+  });
   test('an absolute path', async () => check(await load(folder)));
   test('an absolute path that ends in a slash', async () => check(await load(folder + '/')));
   test('a relative path', async () => {
@@ -58,6 +63,55 @@ describe('where', () => {
         'see whether the path is right; pages need HTTP',
     });
   });
+});
+
+describe('files that a bundler made part of index.js', () => {
+  const mime = { wasm: 'application/wasm', bin: 'application/octet-stream', json: 'application/json' };
+  /** Such a bundle, each file as `encode` has it. */
+  const inlined = async (encode, harm = (bytes) => bytes) => {
+    const copy = temporary('inlined');
+    let script = readFileSync(join(folder, 'index.js'), 'utf8');
+    for (const name of [manifest.profile, ...Object.values(manifest.backends.wasm), ...manifest.weights.shards]) {
+      const address = `data:${mime[name.split('.').at(-1)]}${encode(harm(readFileSync(join(folder, name)), name))}`;
+      assert.ok(script.includes(`new URL('./${name}',`));
+      script = script.replace(`new URL('./${name}',`, () => `new URL('${address}',`);
+    }
+    writeFileSync(join(copy, 'package.json'), '{ "type": "module" }');
+    writeFileSync(join(copy, 'index.js'), script);
+    return (await import(join(copy, 'index.js'))).load(undefined, { fetch: () => assert.fail('was fetched'), profile: true });
+  };
+  const base64 = (bytes) => `;base64,${bytes.toString('base64')}`;
+  const percent = (bytes) => `,${Array.from(bytes, (byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')}`;
+
+  test('in base 64', async () => check(await inlined(base64)));
+  test('with percent signs', async () => check(await inlined(percent)));
+  for (const [what, harm, message] of [
+    ['changed', (bytes) => bytes.fill(0), 'is damaged (its SHA-256 is not the one in the manifest); upload the whole bundle anew'],
+    ['cut', (bytes) => bytes.subarray(1), 'ends after 39999 of 40000 bytes; upload the whole bundle anew'],
+    ['too long', (bytes) => Buffer.concat([bytes, bytes]), 'is longer than the 40000 bytes in the manifest; upload the whole bundle anew'],
+  ]) {
+    test(`${what}, which is said in a line`, async () => {
+      const [first] = manifest.weights.shards;
+      await assert.rejects(inlined(base64, (bytes, name) => (name === first ? harm(bytes) : bytes)), (error) => {
+        assert.match(error.url, /^data:application\/octet-stream;base64,[\w+/]{27}…$/);
+        assert.equal(error.message, `${error.url}: ${message}`);
+        return error.name === 'BundleError';
+      });
+    });
+  }
+});
+
+test('a script that does not know its address says what to do', async () => {
+  const copy = temporary('addressless');
+  const script = readFileSync(join(folder, 'index.js'), 'utf8').replaceAll('import.meta.url', 'undefined');
+  writeFileSync(join(copy, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(copy, 'index.js'), script);
+  const { load } = await import(join(copy, 'index.js'));
+  await assert.rejects(load(), {
+    name: 'TypeError',
+    message: "load: this script does not know its own address, since it was not built as an ES module; pass the address of the model's folder",
+  });
+  await check(await load(folder));
 });
 
 describe('options', () => {
@@ -185,6 +239,36 @@ describe('files that are not what they should be, over HTTP', () => {
       /^contradicts itself \(.*\); compile the model anew$/],
     ['more memory than there is', /manifest/, patch((m) => (m.memory.pages = 65537)), 'manifest.json',
       'the model needs 4097 MiB of memory, which are not to be had here'],
+    ...[
+      ['files', (m) => (m.files = null)],
+      ['files', (m) => (m.files = [])],
+      ['files', (m) => (m.files[shard] = null)],
+      ['files', (m) => (m.files[shard].bytes = -1)],
+      ['files', (m) => (m.files['../up.bin'] = { bytes: 1, sha256: '' })],
+      ['memory', (m) => (m.memory = null)],
+      ['memory', (m) => (m.memory.pages = -1)],
+      ['memory', (m) => (m.memory.pages = 0)],
+      ['memory', (m) => (m.memory.pages = 1.5)],
+      ['memory', (m) => (m.memory.pages = 1e300)],
+      ['memory', (m) => (m.memory.pages = '2')],
+      ['inputs', (m) => (m.inputs = {})],
+      ['inputs', (m) => (m.inputs[0].shape = [1, -4])],
+      ['outputs', (m) => (m.outputs = [null])],
+      ['prepare', (m) => (m.prepare = null)],
+      ['steps', (m) => (m.steps = '2')],
+      ['profile', (m) => (m.profile = 'https://host.example/steps.json')],
+      ['profile', (m) => (m.profile = '..')],
+      ['backends', (m) => (m.backends = null)],
+      ['backends', (m) => (m.backends.wasm = 'model.wasm')],
+      ['backends', (m) => (m.backends.wasm.threads = { ...m.backends.wasm, scratch: 0, command: 1 << 20, useful: 2 })],
+      ['weights', (m) => (m.weights.shards = null)],
+      ['weights', (m) => (m.weights.offset = -4)],
+    ].map(([key, change]) => [`a manifest with ${change.toString().slice(8, -1)}`, /manifest/, patch(change), 'manifest.json',
+      `has a "${key}" that makes no sense; compile the model anew`]),
+    ['a manifest with a file that no memory holds', /manifest/, patch((m) => (m.files[m.backends.wasm.relaxed].bytes = m.files[m.backends.wasm.baseline].bytes = 2 ** 52)),
+      'manifest.json', /^lists model-\w+\.\w+\.wasm with 4503599627370496 bytes, which is more than there is room for$/],
+    ['a manifest with more memory than can be counted', /manifest/, patch((m) => (m.memory.pages = 2 ** 52)), 'manifest.json',
+      'the model needs 281474976710656 MiB of memory, which are not to be had here'],
     ['a shard that is absent', /weights-0/, faults.missing, shard, gone],
     ['a page in place of a shard', /weights-0/, faults.page, shard, html],
     ['a shard that is cut', /weights-0/, faults.truncated, shard, `ends after 39995 of 40000 bytes; ${again}`],

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
+import { allowThreads } from './support/bundles.js';
 import { engines } from './support/engines.js';
 import { temporary } from './support/fixture.js';
 import { isolated, serve, strict } from './support/server.js';
@@ -86,6 +87,7 @@ describe('networks', () => {
       const folder = temporary('network');
       const { status, stderr } = spawnSync(writer, [join(goldens, file), folder], { encoding: 'utf8' });
       assert.equal(status, 0, stderr);
+      allowThreads(join(folder, 'dist'), 2);
       const golden = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8'));
       // To an engine, the same network from Keras 2 and from Keras 3 is the same.
       const twin = file.startsWith('k2-') && files.includes(file.replace('k2-', 'k3-'));

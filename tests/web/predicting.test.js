@@ -127,6 +127,23 @@ describe('element types', async () => {
     assert.deepEqual(out, inputs);
     for (const dtype of Object.keys(out)) assert.equal(outputs[dtype], out[dtype]);
   });
+  test('bytes go where all of them fit', async () => {
+    const { int8, ...others } = inputs;
+    for (const bytes of [Uint8Array.of(3, 255), Uint8ClampedArray.of(3, 255)]) {
+      const given = Object.fromEntries(Object.keys(others).map((dtype) => [dtype, bytes]));
+      const { bool, ...outputs } = await model.predict({ ...given, int8 });
+      assert.deepEqual(bool, Uint8Array.of(1, 1));
+      for (const dtype of Object.keys(outputs).filter((dtype) => dtype !== 'int8')) {
+        assert.deepEqual([dtype, outputs[dtype].constructor], [dtype, inputs[dtype].constructor]);
+        assert.deepEqual([dtype, ...Array.from(outputs[dtype], Number)], [dtype, 3, 255]);
+      }
+      await assert.rejects(model.predict({ ...given, int8: bytes }), {
+        name: 'TypeError',
+        message: `predict: input "int8" (int8 [2]) takes a Int8Array, got ${bytes.constructor.name}`,
+      });
+      await assert.rejects(model.predict(inputs, { out: { ...inputs, float32: bytes } }), { name: 'TypeError' });
+    }
+  });
   test('a bool is zero or one', async () => {
     const { bool } = await model.predict({ ...inputs, bool: Uint8Array.of(7, 0) });
     assert.deepEqual(bool, Uint8Array.of(1, 0));

@@ -12,7 +12,8 @@ import { compile, examples, manifestOf } from './support/bundles.js';
 import { faults, isolated, serve, strict } from './support/server.js';
 
 const model = join(examples, 'digits/digits.h5');
-const folder = compile(model);
+const folder = compile(model, { useful: 16 });
+const small = compile(model);
 const single = compile(model, { args: ['--threads', 'off'] });
 const entry = join(folder, 'index.js');
 const empty = fileURLToPath(new URL('pages/', import.meta.url));
@@ -72,8 +73,20 @@ describe('in Node', async () => {
   }
   test('a small model stays on one thread by itself', async () => {
     watch();
+    const { load } = await import(join(small, 'index.js'));
     const model = await load();
+    assert.deepEqual([model.threads, model.fallbacks.filter((why) => /thread/.test(why)), workers.length], [1, [], 0]);
+    model.dispose();
+  });
+  test('and when several are asked for, which is said', async (context) => {
+    watch();
+    const warn = context.mock.method(console, 'warn', () => {});
+    const { load } = await import(join(small, 'index.js'));
+    const model = await load(undefined, { threads: 2 });
+    const said = 'There is one thread only, because this model is so quick that more would make it slower.';
     assert.deepEqual([model.threads, workers.length], [1, 0]);
+    assert.ok(model.fallbacks.includes(said));
+    assert.ok(warn.mock.calls[0].arguments[0].includes(said));
     model.dispose();
   });
   test('dispose ends the workers and rejects what is under way', async () => {
@@ -95,10 +108,15 @@ describe('in Node', async () => {
     for (const victim of [0, 1]) {
       const team = watch();
       assert.equal(team.length, 2);
-      team[victim].terminate();
-      await assert.rejects(model.predict(zeros), (error) => lost.test(String(error)));
+      const gone = team[victim].terminate();
+      const call = model.predict(zeros);
+      if (victim === 0) await assert.rejects(call, (error) => lost.test(String(error)));
+      // The first needs no help.
+      else await call.then((found) => assert.deepEqual(found, expected), (error) => assert.match(String(error), lost));
+      await gone;
       assert.deepEqual(await model.predict(zeros), expected);
     }
+    assert.equal(watch().length, 2);
     model.dispose();
   });
   test('the process ends although a model is loaded', () => {
@@ -132,8 +150,8 @@ describe('a bundle for one thread', () => {
     const names = readdirSync(single);
     assert.deepEqual(names.filter((name) => /thread|worker/.test(name)), []);
     const scripts = names.filter((name) => name.endsWith('.js'));
-    assert.deepEqual(scripts, ['bundle.js', 'index.js', 'model.js', 'source.js', 'tensor.js', 'wasm.js']);
-    for (const name of scripts) assert.doesNotMatch(readFileSync(join(single, name), 'utf8'), /new Worker|Atomics|threads\.js|worker\.js|keras-compile: threads/, name);
+    assert.deepEqual(scripts, ['index.js']);
+    for (const name of scripts) assert.doesNotMatch(readFileSync(join(single, name), 'utf8'), /new Worker|Atomics|threads\.js|worker\.js|\/\/ keras-compile: /, name);
   });
   test('says once that it has one', async (context) => {
     const warn = context.mock.method(console, 'warn', () => {});
@@ -208,7 +226,7 @@ everyEngine(({ single, singleInWorker }, browser) => {
     });
     const reason = 'the page is not cross-origin isolated; serve it with ' +
       'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
-    assert.deepEqual(found.map(([threads, fallbacks]) => [threads, singles(fallbacks)]), [[1, []], [1, [reason]], [1, [reason]]]);
+    assert.deepEqual(found.map(([threads, fallbacks]) => [threads, singles(fallbacks)]), [1, 2, 3].map(() => [1, [reason]]));
     assert.equal(warnings.length, 1);
     assert.ok(warnings[0].startsWith('keras-compile: ') && warnings[0].includes(reason), warnings[0]);
   });
@@ -245,7 +263,7 @@ everyEngine(({ single, singleInWorker }, browser) => {
     const { page, server } = await open(isolated);
     // Only `profile` runs this step alone.
     server.fault(/worker\.js$/, (file, response, { headers }) =>
-      response.writeHead(200, headers).end(String(file).replace('run?.(', 'if (thread === 1 && begin === 3) throw new Error("boom");\n      run?.(')));
+      response.writeHead(200, headers).end(String(file).replace('run?.(', 'if (begin === 3) throw new Error("boom");\n      run?.(')));
     const found = await page.evaluate(async () => {
       const { load } = await import('/bundle/index.js');
       const model = await load(undefined, { threads: 2, profile: true });
@@ -264,7 +282,7 @@ everyEngine(({ single, singleInWorker }, browser) => {
   test('a worker that fails at once rejects, with its reason', async () => {
     const { page, server } = await open(isolated);
     server.fault(/worker\.js$/, (file, response, { headers }) =>
-      response.writeHead(200, headers).end(String(file).replace('run?.(', 'if (thread === 1) throw new Error("boom");\n      run?.(')));
+      response.writeHead(200, headers).end(String(file).replace('run?.(', 'throw new Error("boom");\n      run?.(')));
     const error = await page.evaluate(async () => {
       const { load } = await import('/bundle/index.js');
       const model = await load(undefined, { threads: 2 });
@@ -277,12 +295,20 @@ everyEngine(({ single, singleInWorker }, browser) => {
     const { page, server } = await open(isolated);
     server.fault(/worker\.js$/, faults.missing);
     const found = await page.evaluate(async () => {
+      const warnings = [];
+      console.warn = (...words) => warnings.push(words.join(' '));
       const { load } = await import('/bundle/index.js');
+      // A network that takes two by itself.
+      const manifest = await (await fetch('/bundle/manifest.json')).json();
+      manifest.backends.wasm.threads.useful = 2;
+      const useful = (url, init) => (url.endsWith('manifest.json') ? new Response(JSON.stringify(manifest)) : fetch(url, init));
+      for (let i = 0; i < 2; i++) await load('/bundle', { fetch: useful });
       const model = await load(undefined, { threads: 2 });
       const { digit } = await model.predict(new Float32Array(64));
-      return { threads: model.threads, fallbacks: model.fallbacks, length: digit.length };
+      return { threads: model.threads, fallbacks: model.fallbacks, length: digit.length, warnings };
     });
     assert.deepEqual([found.threads, found.length], [1, 10]);
     assert.match(found.fallbacks[0], /^There is one thread only, because workers cannot be started \(.*\)\.$/);
+    assert.deepEqual(found.warnings, [`keras-compile: ${found.fallbacks[0]}`]);
   });
 });

@@ -31,6 +31,8 @@ export async function one(): Promise<void> {
   same<keyof Outputs, 'digit'>(true);
   same<Outputs['digit'], Float32Array>(true);
   await model.predict(image);
+  await model.predict(new Uint8Array(64));
+  await model.predict({ image: new Uint8ClampedArray(64) });
   const filled = await model.predict(image, { out: { digit: new Float32Array(10) } });
   same<typeof filled, Outputs>(true);
   // @ts-expect-error the output is float32

@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { compile, examples } from './support/bundles.js';
 import { temporary, writeBundle } from './support/fixture.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -21,6 +22,22 @@ const slot = (name, dtype, shape) => ({ name, dtype, shape, storage: 'f32', offs
 const bundle = (inputs, outputs) => writeBundle({ inputs, outputs, bodies: () => [] });
 
 test('the runtime is typed', () => check('-p', join(here, '../../runtime-web')));
+
+test('so it is as it ships', () => {
+  for (const args of [[], ['--threads', 'off']]) {
+    const folder = compile(join(examples, 'digits/digits.h5'), { args });
+    for (const name of readdirSync(folder).filter((name) => name.endsWith('.js'))) {
+      const file = join(folder, name);
+      const script = readFileSync(file, 'utf8');
+      // It is for projects with other options than ours.
+      assert.ok(script.includes('// @ts-nocheck\n'), name);
+      writeFileSync(file, script.replace('// @ts-nocheck\n', ''));
+    }
+    const { compilerOptions } = JSON.parse(readFileSync(join(here, '../../runtime-web/tsconfig.json'), 'utf8'));
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['.'] }));
+    check('-p', folder);
+  }
+});
 
 test('the declarations of a bundle say what its model takes and gives', () => {
   const one = bundle([slot('image', 'float32', [1, 8, 8, 1])], [slot('digit', 'float32', [1, 10])]);

@@ -1,13 +1,16 @@
 //! Puts a directory in its place in one step.
 
-use super::inspect::{Stamp, read_stamp};
-use super::manifest::{FileEntry, MANIFEST};
+use super::cancel::{CancelToken, Traces, remove_parents};
+use super::claim::{Claim, sweep};
+use super::manifest::FileEntry;
+use super::owned::{self, Obstacle};
 use crate::error::{Error, ErrorKind, Result};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where a bundle will be.
 #[derive(Debug)]
@@ -17,11 +20,12 @@ pub struct Target {
     /// The directory itself, symbolic links resolved.
     path: PathBuf,
     force: bool,
+    cancel: CancelToken,
 }
 
 impl Target {
     /// Checks that a bundle may be written to `out`: there is nothing yet, or an empty directory, or with `force` a
-    /// bundle without other files.
+    /// bundle that nobody changed, without other files. Removes what runs that were killed left beside it.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when it may not; [`ErrorKind::Io`] when it cannot be told.
@@ -40,9 +44,20 @@ impl Target {
             }
             Err(error) => return Err(refused(error)),
         };
-        let target = Self { shown, path, force };
+        let target = Self {
+            shown,
+            path,
+            force,
+            cancel: CancelToken::default(),
+        };
+        sweep(&target.path);
         target.check()?;
         Ok(target)
+    }
+
+    /// Lets `cancel` end what is written here.
+    pub fn cancelled_by(self, cancel: CancelToken) -> Self {
+        Self { cancel, ..self }
     }
 
     fn check(&self) -> Result<()> {
@@ -50,8 +65,8 @@ impl Target {
         if self.path.file_name().is_none() {
             return Err(self.refuse("names no directory that could be created", elsewhere));
         }
-        let entries = match fs::read_dir(&self.path) {
-            Ok(entries) => entries,
+        let empty = match fs::read_dir(&self.path) {
+            Ok(mut entries) => entries.next().is_none(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 return Err(self.refuse("exists and is not a directory", elsewhere));
@@ -64,47 +79,38 @@ impl Target {
                 "go elsewhere, or choose another --out",
             ));
         }
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| io_error(&self.shown, "read", &error))?;
-            let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            names.push((entry.file_name().to_string_lossy().into_owned(), folder));
+        let judged = match self.force {
+            true => owned::contents(&self.path),
+            false => owned::names(&self.path),
+        };
+        self.allow(judged)?;
+        match empty || self.force {
+            true => Ok(()),
+            false => Err(self.refuse("is a bundle already", "add --force to replace it")),
         }
-        names.sort();
-        self.check_entries(&names)
     }
 
-    /// `names` says of each entry whether it is a directory.
-    fn check_entries(&self, names: &[(String, bool)]) -> Result<()> {
-        if names.is_empty() {
-            return Ok(());
-        }
-        let Some(Stamp { files, .. }) = read_stamp(&self.path) else {
-            return Err(self.refuse(
-                "exists and is not a bundle",
-                "choose another --out, or move it away; --force replaces bundles only",
-            ));
+    /// Refuses to delete what is not a bundle's.
+    fn allow(&self, judged: io::Result<Result<(), Obstacle>>) -> Result<()> {
+        let obstacle = match judged.map_err(|error| io_error(&self.shown, "read", &error))? {
+            Ok(()) => return Ok(()),
+            Err(obstacle) => obstacle,
         };
-        let ours = |name: &String| name == MANIFEST || files.contains_key(name);
-        let foreign: Vec<_> = names
-            .iter()
-            .filter(|(name, folder)| *folder || !ours(name))
-            .map(|(name, _)| format!("{name:?}"))
-            .collect();
-        if let [first, rest @ ..] = foreign.as_slice() {
-            let more = match rest.len() {
-                0 => String::new(),
-                n => format!(" and {n} more"),
-            };
-            return Err(self.refuse(
-                format!("is a bundle that also holds {first}{more}"),
+        let (what, help) = match obstacle {
+            Obstacle::NoBundle => (
+                "exists and is not a bundle".to_owned(),
+                "choose another --out, or move it away; --force replaces bundles only",
+            ),
+            Obstacle::Foreign(names) => (
+                format!("is a bundle that also holds {}", some(&names)),
                 "move what is not the bundle's away, or choose another --out",
-            ));
-        }
-        if self.force {
-            return Ok(());
-        }
-        Err(self.refuse("is a bundle already", "add --force to replace it"))
+            ),
+            Obstacle::Changed(name) => (
+                format!("holds {name:?}, which is not as the manifest describes it"),
+                "--force deletes only what was written here before; move the file away, or choose another --out",
+            ),
+        };
+        Err(self.refuse(what, help))
     }
 
     fn refuse(&self, what: impl Into<String>, help: &str) -> Error {
@@ -117,65 +123,87 @@ impl Target {
     /// Makes an empty directory beside the target.
     pub(super) fn stage(&self) -> Result<Staging> {
         let failed = |error: io::Error| io_error(&self.shown, "created", &error);
-        let parent = self.path.parent().unwrap_or(Path::new("/"));
-        let mut staging = Staging {
+        let mut held = self.cancel.hold()?;
+        let parents = create_parents(self.path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
+        let claim = Claim::new(&self.path).map_err(|error| {
+            remove_parents(&parents);
+            failed(error)
+        })?;
+        Ok(Staging {
             shown: self.shown.clone(),
-            path: PathBuf::new(),
-            parents: Vec::new(),
+            path: claim.partial(),
+            old: claim.old(),
+            cancel: self.cancel.clone(),
+            traces: held.begin(claim, parents),
             files: BTreeMap::new(),
-        };
-        staging.create_parents(parent).map_err(failed)?;
-        staging.path = self
-            .free_name("partial", |path| fs::create_dir(path))
-            .map_err(failed)?;
-        Ok(staging)
-    }
-
-    /// Tries hidden names beside the target until `take` finds one that is free.
-    fn free_name(&self, kind: &str, take: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
-        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty};
-        let process = std::process::id();
-        let mut number = 0;
-        loop {
-            let path = self
-                .path
-                .with_file_name(format!(".keras-compile-{kind}-{process}-{number}"));
-            match take(&path) {
-                Err(error) if [AlreadyExists, DirectoryNotEmpty].contains(&error.kind()) && number < 100 => {
-                    number += 1
-                }
-                result => return result.map(|()| path),
-            }
-        }
+        })
     }
 
     /// Moves a finished directory to its place, an old bundle out of its way.
-    pub(super) fn commit(&self, mut staging: Staging) -> Result<()> {
+    pub(super) fn commit(&self, staging: Staging) -> Result<()> {
         let failed = |error: io::Error| io_error(&self.shown, "written", &error);
         // Others may have been here since the first check.
         self.check()?;
-        let old = match fs::remove_dir(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                let old = self.free_name("old", |path| fs::rename(&self.path, path));
-                Some(old.map_err(failed)?)
-            }
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => None,
-        };
+        let _held = self.cancel.hold()?;
+        let replaces = self.put_aside(&staging.old)?;
         if let Err(error) = fs::rename(&staging.path, &self.path) {
-            if let Some(old) = &old {
-                fs::rename(old, &self.path).map_err(failed)?;
+            // Another run may have been quicker; then what was put aside is swept later.
+            if replaces {
+                let _ = fs::rename(&staging.old, &self.path);
             }
+            self.check()?;
             return Err(failed(error));
         }
-        staging.path = PathBuf::new();
-        staging.parents.clear();
-        match old {
-            Some(old) => fs::remove_dir_all(&old)
-                .map_err(|error| io_error(&old.display().to_string(), "removed", &error)),
-            None => Ok(()),
+        let claim = staging.traces.finish();
+        if replaces && let Err(error) = owned::remove(&staging.old) {
+            claim.into_iter().for_each(Claim::leave);
+            return Err(io_error(&staging.old.display().to_string(), "removed", &error));
+        }
+        Ok(())
+    }
+
+    /// Moves what is at the target's place to `old`; tells whether there was anything.
+    fn put_aside(&self, old: &Path) -> Result<bool> {
+        let failed = |error: io::Error| io_error(&self.shown, "written", &error);
+        match fs::remove_dir(&self.path) {
+            Ok(()) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => return Err(failed(error)),
+            Err(error) if !self.force => return self.check().and(Err(failed(error))),
+            Err(_) => fs::rename(&self.path, old).map_err(failed)?,
+        }
+        // Now nobody who knows its name can add to it.
+        let allowed = self.allow(owned::names(old));
+        if allowed.is_err() {
+            fs::rename(old, &self.path).map_err(failed)?;
+        }
+        allowed.map(|()| true)
+    }
+}
+
+/// The first of some names, quoted, and how many more there are.
+fn some(names: &[String]) -> String {
+    match names {
+        [first, rest @ ..] if !rest.is_empty() => format!("{first:?} and {} more", rest.len()),
+        _ => names.iter().map(|name| format!("{name:?}")).collect(),
+    }
+}
+
+/// Makes a directory and those above it; gives those that were not there, outermost first.
+fn create_parents(parent: &Path) -> io::Result<Vec<PathBuf>> {
+    let missing: Vec<_> = parent.ancestors().take_while(|path| !path.exists()).collect();
+    let mut made = Vec::new();
+    for path in missing.into_iter().rev() {
+        match fs::create_dir(path) {
+            Ok(()) => made.push(path.to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                remove_parents(&made);
+                return Err(error);
+            }
         }
     }
+    Ok(made)
 }
 
 /// A directory that is being filled; dropped unfinished, it and the parents made for it vanish.
@@ -183,24 +211,14 @@ impl Target {
 pub(super) struct Staging {
     shown: String,
     path: PathBuf,
-    /// Directories that did not exist before, outermost first.
-    parents: Vec<PathBuf>,
+    /// Where a bundle that is being replaced goes.
+    old: PathBuf,
+    cancel: CancelToken,
+    traces: Arc<Traces>,
     files: BTreeMap<String, FileEntry>,
 }
 
 impl Staging {
-    fn create_parents(&mut self, parent: &Path) -> io::Result<()> {
-        let missing: Vec<_> = parent.ancestors().take_while(|path| !path.exists()).collect();
-        for path in missing.into_iter().rev() {
-            match fs::create_dir(path) {
-                Ok(()) => self.parents.push(path.to_owned()),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     /// The finished files.
     pub(super) fn files(&self) -> &BTreeMap<String, FileEntry> {
         &self.files
@@ -222,6 +240,7 @@ impl Staging {
 
     /// Starts a file without a name.
     pub(super) fn create(&self) -> Result<NewFile> {
+        let _held = self.cancel.hold()?;
         let path = self.path.join("unnamed");
         let file = File::create_new(&path).map_err(|error| io_error(&self.shown, "written", &error))?;
         Ok(NewFile {
@@ -241,6 +260,7 @@ impl Staging {
     fn finish(&mut self, file: NewFile, name: impl Fn(&str) -> String) -> Result<String> {
         let sha256 = hex(&file.hash.finalize());
         let name = name(&sha256);
+        let _held = self.cancel.hold()?;
         fs::rename(&file.path, self.path.join(&name))
             .map_err(|error| io_error(&self.shown, "written", &error))?;
         let bytes = file.bytes;
@@ -251,13 +271,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What fails here could only be reported over the error that led here.
-        if !self.path.as_os_str().is_empty() {
-            let _ = fs::remove_dir_all(&self.path);
-        }
-        for parent in self.parents.iter().rev() {
-            let _ = fs::remove_dir(parent);
-        }
+        self.traces.remove();
     }
 }
 

@@ -3,6 +3,7 @@
 use super::directory::{hex, io_error};
 use super::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, PROGRAM};
 use crate::error::{Error, Result};
+use crate::files::{self, Links};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -45,35 +46,41 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
     }
     let manifest: Manifest = serde_json::from_slice(&text)
         .map_err(|error| wrong(format!("is damaged ({error})")).help("compile the model anew"))?;
-    let problems = manifest
-        .files
-        .iter()
-        .filter_map(|(name, entry)| check(directory, name, entry).err())
-        .collect();
+    let unlisted = manifest
+        .named()
+        .filter(|&name| !manifest.files.contains_key(name));
+    let unlisted = unlisted.map(|name| {
+        wrong(format!("names {name:?}, which is not among its files")).help("compile the model anew")
+    });
+    let files = manifest.files.iter();
+    let damaged = files.filter_map(|(name, entry)| check(directory, name, entry).err());
+    let problems = unlisted.chain(damaged).collect();
     Ok(Inspection { manifest, problems })
 }
 
-fn check(directory: &Path, name: &str, entry: &FileEntry) -> Result<()> {
+/// Opens a file of the bundle at `directory` and tells its length.
+///
+/// # Errors
+/// When `name` is no plain name, as one of a foreign manifest may be, or no regular file has it.
+pub fn open(directory: &Path, name: &str) -> Result<(File, u64)> {
     let path = directory.join(name);
     let shown = path.display().to_string();
+    if name.contains(['/', '\\', ':']) || name.contains(char::is_control) || matches!(name, "." | ".." | "") {
+        return Err(Error::malformed("is no name of a file in a bundle")
+            .in_file(&shown)
+            .help("compile the model anew"));
+    }
+    files::open(&path, Links::Refuse).map_err(|error| io_error(&shown, "read", &error))
+}
+
+fn check(directory: &Path, name: &str, entry: &FileEntry) -> Result<()> {
+    let shown = directory.join(name).display().to_string();
     let wrong = |what: String| {
         Err(Error::malformed(what)
             .in_file(&shown)
             .help("compile the model anew"))
     };
-    // A manifest may come from anywhere, and must not lead out of its directory.
-    if name.contains(['/', '\\']) || matches!(name, "." | ".." | "") {
-        return wrong("is no name of a file in a bundle".to_owned());
-    }
-    let open = || {
-        let file = File::open(&path)?;
-        let found = file.metadata()?;
-        Ok((file, found.is_file(), found.len()))
-    };
-    let (mut file, regular, bytes) = open().map_err(|error| io_error(&shown, "read", &error))?;
-    if !regular {
-        return wrong("is not a file".to_owned());
-    }
+    let (mut file, bytes) = open(directory, name)?;
     if bytes != entry.bytes {
         return wrong(format!("has {bytes} bytes, {} in the manifest", entry.bytes));
     }
@@ -91,7 +98,17 @@ pub(super) struct Stamp {
     format: u32,
     generator: String,
     /// The files by name.
-    pub(super) files: BTreeMap<String, serde::de::IgnoredAny>,
+    pub(super) files: BTreeMap<String, AnyEntry>,
+}
+
+/// What any version says of a file.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum AnyEntry {
+    /// As this version does.
+    Known(FileEntry),
+    /// In another way.
+    Other(serde::de::IgnoredAny),
 }
 
 /// What a directory says of itself, if it is a bundle of any version.
@@ -106,6 +123,7 @@ fn stamp(text: &[u8]) -> Option<Stamp> {
 
 fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(path)?.take(MAX_MANIFEST).read_to_end(&mut text)?;
+    let (file, _) = files::open(path, Links::Refuse)?;
+    file.take(MAX_MANIFEST).read_to_end(&mut text)?;
     Ok(text)
 }

@@ -106,7 +106,7 @@ pub struct Threads {
     pub baseline: String,
     /// Bytes of scratch memory for every thread but the first.
     pub scratch: usize,
-    /// Byte address of three words by which the host wakes its threads.
+    /// Byte address of four words by which the host wakes the first thread; those of the others lie 64 bytes before.
     pub command: usize,
     /// The number of threads beyond which a prediction gains little.
     pub useful: usize,
@@ -148,17 +148,37 @@ impl Manifest {
         (self.files.len() + 1, others + own)
     }
 
-    /// The files that are fetched to run or profile the model: the manifest, code, weights, steps.
-    pub(super) fn fetched(&self) -> impl Iterator<Item = &str> {
+    /// The files that it names outside the list of all.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
         let wasm = self.backends.wasm.iter();
         let code = wasm.flat_map(|wasm| {
             let threads = wasm.threads.iter().flat_map(|t| [&t.baseline, &t.relaxed]);
             [&wasm.baseline, &wasm.relaxed].into_iter().chain(threads)
         });
-        [MANIFEST]
-            .into_iter()
-            .chain(code.map(String::as_str))
-            .chain(self.weights.shards.iter().map(String::as_str))
-            .chain([self.profile.as_str()])
+        code.chain(&self.weights.shards)
+            .chain([&self.profile])
+            .map(String::as_str)
+    }
+
+    /// The manifest as members of an object in a script, a line each, those of objects in it as well.
+    pub(super) fn to_lines(&self) -> Result<Vec<String>> {
+        let value = serde_json::to_value(self)
+            .map_err(|error| Error::internal(format!("the manifest cannot be written ({error})")))?;
+        let mut lines = Vec::new();
+        for (key, value) in value.as_object().into_iter().flatten() {
+            match value.as_object() {
+                Some(members) => {
+                    lines.push(format!("{key}: {{"));
+                    lines.extend(
+                        members
+                            .iter()
+                            .map(|(name, value)| format!("  '{name}': {value},")),
+                    );
+                    lines.push("},".to_owned());
+                }
+                None => lines.push(format!("{key}: {value},")),
+            }
+        }
+        Ok(lines)
     }
 }

@@ -2,11 +2,17 @@
 //!
 //! [`Target`] checks where it goes before the long work begins; [`write()`] fills a directory beside it and moves it
 //! there in one step, so that nobody ever sees half a bundle. The same model gives the same bytes: nothing here
-//! knows the time, a path or the order of a hash map. [`inspect()`] reads a bundle back and checks every hash.
+//! knows the time, a path or the order of a hash map. [`inspect()`] reads a bundle back and checks every hash. A manifest
+//! may come from anywhere: [`open()`] gives only regular files inside the bundle.
 
+mod cancel;
+mod claim;
 mod directory;
 mod inspect;
+mod join;
 mod manifest;
+mod owned;
+mod package;
 mod runtime;
 mod shards;
 mod types;
@@ -14,9 +20,11 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use cancel::CancelToken;
 pub use directory::Target;
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, inspect, open};
 pub use manifest::{Backends, FileEntry, Manifest, Memory, Slot, Storage, Threads, Wasm, WeightFiles};
+pub use package::PackageName;
 pub use shards::SHARD_BYTES;
 
 use crate::backends::wasm::{COMMAND_AT, Module};
@@ -31,6 +39,8 @@ use manifest::{FORMAT, GENERATOR, MANIFEST};
 pub struct Contents<'a> {
     /// The model's name.
     pub model: &'a str,
+    /// What npm calls the bundle.
+    pub package: &'a PackageName,
     /// The plan that the modules were made from.
     pub plan: &'a Plan,
     /// Keras' element types of the plan's inputs, as TypedArrays know them (`float32`, `int64`, `bool` …).
@@ -85,9 +95,10 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
             ready: shards::ready(plan),
             shards,
         },
-        files: Default::default(),
+        // What the scripts fetch; they themselves come after.
+        files: staging.files().clone(),
     };
-    runtime::add(&manifest, &mut staging)?;
+    runtime::add(&manifest, contents.package, &mut staging)?;
     manifest.files = staging.files().clone();
     staging.add(MANIFEST, manifest.to_json()?.as_bytes())?;
     target.commit(staging)?;

@@ -1,57 +1,90 @@
 //! The files of `runtime-web/` that ship with a bundle.
 
 use super::directory::Staging;
+use super::join::join;
 use super::manifest::Manifest;
+use super::package::PackageName;
 use super::types;
 use crate::error::{Error, Result};
 
 /// Embeds files of the runtime by name.
 macro_rules! runtime {
     ($($name:literal),+ $(,)?) => {
-        [$(($name, include_str!(concat!("../../../runtime-web/src/", $name)))),+]
+        [$(($name, include_str!(concat!("../../runtime-web/src/", $name)))),+]
     };
 }
 
-/// Those that every bundle needs, the wasm backend and threads.
-const FILES: [(&str, &str); 11] = runtime!(
-    "bundle.js",
-    "index.d.ts",
-    "index.js",
-    "model.js",
-    "package.json",
-    "pool.js",
+/// Those that become `index.js`, each after the ones that it imports.
+const MODULES: [(&str, &str); 9] = runtime!(
     "source.js",
+    "manifest.js",
+    "bundle.js",
     "tensor.js",
-    "threads.js",
+    "model.js",
     "wasm.js",
-    "worker.js",
+    "pool.js",
+    "threads.js",
+    "index.js",
 );
 
-/// Those that only bundles with threads need.
-const THREADS: [&str; 3] = ["pool.js", "threads.js", "worker.js"];
+/// Those of them that only bundles with threads need.
+const THREADS: [&str; 2] = ["pool.js", "threads.js"];
+
+/// What a thread runs.
+const WORKER: (&str, &str) = runtime!("worker.js")[0];
+
+/// The types that comments of the two scripts name.
+const INTERNAL: (&str, &str) = runtime!("internal.d.ts")[0];
+
+/// The types that a user sees.
+const TYPES: (&str, &str) = runtime!("index.d.ts")[0];
+
+/// For npm, Node and TypeScript.
+const PACKAGE: (&str, &str) = runtime!("package.json")[0];
 
 /// Lines of `index.js` around what only bundles with threads need.
 const BEGIN: &str = "// keras-compile: threads {\n";
 const END: &str = "// keras-compile: threads }\n";
 
+/// Where `index.js` holds the manifest.
+const OWN: &str = "// keras-compile: manifest\n";
+
 /// Where `index.js` lists the files that it fetches.
 const TABLE: &str = "// keras-compile: files\n";
 
-/// Adds all files, those with places for this model filled in.
-pub(super) fn add(manifest: &Manifest, staging: &mut Staging) -> Result<()> {
+/// What `package.json` is called in the template.
+const NAME: &str = "\"keras-compile: name\"";
+
+/// Adds all files, those with places for this model filled in. The manifest knows its other files already.
+pub(super) fn add(manifest: &Manifest, package: &PackageName, staging: &mut Staging) -> Result<()> {
     let threads = manifest.backends.wasm.iter().any(|wasm| wasm.threads.is_some());
-    for (name, text) in FILES {
-        if !threads && THREADS.contains(&name) {
-            continue;
-        }
-        let filled = match name {
-            "index.js" => list_files(&choose(text, threads)?, manifest)?,
-            "index.d.ts" => types::declare(text, manifest)?,
-            _ => text.to_owned(),
-        };
-        staging.add(name, filled.as_bytes())?;
+    staging.add("index.js", script(manifest, threads)?.as_bytes())?;
+    if threads {
+        staging.add(WORKER.0, join(&[WORKER])?.as_bytes())?;
     }
-    Ok(())
+    staging.add(TYPES.0, types::declare(TYPES.1, manifest)?.as_bytes())?;
+    staging.add(INTERNAL.0, INTERNAL.1.as_bytes())?;
+    let named = PACKAGE.1.replacen(NAME, &format!("\"{package}\""), 1);
+    staging.add(PACKAGE.0, named.as_bytes())
+}
+
+/// `index.js` of one model.
+fn script(manifest: &Manifest, threads: bool) -> Result<String> {
+    let wanted = |name: &str| threads || !THREADS.contains(&name);
+    let chosen = MODULES
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, text)| Ok((name, choose(text, threads)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let modules: Vec<_> = chosen.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let text = fill(&join(&modules)?, OWN, &manifest.to_lines()?)?;
+    // Literal addresses are what bundlers find; the names are our own and need no quoting.
+    let address = |name| format!("'{name}': new URL('./{name}', import.meta.url),");
+    fill(
+        &text,
+        TABLE,
+        &manifest.files.keys().map(address).collect::<Vec<_>>(),
+    )
 }
 
 /// Drops the lines that mark what is for threads, and unless `threads` what stands between them.
@@ -68,21 +101,19 @@ fn choose(text: &str, threads: bool) -> Result<String> {
     Ok(chosen)
 }
 
-/// Fills in the table of addresses. Literal ones are what bundlers find; the names are our own and need no quoting.
-fn list_files(text: &str, manifest: &Manifest) -> Result<String> {
+/// Puts lines in the place of a mark.
+fn fill(text: &str, mark: &str, lines: &[String]) -> Result<String> {
     let (before, after) = text
-        .split_once(TABLE)
-        .ok_or_else(|| Error::internal("index.js has no place for its files"))?;
-    let indent = &before[before.trim_end_matches(' ').len()..];
-    let lines: Vec<_> = manifest
-        .fetched()
-        .map(|name| format!("'{name}': new URL('./{name}', import.meta.url),\n"))
-        .collect();
-    Ok(format!("{before}{}{after}", lines.join(indent)))
+        .split_once(mark)
+        .ok_or_else(|| Error::internal(format!("index.js has no place `{}`", mark.trim_end())))?;
+    let before = before.trim_end_matches(' ');
+    let filled: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    Ok(format!("{before}{filled}{after}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::owned::FIXED;
     use super::*;
 
     #[test]
@@ -93,6 +124,11 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        assert_eq!(FILES.map(|(name, _)| name).to_vec(), names);
+        let others = [WORKER, INTERNAL, TYPES, PACKAGE];
+        let mut shipped: Vec<_> = MODULES.into_iter().chain(others).map(|(name, _)| name).collect();
+        shipped.sort();
+        assert_eq!(shipped, names);
+        // Else no bundle could be replaced.
+        assert!(FIXED.contains(&"index.js") && others.iter().all(|(name, _)| FIXED.contains(name)));
     }
 }

@@ -81,6 +81,7 @@ fn module(bytes: &[u8]) -> Module {
 fn write_plan(plan: &Plan, target: &Target, baseline: &Module) -> Result<Manifest> {
     let contents = Contents {
         model: "toy",
+        package: &PackageName::of_model("Toy model"),
         plan,
         inputs: &["float32".to_owned(), "int32".to_owned()],
         outputs: &["float32".to_owned()],
@@ -121,7 +122,8 @@ fn weights_are_cut_into_shards_without_loss() {
 fn the_manifest_says_where_everything_lies() {
     let scratch = Scratch::new("manifest");
     let plan = plan(vec![vec![1.0]], "x");
-    let Manifest { profile, .. } = write_plan(&plan, &scratch.target(), &module(b"baseline")).unwrap();
+    let manifest = write_plan(&plan, &scratch.target(), &module(b"baseline")).unwrap();
+    let profile = manifest.profile.clone();
     let text = String::from_utf8(scratch.read("manifest.json")).unwrap();
     let files = text.find(",\"files\"").unwrap();
     assert_eq!(
@@ -142,8 +144,13 @@ fn the_manifest_says_where_everything_lies() {
     assert_eq!(described, steps(&plan));
     let index = String::from_utf8(scratch.read("index.js")).unwrap();
     assert!(index.contains(&format!("'{profile}': new URL('./{profile}', import.meta.url),")));
-    assert!(index.contains("'manifest.json': new URL('./manifest.json', import.meta.url),"));
-    assert!(!index.contains("keras-compile: files"));
+    // The script holds the manifest, without what that says of the script itself.
+    assert!(index.contains("  model: \"toy\",\n"));
+    for (name, FileEntry { bytes, sha256 }) in &manifest.files {
+        let entry = format!("    '{name}': {{\"bytes\":{bytes},\"sha256\":\"{sha256}\"}},\n");
+        assert_eq!(index.contains(&entry), name.contains(&sha256[..8]), "{name}");
+    }
+    assert!(!index.contains("// keras-compile: "));
     let inspection = inspect(&scratch.0.join("dist")).unwrap();
     assert_eq!(inspection.problems, []);
 }
@@ -155,6 +162,7 @@ fn what_is_for_threads_is_there_or_not() {
         let (single, threaded) = (module(b"single"), module(b"threaded"));
         let contents = Contents {
             model: "toy",
+            package: &PackageName::of_model("Toy model"),
             plan: &plan(Vec::new(), "x"),
             inputs: &["float32".to_owned(), "int32".to_owned()],
             outputs: &["float32".to_owned()],
@@ -165,17 +173,26 @@ fn what_is_for_threads_is_there_or_not() {
         let manifest = write(&contents, &scratch.target(), &mut |_| {}).unwrap();
         assert_eq!(inspect(&scratch.0.join("dist")).unwrap().problems, []);
         let index = String::from_utf8(scratch.read("index.js")).unwrap();
-        assert!(!index.contains("keras-compile: threads"), "{index}");
+        assert!(!index.contains("// keras-compile: "), "{index}");
         let listed = manifest.backends.wasm.and_then(|wasm| wasm.threads);
         let url = |name: &str| index.contains(&format!("new URL('./{name}', import.meta.url)"));
         [
             listed.is_some_and(|modules| url(&modules.relaxed) && url(&modules.baseline)),
-            manifest.files.contains_key("threads.js") && manifest.files.contains_key("worker.js"),
-            index.contains("threads.js"),
+            manifest.files.contains_key("worker.js"),
+            index.contains("// threads.js"),
             url("worker.js"),
         ]
     });
     assert_eq!(found, [[false; 4], [true; 4]]);
+}
+
+#[test]
+fn npm_knows_the_bundle_by_a_name() {
+    let scratch = Scratch::new("package");
+    write_plan(&plan(Vec::new(), "x"), &scratch.target(), &module(b"baseline")).unwrap();
+    let package: serde_json::Value = serde_json::from_slice(&scratch.read("package.json")).unwrap();
+    assert_eq!(package["name"], "toy-model");
+    assert_eq!(package["version"], "1.0.0");
 }
 
 #[test]
@@ -186,7 +203,7 @@ fn names_are_quoted_in_types() {
     let types = String::from_utf8(scratch.read("index.d.ts")).unwrap();
     let quoted = "\"a\\\"b\\\\c\\n*/ ${d}`é\u{2028}\"";
     assert!(types.contains(&format!(
-        "  /** float32 [1, 3], 3 elements */\n  {quoted}: Float32Array;\n"
+        "  /** float32 [1, 3], 3 elements */\n  {quoted}: Float32Array | Bytes;\n"
     )));
     assert!(types.contains(&format!("  TensorInfo<{quoted}, readonly [1, 3], 'float32'>,\n")));
     assert!(types.contains("export type PredictInput = Inputs;\n"), "{types}");
@@ -204,6 +221,7 @@ fn a_failure_leaves_nothing() {
     assert!(failed.is_err());
     let contents = Contents {
         model: "toy",
+        package: &PackageName::of_model("Toy model"),
         plan: &plan(vec![vec![1.0; 1000]], "x"),
         inputs: &["float32".to_owned(), "complex64".to_owned()],
         outputs: &["float32".to_owned()],

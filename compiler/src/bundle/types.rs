@@ -2,6 +2,7 @@
 
 use super::manifest::{Manifest, Slot};
 use crate::error::{Error, Result};
+use crate::text::printable;
 
 /// Lines of the template between which the model's types lie.
 const BEGIN: &str = "// keras-compile: the model {\n";
@@ -16,7 +17,7 @@ pub(super) fn declare(template: &str, manifest: &Manifest) -> Result<String> {
         parts.ok_or_else(|| Error::internal("index.d.ts has no place for the model's types"))?;
     let Manifest { inputs, outputs, .. } = manifest;
     let bare = match inputs.as_slice() {
-        [only] => format!(" | {}", array(only)?),
+        [only] => format!(" | {}", taken(only)?),
         _ => String::new(),
     };
     Ok(format!(
@@ -38,18 +39,18 @@ export type OutputInfos = readonly [
 /** The backends that this bundle holds. */
 export type BackendName = 'wasm';
 {after}",
-        members(inputs)?,
-        members(outputs)?,
+        members(inputs, taken)?,
+        members(outputs, given)?,
         infos(inputs)?,
         infos(outputs)?
     ))
 }
 
-fn members(slots: &[Slot]) -> Result<String> {
+fn members(slots: &[Slot], arrays: impl Fn(&Slot) -> Result<String>) -> Result<String> {
     let member = |slot: &Slot| {
         let count: usize = slot.shape.iter().product();
         let (dtype, shape) = (&slot.dtype, extents(slot));
-        let (name, array) = (quoted(&slot.name)?, array(slot)?);
+        let (name, array) = (quoted(&slot.name)?, arrays(slot)?);
         Ok(format!(
             "  /** {dtype} [{shape}], {count} elements */\n  {name}: {array};\n"
         ))
@@ -70,9 +71,25 @@ fn extents(slot: &Slot) -> String {
     dims.join(", ")
 }
 
-/// A string literal: JSON's are TypeScript's too.
+/// A string literal: JSON's are TypeScript's too, and so is what Rust escapes of characters that cannot be seen.
 fn quoted(name: &str) -> Result<String> {
-    serde_json::to_string(name).map_err(|error| Error::internal(format!("name {name:?}: {error}")))
+    let literal = serde_json::to_string(name);
+    let literal = literal.map_err(|error| Error::internal(format!("name {name:?}: {error}")))?;
+    Ok(printable(&literal).into_owned())
+}
+
+/// The TypedArray of an output.
+fn given(slot: &Slot) -> Result<String> {
+    Ok(array(slot)?.to_owned())
+}
+
+/// The TypedArrays that an input takes: bytes as well where it holds all that they can be.
+fn taken(slot: &Slot) -> Result<String> {
+    Ok(match slot.dtype.as_str() {
+        "int8" => given(slot)?,
+        "bool" | "uint8" => "Bytes".to_owned(),
+        _ => format!("{} | Bytes", array(slot)?),
+    })
 }
 
 /// The TypedArray that stands for an element type.

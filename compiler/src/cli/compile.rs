@@ -1,9 +1,11 @@
 //! The default command.
 
+use super::print;
 use super::progress::Reporter;
-use super::{print, printable_lines};
+use super::signals;
 use crate::{CompileArgs, Emit, Switch};
 use keras_compile::backends::wasm::{self, Features, Threading};
+use keras_compile::bundle::{CancelToken, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::report::{bytes, listing};
 use keras_compile::{Options, Outcome, passes, prepare};
@@ -17,7 +19,11 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         force: args.force,
         exact: args.exact,
         single_threaded: args.threads == Switch::Off,
+        cancel: CancelToken::default(),
+        package: args.package_name.as_deref().map(PackageName::new).transpose()?,
     };
+    let cancel = options.cancel.clone();
+    signals::on_end(move || cancel.cancel())?;
     let mut reporter = Reporter::new(args.quiet, args.verbose);
     let outcome = keras_compile::compile(&options, &mut reporter);
     reporter.finish();
@@ -30,10 +36,7 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
         reporter.notes(&notes);
         let (files, total) = manifest.total();
         let written = format!("{}: {} in {files} files", out.display(), bytes(total));
-        print(&printable_lines(&format!(
-            "{}\n{written}\n",
-            report.display(args.verbose)
-        )))?;
+        print(&format!("{}\n{written}\n", report.display(args.verbose)))?;
     }
     Ok(())
 }

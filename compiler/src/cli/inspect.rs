@@ -2,7 +2,7 @@
 
 mod summary;
 
-use super::{print, printable, printable_lines};
+use super::print;
 use crate::ModelArgs;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -36,7 +36,7 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
     text += &format!(
         "{} steps in {} of memory\n\n",
         manifest.steps,
-        bytes(manifest.memory.pages * 65536)
+        bytes(manifest.memory.pages.saturating_mul(65536))
     );
     let mut table = Table::new(&[
         ("file", Align::Left),
@@ -47,11 +47,13 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
     let weights = |name: &str| manifest.weights.shards.iter().any(|shard| shard == name);
     let names = manifest.files.keys().map(String::as_str).chain(["manifest.json"]);
     for name in names.filter(|name| !weights(name)) {
-        let Ok([raw, packed]) = sizes(&directory.join(name)) else {
+        // Those that cannot be read are among the problems.
+        let Ok((file, _)) = bundle::open(directory, name) else {
             continue;
         };
+        let Ok([raw, packed]) = sizes(file) else { continue };
         sums = [sums[0] + raw, sums[1] + packed];
-        table.row(vec![printable(name), grouped(raw), grouped(packed)]);
+        table.row(vec![name.to_owned(), grouped(raw), grouped(packed)]);
     }
     table.rule();
     table.row(vec![
@@ -63,16 +65,16 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
         format!("weights ({})", manifest.weights.shards.len()),
         grouped(manifest.weights.bytes as u64),
     ]);
-    print(&printable_lines(&(text + &table.to_string())))?;
+    print(&(text + &table.to_string()))?;
     let mut collector = Collector::default();
     problems.into_iter().for_each(|problem| collector.push(problem));
     collector.finish(())
 }
 
 /// Bytes of a file as it is and compressed.
-fn sizes(path: &Path) -> io::Result<[u64; 2]> {
+fn sizes(mut file: File) -> io::Result<[u64; 2]> {
     let mut packed = GzEncoder::new(Count(0), Compression::best());
-    let raw = io::copy(&mut File::open(path)?, &mut packed)?;
+    let raw = io::copy(&mut file, &mut packed)?;
     Ok([raw, packed.finish()?.0])
 }
 

@@ -5,6 +5,7 @@ mod compile;
 mod inspect;
 mod progress;
 mod serve;
+mod signals;
 
 pub use bench::{Engine, Options as BenchOptions, bench};
 pub use compile::{compile, emit};
@@ -15,6 +16,7 @@ use crate::ModelArgs;
 use keras_compile::Source;
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
 use keras_compile::keras::InputShapes;
+use keras_compile::text::printable_lines;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -32,8 +34,9 @@ impl ModelArgs {
     }
 }
 
-/// Writes to stdout. When nobody listens any more, as in `… | head`, that is no error.
+/// Writes to stdout what is fit to be shown of a text. When nobody listens any more, as in `… | head`, that is no error.
 pub fn print(text: &str) -> Result<()> {
+    let text = printable_lines(text);
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(ErrorKind::Io(
@@ -46,9 +49,12 @@ pub fn print(text: &str) -> Result<()> {
 /// Prints all problems to stderr and says with which code to exit. `writes` tells that a bundle was to be written.
 pub fn report(errors: &Errors, writes: bool) -> ExitCode {
     let errors = errors.as_slice();
+    if errors.iter().any(|error| error.kind == ErrorKind::Cancelled) {
+        signals::wait_for_end();
+    }
     let mut text = String::new();
     for error in errors {
-        text += &format!("error: {}\n", printable(&error.to_string()));
+        text += &format!("error: {}\n", error);
     }
     let problems = match errors.len() {
         1 => "1 problem".to_owned(),
@@ -63,31 +69,4 @@ pub fn report(errors: &Errors, writes: bool) -> ExitCode {
         .iter()
         .all(|error| matches!(error.kind, ErrorKind::Usage(_)));
     ExitCode::from(if usage { 2 } else { 1 })
-}
-
-/// Names and values come from files that nobody vetted: they must not steer the terminal or fake lines.
-pub fn printable(text: &str) -> String {
-    let one = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.to_string()
-        }
-    };
-    text.chars().map(one).collect()
-}
-
-/// The same for text of several lines, whose ends stay.
-pub fn printable_lines(text: &str) -> String {
-    text.lines().map(|line| printable(line) + "\n").collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn terminals_are_not_steered() {
-        assert_eq!(printable("é\u{1b}[2J\n"), "é\\u{1b}[2J\\n");
-    }
 }

@@ -1,7 +1,7 @@
 //! Progress on stderr: a bar on a terminal, a line per stage elsewhere.
 
-use super::printable;
 use indicatif::{ProgressBar, ProgressStyle};
+use keras_compile::text::printable;
 use keras_compile::{Progress, Stage};
 use std::io::{IsTerminal, stderr};
 use std::time::Instant;

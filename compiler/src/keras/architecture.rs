@@ -4,7 +4,7 @@ use super::config::Config;
 use super::dtype::{self, Effect};
 use super::fields::shown;
 use super::model::{Argument, Call, Layer, LayerId, Network, Origin, Port, Semantics, Step, TensorRef};
-use super::object::class_of;
+use super::object::{Class, class_of};
 use super::topology::{self, Names, bad};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
@@ -55,19 +55,20 @@ impl Reader {
         let Value::Object(mut map) = document else {
             return self.problems.keep(found);
         };
-        let Some((class, origin)) = class_of(&map) else {
+        let Some(Class {
+            name,
+            written,
+            origin,
+        }) = class_of(&map)
+        else {
             return self.problems.keep(found);
         };
-        if !is_network(&class, &origin) {
-            let error = Error::new(ErrorKind::UnsupportedLayer { class });
-            self.problems.push(error.help(
-                "a subclassed model is Python code; rebuild it with the functional API, \
-                 keras.Model(inputs, outputs), and save that",
-            ));
+        if !is_network(&name, &origin) {
+            self.problems.push(subclassed(written));
             return None;
         }
         let config = map.remove("config").unwrap_or_default();
-        self.network(&class, config, "", None)
+        self.network(&name, config, "", None)
     }
 
     /// Reads a model, outermost or nested. `prefix` goes before the paths of its layers.
@@ -125,7 +126,12 @@ impl Reader {
                 .push(bad(format!("layer {index} is not an object: {}", shown(&raw))));
             return None;
         };
-        let Some((class, origin)) = class_of(&map) else {
+        let Some(Class {
+            name: class,
+            written,
+            origin,
+        }) = class_of(&map)
+        else {
             self.problems
                 .push(bad(format!("layer {index} has no class_name")));
             return None;
@@ -134,14 +140,15 @@ impl Reader {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let name = text(map.get("name")).or_else(|| text(config.get("name")));
         // Nested Sequential models of Keras 2.0 have no name in the file.
-        let name = name.unwrap_or_else(|| format!("{}_{index}", class.to_lowercase()));
+        let name = name.unwrap_or_else(|| format!("{}_{index}", written.to_lowercase()));
         let path = format!("{prefix}{name}");
         let nodes = match map.remove("inbound_nodes") {
             Some(Value::Array(nodes)) => nodes,
             None | Some(Value::Null) => Vec::new(),
             Some(other) => {
                 let error = bad(format!("inbound_nodes is not a list: {}", shown(&other)));
-                self.problems.push(error.in_layer(path.as_str(), class.as_str()));
+                self.problems
+                    .push(error.in_layer(path.as_str(), written.as_str()));
                 Vec::new()
             }
         };
@@ -154,7 +161,8 @@ impl Reader {
                 Value::Null => (Map::new(), None),
                 other => {
                     let error = Error::malformed(format!("the config is not an object: {}", shown(&other)));
-                    self.problems.push(error.in_layer(path.as_str(), class.as_str()));
+                    self.problems
+                        .push(error.in_layer(path.as_str(), written.as_str()));
                     return None;
                 }
             }
@@ -164,17 +172,18 @@ impl Reader {
         } else {
             origin
         };
-        self.check_dtype(&values, &path, &class);
+        self.check_dtype(&values, &path, &written);
         let values = if class == "InputLayer" {
             input_config(values)
         } else {
             values
         };
         let layer = Layer {
-            config: Config::new(path.as_str(), class.as_str(), values),
+            config: Config::new(path.as_str(), written.as_str(), values),
             name,
             path,
             class,
+            written,
             origin,
             weights: Vec::new(),
             calls: Vec::new(),
@@ -205,9 +214,9 @@ impl Reader {
             Effect::None => {}
             Effect::Computes(float) => *self.policies.entry(float).or_default() += 1,
             Effect::Refused => {
+                let help = dtype::remedy(value);
                 let value = shown(value);
-                let error = Error::new(ErrorKind::UnsupportedValue { value })
-                    .help("save the model with the float32 policy");
+                let error = Error::new(ErrorKind::UnsupportedValue { value }).help(help);
                 self.problems.push(error.in_layer(path, class).in_field("dtype"));
             }
         }
@@ -228,10 +237,17 @@ impl Reader {
             let keep_lists = matches!(layer.class.as_str(), "TFOpLambda" | "SlicingOpLambda");
             for node in nodes {
                 let call = topology::call(node, &names, keep_lists);
-                let call = call.map_err(|e| e.in_layer(layer.path.as_str(), layer.class.as_str()));
+                let call = call.map_err(|error| layer.at(error));
                 layer.calls.extend(found.keep(call));
             }
-            if layer.class == "InputLayer" && layer.calls.is_empty() {
+            if layer.class != "InputLayer" {
+                continue;
+            }
+            if layer.calls.iter().any(|call| !call.tensors().is_empty()) {
+                let error = bad("an input is called with tensors");
+                found.push(layer.at(error));
+            }
+            if layer.calls.is_empty() {
                 layer.calls.push(Call::default());
             }
         }
@@ -289,6 +305,11 @@ impl Reader {
         }
         let mut layers: Vec<_> = drafts.into_iter().map(|draft| draft.layer).collect();
         Names::new(&layers, &mut self.problems);
+        for layer in layers.iter().skip(1).filter(|layer| layer.class == "InputLayer") {
+            let error = bad(format!("it is not the first layer of Sequential model {name:?}"))
+                .help("leave it out and save the model again");
+            self.problems.push(layer.at(error));
+        }
         let tensor = |layer: usize| TensorRef {
             layer: LayerId(layer),
             call: 0,
@@ -359,6 +380,7 @@ impl Reader {
             name,
             path,
             class: "InputLayer".to_owned(),
+            written: "InputLayer".to_owned(),
             origin: Origin::Keras,
             weights: Vec::new(),
             calls: Vec::new(),
@@ -367,9 +389,32 @@ impl Reader {
     }
 }
 
+/// Refuses an outermost model that is not made of layers, whose weights need not be looked at.
+pub(super) fn check_class(document: &Value) -> Result<()> {
+    match document.as_object().and_then(class_of) {
+        Some(class) if !is_network(&class.name, &class.origin) => Err(subclassed(class.written)),
+        _ => Ok(()),
+    }
+}
+
+fn subclassed(class: String) -> Error {
+    Error::new(ErrorKind::UnsupportedLayer { class }).help(
+        "a subclassed model is Python code, which is not in the file: in Python, call it on an input, \
+         x = keras.Input(shape), and save keras.Model(x, model.call(x)), which holds its layers",
+    )
+}
+
 /// Whether the class is one of Keras' own models made of layers.
 pub(super) fn is_network(class: &str, origin: &Origin) -> bool {
     *origin == Origin::Keras && matches!(class, "Sequential" | "Functional" | "Model")
+}
+
+/// The model inside a wrapper (`TimeDistributed(model)`). What is wrong with it is said when the layer is lowered.
+pub(super) fn wrapped(layer: &Layer, semantics: Semantics) -> Option<Network> {
+    let object = layer.config.values().get("layer")?;
+    let class = class_of(object.as_object()?)?;
+    let model = is_network(&class.name, &class.origin).then(|| object.clone())?;
+    Reader::new(semantics).model(model)
 }
 
 /// Both dialects say the shape under one key.
@@ -459,7 +504,7 @@ fn check_inputs(model: &str, inputs: &[Port], layers: &[Layer], problems: &mut C
     for (layer, fed) in layers.iter().zip(fed) {
         if layer.class == "InputLayer" && !fed {
             let error = bad(format!("the layer is not among the inputs of model {model:?}"));
-            problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+            problems.push(layer.at(error));
         }
     }
 }

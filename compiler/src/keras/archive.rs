@@ -1,10 +1,11 @@
 //! Recognises a file by its bytes and opens what is inside.
 
 use super::hdf5::Store;
-use super::json;
+use super::{foreign, json};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::{self, Links};
 use serde_json::Value;
-use std::fs::File;
+use std::io::ErrorKind::InvalidInput;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
@@ -17,9 +18,6 @@ const MAX_MEMBERS: usize = 2_000;
 /// Compressed weights may expand by [`MAX_EXPANSION`] above this many bytes.
 const EXPANSION_FLOOR: u64 = 256 << 20;
 const MAX_EXPANSION: u64 = 100;
-
-const SAVE_AGAIN: &str = "load it in Python and save it with model.save('model.keras')";
-const FETCH_AGAIN: &str = "if the download was cut short or went wrong otherwise, fetch the file again";
 
 /// What a file holds.
 pub(super) enum Container {
@@ -59,11 +57,16 @@ impl Input<'_> {
     fn open(&self) -> Result<(Reader, u64)> {
         match self {
             Self::Path(path) => {
-                let metadata = std::fs::metadata(path).map_err(io)?;
-                if metadata.is_dir() {
-                    return Err(folder(path));
+                if path.is_dir() {
+                    return Err(foreign::folder(path));
                 }
-                Ok((Box::new(File::open(path).map_err(io)?), metadata.len()))
+                let (file, length) =
+                    files::open(path, Links::Follow).map_err(|error| match error.kind() {
+                        // It is read back and forth.
+                        InvalidInput => io(error).help("write it to a file first"),
+                        _ => io(error),
+                    })?;
+                Ok((Box::new(file), length))
             }
             Self::Bytes(_, bytes) => Ok((Box::new(Cursor::new(bytes.to_vec())), bytes.len() as u64)),
         }
@@ -89,8 +92,8 @@ pub(super) fn open(input: &Input) -> Result<Container> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return archive(file, length);
     }
-    if let Some((what, help)) = foreign(&head, Path::new(&input.name())) {
-        return Err(Error::malformed(format!("this is {what}, not a Keras model")).help(help));
+    if let Some(error) = foreign::file(&head, Path::new(&input.name())) {
+        return Err(error);
     }
     let text = head
         .strip_prefix(b"\xef\xbb\xbf")
@@ -99,7 +102,10 @@ pub(super) fn open(input: &Input) -> Result<Container> {
     if text.starts_with(b"{") || text.starts_with(b"[") {
         return architecture(file, length);
     }
-    Err(Error::malformed("this is neither an HDF5 file nor a .keras archive nor JSON").help(FETCH_AGAIN))
+    Err(
+        Error::malformed("this is neither an HDF5 file nor a .keras archive nor JSON")
+            .help(foreign::FETCH_AGAIN),
+    )
 }
 
 /// The signature stands at the start, or behind a user block whose size is a power of two.
@@ -111,69 +117,13 @@ fn is_hdf5(head: &[u8]) -> bool {
     [0, 512, 1024, 2048].into_iter().any(at)
 }
 
-/// Names the format of a file that is no Keras model, with the remedy.
-fn foreign(head: &[u8], path: &Path) -> Option<(&'static str, &'static str)> {
-    const UNPACK: &str = "unpack it first";
-    const MAGICS: &[(usize, &[u8], &str, &str)] = &[
-        (4, b"TFL3", "a TensorFlow Lite model", SAVE_AGAIN),
-        (0, b"\x1f\x8b", "a gzip file", UNPACK),
-        (0, b"BZh", "a bzip2 file", UNPACK),
-        (0, b"\xfd7zXZ", "an xz file", UNPACK),
-        (0, b"\x80\x02", "a Python pickle", SAVE_AGAIN),
-        (0, b"\x80\x03", "a Python pickle", SAVE_AGAIN),
-        (0, b"\x80\x04", "a Python pickle", SAVE_AGAIN),
-        (0, b"\x80\x05", "a Python pickle", SAVE_AGAIN),
-        (
-            0,
-            b"version https://git-lfs",
-            "a pointer of Git LFS",
-            "fetch the file itself with git lfs pull",
-        ),
-        (0, b"<!DOCTYPE", "a web page", FETCH_AGAIN),
-        (0, b"<!doctype", "a web page", FETCH_AGAIN),
-        (0, b"<html", "a web page", FETCH_AGAIN),
-    ];
-    let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
-    if let Some((.., what, help)) = MAGICS.iter().find(|(offset, magic, ..)| at(*offset, magic)) {
-        return Some((what, help));
-    }
-    let what = match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "tflite" => "a TensorFlow Lite model",
-        "pb" => "a TensorFlow graph",
-        "onnx" => "an ONNX model",
-        "pt" | "pth" => "a PyTorch model",
-        "safetensors" => "a safetensors file",
-        _ => return None,
-    };
-    Some((what, SAVE_AGAIN))
-}
-
-fn folder(path: &Path) -> Error {
-    let has = |name: &str| path.join(name).exists();
-    let error = if has("saved_model.pb") {
-        Error::malformed("this is a TensorFlow SavedModel folder, not a Keras model")
-    } else if has("config.json") && has("model.weights.h5") {
-        let error = Error::malformed("this is an unpacked .keras archive");
-        return error.help("give config.json as the model and model.weights.h5 with --weights");
-    } else {
-        Error::malformed("this is a folder")
-    };
-    error.help(SAVE_AGAIN)
-}
-
 /// Reads a `.keras` archive. Nothing is ever unpacked to a disk.
 fn archive(file: Reader, length: u64) -> Result<Container> {
     let mut zip = ZipArchive::new(file).map_err(bad_zip)?;
     check_names(&zip)?;
     let Some(config) = document(&mut zip, "config.json")? else {
-        let torch = zip.file_names().flatten().any(|name| name.ends_with("data.pkl"));
-        let npz = zip.file_names().flatten().any(|name| name.ends_with(".npy"));
-        return Err(match (torch, npz) {
-            (true, _) => Error::malformed("this is a PyTorch model, not a Keras model"),
-            (_, true) => Error::malformed("this is a NumPy archive, not a Keras model"),
-            _ => Error::malformed("the archive has no config.json, so it is no .keras file"),
-        }
-        .help(SAVE_AGAIN));
+        let names: Vec<_> = zip.file_names().flatten().collect();
+        return Err(foreign::archive(&names));
     };
     let metadata = document(&mut zip, "metadata.json")?;
     let weights = weights(zip, length)?;
@@ -268,11 +218,10 @@ fn architecture(mut file: Reader, length: u64) -> Result<Container> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io)?;
     let value = json::parse(&text(bytes, "the architecture")?, "the architecture")?;
-    if value.get("modelTopology").is_some() {
-        let error = Error::malformed("this is a TensorFlow.js model, not a Keras model");
-        return Err(error.help("convert the Keras model that it was made from"));
+    match foreign::json(&value) {
+        Some(error) => Err(error),
+        None => Ok(Container::Json(value)),
     }
-    Ok(Container::Json(value))
 }
 
 fn text(bytes: Vec<u8>, what: &str) -> Result<String> {

@@ -59,6 +59,22 @@ pub(super) fn effect(value: &Value) -> Effect {
     }
 }
 
+/// What to do about a `dtype` that is refused.
+pub(super) fn remedy(value: &Value) -> &'static str {
+    match policy_name(value) {
+        Some("string") => {
+            "tensors hold numbers here, not strings: turn strings into numbers in JavaScript, and compile what comes \
+             after the layer that does it in Python, keras.Model(LAYER.output, model.outputs)"
+        }
+        Some("complex64" | "complex128") => {
+            "numbers are real here: give real and imaginary parts as two tensors"
+        }
+        // A policy that is more than a name.
+        None => "save the model as it was before it was quantized",
+        Some(_) => "save the model with the float32 policy",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use super::config::{Config, KerasDType, Rule, rule};
 use super::dtype;
 use super::object::Object;
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};
+use crate::text::{self, brief};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -49,7 +50,11 @@ impl<'a> Fields<'a> {
     }
     /// An error at this field that shows its value.
     pub fn unsupported(&self, key: &str) -> Error {
-        let value = shown(self.value(key).unwrap_or(&Value::Null));
+        self.refused(key, &shown(self.value(key).unwrap_or(&Value::Null)))
+    }
+    /// An error at this field that says of its value what `value` says.
+    pub(super) fn refused(&self, key: &str, value: &str) -> Error {
+        let value = value.to_owned();
         self.config.error_at(key, ErrorKind::UnsupportedValue { value })
     }
     /// The value unless it is absent or null.
@@ -298,12 +303,7 @@ impl<'a> Fields<'a> {
 
 /// A value as an error shows it: JSON text, cut when long.
 pub(super) fn shown(value: &Value) -> String {
-    const LIMIT: usize = 120;
-    let text = value.to_string();
-    match text.char_indices().nth(LIMIT) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
+    brief(value, text::VALUE)
 }
 
 fn boolean(value: &Value) -> Option<bool> {

@@ -150,7 +150,7 @@ impl Store {
                 shape.count() * encoding.width()
             )));
         }
-        Tensor::new(shape, numbers::decode(&bytes, encoding))
+        Tensor::f32(shape, numbers::decode(&bytes, encoding))
     }
 }
 

@@ -197,6 +197,7 @@ impl State {
         let site = Site {
             path: layer.path.clone(),
             class: &layer.class,
+            written: &layer.written,
             origin: &layer.origin,
             config: &layer.config,
             weights: &layer.weights,
@@ -207,8 +208,7 @@ impl State {
             Ok(values) => values.into_iter().map(Some).collect(),
             Err(Stop::Told) => Vec::new(),
             Err(Stop::Because(error)) => {
-                self.problems
-                    .push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+                self.problems.push(layer.at(error));
                 Vec::new()
             }
         }
@@ -217,8 +217,7 @@ impl State {
     /// Inlines a call of a nested model.
     fn nested(&mut self, net: &Network, layer: &Layer, call: &Call, find: Find<'_>) -> Vec<Option<Value>> {
         if let Err(error) = layers::check_training(call.kwarg("training")) {
-            self.problems
-                .push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+            self.problems.push(layer.at(error));
         }
         let mut given = Vec::new();
         for arg in &call.args {
@@ -240,8 +239,7 @@ impl State {
                 given.len()
             );
             let error = Error::new(ErrorKind::BadGraph(message));
-            self.problems
-                .push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+            self.problems.push(layer.at(error));
             return Vec::new();
         }
         self.network(net, given)
@@ -271,8 +269,7 @@ fn lookup(
         tensor.output,
         results.len()
     );
-    problems
-        .push(Error::new(ErrorKind::BadGraph(message)).in_layer(layer.path.as_str(), layer.class.as_str()));
+    problems.push(layer.at(Error::new(ErrorKind::BadGraph(message))));
     None
 }
 

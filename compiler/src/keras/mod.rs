@@ -6,11 +6,13 @@
 //! are read with types. [`lower()`] then turns layers into operations. Files are not trusted: sizes are checked before memory is taken, nesting is
 //! bounded, nothing is executed or written, and all problems found are reported at once.
 
+pub mod aliases;
 mod architecture;
 mod archive;
 pub mod config;
 mod dtype;
 pub mod fields;
+mod foreign;
 mod hdf5;
 mod json;
 pub mod layers;
@@ -159,11 +161,14 @@ impl Source {
                 config,
                 metadata,
                 weights,
-            } => Ok(Self {
-                version: version::of_archive(metadata.as_ref(), &config)?,
-                weights: weights.map(weights_in).transpose()?,
-                config,
-            }),
+            } => {
+                architecture::check_class(&config)?;
+                Ok(Self {
+                    version: version::of_archive(metadata.as_ref(), &config)?,
+                    weights: weights.map(weights_in).transpose()?,
+                    config,
+                })
+            }
             Container::Hdf5(store) => Self::hdf5(store),
         }
     }
@@ -180,6 +185,7 @@ impl Source {
             return Err(error);
         };
         let config = json::parse(&text, "model_config")?;
+        architecture::check_class(&config)?;
         let stated = store
             .strings("", "keras_version")?
             .and_then(|mut text| text.pop());

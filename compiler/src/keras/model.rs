@@ -5,6 +5,7 @@
 //! layer and a call that exist, and no call depends on itself.
 
 use super::config::Config;
+use crate::error::Error;
 use crate::tensor::Tensor;
 use serde_json::Value;
 
@@ -115,8 +116,10 @@ pub struct Layer {
     /// The names from the outermost model to this layer, joined with `/`; the outermost model's own
     /// name is not part of it. Errors name this.
     pub path: String,
-    /// Keras' class name.
+    /// Keras' class name, with aliases resolved.
     pub class: String,
+    /// The class as the file names it, for messages and where Keras calls something after it.
+    pub written: String,
     /// Where the class comes from.
     pub origin: Origin,
     /// The arguments it was made with.
@@ -188,6 +191,10 @@ impl Network {
 }
 
 impl Layer {
+    /// An error at this layer, unless it says where it is.
+    pub fn at(&self, error: Error) -> Error {
+        error.in_layer(self.path.as_str(), self.written.as_str())
+    }
     /// Whether this is one of Keras' own layers of that class.
     pub fn is(&self, class: &str) -> bool {
         self.origin == Origin::Keras && self.class == class

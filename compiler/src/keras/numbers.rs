@@ -1,7 +1,7 @@
-//! Numbers as files store them, to f32 and i32.
+//! Numbers as files store them, to f32.
 
-use crate::tensor::Data;
 use half::{bf16, f16};
+use std::sync::Arc;
 
 /// How one number is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,76 +49,44 @@ impl Encoding {
     }
 }
 
-/// Converts whole numbers; bytes that do not fill one are left. Integers beyond i32 saturate.
-pub(super) fn decode(bytes: &[u8], encoding: Encoding) -> Data {
+/// Converts whole numbers; bytes that do not fill one are left. As Keras converts whatever it finds to the type of
+/// its variable, integers become floats.
+pub(super) fn decode(bytes: &[u8], encoding: Encoding) -> Arc<[f32]> {
     match encoding {
-        Encoding::Float32 { little: true } => Data::F32(each(bytes, f32::from_le_bytes)),
-        Encoding::Float32 { little: false } => Data::F32(each(bytes, f32::from_be_bytes)),
-        Encoding::Float64 { little: true } => Data::F32(each(bytes, |b| f64::from_le_bytes(b) as f32)),
-        Encoding::Float64 { little: false } => Data::F32(each(bytes, |b| f64::from_be_bytes(b) as f32)),
-        Encoding::Float16 { little: true } => Data::F32(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
-        Encoding::Float16 { little: false } => Data::F32(each(bytes, |b| f16::from_be_bytes(b).to_f32())),
-        Encoding::BFloat16 { little: true } => Data::F32(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
-        Encoding::BFloat16 { little: false } => Data::F32(each(bytes, |b| bf16::from_be_bytes(b).to_f32())),
-        Encoding::Integer { width: 1, signed, .. } => Data::I32(match signed {
-            true => each(bytes, |b: [u8; 1]| i32::from(i8::from_le_bytes(b))),
-            false => each(bytes, |[b]| i32::from(b)),
-        }),
+        Encoding::Float32 { little } => each(bytes, little, f32::from_le_bytes),
+        Encoding::Float64 { little } => each(bytes, little, |b| f64::from_le_bytes(b) as f32),
+        Encoding::Float16 { little } => each(bytes, little, |b| f16::from_le_bytes(b).to_f32()),
+        Encoding::BFloat16 { little } => each(bytes, little, |b| bf16::from_le_bytes(b).to_f32()),
         Encoding::Integer {
-            width: 2,
-            signed,
+            width,
+            signed: true,
             little,
-        } => {
-            let number = move |b: [u8; 2]| {
-                if little {
-                    u16::from_le_bytes(b)
-                } else {
-                    u16::from_be_bytes(b)
-                }
-            };
-            Data::I32(match signed {
-                true => each(bytes, move |b| i32::from(number(b).cast_signed())),
-                false => each(bytes, move |b| i32::from(number(b))),
-            })
-        }
-        Encoding::Integer {
-            width: 4,
-            signed,
-            little,
-        } => {
-            let number = move |b: [u8; 4]| {
-                if little {
-                    u32::from_le_bytes(b)
-                } else {
-                    u32::from_be_bytes(b)
-                }
-            };
-            Data::I32(match signed {
-                true => each(bytes, move |b| number(b).cast_signed()),
-                false => each(bytes, move |b| i32::try_from(number(b)).unwrap_or(i32::MAX)),
-            })
-        }
-        Encoding::Integer { signed, little, .. } => {
-            let number = move |b: [u8; 8]| {
-                if little {
-                    u64::from_le_bytes(b)
-                } else {
-                    u64::from_be_bytes(b)
-                }
-            };
-            let clamp = |n: i64| n.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
-            Data::I32(match signed {
-                true => each(bytes, move |b| clamp(number(b).cast_signed())),
-                false => each(bytes, move |b| i32::try_from(number(b)).unwrap_or(i32::MAX)),
-            })
-        }
+        } => match width {
+            1 => each(bytes, little, |b| f32::from(i8::from_le_bytes(b))),
+            2 => each(bytes, little, |b| f32::from(i16::from_le_bytes(b))),
+            4 => each(bytes, little, |b| i32::from_le_bytes(b) as f32),
+            _ => each(bytes, little, |b| i64::from_le_bytes(b) as f32),
+        },
+        Encoding::Integer { width, little, .. } => match width {
+            1 => each(bytes, little, |b| f32::from(u8::from_le_bytes(b))),
+            2 => each(bytes, little, |b| f32::from(u16::from_le_bytes(b))),
+            4 => each(bytes, little, |b| u32::from_le_bytes(b) as f32),
+            _ => each(bytes, little, |b| u64::from_le_bytes(b) as f32),
+        },
     }
 }
 
-/// One allocation: the iterator knows its length.
-fn each<const N: usize, T>(bytes: &[u8], convert: impl Fn([u8; N]) -> T) -> std::sync::Arc<[T]> {
+/// Numbers of `N` bytes, which `convert` takes with the least significant first. One allocation: the iterator knows
+/// its length.
+fn each<const N: usize>(bytes: &[u8], little: bool, convert: impl Fn([u8; N]) -> f32) -> Arc<[f32]> {
     let (numbers, _) = bytes.as_chunks::<N>();
-    numbers.iter().map(|number| convert(*number)).collect()
+    let ordered = |mut number: [u8; N]| {
+        if !little {
+            number.reverse();
+        }
+        convert(number)
+    };
+    numbers.iter().map(|number| ordered(*number)).collect()
 }
 
 #[cfg(test)]
@@ -126,24 +94,16 @@ mod tests {
     use super::*;
 
     fn f32s(bytes: &[u8], encoding: Encoding) -> Vec<f32> {
-        match decode(bytes, encoding) {
-            Data::F32(data) => data.to_vec(),
-            Data::I32(data) => panic!("integers {data:?}"),
-        }
+        decode(bytes, encoding).to_vec()
     }
 
-    fn i32s(bytes: &[u8], width: u8, signed: bool, little: bool) -> Vec<i32> {
-        match decode(
-            bytes,
-            Encoding::Integer {
-                width,
-                signed,
-                little,
-            },
-        ) {
-            Data::I32(data) => data.to_vec(),
-            Data::F32(data) => panic!("floats {data:?}"),
-        }
+    fn integers(bytes: &[u8], width: u8, signed: bool, little: bool) -> Vec<f32> {
+        let encoding = Encoding::Integer {
+            width,
+            signed,
+            little,
+        };
+        f32s(bytes, encoding)
     }
 
     #[test]
@@ -173,12 +133,16 @@ mod tests {
     }
 
     #[test]
-    fn integers() {
-        assert_eq!(i32s(&[0xff, 1], 1, true, true), [-1, 1]);
-        assert_eq!(i32s(&[0xff, 1], 1, false, true), [255, 1]);
-        assert_eq!(i32s(&[0x01, 0x00], 2, true, false), [256]);
-        assert_eq!(i32s(&[0xff; 4], 4, false, true), [i32::MAX]);
-        assert_eq!(i32s(&(-5i64).to_be_bytes(), 8, true, false), [-5]);
-        assert_eq!(i32s(&i64::MIN.to_le_bytes(), 8, true, true), [i32::MIN]);
+    fn integers_become_floats() {
+        assert_eq!(integers(&[0xff, 1], 1, true, true), [-1.0, 1.0]);
+        assert_eq!(integers(&[0xff, 1], 1, false, true), [255.0, 1.0]);
+        assert_eq!(integers(&[0x01, 0x00], 2, true, false), [256.0]);
+        assert_eq!(integers(&[0xff; 4], 4, false, true), [4_294_967_296.0]);
+        assert_eq!(integers(&[0xff; 4], 4, true, true), [-1.0]);
+        assert_eq!(integers(&(-5i64).to_be_bytes(), 8, true, false), [-5.0]);
+        assert_eq!(
+            integers(&i64::MIN.to_le_bytes(), 8, true, true),
+            [-(2f32.powi(63))]
+        );
     }
 }

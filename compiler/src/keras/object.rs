@@ -1,5 +1,6 @@
 //! Serialized Python objects in all their dialects.
 
+use super::aliases;
 use super::config::Config;
 use super::model::Origin;
 use serde_json::{Map, Value};
@@ -8,8 +9,10 @@ use serde_json::{Map, Value};
 /// `{"class_name", "config"}`, or Keras 3's with module and registered name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
-    /// The class, or the name of a function (`"relu"`).
+    /// The class with aliases resolved, or the name of a function (`"relu"`).
     pub class: String,
+    /// The class as the file names it, for messages.
+    pub written: String,
     /// Where the class or function comes from.
     pub origin: Origin,
     /// Its arguments; empty for a function.
@@ -22,53 +25,72 @@ impl Object {
         let map = match value {
             Value::String(name) => {
                 let (class, origin) = split_package(name);
-                let config = config(Map::new());
-                return Some(Self {
-                    class,
-                    origin,
-                    config,
-                });
+                return Some(Self::function(class, origin, config(Map::new())));
             }
             Value::Object(map) => map,
             _ => return None,
         };
-        let (class, origin) = class_of(map)?;
-        match map.get("config") {
+        let Class {
+            name,
+            written,
+            origin,
+        } = class_of(map)?;
+        let config = match map.get("config") {
             // A function: `{"class_name": "function", "config": "relu", …}`.
             Some(Value::String(name)) => {
                 let (class, packed) = split_package(name);
                 let origin = if packed == Origin::Keras { origin } else { packed };
-                let config = config(Map::new());
-                Some(Self {
-                    class,
-                    origin,
-                    config,
-                })
+                return Some(Self::function(class, origin, config(Map::new())));
             }
-            Some(Value::Object(inner)) => {
-                let config = config(inner.clone());
-                Some(Self {
-                    class,
-                    origin,
-                    config,
-                })
-            }
-            None | Some(Value::Null) => {
-                let config = config(Map::new());
-                Some(Self {
-                    class,
-                    origin,
-                    config,
-                })
-            }
-            Some(_) => None,
+            Some(Value::Object(inner)) => config(inner.clone()),
+            None | Some(Value::Null) => config(Map::new()),
+            Some(_) => return None,
+        };
+        Some(Self {
+            class: name,
+            written,
+            origin,
+            config,
+        })
+    }
+
+    /// A function, which has one name only.
+    fn function(name: String, origin: Origin, config: Config) -> Self {
+        Self {
+            written: name.clone(),
+            class: name,
+            origin,
+            config,
         }
     }
 }
 
-/// Class and origin of a serialized object; `None` without a class name.
-pub(super) fn class_of(map: &Map<String, Value>) -> Option<(String, Origin)> {
-    let (class, package) = split_package(map.get("class_name")?.as_str()?);
+/// Whether a value is a Python function in byte code, in one of the ways that Keras has written it: the code with
+/// its defaults and closure in a list, alone, under `value`, or in an object of class `__lambda__`.
+pub(super) fn is_lambda(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => matches!(items.as_slice(), [Value::String(_), _, _]),
+        Value::Object(map) => match map.get("class_name").and_then(Value::as_str) {
+            Some(class) => class == "__lambda__",
+            None => map.get("value").is_some_and(is_lambda),
+        },
+        _ => false,
+    }
+}
+
+/// The class of a serialized object.
+pub(super) struct Class {
+    /// Its name, with aliases of Keras' layers resolved.
+    pub(super) name: String,
+    /// Its name in the file.
+    pub(super) written: String,
+    /// Where it comes from.
+    pub(super) origin: Origin,
+}
+
+/// The class of a serialized object; `None` without a class name.
+pub(super) fn class_of(map: &Map<String, Value>) -> Option<Class> {
+    let (written, package) = split_package(map.get("class_name")?.as_str()?);
     let text = |key: &str| map.get(key).and_then(Value::as_str);
     let origin = match (text("module"), text("registered_name")) {
         (Some(module), _) if is_operations(module) => Origin::Operation,
@@ -80,7 +102,15 @@ pub(super) fn class_of(map: &Map<String, Value>) -> Option<(String, Origin)> {
         },
         (None, _) => package,
     };
-    Some((class, origin))
+    let name = match origin {
+        Origin::Keras => aliases::resolve(&written).to_owned(),
+        Origin::Operation | Origin::Custom(_) => written.clone(),
+    };
+    Some(Class {
+        name,
+        written,
+        origin,
+    })
 }
 
 /// `Package>Class` as Keras registers custom classes.
@@ -113,6 +143,16 @@ mod tests {
     fn parse(value: Value) -> (String, Origin) {
         let object = Object::parse(&value, |values| Config::new("", "", values)).unwrap();
         (object.class, object.origin)
+    }
+
+    #[test]
+    fn lambdas() {
+        let code = json!(["4wEAAAA=", null, null]);
+        assert!(is_lambda(&code) && is_lambda(&json!({"value": code})));
+        assert!(is_lambda(
+            &json!({"class_name": "__lambda__", "config": {"value": {"code": "4wEAAAA="}}})
+        ));
+        assert!(!is_lambda(&json!("relu")) && !is_lambda(&json!({"class_name": "ReLU", "config": {}})));
     }
 
     #[test]
@@ -150,6 +190,25 @@ mod tests {
         assert_eq!(
             parse(json!({"module": "keras.activations", "class_name": "function", "config": "gelu"})),
             keras("gelu")
+        );
+    }
+
+    #[test]
+    fn aliases_are_of_keras_only() {
+        let class = |value: Value| {
+            let Class { name, written, .. } = class_of(value.as_object().unwrap()).unwrap();
+            (name, written)
+        };
+        let names = |name: &str, written: &str| (name.to_owned(), written.to_owned());
+        let keras = json!({"class_name": "SyncBatchNormalization"});
+        assert_eq!(
+            class(keras),
+            names("BatchNormalization", "SyncBatchNormalization")
+        );
+        let custom = json!({"class_name": "Mine>SyncBatchNormalization"});
+        assert_eq!(
+            class(custom),
+            names("SyncBatchNormalization", "SyncBatchNormalization")
         );
     }
 }

@@ -9,7 +9,7 @@ pub struct Row {
     pub path: String,
     /// Name of the layer.
     pub name: String,
-    /// Keras' class name.
+    /// The class as the file names it.
     pub class: String,
     /// How many models this layer is inside of; 0 for the layers of the outermost.
     pub depth: usize,
@@ -42,7 +42,7 @@ fn collect(network: &Network, depth: usize, found: &mut Vec<Row>) {
         found.push(Row {
             path: layer.path.clone(),
             name: layer.name.clone(),
-            class: layer.class.clone(),
+            class: layer.written.clone(),
             depth,
             parameters: layer.parameters(),
             connected: tensors.map(shown).collect(),

@@ -25,7 +25,7 @@ impl Names {
         for (i, layer) in layers.iter().enumerate() {
             if names.insert(layer.name.clone(), LayerId(i)).is_some() {
                 let error = bad(format!("two layers are named {:?}", layer.name));
-                problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+                problems.push(layer.at(error));
             }
         }
         Self(names)
@@ -190,8 +190,8 @@ mod three {
                 },
                 // Python code is never run.
                 Some("__lambda__") => {
-                    let value = "__lambda__".to_owned();
-                    let error = Error::new(ErrorKind::UnsupportedValue { value });
+                    let value = "lambda".to_owned();
+                    let error = Error::new(ErrorKind::UnsupportedValue { value }).in_field("call argument");
                     return Err(error.help("Python code in a file is never run; use layers instead"));
                 }
                 Some(_) if mentions_tensor(value) => {
@@ -302,7 +302,7 @@ pub(super) fn resolve(
                 .chain(call.kwargs.iter_mut().map(|(_, arg)| arg));
             for arg in args {
                 if let Err(error) = each(arg, &mut fix) {
-                    problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+                    problems.push(error.in_layer(layer.path.as_str(), layer.written.as_str()));
                 }
             }
         }

@@ -40,7 +40,12 @@ pub(super) fn of(stated: Option<String>, config: &Value) -> Result<Version> {
         _ => {
             let value = format!("{text:?}");
             let error = Error::new(ErrorKind::UnsupportedValue { value }).in_field("keras_version");
-            return Err(error.help("load the file with Keras 2 and save it again"));
+            return Err(error.help(match major {
+                "0" | "1" => {
+                    "files of Keras 1 are not read: Keras 2.3 is the last that does, load and save it there"
+                }
+                _ => "Keras has had no such version: load the file in Python and save it again",
+            }));
         }
     };
     Ok(Version {

@@ -10,8 +10,9 @@ mod legacy;
 mod tests;
 
 use super::hdf5::Tree;
+use super::layers;
 use super::links::ExternalLink;
-use super::model::{KerasModel, Layer, Network, Weight};
+use super::model::{KerasModel, Network, Weight};
 use crate::error::{Collector, Error, Result};
 use serde_json::Value;
 
@@ -88,39 +89,29 @@ pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<We
     }
 }
 
-/// How many of the last weights of a layer are not trained.
-pub(super) fn fixed(layer: &Layer, all: usize) -> usize {
-    let has = |key: &str| layer.config.values().get(key) != Some(&Value::Bool(false));
-    match layer.class.as_str() {
-        "BatchNormalization" => all.saturating_sub(["scale", "center"].iter().filter(|key| has(key)).count()),
-        "Normalization" => all,
-        _ => 0,
-    }
-}
-
 /// The weights of a model in the order `trainable_weights + non_trainable_weights`.
 fn in_keras_order(network: Network) -> Vec<Weight> {
     fn split(network: Network, above: bool, trained: &mut Vec<Weight>, others: &mut Vec<Weight>) {
         for mut layer in network.layers {
-            let active = above && layer.config.values().get("trainable") != Some(&Value::Bool(false));
-            let fixed = fixed(&layer, layer.weights.len());
-            let first = if active { layer.weights.len() - fixed } else { 0 };
-            others.extend(layer.weights.split_off(first));
-            trained.append(&mut layer.weights);
             if let Some(inner) = layer.network {
+                let active = above && layer.config.values().get("trainable") != Some(&Value::Bool(false));
                 split(inner, active, trained, others);
+                continue;
             }
+            let all = layer.weights.len();
+            let fixed = if above {
+                layers::fixed_weights(&layer, all)
+            } else {
+                all
+            };
+            others.extend(layer.weights.split_off(all - fixed));
+            trained.append(&mut layer.weights);
         }
     }
     let (mut trained, mut others) = (Vec::new(), Vec::new());
     split(network, true, &mut trained, &mut others);
     trained.append(&mut others);
     trained
-}
-
-/// An error at a layer.
-fn at(layer: &Layer, error: Error) -> Error {
-    error.in_layer(layer.path.as_str(), layer.class.as_str())
 }
 
 /// A list for a message, cut when long.

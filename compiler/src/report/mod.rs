@@ -14,6 +14,7 @@ pub use table::{Align, Table, bytes, grouped};
 use crate::backends::wasm::Module;
 use crate::passes;
 use crate::plan::{Plan, Step};
+use crate::text::printable_lines;
 use std::fmt;
 
 /// Figures of a compiled model.
@@ -117,7 +118,7 @@ impl Report {
                 more[0], more[1]
             );
         }
-        text
+        printable_lines(&text)
     }
 
     fn kernel_table(&self, most: usize) -> String {

@@ -1,5 +1,6 @@
 //! Tables of text.
 
+use crate::text::{NAME, brief, printable};
 use std::fmt;
 
 /// Which side of a column is even.
@@ -30,9 +31,10 @@ impl Table {
             ],
         }
     }
-    /// Adds a row; what a short one lacks is empty.
+    /// Adds a row; what a short one lacks is empty. Cells may be text of files that nobody vetted.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(Some(cells));
+        let shown = |cell: &String| printable(&brief(cell, NAME)).into_owned();
+        self.rows.push(Some(cells.iter().map(shown).collect()));
     }
     /// Adds a rule.
     pub fn rule(&mut self) {
@@ -121,5 +123,15 @@ mod tests {
             table.to_string(),
             "name     n  end\n───────────────\né       10\n───────────────\nlonger   1  x\n"
         );
+    }
+
+    #[test]
+    fn cells_cannot_steer_a_terminal_or_fill_it() {
+        let mut table = Table::new(&[("name", Align::Left)]);
+        table.row(vec!["a\u{202e}b".to_owned()]);
+        table.row(vec!["x".repeat(10_000)]);
+        let text = table.to_string();
+        assert!(text.contains("\na\\u{202e}b\n"), "{text}");
+        assert!(text.chars().count() < 1000, "{text}");
     }
 }

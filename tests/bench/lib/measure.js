@@ -8,7 +8,7 @@ import { engines } from './engines.js';
 import { canMeasureMemory } from './memory.js';
 import { coldStarts, memoryGrowth } from './starts.js';
 import { summary } from './statistics.js';
-import { inTurns, keyOf, openClock, warmUp } from './turns.js';
+import { inTurns, keyOf, openClock, warmUp, withPauses } from './turns.js';
 
 /** A bundle of the model, if it can be compiled. */
 function bundleOf(model, folder) {
@@ -42,6 +42,7 @@ async function steady(site, browser, names, place, options) {
     }
     for (const page of pages) await warmUp(page);
     await inTurns(pages, options.rounds, samples);
+    await withPauses(pages, options.pauses, samples);
     for (const { page, threads, right, close } of pages) {
       for (const name of right) {
         const each = opened.get(keyOf(name, threads));
@@ -53,19 +54,33 @@ async function steady(site, browser, names, place, options) {
   return { opened, samples, agrees };
 }
 
+/** Browsers in which all engines are open on all numbers of threads and have predicted, and do nothing any more. */
+async function openIdle(site, names, place, options) {
+  const browsers = [];
+  for (let i = 0; i < options.idle; i++) {
+    const browser = await launch();
+    browsers.push(browser);
+    for (const threads of options.threads) {
+      const { page } = await site.open(browser);
+      await page.evaluate(([names, place]) => window.bench.open(names, place), [names, { ...place, threads }]);
+    }
+  }
+  return browsers;
+}
+
 /** The median of everything by the median of a steady run. */
-function figures({ times, cpu }, flops, peak, start) {
+function figures({ times, cpu, paused }, flops, peak, start) {
   const ms = summary(times);
   const cpuMs = cpu.length ? summary(cpu) : undefined;
   const gflops = flops / (cpuMs ?? ms).median / 1e6;
   const [first, second, tenth] = [0, 1, 9].map((at) => start && start.predictMs[at] / ms.median);
-  return { ms, cpuMs, gflops, ofPeak: gflops / peak, ...start, ...(start && { toSteady: { first, second, tenth } }) };
+  return { ms, pausedMs: paused.length ? summary(paused) : undefined, cpuMs, gflops, ofPeak: gflops / peak, ...start, ...(start && { toSteady: { first, second, tenth } }) };
 }
 
 /**
  * @param {string} name A folder of the models.
- * @param {{ folder: string, engines: string[], threads: number[], loads: number, rounds: number, cold: number,
- *   memory: number }} options
+ * @param {{ folder: string, engines: string[], threads: number[], loads: number, rounds: number, pauses: number,
+ *   idle: number, cold: number, memory: number }} options
  */
 export async function measure(site, name, options) {
   const file = (each) => join(options.folder, name, engines[each].needs);
@@ -77,6 +92,7 @@ export async function measure(site, name, options) {
   const names = options.engines.filter((each) => !missing.includes(each) && (each !== 'ours' || !compiled.failed));
   const place = { model: `/models/${name}/`, bundle: `/bundles/${name}/`, ...about };
 
+  const idle = await openIdle(site, names, place, options);
   const browser = await launch();
   try {
     const { opened, samples, agrees } = await steady(site, browser, names, place, options);
@@ -106,6 +122,6 @@ export async function measure(site, name, options) {
     for (const result of results) delete result.column;
     return { model: name, flops: about.flops, compileMs: compiled.ms, peaks, results };
   } finally {
-    await browser.close();
+    await Promise.all([browser, ...idle].map((each) => each.close()));
   }
 }

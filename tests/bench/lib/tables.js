@@ -17,12 +17,12 @@ export function printModel({ model, flops, peaks, compileMs, results, ratios }, 
   console.log(`\n${model}: ${fixed(flops / 1e9, 3)} GFLOP; peak ${peak.join(', ')}` +
     (compileMs ? `; compiled in ${fixed(compileMs / 1000)} s` : ''));
   const rows = results.map((result) => {
-    const { engine, asked, about, threads, ms, cpuMs, gflops, ofPeak, toSteady, coldMs, openMs, memoryMb, bytes, error, failed } = result;
+    const { engine, asked, about, threads, ms, cpuMs, gflops, ofPeak, toSteady, coldMs, openMs, memoryMb, bytes, error, failed, pausedMs } = result;
     const ours = results.find((other) => other.engine === 'ours' && other.asked === asked);
     return [
       [engines[engine].title, versions[engine], about && `(${about})`].filter(Boolean).join(' '),
       threads && threads !== asked ? `${threads} of ${asked}` : String(asked),
-      engine === 'ours' ? '' : fixed(ours?.ms?.median / ms?.median), fixed(ms?.median), fixed(ms?.least), fixed(cpuMs?.median),
+      engine === 'ours' ? '' : fixed(ours?.ms?.median / ms?.median), fixed(ms?.median), fixed(ms?.least), fixed(cpuMs?.median), fixed(pausedMs?.median), fixed(pausedMs?.ninetieth),
       fixed(gflops, 1), fixed(100 * ofPeak, 0), fixed(ms?.count, 0),
       ...[toSteady?.first, toSteady?.second, toSteady?.tenth].map((each) => fixed(each)),
       fixed(openMs?.median, 0), fixed(coldMs?.median, 0), fixed(memoryMb?.median, 0),
@@ -31,15 +31,26 @@ export function printModel({ model, flops, peaks, compileMs, results, ratios }, 
     ];
   });
   table([
-    ['', 'threads', 'ours/it', 'ms', 'ms', 'ms', 'GFLOP/s', '% of', 'runs', '1st/', '2nd/', '10th/', 'ms to', 'ms to', 'MB', 'KB', 'KB', 'error'],
-    ['', '', '', 'median', 'least', 'CPU', '', 'peak', '', 'steady', 'steady', 'steady', 'open', 'output', 'more', 'raw', 'brotli', ''],
+    ['', 'threads', 'ours/it', 'ms', 'ms', 'ms', 'paused', 'paused', 'GFLOP/s', '% of', 'runs', '1st/', '2nd/', '10th/', 'ms to', 'ms to', 'MB', 'KB', 'KB', 'error'],
+    ['', '', '', 'median', 'least', 'CPU', 'p50', 'p90', '', 'peak', '', 'steady', 'steady', 'steady', 'open', 'output', 'more', 'raw', 'brotli', ''],
     ...rows,
   ]);
+  for (const line of byThreads(results)) console.log(line);
   for (const { engine, asked, failed } of results) if (failed) console.log(`  ${engine}, ${counted(asked)}: ${failed}`);
   for (const [threads, each] of Object.entries(ratios)) {
     const parts = Object.entries(each).map(([figure, { ratio, engine }]) => `${FIGURES[figure]} ${fixed(ratio)} (${engines[engine].title})`);
     if (parts.length) console.log(`  ours / best of the others, ${counted(threads)}: ${parts.join(', ')}`);
   }
+}
+
+/** What further threads gain: times of ours by those on one thread. */
+function byThreads(results) {
+  const ours = results.filter(({ engine, ms }) => engine === 'ours' && ms);
+  const one = ours.find(({ asked }) => asked === 1);
+  const ratio = (now, then, key) => fixed(now?.[key] / then?.[key]);
+  return ours.filter(({ asked }) => one && asked > 1).map(({ asked, ms, pausedMs }) =>
+    `  ours, ${counted(asked)} / one: back to back p50 ${ratio(ms, one.ms, 'median')}, p90 ${ratio(ms, one.ms, 'ninetieth')}; ` +
+    `with pauses p50 ${ratio(pausedMs, one.pausedMs, 'median')}, p90 ${ratio(pausedMs, one.pausedMs, 'ninetieth')}`);
 }
 
 const FIGURES = { ms: 'median', least: 'least', coldMs: 'cold start', memoryMb: 'memory', brotli: 'bytes' };

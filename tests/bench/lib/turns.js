@@ -27,6 +27,9 @@ export async function warmUp({ page, right, clock }) {
   }
 }
 
+/** Runs of a turn with pauses. */
+const PAUSED_RUNS = 10;
+
 const timed = async ({ page, clock }, act, argument) => {
   const begin = await clock();
   const result = await page.evaluate(act, argument);
@@ -38,7 +41,7 @@ const timed = async ({ page, clock }, act, argument) => {
  * programs take the cores, CPU time says more than time; with several threads the page's is not all.
  *
  * @param {{ page: object, threads: number, right: string[], clock: () => Promise<object> }[]} pages One for each number of threads.
- * @param {Map<string, { times: number[], cpu: number[], peak: number[] }>} samples By `keyOf`.
+ * @param {Map<string, { times: number[], cpu: number[], peak: number[], paused: number[] }>} samples By `keyOf`.
  */
 export async function inTurns(pages, rounds, samples) {
   const asking = [];
@@ -48,12 +51,26 @@ export async function inTurns(pages, rounds, samples) {
     // Who goes first changes.
     for (const { page, name } of round % 2 ? columns.toReversed() : columns) {
       const key = keyOf(name, page.threads);
-      if (!samples.has(key)) samples.set(key, { times: [], cpu: [], peak: [] });
+      if (!samples.has(key)) samples.set(key, { times: [], cpu: [], peak: [], paused: [] });
       const { times, cpu, peak } = samples.get(key);
       peak.push(await page.page.evaluate(() => window.bench.peak()));
       const { result, ms } = await timed(page, (name) => window.bench.turn(name), name);
       times.push(...result);
       if (page.threads === 1) cpu.push((ms - median(asking)) / result.length);
+    }
+  }
+}
+
+/**
+ * Milliseconds of runs with a pause before each, engines in turns.
+ * @param {{ page: object, threads: number, right: string[] }[]} pages One for each number of threads.
+ * @param {Map<string, { paused: number[] }>} samples By `keyOf`.
+ */
+export async function withPauses(pages, rounds, samples) {
+  const columns = pages.flatMap(({ page, threads, right }) => right.map((name) => ({ page, name, key: keyOf(name, threads) })));
+  for (let round = 0; round < rounds; round++) {
+    for (const { page, name, key } of round % 2 ? columns.toReversed() : columns) {
+      samples.get(key).paused.push(...(await page.evaluate(([name, runs]) => window.bench.paused(name, runs), [name, PAUSED_RUNS])));
     }
   }
 }

@@ -5,6 +5,9 @@ import { openPeak } from './peak.js';
 /** How long an engine runs before the next has its turn, so that small models are not timed in cold caches only. */
 const TURN_MS = 20;
 
+/** The pause before a run that is not made back to back. */
+const PAUSE_MS = 20;
+
 const arrays = {
   float32: Float32Array, float64: Float64Array, bool: Uint8Array, int8: Int8Array, int16: Int16Array, int32: Int32Array,
   int64: BigInt64Array, uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, uint64: BigUint64Array,
@@ -74,6 +77,18 @@ window.bench = {
       await this.engines[name].predict(this.inputs);
       times.push(performance.now() - begin);
     } while (performance.now() < turn + TURN_MS);
+    return times;
+  },
+
+  /** Milliseconds of runs as a page makes them: for each frame or event, with a pause before. */
+  async paused(name, runs) {
+    const times = [];
+    for (let i = 0; i < runs; i++) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      const begin = performance.now();
+      await this.engines[name].predict(this.inputs);
+      times.push(performance.now() - begin);
+    }
     return times;
   },
 

@@ -2,7 +2,7 @@
 //! predicts into `DIR/case.json`, for tests in Node and in browsers.
 
 use keras_compile::backends::wasm::{Features, Threading, emit};
-use keras_compile::bundle::{self, Contents, Target};
+use keras_compile::bundle::{self, Contents, PackageName, Target};
 use keras_compile::tensor::Tensor;
 use keras_compile::{keras, passes, plan};
 use keras_compile_tests::goldens::{Case, cases};
@@ -40,6 +40,7 @@ fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let module = |features, threading| emit(&plan, features, threading);
     let contents = Contents {
         model: &case.id,
+        package: &PackageName::of_model(&case.id),
         plan: &plan,
         inputs: &floats(plan.inputs.len()),
         outputs: &floats(plan.outputs.len()),

@@ -1,12 +1,15 @@
-// Bundles made by hand, as the compiler lays them out, so that the loader can be tested on its own.
+// Bundles made by hand around the compiler's scripts, so that the loader can be tested on its own.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assemble, steps } from './assemble.js';
+import { compile, examples } from './bundles.js';
 
-const runtime = new URL('../../../runtime-web/src/', import.meta.url);
+const declarations = new URL('../../../runtime-web/src/index.d.ts', import.meta.url);
+/** A bundle of the compiler, made once. @type {string | undefined} */
+let model;
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const hashed = (stem, end, bytes) => `${stem}.${sha256(bytes).slice(0, 8)}.${end}`;
 
@@ -45,12 +48,6 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
   ));
   const described = Buffer.from(JSON.stringify(infos));
   const profile = put(hashed('steps', 'json', described), described);
-  // What `load` fetches, not what is imported.
-  const names = ['manifest.json', ...Object.keys(files)];
-  for (const name of readdirSync(runtime)) {
-    const source = readFileSync(new URL(name, runtime), 'utf8');
-    put(name, Buffer.from(name.endsWith('.d.ts') ? stampTypes(source, inputs, outputs) : stampFiles(source, names)));
-  }
   const manifest = {
     format: 1,
     generator: 'keras-compile test fixture',
@@ -63,18 +60,26 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     profile,
     backends: { wasm: { relaxed, baseline } },
     weights: { offset, bytes: weights.length, shards, ready: shards.map(() => 0) },
-    files,
+    files: { ...files },
   };
-  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  model ??= compile(join(examples, 'digits/digits.h5'));
+  const script = (name) => readFileSync(join(model, name), 'utf8');
+  put('index.js', Buffer.from(stampScript(script('index.js'), manifest)));
+  for (const name of ['worker.js', 'internal.d.ts', 'package.json']) put(name, Buffer.from(script(name)));
+  put('index.d.ts', Buffer.from(stampTypes(readFileSync(declarations, 'utf8'), inputs, outputs)));
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, files }));
   return folder;
 }
 
-/** The table in index.js. */
-const stampFiles = (source, names) =>
-  source.replace(
-    /^ *\/\/ keras-compile: files\n/m,
-    names.map((name) => `  '${name}': new URL('./${name}', import.meta.url),\n`).join(''),
-  );
+/** Another manifest and other files in index.js. */
+function stampScript(source, manifest) {
+  const addresses = Object.keys(manifest.files).map((name) => `  '${name}': new URL('./${name}', import.meta.url),\n`);
+  const parts = [
+    [/^(const ownManifest = .*\()\{\n[^]*?^\}\);\n/m, `${JSON.stringify(manifest)});\n`],
+    [/^(const ownFiles = .*\(\{\n)[^]*?^\}\);\n/m, `${addresses.join('')}});\n`],
+  ];
+  return parts.reduce((text, [pattern, part]) => text.replace(pattern, (_, begin) => begin + part), source);
+}
 
 const arrays = {
   float32: 'Float32Array', float64: 'Float64Array', bool: 'Uint8Array',
@@ -84,17 +89,18 @@ const arrays = {
 
 /** The model's part of index.d.ts. */
 function stampTypes(source, inputs, outputs) {
-  const members = (slots) =>
+  const members = (slots, bytes = () => '') =>
     slots.map(({ name, shape, dtype }) => {
       const elements = shape.reduce((product, size) => product * size, 1);
-      return `  /** ${dtype} [${shape.join(', ')}], ${elements} elements */\n  ${JSON.stringify(name)}: ${arrays[dtype]};\n`;
+      return `  /** ${dtype} [${shape.join(', ')}], ${elements} elements */\n  ${JSON.stringify(name)}: ${arrays[dtype]}${bytes(dtype)};\n`;
     }).join('');
   const infos = (slots) =>
     slots.map(({ name, shape, dtype }) => `  TensorInfo<${JSON.stringify(name)}, readonly [${shape.join(', ')}], '${dtype}'>,\n`).join('');
-  const bare = inputs.length === 1 ? ` | ${arrays[inputs[0].dtype]}` : '';
+  const bytes = (dtype) => (dtype === 'int8' ? '' : ' | Bytes');
+  const bare = inputs.length === 1 ? ` | ${arrays[inputs[0].dtype]}${bytes(inputs[0].dtype)}` : '';
   const model = `/** What \`predict\` takes: a typed array per input of the Keras model, by name. */
 export interface Inputs {
-${members(inputs)}}
+${members(inputs, bytes)}}
 /** What \`predict\` gives: a typed array per output of the Keras model, by name. */
 export interface Outputs {
 ${members(outputs)}}

@@ -3,9 +3,9 @@
 use super::Features;
 use super::threads::Team;
 use walrus::ir::{
-    AtomicNotify, AtomicOp, AtomicRmw, AtomicWait, AtomicWidth, BinaryOp, Binop, BrIf, Call, GlobalGet,
-    GlobalSet, Instr, InstrSeqId, Load, LoadKind, LoadSimd, LoadSimdKind, LocalGet, LocalSet, LocalTee, Loop,
-    MemArg, Store, StoreKind, TernOp, TernaryOp, UnaryOp, Unop, Value,
+    AtomicNotify, AtomicOp, AtomicRmw, AtomicWait, AtomicWidth, BinaryOp, Binop, BrIf, Call, Cmpxchg,
+    GlobalGet, GlobalSet, Instr, InstrSeqId, Load, LoadKind, LoadSimd, LoadSimdKind, LocalGet, LocalSet,
+    LocalTee, Loop, MemArg, Store, StoreKind, TernOp, TernaryOp, UnaryOp, Unop, Value,
 };
 use walrus::{FunctionBuilder, FunctionId, GlobalId, LocalId, MemoryId, Module, ValType};
 
@@ -197,8 +197,8 @@ impl<'c> Asm<'c> {
         });
     }
     /// `i32.atomic.load`.
-    pub fn atomic_load(&mut self, offset: usize) {
-        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+    pub fn atomic_load(&mut self) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, 0));
         self.push(Load {
             memory,
             kind: LoadKind::I32 { atomic: true },
@@ -206,27 +206,36 @@ impl<'c> Asm<'c> {
         });
     }
     /// `i32.atomic.store`.
-    pub fn atomic_store(&mut self, offset: usize) {
-        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+    pub fn atomic_store(&mut self) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, 0));
         self.push(Store {
             memory,
             kind: StoreKind::I32 { atomic: true },
             arg,
         });
     }
-    /// `i32.atomic.rmw.add`.
-    pub fn atomic_add(&mut self, offset: usize) {
-        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+    /// `i32.atomic.rmw.add` and the like: takes address and value, gives what was there before.
+    pub fn atomic(&mut self, op: AtomicOp) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, 0));
         self.push(AtomicRmw {
             memory,
-            op: AtomicOp::Add,
+            op,
+            width: AtomicWidth::I32,
+            arg,
+        });
+    }
+    /// `i32.atomic.rmw.cmpxchg`: takes address, expected and new value, gives what was there before.
+    pub fn compare_exchange(&mut self) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, 0));
+        self.push(Cmpxchg {
+            memory,
             width: AtomicWidth::I32,
             arg,
         });
     }
     /// `memory.atomic.wait32` without a time limit: takes address and expected value.
-    pub fn wait(&mut self, offset: usize) {
-        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+    pub fn wait(&mut self) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, 0));
         self.push(walrus::ir::Const {
             value: Value::I64(-1),
         });
@@ -237,8 +246,8 @@ impl<'c> Asm<'c> {
         });
     }
     /// `memory.atomic.notify`: takes address and how many to wake.
-    pub fn notify(&mut self, offset: usize) {
-        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+    pub fn notify(&mut self) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, 0));
         self.push(AtomicNotify { memory, arg });
     }
     /// `f32.load`.

@@ -60,7 +60,7 @@ pub enum Threading {
 }
 
 impl Threading {
-    /// Several threads; steps are divided that take longer than claims and a barrier, which cost about 1 µs.
+    /// Several threads; steps are divided that take longer than opening a job, claims and waiting for the last, about 1 µs.
     pub const MULTI: Self = Self::Multi { worth: 4_000 };
 }
 
@@ -86,7 +86,8 @@ pub struct Module {
 /// Bytes behind the arena that vector loads may touch: one panel row beyond the last element.
 const SLACK: usize = 256;
 
-/// Byte address of three words that no module touches: by them a host wakes its threads.
+/// Byte address of four words by which a host wakes the leader of its threads. No module touches them; the words of the
+/// other threads lie 64 bytes before.
 pub const COMMAND_AT: usize = threads::COMMAND_AT;
 
 /// Pages of the largest memory.

@@ -216,7 +216,12 @@ pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &Layout, kernels: &[Ke
     cx.module.tables.get_mut(table).elem_segments.insert(element);
     let steps_at = steps_at as usize;
     let run = match cx.team {
-        Some(team) => threads::emit_run(cx, team, table, ty, steps_at),
+        Some(team) => {
+            let claims = threads::emit_claims(cx, table, ty);
+            let help = threads::emit_help(cx, team, claims);
+            cx.module.exports.add("help", help);
+            threads::emit_run(cx, team, claims, table, ty, steps_at)
+        }
         None => emit_run(cx, table, ty, steps_at),
     };
     cx.module.exports.add("run", run);

@@ -1,12 +1,13 @@
 //! Headless Chromium as an engine: it gets the bundle and a page from a server of ours, and sends the result back.
 
+use super::running::Running;
 use super::{Options, SCRIPT, absent, failed};
 use crate::cli::serve::{Request, Response, Root, listen};
 use keras_compile::error::{Error, Result};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -36,18 +37,16 @@ pub(super) fn run(options: &Options) -> Result<String> {
             Response::message("200 OK", "Thank you.")
         }
         None if request.path == [""] => Response::page(page.clone()),
-        None => root.respond(&request.path),
+        None => root.respond(request),
     })?;
     let (rounds, threads) = (options.rounds, options.threads);
     let url = format!("http://{address}/?rounds={rounds}&threads={threads}");
-    let profile =
-        Profile::new().map_err(|error| failed(options, &format!("no temporary directory: {error}")))?;
-    let mut browser = start(options, &profile.0, &url)?;
-    let result = wait(options, &mut browser, &results);
-    // It may have ended by itself.
-    let _ = browser.kill();
-    let _ = browser.wait();
-    result
+    let running = Running::new()?;
+    let profile = running
+        .directory()
+        .map_err(|error| failed(options, &format!("no temporary directory: {error}")))?;
+    start(options, &running, &profile, &url)?;
+    wait(options, &running, &results)
 }
 
 fn page() -> String {
@@ -59,13 +58,13 @@ fn page() -> String {
 }
 
 /// Until there is a result or no browser.
-fn wait(options: &Options, browser: &mut Child, results: &Receiver<String>) -> Result<String> {
+fn wait(options: &Options, running: &Running, results: &Receiver<String>) -> Result<String> {
     loop {
         match results.recv_timeout(WATCH) {
             Ok(result) => return Ok(result),
             Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("the server ended")),
             Err(RecvTimeoutError::Timeout) => {
-                if let Ok(Some(status)) = browser.try_wait() {
+                if let Some(status) = running.status() {
                     return Err(failed(options, &format!("Chromium ended with {status}")));
                 }
             }
@@ -73,7 +72,7 @@ fn wait(options: &Options, browser: &mut Child, results: &Receiver<String>) -> R
     }
 }
 
-fn start(options: &Options, profile: &Path, url: &str) -> Result<Child> {
+fn start(options: &Options, running: &Running, profile: &Path, url: &str) -> Result<()> {
     let names: Vec<PathBuf> = match &options.chromium {
         Some(path) => vec![path.clone()],
         None => NAMES.iter().map(PathBuf::from).collect(),
@@ -96,8 +95,8 @@ fn start(options: &Options, profile: &Path, url: &str) -> Result<Child> {
         if is_superuser() {
             command.arg("--no-sandbox");
         }
-        match command.arg(url).spawn() {
-            Ok(child) => return Ok(child),
+        match running.start(command.arg(url)) {
+            Ok(()) => return Ok(()),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(failed(options, &format!("{}: {error}", name.display()))),
         }
@@ -119,27 +118,4 @@ fn is_superuser() -> bool {
     }
     #[cfg(not(unix))]
     false
-}
-
-/// A directory for the browser that is gone afterwards.
-struct Profile(PathBuf);
-
-impl Profile {
-    fn new() -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("keras-compile-bench-{}", std::process::id()));
-        fs::create_dir(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Profile {
-    fn drop(&mut self) {
-        // The browser's last processes may still write into it.
-        for _ in 0..20 {
-            if fs::remove_dir_all(&self.0).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 mod chromium;
 mod node;
+mod running;
 mod table;
 
 use super::print;
@@ -9,8 +10,11 @@ use keras_compile::bundle::{self, Manifest};
 use keras_compile::error::{Collector, Error, ErrorKind, Errors, Result};
 use keras_compile::report::StepRow;
 use serde::Deserialize;
-use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// Most bytes that are read of what the steps do: a hundred times what a large model needs.
+const MAX_STEPS: u64 = 64 << 20;
 
 /// What is shared by the scripts for all engines.
 const SCRIPT: &str = concat!(include_str!("peak.js"), include_str!("measure.js"));
@@ -53,8 +57,10 @@ struct Measured {
     predict_ms: f64,
     /// Their tenth percentile.
     predict_tenth_ms: f64,
-    /// The tenth percentile of each step.
+    /// The time of each step.
     step_ms: Vec<f64>,
+    /// How uncertain that is, where the clock is coarse.
+    step_error_ms: Vec<f64>,
 }
 
 /// Runs the bundle and prints its steps by time.
@@ -72,7 +78,7 @@ pub fn bench(options: &Options) -> Result<(), Errors> {
         Engine::Chromium => chromium::run(options)?,
     };
     let measured: Measured = serde_json::from_str(&answer).map_err(|_| failed(options, &answer))?;
-    if measured.step_ms.len() != steps.len() {
+    if [measured.step_ms.len(), measured.step_error_ms.len()] != [steps.len(); 2] {
         return Err(wrong(&options.directory, "its steps are not those of its modules").into());
     }
     Ok(print(&table::display(&steps, &measured, options.top))?)
@@ -81,7 +87,16 @@ pub fn bench(options: &Options) -> Result<(), Errors> {
 /// What each step does.
 fn described(directory: &Path, manifest: &Manifest) -> Result<Vec<StepRow>> {
     let path = directory.join(&manifest.profile);
-    let text = fs::read(&path).map_err(|error| wrong(&path, &error.to_string()))?;
+    let (file, length) = bundle::open(directory, &manifest.profile)?;
+    if length > MAX_STEPS {
+        return Err(wrong(
+            &path,
+            &format!("{length} bytes are more than the limit of {MAX_STEPS}"),
+        ));
+    }
+    let mut text = Vec::new();
+    let read = file.take(MAX_STEPS).read_to_end(&mut text);
+    read.map_err(|error| wrong(&path, &error.to_string()))?;
     serde_json::from_slice(&text).map_err(|error| wrong(&path, &error.to_string()))
 }
 

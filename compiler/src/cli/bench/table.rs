@@ -1,7 +1,6 @@
 //! Steps by time, families, the whole.
 
 use super::Measured;
-use crate::cli::printable;
 use keras_compile::report::{Align, StepRow, Table};
 use std::collections::BTreeMap;
 
@@ -10,34 +9,56 @@ use std::collections::BTreeMap;
 struct Cost {
     steps: usize,
     ms: f64,
+    /// How uncertain the time is.
+    error: f64,
     flops: u64,
     bytes: u64,
 }
+
+/// Times that are less certain than this, relative to themselves, give no speeds.
+const UNCERTAIN: f64 = 0.1;
 
 impl Cost {
     fn add(&mut self, other: Self) {
         self.steps += other.steps;
         self.ms += other.ms;
-        self.flops += other.flops;
-        self.bytes += other.bytes;
+        // They have nothing to do with each other.
+        self.error = self.error.hypot(other.error);
+        // A bundle may say anything.
+        self.flops = self.flops.saturating_add(other.flops);
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 
     /// Time, share of all, speed, share of the peak, and what it took longer than at the peak. What multiplies
     /// nothing is measured by the bytes that it moves, and all its time is lost.
     fn cells(self, all_ms: f64, peak: f64) -> Vec<String> {
-        let speed = |amount: u64| match self.ms > 0.0 && amount > 0 {
+        let certain = self.ms > 0.0 && self.error <= UNCERTAIN * self.ms;
+        let speed = |amount: u64| match certain && amount > 0 {
             true => amount as f64 / self.ms / 1e6,
             false => f64::NAN,
         };
         let (gflops, gbs) = (speed(self.flops), speed(self.bytes));
+        // Nothing is faster than the peak; it is measured, too, and may come out a little low.
+        let lost = (self.ms - self.flops as f64 / peak / 1e6).max(0.0);
         vec![
-            format!("{:.3}", self.ms),
+            time(self.ms, all_ms),
             number(100.0 * self.ms / all_ms),
             number(gflops),
             number(gbs),
             number(100.0 * gflops / peak),
-            format!("{:.3}", self.ms - self.flops as f64 / peak / 1e6),
+            match certain {
+                true => time(lost, all_ms),
+                false => "-".to_owned(),
+            },
         ]
+    }
+}
+
+/// Milliseconds of a network that takes `all_ms`: those of small ones to ten nanoseconds.
+fn time(ms: f64, all_ms: f64) -> String {
+    match all_ms < 1.0 {
+        true => format!("{ms:.5}"),
+        false => format!("{ms:.3}"),
     }
 }
 
@@ -61,13 +82,15 @@ const COSTS: [(&str, Align); 6] = [
 /// The `top` slowest steps, all families, and the sums.
 pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> String {
     let peak = measured.peak * f64::from(measured.threads);
-    let cost = |(step, &ms): (&StepRow, &f64)| Cost {
+    let times = measured.step_ms.iter().zip(&measured.step_error_ms);
+    let cost = |(step, (&ms, &error)): (&StepRow, (&f64, &f64))| Cost {
         steps: 1,
         ms,
+        error,
         flops: step.flops,
         bytes: step.bytes,
     };
-    let costs: Vec<Cost> = steps.iter().zip(&measured.step_ms).map(cost).collect();
+    let costs: Vec<Cost> = steps.iter().zip(times).map(cost).collect();
     let mut all = Cost::default();
     costs.iter().for_each(|&cost| all.add(cost));
     let mut order: Vec<usize> = (0..steps.len()).collect();
@@ -85,11 +108,7 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
             "relaxed" => &step.relaxed,
             _ => &step.baseline,
         };
-        let mut cells = vec![
-            i.to_string(),
-            printable(&step.layers.join(", ")),
-            printable(variant),
-        ];
+        let mut cells = vec![i.to_string(), step.layers.join(", "), variant.clone()];
         cells.extend(costs[i].cells(all.ms, peak));
         table.row(cells);
     }
@@ -101,7 +120,7 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
     families.sort_by(|a, b| b.1.ms.total_cmp(&a.1.ms));
     let mut sums = Table::new(&[&[("family", Align::Left), ("steps", Align::Right)][..], &COSTS].concat());
     let mut sum = |name: &str, cost: Cost| {
-        let mut cells = vec![printable(name), cost.steps.to_string()];
+        let mut cells = vec![name.to_owned(), cost.steps.to_string()];
         cells.extend(cost.cells(all.ms, peak));
         sums.row(cells);
     };
@@ -112,16 +131,16 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
         more => format!("and {more} faster steps; --top shows more\n"),
     };
     format!(
-        "{table}{left}\n{sums}\npredict  {:.3} ms (median), {:.3} ms (tenth percentile); its steps {:.3} ms (tenth percentiles)\n\
+        "{table}{left}\n{sums}\npredict  {} ms (median), {} ms (tenth percentile); its steps {} ms\n\
          peak     {peak:.1} GFLOP/s of fused multiply-adds on {}\nmodule   {}\n",
-        measured.predict_ms,
-        measured.predict_tenth_ms,
-        all.ms,
+        time(measured.predict_ms, all.ms),
+        time(measured.predict_tenth_ms, all.ms),
+        time(all.ms, all.ms),
         match measured.threads {
             1 => "1 thread".to_owned(),
             n => format!("{n} threads"),
         },
-        printable(&measured.module),
+        measured.module,
     )
 }
 
@@ -154,6 +173,7 @@ mod tests {
             predict_ms: 4.5,
             predict_tenth_ms: 4.25,
             step_ms: vec![0.5, 2.0, 1.5],
+            step_error_ms: vec![0.0; 3],
         };
         let expected = "\
 step  layers  kernel           ms  % of all  GFLOP/s  GB/s  % of peak  ms lost
@@ -168,10 +188,44 @@ contract      1  2.000      50.0     20.0   2.0       50.0    1.000
 map           2  2.000      50.0        -   4.0          -    2.000
 all           3  4.000     100.0     10.0   3.0       25.0    3.000
 
-predict  4.500 ms (median), 4.250 ms (tenth percentile); its steps 4.000 ms (tenth percentiles)
+predict  4.500 ms (median), 4.250 ms (tenth percentile); its steps 4.000 ms
 peak     40.0 GFLOP/s of fused multiply-adds on 1 thread
 module   relaxed
 ";
         assert_eq!(display(&steps, &measured, 2), expected);
+    }
+    #[test]
+    fn short_steps() {
+        let steps = [
+            step("a", "contract", 1000),
+            step("b", "contract", 4000),
+            step("c", "contract", 1000),
+        ];
+        let measured = Measured {
+            module: "relaxed".to_owned(),
+            threads: 1,
+            peak: 40.0,
+            predict_ms: 0.001,
+            predict_tenth_ms: 0.0009,
+            // At the peak, 2 % above it, and hardly seen by the clock.
+            step_ms: vec![0.000_025, 0.000_098, 0.000_005],
+            step_error_ms: vec![0.000_001, 0.000_002, 0.000_002],
+        };
+        let shown = display(&steps, &measured, 3);
+        let rows: Vec<Vec<&str>> = shown
+            .lines()
+            .skip(2)
+            .take(3)
+            .map(|line| line.split_whitespace().skip(4).collect())
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ["0.00010", "76.6", "40.8", "40816.3", "102.0", "0.00000"],
+                ["0.00003", "19.5", "40.0", "160000.0", "100.0", "0.00000"],
+                ["0.00001", "3.9", "-", "-", "-", "-"],
+            ],
+            "{shown}"
+        );
     }
 }

@@ -1,12 +1,13 @@
 //! The layers of a model, as `model.summary()` prints them, and whether they are supported.
 
-use super::super::{print, printable};
+use super::super::print;
 use super::unsupported;
 use keras_compile::Source;
 use keras_compile::error::{Error, Errors};
-use keras_compile::keras::{self, KerasModel, Layer, LayerId, Network, Semantics};
+use keras_compile::keras::{self, KerasModel, Layer, LayerId, Network, Semantics, layers};
 use keras_compile::report::{Align, Table, bytes, grouped};
 use keras_compile::tensor::Shape;
+use keras_compile::text::{NAME, brief};
 use std::collections::HashMap;
 
 /// Prints the layers; layers that are not supported are errors, after the table.
@@ -26,13 +27,13 @@ pub fn model(source: &Source) -> Result<(), Errors> {
     let version = model.version.text.as_deref().unwrap_or(semantics);
     let mut text = format!(
         "model {}, saved by Keras {}\n\n",
-        quoted(&model.name),
-        printable(version)
+        quoted(&brief(&model.name, NAME)),
+        brief(&version, NAME)
     );
     text += &rows.table.to_string();
     text += &totals(&model);
     for note in &model.notes {
-        text += &format!("note: {}\n", printable(note));
+        text += &format!("note: {}\n", note);
     }
     print(&text)?;
     errors.map_or(Ok(()), Err)
@@ -76,11 +77,11 @@ impl<'a> Rows<'a> {
             let shapes = self.shapes.get(&layer.path).map_or(&[][..], Vec::as_slice);
             let shapes: Vec<_> = shapes.iter().map(ToString::to_string).collect();
             self.table.row(vec![
-                printable(&format!("{indent}{} ({})", layer.name, layer.class)),
+                format!("{indent}{} ({})", layer.name, layer.written),
                 shapes.join(", "),
                 grouped(layer.parameters() as u64),
-                printable(&connections(network, id)),
-                printable(&supported),
+                connections(network, id),
+                supported,
             ]);
             if let Some(inner) = &layer.network {
                 self.network(inner, &format!("{indent}  "));
@@ -129,19 +130,21 @@ fn totals(model: &KerasModel) -> String {
 /// Parameters that training leaves: of layers that were frozen, and the statistics of normalisations.
 fn non_trainable(network: &Network) -> usize {
     let of = |layer: &Layer| {
-        let frozen = layer
-            .config
-            .values()
-            .get("trainable")
-            .is_some_and(|value| value == false);
+        let frozen = || {
+            layer
+                .config
+                .values()
+                .get("trainable")
+                .is_some_and(|value| value == false)
+        };
         match &layer.network {
-            _ if frozen => layer.parameters(),
+            Some(_) if frozen() => layer.parameters(),
             Some(inner) => non_trainable(inner),
-            None if layer.is("BatchNormalization") => {
-                let statistics = layer.weights.iter().rev().take(2);
-                statistics.map(|weight| weight.tensor.shape().count()).sum()
+            None => {
+                let fixed = layers::fixed_weights(layer, layer.weights.len());
+                let last = layer.weights.iter().rev().take(fixed);
+                last.map(|weight| weight.tensor.shape().count()).sum()
             }
-            None => 0,
         }
     };
     network.layers.iter().map(of).sum()

@@ -1,8 +1,10 @@
 //! Finds the file for a path.
 
+use super::request::Request;
 use super::response::Response;
 use keras_compile::error::{Error, ErrorKind, Result};
-use std::fs::{self, File};
+use keras_compile::files::{self, Links};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The directory that is served.
@@ -26,43 +28,44 @@ impl Root {
         }
     }
 
-    /// The answer for a path of decoded segments without `..`.
-    pub fn respond(&self, segments: &[String]) -> Response {
+    /// The answer to a request.
+    pub fn respond(&self, request: &Request) -> Response {
         let missing = || Response::message("404 Not Found", "There is no such file here.");
-        // Symbolic links are resolved before the check, so that none leads out.
+        let segments = &request.path;
         let wanted = segments
             .iter()
             .fold(self.0.clone(), |path, segment| path.join(segment));
-        let Some(path) = wanted
-            .canonicalize()
-            .ok()
-            .filter(|path| path.starts_with(&self.0))
-        else {
+        let Some(path) = self.resolve(&wanted) else {
             return missing();
         };
         let folder = segments.last().is_none_or(String::is_empty);
-        match (path.is_dir(), folder) {
-            (true, false) => Response::redirect(&address(segments)),
-            (true, true) => {
-                let index = path.join("index.html").canonicalize().ok();
-                match index.filter(|index| index.starts_with(&self.0)) {
-                    Some(index) => file(&index).unwrap_or_else(missing),
-                    None => list(&path).unwrap_or_else(missing),
-                }
-            }
-            (false, false) => file(&path).unwrap_or_else(missing),
-            (false, true) => missing(),
-        }
+        let answer = match (path.is_dir(), folder) {
+            (true, false) => Some(Response::redirect(&address(segments))),
+            (true, true) => match self.resolve(&path.join("index.html")) {
+                Some(index) => file(&index, request),
+                None => list(&path),
+            },
+            (false, false) => file(&path, request),
+            (false, true) => None,
+        };
+        answer.unwrap_or_else(missing)
+    }
+
+    /// Where a path leads in the end, unless that is outside or hidden.
+    fn resolve(&self, path: &Path) -> Option<PathBuf> {
+        let path = path.canonicalize().ok()?;
+        let inside = path.strip_prefix(&self.0).ok()?;
+        let hidden = inside
+            .iter()
+            .any(|name| name.as_encoded_bytes().starts_with(b"."));
+        (!hidden).then_some(path)
     }
 }
 
-/// A regular file; a pipe or a device would never end.
-fn file(path: &Path) -> Option<Response> {
-    let regular = |metadata: &fs::Metadata| metadata.is_file();
-    fs::metadata(path).ok().filter(regular)?;
-    let file = File::open(path).ok()?;
-    let length = file.metadata().ok().filter(regular)?.len();
-    Some(Response::file(media_type(path), file, length))
+/// What is wanted of a regular file. Its path has no links any more; what replaces it meanwhile is not followed.
+fn file(path: &Path, request: &Request) -> Option<Response> {
+    let (file, _) = files::open(path, Links::Refuse).ok()?;
+    Response::file(media_type(path), file, request).ok()
 }
 
 /// Names and sizes of a directory without an `index.html`.

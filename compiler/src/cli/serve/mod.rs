@@ -1,7 +1,12 @@
 //! `serve`: a small static server for trying a bundle out. It listens on 127.0.0.1 only. `bench` uses it, too.
 //!
-//! A connection carries one request. Threads, header sizes and waiting times are bounded.
+//! A connection carries one request. Threads, header sizes and the time that each part of the exchange takes are bounded.
+//! `httparse` parses the heads, as it does for hyper. The rest is ours: of the well-kept crates, hyper with tokio and
+//! tower-http would bring 32 crates and a third of the build time, and files with ranges and tags would still want deadlines
+//! for what is sent and a check of links; tiny_http has no deadlines at all.
 
+mod conditions;
+mod deadline;
 mod files;
 mod request;
 mod response;
@@ -10,6 +15,7 @@ pub use files::Root;
 pub use request::Request;
 pub use response::Response;
 
+use deadline::Deadline;
 use keras_compile::error::{Error, ErrorKind, Result};
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -21,10 +27,13 @@ use std::time::Duration;
 /// Connections that are answered at the same time. A browser opens six.
 const MAX_CONNECTIONS: usize = 64;
 
-/// How long a client may keep a connection without sending or taking anything.
+/// How long a client may take to send its request, and to take an answer, to which [`SLOWEST`] adds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long more of a request is waited for when it has been answered.
+/// Bytes per second that a client takes at least.
+const SLOWEST: u64 = 1 << 20;
+
+/// How long all that a client still sends when it has been answered may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Most bytes of a request's body that are read away.
@@ -38,7 +47,7 @@ pub fn serve(directory: &Path, port: u16) -> Result<()> {
     accept(
         &listener.socket,
         0,
-        &Arc::new(move |request: &Request| root.respond(&request.path)),
+        &Arc::new(move |request: &Request| root.respond(request)),
     );
     Ok(())
 }
@@ -115,14 +124,8 @@ impl Drop for Slot {
 }
 
 /// Reads one request and answers it. A client that went away is nobody's problem.
-fn answer(mut connection: TcpStream, most_body: usize, respond: &dyn Fn(&Request) -> Response) {
-    let timed = connection
-        .set_read_timeout(Some(PATIENCE))
-        .and_then(|()| connection.set_write_timeout(Some(PATIENCE)));
-    if timed.is_err() {
-        return;
-    }
-    let response = match Request::read(&mut connection, PATIENCE, most_body) {
+fn answer(connection: TcpStream, most_body: usize, respond: &dyn Fn(&Request) -> Response) {
+    let response = match Request::read(&mut Deadline::new(&connection, PATIENCE), most_body) {
         Ok(Some(request)) => {
             let response = respond(&request);
             if request.head {
@@ -134,14 +137,13 @@ fn answer(mut connection: TcpStream, most_body: usize, respond: &dyn Fn(&Request
         Ok(None) => return,
         Err(refusal) => Response::message(refusal.status, refusal.why),
     };
+    let patience = PATIENCE + Duration::from_secs(response.length() / SLOWEST);
     let sent = response
-        .send(&mut connection)
+        .send(&mut Deadline::new(&connection, patience))
         .and_then(|()| connection.shutdown(Shutdown::Write));
     // Closing while something unread lies there would make the client lose the answer.
-    if sent
-        .and_then(|()| connection.set_read_timeout(Some(FAREWELL)))
-        .is_ok()
-    {
-        let _ = io::copy(&mut (&connection).take(MAX_IGNORED), &mut io::sink());
+    if sent.is_ok() {
+        let rest = Deadline::new(&connection, FAREWELL);
+        let _ = io::copy(&mut rest.take(MAX_IGNORED), &mut io::sink());
     }
 }

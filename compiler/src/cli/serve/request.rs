@@ -1,11 +1,14 @@
 //! Reads an HTTP/1 request.
 
+use super::conditions::Conditions;
+use httparse::{EMPTY_HEADER, Error, Header, Status};
 use std::io::Read;
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
 
 /// Most bytes of request line and headers.
 const MAX_HEAD: usize = 16 << 10;
+
+/// Most headers. Browsers send about twenty.
+const MAX_HEADERS: usize = 100;
 
 /// What is needed of a request.
 #[derive(Debug, PartialEq)]
@@ -14,6 +17,8 @@ pub struct Request {
     pub head: bool,
     /// The path's segments, decoded; the last is empty when the path ends with a slash.
     pub path: Vec<String>,
+    /// Which part of a file is wanted, and whether.
+    pub conditions: Conditions,
     /// What was sent with it, if it is a POST.
     pub body: Option<Vec<u8>>,
 }
@@ -34,72 +39,57 @@ fn refuse<T>(status: &'static str, why: &'static str) -> Result<T, Refusal> {
 
 impl Request {
     /// Reads until the empty line, and a body of up to `most_body` bytes; `None` when the client sends nothing, or not
-    /// within `patience`.
-    pub fn read(
-        connection: &mut TcpStream,
-        patience: Duration,
-        most_body: usize,
-    ) -> Result<Option<Self>, Refusal> {
-        let deadline = Instant::now() + patience;
+    /// all of it in time.
+    pub fn read(connection: &mut impl Read, most_body: usize) -> Result<Option<Self>, Refusal> {
         let mut head = Vec::new();
         let mut block = [0; 2048];
         loop {
-            let searched = head.len().saturating_sub(3);
             let count = match connection.read(&mut block) {
-                Ok(count) if count > 0 && Instant::now() < deadline => count,
+                Ok(count) if count > 0 => count,
                 _ => return Ok(None),
             };
             head.extend_from_slice(&block[..count]);
-            if let Some(end) = head[searched..].windows(4).position(|w| w == b"\r\n\r\n") {
-                let (mut request, length) = Self::parse(&head[..searched + end], most_body)?;
+            if let Some((mut request, length, end)) = Self::parse(&head, most_body)? {
                 if let Some(body) = &mut request.body {
-                    body.extend_from_slice(&head[searched + end + 4..]);
+                    body.extend_from_slice(&head[end..]);
                     let rest = length.saturating_sub(body.len()) as u64;
-                    if connection.take(rest).read_to_end(body).is_err() || body.len() != length {
+                    if connection.by_ref().take(rest).read_to_end(body).is_err() || body.len() != length {
                         return Ok(None);
                     }
                 }
                 return Ok(Some(request));
             }
             if head.len() > MAX_HEAD {
-                return refuse("431 Request Header Fields Too Large", "The request is too long.");
+                return too_long();
             }
         }
     }
 
-    /// Parses request line and headers; tells the length of the body, too.
-    fn parse(head: &[u8], most_body: usize) -> Result<(Self, usize), Refusal> {
+    /// Parses request line and headers, if they are complete; tells the length of the body and where it begins, too.
+    fn parse(text: &[u8], most_body: usize) -> Result<Option<(Self, usize, usize)>, Refusal> {
         const BAD: &str = "400 Bad Request";
-        let Ok(head) = std::str::from_utf8(head) else {
-            return refuse(BAD, "The request is not text.");
-        };
-        let mut lines = head.split("\r\n");
-        let mut words = lines.next().unwrap_or_default().split(' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            return refuse(BAD, "The request line is not one of HTTP.");
-        };
-        if !version.starts_with("HTTP/1.") {
-            return refuse("505 HTTP Version Not Supported", "Only HTTP/1 is spoken here.");
-        }
-        let mut length = 0;
-        for line in lines {
-            let Some((name, value)) = line.split_once(':') else {
-                return refuse(BAD, "A header has no colon.");
-            };
-            // A page of another site can make its own name lead here, and would then read what is served.
-            if name.eq_ignore_ascii_case("host") && !is_local(value.trim()) {
-                return refuse(
-                    "421 Misdirected Request",
-                    "Only localhost and 127.0.0.1 are served.",
-                );
+        let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+        let mut parsed = httparse::Request::new(&mut headers);
+        let end = match parsed.parse(text) {
+            Ok(Status::Complete(end)) => end,
+            Ok(Status::Partial) => return Ok(None),
+            Err(Error::TooManyHeaders) => return too_long(),
+            Err(Error::Version) => {
+                return refuse("505 HTTP Version Not Supported", "Only HTTP/1 is spoken here.");
             }
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().unwrap_or(usize::MAX);
-            }
+            Err(_) => return refuse(BAD, "The request is not one of HTTP."),
+        };
+        let values = |name| named(parsed.headers, name);
+        // A page of another site can make its own name lead here, and would then read what is served.
+        if !values("host").all(|host| is_local(host.trim())) {
+            return refuse(
+                "421 Misdirected Request",
+                "Only localhost and 127.0.0.1 are served.",
+            );
         }
-        let (head, body) = match method {
+        let length = values("content-length").next();
+        let length = length.map_or(0, |length| length.trim().parse().unwrap_or(usize::MAX));
+        let (head, body) = match parsed.method.unwrap_or_default() {
             "GET" => (false, None),
             "HEAD" => (true, None),
             "POST" if most_body > 0 && length > most_body => {
@@ -108,11 +98,35 @@ impl Request {
             "POST" if most_body > 0 => (false, Some(Vec::new())),
             _ => return refuse("405 Method Not Allowed", "Only GET and HEAD are answered."),
         };
-        match segments(target) {
-            Some(path) => Ok((Self { head, path, body }, length)),
-            None => refuse(BAD, "The path is not one of a file."),
-        }
+        let Some(path) = parsed.path.and_then(segments) else {
+            return refuse(BAD, "The path is not one of a file.");
+        };
+        let value = |name| values(name).next().map(str::to_owned);
+        let conditions = Conditions {
+            if_none_match: value("if-none-match"),
+            range: value("range"),
+            if_range: value("if-range"),
+        };
+        let request = Self {
+            head,
+            path,
+            conditions,
+            body,
+        };
+        Ok(Some((request, length, end)))
     }
+}
+
+fn too_long<T>() -> Result<T, Refusal> {
+    refuse("431 Request Header Fields Too Large", "The request is too long.")
+}
+
+/// The values of a header. One that is not text is nobody's host and no number.
+fn named<'a>(headers: &'a [Header<'a>], name: &'static str) -> impl Iterator<Item = &'a str> {
+    let named = headers
+        .iter()
+        .filter(move |header| header.name.eq_ignore_ascii_case(name));
+    named.map(|header| std::str::from_utf8(header.value).unwrap_or("?"))
 }
 
 /// Whether a host, with or without a port, is this machine.
@@ -168,17 +182,23 @@ mod tests {
     fn path(target: &str) -> Option<Vec<String>> {
         segments(target)
     }
+    fn parse(head: &str, most_body: usize) -> Result<Option<(Request, usize, usize)>, Refusal> {
+        Request::parse(format!("{head}\r\n\r\n").as_bytes(), most_body)
+    }
     fn status(head: &str) -> &'static str {
-        Request::parse(head.as_bytes(), 0).map_or_else(|refusal| refusal.status, |_| "200")
+        match parse(head, 0) {
+            Ok(parsed) => parsed.map_or("more", |_| "200"),
+            Err(refusal) => refusal.status,
+        }
     }
 
     #[test]
     fn bodies_where_they_are_taken() {
         let head = |length: &str| format!("POST / HTTP/1.1\r\nContent-Length: {length}");
         let length = |text: &str| {
-            Request::parse(head(text).as_bytes(), 10).map_or_else(
+            parse(&head(text), 10).map(Option::unwrap).map_or_else(
                 |refusal| Err(refusal.status),
-                |(request, length)| Ok((request.body, length)),
+                |(request, length, _)| Ok((request.body, length)),
             )
         };
         assert_eq!(length("10"), Ok((Some(Vec::new()), 10)));
@@ -236,6 +256,35 @@ mod tests {
         assert_eq!(status("GET  / HTTP/1.1"), "400 Bad Request");
         assert_eq!(status("GET /"), "400 Bad Request");
         assert_eq!(status("GET / HTTP/1.1\r\nbad"), "400 Bad Request");
-        assert_eq!(status(""), "400 Bad Request");
+        assert_eq!(
+            status("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example"),
+            "421 Misdirected Request"
+        );
+        assert_eq!(
+            status(&format!("GET / HTTP/1.1{}", "\r\na: b".repeat(101))),
+            "431 Request Header Fields Too Large"
+        );
+        assert_eq!(Request::parse(b"GET / HTTP/1.1\r\n", 0), Ok(None));
+    }
+
+    #[test]
+    fn what_comes_in_pieces() {
+        let text = "POST /a HTTP/1.1\r\nContent-Length: 3\r\nrange: bytes=0-1\r\n\r\nabc";
+        // A byte at a time.
+        let mut pieces = text.bytes().map(|byte| std::io::Cursor::new([byte]));
+        let mut reader: Box<dyn Read> = Box::new(std::io::empty());
+        for piece in pieces.by_ref().rev() {
+            reader = Box::new(piece.chain(reader));
+        }
+        let request = Request::read(&mut reader, 10).unwrap().unwrap();
+        assert_eq!(
+            (request.path, request.body),
+            (vec!["a".to_owned()], Some(b"abc".to_vec()))
+        );
+        assert_eq!(request.conditions.range.as_deref(), Some("bytes=0-1"));
+        assert_eq!(
+            Request::read(&mut &text.as_bytes()[..text.len() - 1], 10),
+            Ok(None)
+        );
     }
 }

@@ -5,6 +5,7 @@ use super::weights::Weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Builder, NodeId};
 use crate::keras::config::Config;
+use crate::keras::fields::shown;
 use crate::keras::lower::State;
 use crate::keras::model::{Origin, Semantics, Weight};
 use crate::keras::object::Object;
@@ -82,8 +83,10 @@ pub type Outcome = Result<Vec<Value>, Stop>;
 pub struct Site<'a> {
     /// Name of its nodes and constants.
     pub path: String,
-    /// Its class.
+    /// Its class, with aliases resolved.
     pub class: &'a str,
+    /// The class as the file names it, for messages.
+    pub written: &'a str,
     /// Where the class comes from.
     pub origin: &'a Origin,
     /// Its arguments.
@@ -142,7 +145,7 @@ impl<'a> Cx<'a> {
     }
     /// Reports a problem of this layer and goes on.
     pub fn report(&mut self, error: Error) {
-        let error = error.in_layer(self.site.path.as_str(), self.site.class);
+        let error = error.in_layer(self.site.path.as_str(), self.site.written);
         self.state.problems.push(error);
     }
     /// An error of this layer.
@@ -188,7 +191,7 @@ impl<'a> Cx<'a> {
         match constant {
             None => Ok(()),
             Some(value) => {
-                let value = value.to_string().chars().take(120).collect();
+                let value = shown(value);
                 let error = Error::new(ErrorKind::UnsupportedValue { value });
                 Err(error
                     .in_field("call argument")
@@ -227,7 +230,7 @@ impl<'a> Cx<'a> {
             .collect();
         for (key, arg) in unread {
             let value = match arg {
-                Arg::Literal(value) => value.to_string().chars().take(120).collect(),
+                Arg::Literal(value) => shown(value),
                 _ => "a tensor".to_owned(),
             };
             let error = Error::new(ErrorKind::UnsupportedValue { value });
@@ -236,10 +239,15 @@ impl<'a> Cx<'a> {
     }
     /// The mask of the call: given explicitly, else that of the first tensor.
     pub fn mask(&mut self) -> Result<Option<NodeId>> {
+        let given = self.mask_argument()?;
+        Ok(given.or_else(|| self.inputs().first().and_then(|value| value.mask)))
+    }
+    /// The mask that is given explicitly.
+    pub fn mask_argument(&mut self) -> Result<Option<NodeId>> {
         let given = self.kwarg("mask").map(|arg| arg.values());
         match given.as_deref() {
             Some([mask, ..]) => Ok(Some(self.float(mask.node)?)),
-            _ => Ok(self.inputs().first().and_then(|value| value.mask)),
+            _ => Ok(None),
         }
     }
 
@@ -312,6 +320,7 @@ impl<'a> Cx<'a> {
         let site = Site {
             path: format!("{}/{role}", self.site.path),
             class: &object.class,
+            written: &object.written,
             origin: &object.origin,
             config: &object.config,
             weights,

@@ -1,6 +1,7 @@
 //! Classes that `keras.applications` brings along.
 
 use super::context::{Cx, Outcome, Stop, one};
+use super::refusal::CALL_IT;
 use crate::error::{Error, ErrorKind};
 use crate::graph::NodeId;
 use crate::keras::config::Config;
@@ -64,10 +65,10 @@ pub fn refuse_lambda(path: &str, config: &Config) -> Option<Error> {
     let error = Error::new(ErrorKind::UnsupportedLayer {
         class: "Lambda".to_owned(),
     });
-    Some(error.help(
-        "it holds Python code, which cannot be compiled: replace it by Keras' own layers, such as Rescaling or \
-         Multiply, and save the model again",
-    ))
+    Some(error.help(format!(
+        "it holds Python code, which cannot be compiled: {CALL_IT}, or use Keras' own layers, such as Rescaling or \
+         Multiply, and save the model again"
+    )))
 }
 
 fn inception_scale(path: &str, config: &Config) -> Option<f64> {

@@ -21,6 +21,7 @@ mod operators;
 mod pool;
 mod read;
 mod recurrent;
+mod refusal;
 mod resize;
 mod shape;
 mod spatial;
@@ -33,9 +34,11 @@ mod wrap;
 pub(super) use context::{Arg, Cx, Outcome, Site, Stop, Value};
 pub(super) use read::check_training;
 
+use super::config::Config;
 use super::lower::State;
 use super::model::{Layer, Network, Origin, Semantics};
 use crate::error::{Collector, Error, ErrorKind};
+use serde_json::Value as Json;
 use std::collections::HashSet;
 
 /// A layer's class and what to do with it.
@@ -43,6 +46,20 @@ struct Row {
     class: &'static str,
     lower: fn(&mut Cx<'_>) -> Outcome,
     masks: Masks,
+    fixed: Fixed,
+}
+
+/// Which of a layer's weights training leaves alone although the layer is trained. In `.h5` files they come last.
+#[derive(Clone, Copy)]
+enum Fixed {
+    /// None of them.
+    None,
+    /// All of them.
+    All,
+    /// All but the factor and the shift, which the config can switch off.
+    Statistics,
+    /// Those of the layer inside.
+    Inside,
 }
 
 /// What becomes of the mask of a layer's first input.
@@ -59,11 +76,22 @@ enum Masks {
 }
 
 const fn row(class: &'static str, lower: fn(&mut Cx<'_>) -> Outcome, masks: Masks) -> Row {
-    Row { class, lower, masks }
+    let fixed = Fixed::None;
+    Row {
+        class,
+        lower,
+        masks,
+        fixed,
+    }
+}
+
+const fn fixed(row: Row, fixed: Fixed) -> Row {
+    Row { fixed, ..row }
 }
 
 /// Every layer that can be compiled.
 const LAYERS: &[Row] = {
+    use Fixed::{All, Inside, Statistics};
     use Masks::{End, Own, Pass, Pass3};
     &[
         row("Conv1D", conv::conv::<1>, End),
@@ -87,15 +115,12 @@ const LAYERS: &[Row] = {
         row("GlobalMaxPooling1D", pool::global_max, End),
         row("GlobalMaxPooling2D", pool::global_max, End),
         row("GlobalMaxPooling3D", pool::global_max, End),
-        row("BatchNormalization", normalize::batch, Pass),
-        row("BatchNormalizationV1", normalize::batch, Pass),
-        row("BatchNormalizationV2", normalize::batch, Pass),
-        row("SyncBatchNormalization", normalize::batch, Pass),
+        fixed(row("BatchNormalization", normalize::batch, Pass), Statistics),
         row("LayerNormalization", normalize::layer, Pass),
         row("GroupNormalization", normalize::group, Pass),
         row("UnitNormalization", normalize::unit, Pass),
         row("RMSNormalization", normalize::rms, Pass3),
-        row("Normalization", normalize::normalization, Pass3),
+        fixed(row("Normalization", normalize::normalization, Pass3), All),
         row("Rescaling", normalize::rescaling, Pass3),
         row("Activation", activation::activation, Pass),
         row("ReLU", activation::relu, Pass),
@@ -130,8 +155,8 @@ const LAYERS: &[Row] = {
         row("GRU", recurrent::recurrent, Own),
         row("SimpleRNN", recurrent::recurrent, Own),
         row("RNN", recurrent::recurrent, Own),
-        row("Bidirectional", wrap::bidirectional, Own),
-        row("TimeDistributed", wrap::time_distributed, Own),
+        fixed(row("Bidirectional", wrap::bidirectional, Own), Inside),
+        fixed(row("TimeDistributed", wrap::time_distributed, Own), Inside),
         row("Dropout", identity::identity, Pass),
         row("SpatialDropout1D", identity::identity, Pass),
         row("SpatialDropout2D", identity::identity, Pass),
@@ -171,7 +196,7 @@ pub(super) fn lower<'a>(
     }
     let Some(row) = find(cx.site.class, cx.site.origin) else {
         // Said before by `refuse_unsupported`, or here for a layer inside another.
-        return Err(unsupported(cx.site.class, cx.site.origin).into());
+        return Err(refusal::unsupported(cx.site.written, cx.site.origin, last(&cx.site.path)).into());
     };
     cx.refuse_constants()?;
     let mut values = (row.lower)(&mut cx)?;
@@ -201,6 +226,30 @@ fn find(class: &str, origin: &Origin) -> Option<&'static Row> {
     LAYERS.iter().find(|row| known && row.class == class)
 }
 
+/// How many of a layer's weights, the last of `all`, training leaves alone.
+pub fn fixed_weights(layer: &Layer, all: usize) -> usize {
+    fixed_of(&layer.class, &layer.origin, &layer.config, all)
+}
+
+fn fixed_of(class: &str, origin: &Origin, config: &Config, all: usize) -> usize {
+    let fields = config.fields();
+    let is_off = |key: &str| fields.value(key) == Some(&Json::Bool(false));
+    if is_off("trainable") {
+        return all;
+    }
+    match find(class, origin).map_or(Fixed::None, |row| row.fixed) {
+        Fixed::None => 0,
+        Fixed::All => all,
+        Fixed::Statistics => {
+            all.saturating_sub(["scale", "center"].iter().filter(|key| !is_off(key)).count())
+        }
+        Fixed::Inside => match fields.object("layer") {
+            Ok(Some(inner)) => fixed_of(&inner.class, &inner.origin, &inner.config, all),
+            _ => 0,
+        },
+    }
+}
+
 /// Reports every layer whose class is not in the tables, in nested models too, and paths that two layers share: layer
 /// `a/b` and layer `b` of the model `a` would be one.
 pub(super) fn refuse_unsupported<'m>(
@@ -215,8 +264,8 @@ pub(super) fn refuse_unsupported<'m>(
         }
         if let Some(inner) = &layer.network {
             refuse_unsupported(inner, paths, problems);
-        } else if let Some(error) = refusal(layer) {
-            problems.push(error.in_layer(layer.path.as_str(), layer.class.as_str()));
+        } else if let Some(error) = refuse(layer) {
+            problems.push(layer.at(error));
         }
     }
 }
@@ -227,7 +276,7 @@ pub fn classes() -> impl Iterator<Item = &'static str> {
 }
 
 /// Why a layer cannot be compiled whatever its arguments are, if so.
-fn refusal(layer: &Layer) -> Option<Error> {
+fn refuse(layer: &Layer) -> Option<Error> {
     let known = match layer.origin {
         Origin::Operation => operators::is_operation(&layer.class),
         _ if layer.is("TFOpLambda") || layer.is("SlicingOpLambda") => {
@@ -236,48 +285,10 @@ fn refusal(layer: &Layer) -> Option<Error> {
         _ if layer.is("Lambda") => return custom::refuse_lambda(&layer.path, &layer.config),
         _ => layer.class == "InputLayer" || find(&layer.class, &layer.origin).is_some(),
     };
-    (!known).then(|| unsupported(&layer.class, &layer.origin))
+    (!known).then(|| refusal::unsupported(&layer.written, &layer.origin, &layer.name))
 }
 
-/// The refusal of a class, with what the user can do.
-fn unsupported(class: &str, origin: &Origin) -> Error {
-    let error = Error::new(ErrorKind::UnsupportedLayer {
-        class: class.to_owned(),
-    });
-    match origin {
-        Origin::Custom(package) => error.help(format!(
-            "it is a class of package {package:?}, whose Python code is not in the file: rebuild the model from Keras' own layers"
-        )),
-        Origin::Operation => error.help("rebuild this part of the model from Keras' layers"),
-        Origin::Keras => match closest(class) {
-            Some(name) => error.help(format!("the closest supported layer is {name}")),
-            None => error.help("rebuild this part of the model from supported layers, which README.md lists"),
-        },
-    }
-}
-
-/// The supported class with a similar name, unless only a number of axes tells them apart.
-fn closest(class: &str) -> Option<&'static str> {
-    let plain = |name: &str| name.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    let others = LAYERS.iter().filter(|row| plain(row.class) != plain(class));
-    let scored = others.map(|row| (distance(class, row.class), row.class));
-    let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
-    (distance * 4 <= class.len()).then_some(name)
-}
-
-/// Edit distance of two names, whose lengths are bounded first.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
-            let above = *cell;
-            let changed = diagonal + usize::from(*x != y);
-            *cell = changed.min(above + 1).min(left + 1);
-            (diagonal, left) = (above, *cell);
-        }
-    }
-    row.last().copied().unwrap_or_default()
+/// The last name of a path.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }

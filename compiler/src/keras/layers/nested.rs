@@ -4,28 +4,32 @@
 use super::context::{Cx, Outcome, Stop, Value};
 use crate::error::Error;
 use crate::graph::{Graph, NodeId};
-use crate::keras::architecture::Reader;
+use crate::keras::architecture::{self, Reader};
 use crate::keras::lower::State;
-use crate::keras::model::{Layer, Network, Weight};
+use crate::keras::model::{Layer, Network, Semantics, Weight};
 use crate::keras::object::Object;
-use crate::keras::weights as of_layers;
 use crate::ops::Input;
 use serde_json::json;
 use std::collections::HashMap;
 
 /// Calls the model that `object` describes with the weights of the layer.
 pub fn call(cx: &mut Cx<'_>, object: &Object, x: NodeId) -> Outcome {
-    let mut reader = Reader::new(cx.state.semantics);
-    let document = json!({"class_name": object.class, "config": object.config.values()});
+    let semantics = cx.state.semantics;
+    let mut reader = Reader::new(semantics);
+    let document = json!({"class_name": object.written, "config": object.config.values()});
     let network = reader.model(document);
     let read = std::mem::take(&mut reader.problems).finish(());
     if cx.state.problems.keep_all(read).is_none() {
         return Err(Stop::Told);
     }
     let mut network = network.ok_or(Stop::Told)?;
-    if let Some(layer) = network.layers.iter().find(|layer| hides_statistics(layer)) {
+    if let Some(layer) = network
+        .layers
+        .iter()
+        .find(|layer| hides_statistics(layer, semantics))
+    {
         let message = format!(
-            "layer {:?} inside wraps a normalisation, whose weights cannot be told apart",
+            "layer {:?} inside wraps a model with weights that are not trained, which cannot be told apart",
             layer.name
         );
         return Err(cx.inconsistent(message));
@@ -56,13 +60,24 @@ fn count(network: &Network, wanted: &HashMap<String, usize>) -> usize {
     network.layers.iter().map(of).sum()
 }
 
-/// Whether a wrapper inside has weights that are not trained.
-fn hides_statistics(layer: &Layer) -> bool {
-    let wraps = layer.config.values().contains_key("layer");
+/// Whether a wrapper inside holds a model with weights that are not trained: how many is known only to who lowers it.
+fn hides_statistics(layer: &Layer, semantics: Semantics) -> bool {
     match &layer.network {
-        Some(inner) => inner.layers.iter().any(hides_statistics),
-        None => wraps && json!(layer.config.values()).to_string().contains("Normalization"),
+        Some(inner) => inner
+            .layers
+            .iter()
+            .any(|layer| hides_statistics(layer, semantics)),
+        None => {
+            architecture::wrapped(layer, semantics).is_some_and(|inner| has_statistics(&inner, semantics))
+        }
     }
+}
+
+fn has_statistics(network: &Network, semantics: Semantics) -> bool {
+    network.layers.iter().any(|layer| match &layer.network {
+        Some(inner) => has_statistics(inner, semantics),
+        None => super::fixed_weights(layer, usize::MAX) > 0 || hides_statistics(layer, semantics),
+    })
 }
 
 /// Layers are called after the wrapper.
@@ -110,19 +125,18 @@ fn take<'w>(
     above: bool,
 ) {
     for layer in &mut network.layers {
-        let active = above && layer.config.values().get("trainable") != Some(&json!(false));
         if let Some(inner) = &mut layer.network {
+            let active = above && layer.config.values().get("trainable") != Some(&json!(false));
             take(inner, wanted, weights, trainable, active);
             continue;
         }
         let all = wanted.get(&layer.path).copied().unwrap_or_default();
-        let fixed = of_layers::fixed(layer, all);
-        let count = match (trainable, active) {
-            (true, true) => all - fixed,
-            (true, false) => 0,
-            (false, true) => fixed,
-            (false, false) => all,
+        let fixed = if above {
+            super::fixed_weights(layer, all)
+        } else {
+            all
         };
+        let count = if trainable { all - fixed } else { fixed };
         layer.weights.extend(weights.by_ref().take(count).cloned());
     }
 }

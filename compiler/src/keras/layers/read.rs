@@ -2,11 +2,12 @@
 
 use super::activation::Activation;
 use super::context::{Cx, Stop};
+use super::refusal::CALL_IT;
 use super::spatial::{Format, Padding};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keras::fields::Fields;
 use crate::keras::model::Semantics;
-use crate::keras::object::Object;
+use crate::keras::object::{Object, is_lambda};
 use crate::tensor::MAX_ELEMENTS;
 use serde_json::Value as Json;
 use std::cell::{Cell, RefCell};
@@ -152,13 +153,18 @@ impl<'a> Read<'a> {
     }
     /// An activation; `default` for an absent key, the identity for null.
     pub fn activation(&self, key: &str, default: &str) -> Activation {
+        let refuse = || {
+            let help = format!("it can be one of Keras' own; else leave it away and {CALL_IT}");
+            self.fields.unsupported(key).help(help)
+        };
         let found = match self.fields.value(key) {
-            None => Activation::named(default, self.semantics).ok_or_else(|| self.fields.unsupported(key)),
+            None => Activation::named(default, self.semantics).ok_or_else(refuse),
+            Some(value) if is_lambda(value) => Err(self.fields.refused(key, "lambda").help(format!(
+                "a lambda is Python code, which cannot be compiled: leave it away and {CALL_IT}"
+            ))),
             Some(_) => self.fields.object(key).and_then(|object| match object {
                 None => Ok(Activation::identity()),
-                Some(object) => {
-                    Activation::of(object, self.semantics).ok_or_else(|| self.fields.unsupported(key))
-                }
+                Some(object) => Activation::of(object, self.semantics).ok_or_else(refuse),
             }),
         };
         self.or_harmless(found, Activation::identity())

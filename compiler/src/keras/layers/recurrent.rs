@@ -27,8 +27,10 @@ pub struct Recurrent {
 pub struct Sequence {
     /// `[batch, time, features]`.
     pub x: NodeId,
-    /// `[batch, time]`.
+    /// The steps that count, `[batch, time]`.
     pub mask: Option<NodeId>,
+    /// The mask that goes on with outputs of all steps.
+    pub passed: Option<NodeId>,
     /// The states to start with, if they are given.
     pub states: Vec<NodeId>,
 }
@@ -45,7 +47,7 @@ pub struct Computed {
 pub fn recurrent(cx: &mut Cx<'_>) -> Outcome {
     let layer = Recurrent::read(cx)?;
     let sequence = sequence(cx)?;
-    let mask = sequence.mask.filter(|_| layer.sequences);
+    let mask = sequence.passed.filter(|_| layer.sequences);
     let computed = layer.run(cx, &sequence, layer.backwards)?;
     let mut values = vec![Value {
         node: computed.output,
@@ -58,13 +60,20 @@ pub fn recurrent(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// The arguments of a call. Keras 2 passes states in one list with the sequence, Keras 3 as `initial_state`.
+///
+/// A mask that is an argument counts in both. The mask that the sequence itself carries counts in Keras 2, whose
+/// `RNN.call` takes the first of a list of masks. In Keras 3, `Layer.__call__` (step 6) makes it the argument only
+/// where the layer is called with one tensor: with initial states every step counts. The mask still goes on
+/// (`Layer._set_mask_metadata`).
 pub fn sequence(cx: &mut Cx<'_>) -> Result<Sequence, Stop> {
     let mut values = cx.inputs();
     if values.is_empty() {
         return Err(cx.inconsistent("it is called without a tensor"));
     }
     values.extend(cx.kwarg("initial_state").iter().flat_map(Arg::values));
-    let mask = cx.mask()?;
+    let given = cx.mask_argument()?;
+    let passed = given.or(values[0].mask);
+    let unmasked = cx.is_keras3() && values.len() > 1 && given.is_none();
     let mut nodes = Vec::new();
     for value in &values {
         nodes.push(cx.float(value.node)?);
@@ -72,14 +81,15 @@ pub fn sequence(cx: &mut Cx<'_>) -> Result<Sequence, Stop> {
     let x = nodes.remove(0);
     cx.expect_rank(x, 3)?;
     let dims = cx.dims(x);
-    if let Some(mask) = mask
+    if let Some(mask) = passed
         && cx.dims(mask) != dims[..2]
     {
         return Err(cx.inconsistent("the mask is not of shape [batch, time]"));
     }
     Ok(Sequence {
         x,
-        mask,
+        mask: passed.filter(|_| !unmasked),
+        passed,
         states: nodes,
     })
 }

@@ -65,7 +65,8 @@ fn all_problems_are_reported_and_nothing_that_follows_from_them() {
         "layer \"layer2\" (Capsule): layer class Capsule is not supported; rebuild this part of the model from \
          supported layers, which README.md lists",
         "layer \"layer3\" (Lambda): layer class Lambda is not supported; it holds Python code, which cannot be \
-         compiled: replace it by Keras' own layers, such as Rescaling or Multiply, and save the model again",
+         compiled: call the function on the tensor, y = f(x), which Keras saves as operations, or use Keras' own layers, \
+         such as Rescaling or Multiply, and save the model again",
         "layer \"layer0\" (Conv2D): padding: value \"reflect\" is not supported; it can be \"valid\", \"same\"",
     ];
     assert_eq!(problems(model, &[], &[]), expected);
@@ -89,7 +90,8 @@ fn weights_that_are_missing_or_wrong_do_not_stop_the_rest() {
         ("layer3", &[&[2, 3], &[2]]),
     ];
     let expected = [
-        "layer \"layer0\" (Dense): activation: value \"maxout\" is not supported",
+        "layer \"layer0\" (Dense): activation: value \"maxout\" is not supported; it can be one of Keras' own; else leave \
+         it away and call the function on the tensor, y = f(x), which Keras saves as operations",
         "layer \"layer0\" (Dense): volume: field is not known (value 11)",
         "layer \"layer1\" (Dense): bias: weight is missing from the file",
         "layer \"layer2\" (BatchNormalization): the layer takes 3 weights, but the file has 4: [\"w\", \"w\", \"w\", \"w\"]",
@@ -226,6 +228,111 @@ fn huge_numbers_are_refused_before_memory_is_taken() {
     }
 }
 
+/// The file holds byte code; no message shows it, and what starts a weight does not matter.
+#[test]
+fn a_lambda_is_refused_without_its_code() {
+    let code = json!([
+        "4wEAAAAAAAAAAAAAAAUAAAADAAAA80wAAACXAHwAdAAAAAAAAAAAAAAAagEAAAAA",
+        null,
+        null
+    ]);
+    let dialects = [
+        code.clone(),
+        json!({"value": code}),
+        json!({"class_name": "__lambda__", "config": {"value": code}}),
+        json!({"class_name": "__lambda__", "config": {"value": {"code": "4wEAAA", "defaults": null, "closure": null}}}),
+    ];
+    for lambda in dialects {
+        for key in ["activation", "recurrent_activation"] {
+            let class = if key == "activation" { "Dense" } else { "LSTM" };
+            let config = json!({"units": 2, key: lambda, "kernel_initializer": lambda});
+            let found = problems(
+                chain(json!([null, 3, 4]), vec![(class, config)]),
+                &[
+                    ("layer0", &[&[4, 8], &[2, 8], &[8]]),
+                    ("layer0", &[&[4, 2], &[2]]),
+                ],
+                &[],
+            );
+            let expected = format!(
+                "layer \"layer0\" ({class}): {key}: value lambda is not supported; a lambda is Python code, which cannot \
+                 be compiled: leave it away and call the function on the tensor, y = f(x), which Keras saves as operations"
+            );
+            assert_eq!(found[0], expected);
+            assert!(found.iter().all(|line| !line.contains("4wE")), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn long_values_are_not_dumped() {
+    let long = vec![0; 100_000];
+    let found = problems(
+        chain(
+            json!([null, 4]),
+            vec![
+                ("Dense", json!({"units": 2, "activation": long, "made_up": long})),
+                ("Softmax", json!({"axis": "x".repeat(100_000)})),
+                ("Capsule".repeat(10_000).leak(), json!({})),
+            ],
+        ),
+        &[("layer0", &[&[4, 2], &[2]])],
+        &[],
+    );
+    assert!(found.len() >= 4, "{found:?}");
+    assert!(found.iter().all(|line| line.chars().count() < 700), "{found:?}");
+}
+
+/// Keras gives its variables what it finds in a file, whatever its type; products of many axes are products too.
+#[test]
+fn products_have_any_number_of_axes() {
+    let input = |name: &str, shape: Value| json!({"class_name": "InputLayer", "name": name, "config": {"batch_input_shape": shape, "name": name}, "inbound_nodes": []});
+    for other in [json!([null, 2, 3, 5, 6]), json!([null, 7, 3, 5, 6])] {
+        let model = json!({"class_name": "Functional", "keras_version": "2.15.0", "config": {
+            "name": "model",
+            "layers": [
+                input("a", json!([null, 2, 3, 4, 5])),
+                input("b", other),
+                {"class_name": "TFOpLambda", "name": "product", "config": {"name": "product", "function": "linalg.matmul"},
+                 "inbound_nodes": [["a", 0, 0, {"b": ["b", 0, 0]}]]},
+            ],
+            "input_layers": [["a", 0, 0], ["b", 0, 0]],
+            "output_layers": [["product", 0, 0]],
+        }});
+        match lowered(model, &[], &[]) {
+            Ok(lowered) => {
+                assert_eq!(lowered.outputs[0].shape.dims(), [1, 2, 3, 4, 6]);
+                assert!(crate::plan::plan(&lowered.graph).is_ok());
+            }
+            Err(found) => assert!(
+                found[0].starts_with("layer \"product\" (TFOpLambda): ")
+                    && found[0].contains("cannot be multiplied"),
+                "{found:?}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn layers_for_javascript_say_where_to_cut() {
+    let found = problems(
+        chain(
+            json!([null, 4]),
+            vec![("StringLookup", json!({"vocabulary": ["Cat", "Dog"]}))],
+        ),
+        &[],
+        &[],
+    );
+    assert_eq!(
+        found,
+        [
+            "layer \"layer0\" (StringLookup): layer class StringLookup is not supported; tensors hold numbers here, not \
+          strings: do its work in JavaScript and compile what comes after it, \
+          keras.Model(model.get_layer(\"layer0\").output, model.outputs)"
+        ]
+    );
+}
+
 #[test]
 fn the_closest_class_is_named() {
     let found = problems(chain(json!([null, 4]), vec![("Dence", json!({}))]), &[], &[]);
@@ -235,4 +342,24 @@ fn the_closest_class_is_named() {
             "layer \"layer0\" (Dence): layer class Dence is not supported; the closest supported layer is Dense"
         ]
     );
+}
+
+#[test]
+fn a_class_is_called_as_the_file_calls_it() {
+    let strange = json!({"virtual_batch_size": 2});
+    let inner = json!({"class_name": "BatchNormalizationV1", "config": {"name": "inner"}});
+    let model = chain(
+        json!([null, 3, 2]),
+        vec![
+            ("SyncBatchNormalization", strange),
+            ("TimeDistributed", json!({"layer": inner})),
+        ],
+    );
+    let statistics: &[&[usize]] = &[&[2], &[2], &[2], &[2]];
+    let expected = [
+        "layer \"layer0\" (SyncBatchNormalization): virtual_batch_size: value 2 is not supported",
+        "layer \"layer1/BatchNormalizationV1\" (BatchNormalizationV1): gamma: weight is missing from the file",
+    ];
+    let found = problems(model, &[("layer0", statistics)], &[]);
+    assert_eq!(found[..2], expected, "{found:#?}");
 }

@@ -43,6 +43,7 @@ pub fn bidirectional(cx: &mut Cx<'_>) -> Outcome {
     let part = |states: &[NodeId]| Sequence {
         x: given.x,
         mask: given.mask,
+        passed: given.passed,
         states: states.to_vec(),
     };
     let weights = cx.site.weights;
@@ -55,7 +56,7 @@ pub fn bidirectional(cx: &mut Cx<'_>) -> Outcome {
     if ahead.layer.sequences != back.layer.sequences || ahead.layer.state != back.layer.state {
         return Err(cx.inconsistent("the two layers do not give the same kind of results"));
     }
-    let mask = given.mask.filter(|_| ahead.layer.sequences);
+    let mask = given.passed.filter(|_| ahead.layer.sequences);
     let outputs = [ahead.computed.output, back.computed.output];
     let mut values: Vec<Value> = join(cx, merge, outputs)?
         .into_iter()
@@ -89,6 +90,7 @@ fn direction(
         Site {
             path: format!("{}/{role}", cx.site.path),
             class: &object.class,
+            written: &object.written,
             origin: &object.origin,
             config: &object.config,
             weights: &[],
@@ -97,7 +99,7 @@ fn direction(
         Vec::new(),
     );
     if !["LSTM", "GRU", "SimpleRNN", "RNN"].contains(&object.class.as_str()) {
-        return Err(super::unsupported(&object.class, &object.origin).into());
+        return Err(super::refusal::unsupported(&object.written, &object.origin, role).into());
     }
     let mut layer = Recurrent::read(&mut cx)?;
     layer.backwards ^= mirrored;
@@ -146,7 +148,7 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
         super::nested::call(cx, &object, folded)?
     } else {
         let (weights, args) = (cx.site.weights, vec![Arg::Value(Value::new(folded))]);
-        cx.inner(&object, &object.class, weights, args, Vec::new())?
+        cx.inner(&object, &object.written, weights, args, Vec::new())?
     };
     let mut unfolded = Vec::new();
     for value in values {

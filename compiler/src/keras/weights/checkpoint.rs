@@ -2,9 +2,9 @@
 //! second Conv2D in `model.layers`. Below a layer stand its Python attributes that hold variables:
 //! `layers/bidirectional/forward_layer/cell/vars/0`.
 
-use super::{at, in_keras_order, listed};
+use super::{in_keras_order, listed};
 use crate::error::{Collector, Error, ErrorKind, Result};
-use crate::keras::architecture::{self, is_network};
+use crate::keras::architecture;
 use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Semantics, Weight};
 use crate::keras::object::class_of;
@@ -149,23 +149,14 @@ impl<'a> Reader<'a> {
             return self.network(inner, base.as_deref(), problems);
         }
         let Some(path) = path else { return };
-        if let Some(mut inner) = self.wrapped(layer) {
+        if let Some(mut inner) = architecture::wrapped(layer, self.semantics) {
             self.network(&mut inner, Some(&format!("{path}/layer/")), problems);
             layer.weights = in_keras_order(inner);
             return;
         }
         let read = self.read(path, Known::Object(layer.config.values()));
-        let weights = problems.keep(read.map_err(|error| at(layer, error)));
+        let weights = problems.keep(read.map_err(|error| layer.at(error)));
         layer.weights = weights.unwrap_or_default();
-    }
-
-    /// The model inside a wrapper (`TimeDistributed(model)`). What is wrong with it is said when the
-    /// layer is lowered.
-    fn wrapped(&self, layer: &Layer) -> Option<Network> {
-        let object = layer.config.values().get("layer")?;
-        let (class, origin) = class_of(object.as_object()?)?;
-        let model = is_network(&class, &origin).then(|| object.clone())?;
-        architecture::Reader::new(self.semantics).model(model)
     }
 
     fn read(&self, path: &str, known: Known) -> Result<Vec<Weight>> {
@@ -219,7 +210,7 @@ impl<'a> Known<'a> {
             return HashMap::new();
         };
         let mut counter = Counter::default();
-        let class = |item: &Value| Some(class_of(item.as_object()?)?.0);
+        let class = |item: &Value| Some(class_of(item.as_object()?)?.written);
         let classes = items.iter().map(|item| class(item).unwrap_or_default());
         classes
             .enumerate()
@@ -284,7 +275,7 @@ impl Counter {
 /// The keys of the layers of a model. Operations are not in the list that is saved.
 fn class_keys(network: &Network) -> Vec<Option<String>> {
     let mut counter = Counter::default();
-    let key = |layer: &Layer| (layer.origin != Origin::Operation).then(|| counter.key(&layer.class));
+    let key = |layer: &Layer| (layer.origin != Origin::Operation).then(|| counter.key(&layer.written));
     network.layers.iter().map(key).collect()
 }
 

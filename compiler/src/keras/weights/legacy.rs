@@ -1,7 +1,7 @@
 //! The layout of `.h5` models: `layer_names` of a group names groups, `weight_names` of each names
 //! datasets in it, in Keras' order `trainable_weights + non_trainable_weights`.
 
-use super::{at, listed};
+use super::listed;
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Weight};
@@ -37,9 +37,9 @@ pub(super) fn load(network: &mut Network, tree: &dyn Tree, group: &str, problems
     };
     for (layer, name) in network.layers.iter_mut().zip(order) {
         let Some(name) = name else { continue };
-        let weights = read(tree, &join(group, &name)).map_err(|error| at(layer, error));
+        let weights = read(tree, &join(group, &name)).map_err(|error| layer.at(error));
         if let Some(weights) = problems.keep(weights) {
-            let given = give(layer, weights).map_err(|error| at(layer, error));
+            let given = give(layer, weights).map_err(|error| layer.at(error));
             problems.keep(given);
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::error::{ErrorKind, Result};
 use crate::graph::NodeId;
+use crate::keras::fields::shown;
 use crate::keras::layers::context::{Arg, Cx, Stop, Value};
 use crate::keras::layers::read::Read;
 use crate::tensor::{MAX_ELEMENTS, Tensor};
@@ -137,7 +138,7 @@ impl<'a> Arguments<'a> {
     }
     /// A refusal of an argument.
     pub fn unsupported(&self, cx: &Cx<'_>, names: &[&str], value: &Json) -> Stop {
-        let value = value.to_string().chars().take(120).collect();
+        let value = shown(value);
         let error = cx.site.config.error(ErrorKind::UnsupportedValue { value });
         error
             .in_field(format!("argument {}", names.first().unwrap_or(&"")))

@@ -152,8 +152,25 @@ pub fn matmul(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         bias: false,
         epilogue: Tape::identity(),
     };
-    one(cx.b().add(op, &sides)?)
+    let [a, b] = sides.map(|side| cx.dims(side));
+    if a.len() <= MAX_PRODUCT_RANK || !(b.len() == 2 || a[..a.len() - 2] == b[..b.len() - 2]) {
+        return one(cx.b().add(op, &sides)?);
+    }
+    // All axes of the batch as one.
+    for (side, dims) in sides.iter_mut().zip([&a, &b]).filter(|(_, dims)| dims.len() > 2) {
+        let (batch, matrix) = dims.split_at(dims.len() - 2);
+        *side = cx
+            .b()
+            .reshape(*side, [&[batch.iter().product()], matrix].concat())?;
+    }
+    let product = cx.b().add(op, &sides)?;
+    one(cx
+        .b()
+        .reshape(product, [&a[..a.len() - 1], &b[b.len() - 1..]].concat())?)
 }
+
+/// Most axes of a matrix product in the graph.
+const MAX_PRODUCT_RANK: usize = 4;
 
 /// Moves blocks of channels into space.
 pub fn depth_to_space(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {

@@ -281,7 +281,9 @@ pub fn operation(cx: &mut Cx<'_>) -> Outcome {
     match find(OPERATIONS, cx.site.class) {
         Some(kind) => run(cx, kind),
         // Said before by `refuse_unsupported`.
-        None => Err(super::unsupported(cx.site.class, cx.site.origin).into()),
+        None => Err(
+            super::refusal::unsupported(cx.site.written, cx.site.origin, super::last(&cx.site.path)).into(),
+        ),
     }
 }
 

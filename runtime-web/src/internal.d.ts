@@ -1,6 +1,6 @@
-// Types between the files of the runtime. Nothing of this ships.
+// Types between the files of the runtime, and of the comments in index.js and worker.js.
 
-import type { BackendName, DType, LoadOptions, Model, Outputs, StepTime, TensorData } from './src/index.js';
+import type { BackendName, DType, LoadOptions, Model, Outputs, StepTime, TensorData } from './index.js';
 
 /** What manifest.json holds. */
 export interface Manifest {
@@ -33,7 +33,7 @@ export interface Modules {
 export interface ThreadedModules extends Modules {
   /** Bytes of scratch memory for every thread but the first. */
   scratch: number;
-  /** Byte address of three words for the pool: a count of commands, begin, end. What lies below is the barrier's. */
+  /** Byte address of the first worker's words: a count of commands, begin, end, the last command. The others' lie 64 before. */
   command: number;
   /** The number of threads beyond which a prediction gains little. */
   useful: number;
@@ -75,6 +75,14 @@ export interface Source {
   read(target: Uint8Array): AsyncIterable<number>;
 }
 
+/** Where a bundle lies. */
+export interface Located {
+  /** What says what it holds, for messages. */
+  url: URL;
+  manifest: Manifest;
+  locate(name: string): URL;
+}
+
 /** The files of one bundle, checked as they are read. */
 export interface Bundle {
   url: URL;
@@ -95,6 +103,8 @@ export interface Engine {
   module: Model['module'];
   threads: number;
   fallbacks: string[];
+  /** There is one thread, because workers could not be started. */
+  failed?: boolean;
   /** Fills the arrays of `out`, in the order of the outputs, or new ones. */
   predict(values: TensorData[], out?: TensorData[]): Outputs | Promise<Outputs>;
   profile(values: TensorData[]): Pick<StepTime, 'step' | 'ms'>[] | Promise<Pick<StepTime, 'step' | 'ms'>[]>;

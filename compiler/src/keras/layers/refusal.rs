@@ -1,0 +1,183 @@
+//! What is said about layers that cannot be compiled.
+
+use super::LAYERS;
+use crate::error::{Error, ErrorKind};
+use crate::keras::model::Origin;
+
+/// What a user can do about functions in Python code: Keras saves those of `keras.ops`, of `tf` and of operators.
+pub const CALL_IT: &str = "call the function on the tensor, y = f(x), which Keras saves as operations";
+
+/// Layers of Keras whose work is not arithmetic on numbers, and what it is.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (
+        &["TextVectorization", "StringLookup", "Hashing", "HashedCrossing"],
+        "tensors hold numbers here, not strings: do its work in JavaScript",
+    ),
+    (
+        &[
+            "IntegerLookup",
+            "CategoryEncoding",
+            "Discretization",
+            "DenseFeatures",
+        ],
+        "do its work in JavaScript",
+    ),
+];
+
+/// Layers that hold the program of another framework.
+const FOREIGN: &[&str] = &["TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"];
+
+/// The refusal of the layer `name` for its class, with what the user can do.
+pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
+    let error = Error::new(ErrorKind::UnsupportedLayer {
+        class: class.to_owned(),
+    });
+    match origin {
+        Origin::Custom(package) => error.help(format!(
+            "it is a class of package {package:?}, whose Python code is not in the file: rebuild the model from Keras' own layers"
+        )),
+        Origin::Operation => error.help("rebuild this part of the model from Keras' layers"),
+        Origin::Keras => error.help(remedy(class, name)),
+    }
+}
+
+fn remedy(class: &str, name: &str) -> String {
+    if let Some((_, what)) = ELSEWHERE.iter().find(|(classes, _)| classes.contains(&class)) {
+        return format!(
+            "{what} and compile what comes after it, keras.Model(model.get_layer({name:?}).output, model.outputs)"
+        );
+    }
+    if FOREIGN.contains(&class) {
+        return "it holds a program of another framework: rebuild this part of the model from Keras' layers"
+            .to_owned();
+    }
+    match misspelt(class) {
+        Some(known) => format!("the closest supported layer is {known}"),
+        None => "rebuild this part of the model from supported layers, which README.md lists".to_owned(),
+    }
+}
+
+/// The supported class that was meant, if this is a misspelling: other case, or a slip in one or two of its words.
+/// Names with other words or another number of axes mean something else.
+fn misspelt(class: &str) -> Option<&'static str> {
+    let slips = |known: &str| {
+        if known.eq_ignore_ascii_case(class) {
+            return Some(0);
+        }
+        let (known, found) = (words(known), words(class));
+        let slips = known.iter().zip(&found).map(|(a, b)| slip(a, b));
+        let slips = slips.sum::<Option<usize>>()?;
+        (known.len() == found.len() && slips <= 2).then_some(slips)
+    };
+    let scored = LAYERS
+        .iter()
+        .filter_map(|row| Some((slips(row.class)?, row.class)));
+    scored.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
+}
+
+/// How many slips make one word of the other, at most one; `None` when they are different words.
+fn slip(a: &str, b: &str) -> Option<usize> {
+    const SHORTEST: usize = 5;
+    if a == b {
+        return Some(0);
+    }
+    let digit = |word: &str| word.chars().next().filter(char::is_ascii_digit);
+    let long = a.len().min(b.len()) >= SHORTEST;
+    (long && digit(a) == digit(b) && one_slip(a.as_bytes(), b.as_bytes())).then_some(1)
+}
+
+/// Whether one letter was added, lost or changed, or two neighbours exchanged: a distance of 1 as Damerau and
+/// Levenshtein count it.
+fn one_slip(a: &[u8], b: &[u8]) -> bool {
+    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let (a, b) = (
+        a.get(same..).unwrap_or_default(),
+        b.get(same..).unwrap_or_default(),
+    );
+    match (a, b) {
+        ([w, x, a @ ..], [y, z, b @ ..]) if w == z && x == y && a == b => true,
+        ([_, a @ ..], [_, b @ ..]) if a == b => true,
+        ([_, rest @ ..], b) if rest == b => true,
+        (a, [_, rest @ ..]) => a == rest,
+        _ => false,
+    }
+}
+
+/// The words of a name in camel case, in lower case; digits begin a word too.
+fn words(name: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut before = ' ';
+    for c in name.chars().take(64) {
+        let begins =
+            c.is_ascii_digit() || (c.is_uppercase() && !before.is_uppercase() && !before.is_ascii_digit());
+        match found.last_mut() {
+            Some(word) if !begins => word.push(c.to_ascii_lowercase()),
+            _ => found.push(c.to_ascii_lowercase().to_string()),
+        }
+        before = c;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspellings_are_understood() {
+        let cases = [
+            ("Dence", Some("Dense")),
+            ("dense", Some("Dense")),
+            ("Desne", Some("Dense")),
+            ("conv2d", Some("Conv2D")),
+            ("BatchNormalisation", Some("BatchNormalization")),
+            ("Batchnormalization", Some("BatchNormalization")),
+            ("MaxPoolling2D", Some("MaxPooling2D")),
+            ("AveragePoolin2D", Some("AveragePooling2D")),
+            ("Concatentae", Some("Concatenate")),
+            ("LeakyRelu", Some("LeakyReLU")),
+            ("MaxUnpooling2D", None),
+            ("Conv4D", None),
+            ("RNNN", None),
+            ("GELU", None),
+            ("Dens", None),
+            ("Conv2DConv2D", None),
+            ("Denormalization", None),
+        ];
+        for (class, known) in cases {
+            assert_eq!(misspelt(class), known, "{class}");
+        }
+    }
+
+    /// All of Keras 2.21 and 3.15 with a capital, but for aliases of functions and classes that nobody saves.
+    #[test]
+    fn names_that_keras_has_are_not_misspellings() {
+        let names = "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D \
+            AdaptiveMaxPooling2D AdaptiveMaxPooling3D AdditiveAttention Attention AugMix AutoContrast AveragePooling3D \
+            CategoryEncoding ContrastLimitedAdaptiveHistogramEqualization Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D \
+            ConvLSTM3D CuDNNGRU CuDNNLSTM CutMix DenseFeatures Discretization EinsumDense Equalization FlaxLayer GRUCell \
+            GroupQueryAttention HashedCrossing Hashing IntegerLookup JaxLayer LSTMCell Lambda LocallyConnected1D \
+            LocallyConnected2D MaxNumBoundingBoxes MaxPooling3D MelSpectrogram MixUp MultiHeadAttention Pipeline \
+            RandAugment RandomColorDegeneration RandomColorJitter RandomCrop RandomElasticTransform RandomErasing \
+            RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization \
+            RandomSaturation RandomSharpness RandomShear ReversibleEmbedding STFTSpectrogram SimpleRNNCell Solarization \
+            SpectralNormalization StackedRNNCells StringLookup TFSMLayer TextVectorization TorchModuleWrapper \
+            UpSampling3D Wrapper";
+        for name in names.split_whitespace() {
+            let known = LAYERS.iter().any(|row| row.class == name);
+            assert!(known || misspelt(name).is_none(), "{name}: {:?}", misspelt(name));
+        }
+    }
+
+    #[test]
+    fn a_layer_for_javascript_says_where_to_cut() {
+        let said = unsupported("TextVectorization", &Origin::Keras, "words").to_string();
+        assert_eq!(
+            said,
+            "layer class TextVectorization is not supported; tensors hold numbers here, not strings: do its work in \
+             JavaScript and compile what comes after it, keras.Model(model.get_layer(\"words\").output, model.outputs)"
+        );
+        let said = unsupported("TFSMLayer", &Origin::Keras, "x").to_string();
+        assert!(said.contains("a program of another framework"), "{said}");
+    }
+}
