@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** Leaders of groups. */
 const running = new Set();
@@ -16,7 +17,7 @@ function end(pid) {
   running.delete(pid);
 }
 process.on('exit', () => running.forEach(end));
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+for (const reason of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(reason, () => process.exit(1));
 
 /**
  * Where a program is.
@@ -70,6 +71,8 @@ export function start(command, args, env = {}) {
       if (!child.pid) return;
       end(child.pid);
       await ended;
+      // What it had started may write into a folder that is about to be removed.
+      for (let tries = 0; tries < 200 && groupLives(child.pid); tries++) await pause(20);
     },
   };
 }
@@ -83,13 +86,22 @@ function about(path) {
   }
 }
 
+/** All processes. */
+const processes = () =>
+  readdirSync('/proc').map(Number).filter((pid) => pid > 0).map((pid) => {
+    // After a name in parentheses, which may hold anything.
+    const [state, parent, group] = about(`${pid}/stat`).split(') ').at(-1).split(' ');
+    return { pid, state, parent: Number(parent), group: Number(group) };
+  });
+
+/** Whether a group has members besides those that have ended and are only remembered. @param {number} leader */
+const groupLives = (leader) => processes().some(({ state, group }) => group === leader && state !== 'Z');
+
 /** The processes that one has started, and theirs. @param {number} leader @returns {number[]} */
 function below(leader) {
-  const all = readdirSync('/proc').map(Number).filter((pid) => pid > 0);
-  // A name in parentheses, which may hold anything, and one letter stand before the parent.
-  const parents = new Map(all.map((pid) => [pid, Number(about(`${pid}/stat`).split(') ').at(-1).split(' ')[1])]));
+  const all = processes();
   const found = [leader];
-  for (const pid of found) found.push(...all.filter((other) => parents.get(other) === pid));
+  for (const pid of found) found.push(...all.filter(({ parent }) => parent === pid).map(({ pid }) => pid));
   return found.slice(1);
 }
 
