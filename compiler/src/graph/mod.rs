@@ -5,10 +5,12 @@
 mod build;
 mod node;
 mod print;
+mod ranges;
 mod verify;
 
 pub use build::Builder;
 pub use node::{Node, NodeId, Output};
+pub use ranges::index_ranges;
 
 use crate::error::{Error, Result};
 use crate::ops::Op;

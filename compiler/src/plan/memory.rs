@@ -43,6 +43,7 @@ pub(super) fn place(program: Program, layout: Layout) -> Result<Plan> {
     let binding = |(name, place): (String, Place)| Binding {
         name,
         offset: address(place.buffer) + place.offset * 4,
+        range: None,
         ty: TensorType {
             shape: Shape::new(place.view.dims),
             dtype: place.view.dtype,
