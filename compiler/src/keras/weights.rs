@@ -13,7 +13,7 @@ mod tests;
 use super::hdf5::Tree;
 use super::layers;
 use super::model::{KerasModel, Network, Weight};
-use crate::error::{Collector, Error, Result};
+use crate::error::{Collector, Result};
 use serde_json::Value;
 
 /// Where weights stand in a file.
