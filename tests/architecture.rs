@@ -64,7 +64,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// Words of code with the only files below `compiler/src` where they may stand.
 const PLACES: &[(&str, &[&str])] = &[
     ("petgraph", &["graph/"]),
-    ("hdf5_pure", &["keras/hdf5", "keras/links.rs", "keras/source.rs"]),
+    (
+        "hdf5_pure",
+        &[
+            "keras/hdf5",
+            "keras/blocks.rs",
+            "keras/links.rs",
+            "keras/paths.rs",
+            "keras/source.rs",
+        ],
+    ),
     ("hdf5_metno", &["keras/libhdf5.rs"]),
     ("zip::", &["keras/archive"]),
     ("channels_first", &["keras/"]),

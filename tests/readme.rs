@@ -191,6 +191,7 @@ fn runs_everything() {
         "cargo clippy",
         "cargo test --release --workspace",
         "npm --prefix tests test",
+        "npm --prefix tests/tools test",
     ] {
         assert!(script.contains(part), "tests/run does not run {part}");
     }

@@ -40,6 +40,20 @@ pub fn open(path: &Path, links: Links) -> io::Result<(File, u64)> {
     Ok((file, found.len()))
 }
 
+/// Tells a file or directory from any other that has been in its place, where the operating system has numbers for them.
+pub fn identity(found: &Metadata) -> Option<[u64; 2]> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Some([found.dev(), found.ino()])
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = found;
+        None
+    }
+}
+
 fn regular(found: &Metadata) -> io::Result<()> {
     let what = match found {
         _ if found.is_file() => return Ok(()),

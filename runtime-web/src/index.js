@@ -3,7 +3,7 @@
 import { openBundle } from './bundle.js';
 import { fetchManifest } from './manifest.js';
 import { LoadedModel } from './model.js';
-import { BundleError, liesBeside, toFolder } from './source.js';
+import { beside, BundleError, liesBeside, toFolder } from './source.js';
 // keras-compile: threads {
 import { openThreads } from './threads.js';
 // keras-compile: threads }
@@ -27,15 +27,17 @@ const ownFiles = () => ({
   // keras-compile: files
 });
 
+/** The address of this script; scripts of other kinds have none. @type {string} */
+const script = import.meta.url;
+
 /** @returns {Promise<Located>} */
 async function locateOwn() {
-  const script = import.meta.url;
   if (!script) {
     throw new TypeError('load: this script does not know its own address, since it was not built as an ES module; ' +
       "pass the address of the model's folder");
   }
   const own = { url: new URL(script), manifest: ownManifest };
-  if (await liesBeside(script, ownManifest.profile)) return { ...own, locate: (name) => new URL(name, script) };
+  if (await liesBeside(script, ownManifest.profile)) return { ...own, locate: (name) => beside(script, name) };
   const files = ownFiles();
   return { ...own, locate: (name) => /** @type {URL} */ (files[name]) };
 }
@@ -56,13 +58,12 @@ async function locate(where, options, stopped) {
 const backends = { wasm: openWasm };
 
 // keras-compile: threads {
-const worker = './worker.js';
 backends.wasm = (bundle, options) =>
   openThreads(bundle, options, (Other) => {
     // The global class and a literal are what bundlers find.
     if (!Other) return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
     // Options of the process, such as --input-type, are not for workers.
-    return new Other(new URL(/* @vite-ignore */ worker, import.meta.url), { execArgv: [] });
+    return new Other(beside(script, 'worker.js'), { execArgv: [] });
   });
 
 // keras-compile: threads }

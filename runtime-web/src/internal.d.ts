@@ -63,6 +63,8 @@ export interface StepInfo {
   relaxed: string;
   baseline: string;
   flops: number;
+  /** Of these, what the algorithm needs. */
+  needed: number;
   bytes: number;
 }
 

@@ -21,6 +21,9 @@ export const node = (name) => import(/* webpackIgnore: true */ /* @vite-ignore *
 /** Whether this is Node, Deno or Bun, perhaps with a page that is made believe. */
 export const outsideBrowsers = () => !!(/** @type {any} */ (globalThis).process?.versions?.node);
 
+/** Bundlers see no address in this. @param {string} script @param {string} name */
+export const beside = (script, name) => new URL(name, script);
+
 /**
  * Whether a file lies on the disk beside a script. Bundlers rewrite the addresses that the script holds, for browsers.
  * @param {string} script
@@ -28,7 +31,8 @@ export const outsideBrowsers = () => !!(/** @type {any} */ (globalThis).process?
  */
 export async function liesBeside(script, name) {
   if (!outsideBrowsers() || !script.startsWith('file:')) return false;
-  return (await node('fs/promises')).access(new URL(name, script)).then(() => true, () => false);
+  // Deno asks for more permissions than to read where `access` is called.
+  return (await node('fs/promises')).stat(beside(script, name)).then(() => true, () => false);
 }
 
 /**

@@ -48,3 +48,6 @@ else {
   import(/* webpackIgnore: true */ /* @vite-ignore */ name).then(({ parentPort }) =>
     parentPort.once('message', (/** @type {Setup} */ data) => work(data, (message) => parentPort.postMessage(message))));
 }
+
+// Without it, type checkers would take the names above for global ones.
+export {};

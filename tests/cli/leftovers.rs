@@ -147,6 +147,36 @@ fn runs_do_not_sweep_each_other() {
     }
 }
 
+/// Many runs replace the same bundle; one of them is the last, and nothing else is left.
+#[test]
+fn runs_at_once_end_with_one_bundle() {
+    let scratch = Scratch::new();
+    let compile = |model: &str| {
+        let mut command = command(scratch.path());
+        command
+            .arg(models().join(model))
+            .args(["--out", "dist", "--force", "--quiet"]);
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for round in 0..8 {
+        let runs: Vec<_> = ["k3-cnn.keras", "k2-sequential.h5", "k2-cnn.h5", "k3-cnn.keras"]
+            .map(compile)
+            .into();
+        for run in runs {
+            let output = run.wait_with_output().unwrap();
+            assert_eq!(
+                output.status.code(),
+                Some(0),
+                "{round}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        assert_eq!(hidden(scratch.path()), Vec::<String>::new());
+        let inspected = crate::support::run(scratch.path(), &["inspect", "dist"]);
+        assert_eq!(inspected.code, Some(0), "{inspected:?}");
+    }
+}
+
 #[test]
 fn what_was_to_be_ignored_is_ignored() {
     let scratch = Scratch::new();

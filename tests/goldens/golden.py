@@ -58,7 +58,8 @@ def layers_with_paths(model, above=""):
 
 
 def _is_model(layer):
-    return type(layer).__name__ in ("Functional", "Sequential", "Model")
+    """Subclasses of models count."""
+    return any(base.__name__ in ("Functional", "Sequential", "Model") for base in type(layer).__mro__)
 
 
 def saved_weights(layer):
@@ -136,7 +137,7 @@ def output_names(config):
 
 
 def _output_layers(class_name, config):
-    if class_name == "Sequential":
+    if "output_layers" not in config:
         layers = config["layers"] if isinstance(config, dict) else config
         return [layers[-1]["config"]["name"]]
     outputs = config["output_layers"]
@@ -184,16 +185,20 @@ def called(value, alias):
 
 
 def make_golden(
-    keras, case_id, model, *, batch=1, ranges=None, sizes=None, weights=None, compute=run, alias=None, rtol=1e-4, atol=1e-5
+    keras, case_id, model, *, batch=1, ranges=None, sizes=None, weights=None, compute=run, alias=None, edit=None, fills=False,
+    rtol=1e-4, atol=1e-5
 ):
     """Fills the model, runs it, and gives the golden. With `alias` (class, other name) Keras reads the config with the
-    other name first, and that config is the golden's."""
+    other name first, and that config is the golden's. `edit` changes the config to what another version writes for the same
+    model. `compute` that `fills` puts the weights into the model itself."""
     config = json.loads(model.to_json())
     if alias:
         config = called(config, alias)
         model = keras.models.model_from_json(json.dumps(config))
     weights = weights or describe_weights(model)
-    fill(model, weights)
+    if not fills:
+        fill(model, weights)
+    config = edit(config) if edit else config
     inputs = describe_inputs(model, batch, ranges or {}, sizes or {})
     arrays = compute(model, inputs)
     names = output_names(config)

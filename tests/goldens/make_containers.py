@@ -391,6 +391,61 @@ def save_variants(k):
         record(file.replace(".", "-"), expectation(k, model), {"model": file})
 
 
+def soften(group, path, elsewhere, link=None):
+    """Moves something elsewhere and leaves a soft link to it."""
+    group.move(path, elsewhere)
+    group[path] = h5py.SoftLink(link or elsewhere)
+
+
+def save_soft_links(k):
+    """Soft links to groups and datasets, from the root and relative, to links, and among many links."""
+    for libver in (None, "latest"):
+        model = filled(k, sequential)
+        plain, file = path_of("plain.h5"), f"{golden.prefix(k)}-soft-links{'-' + libver if libver else ''}.h5"
+        model.save(plain)
+        copy_h5(plain, path_of(file), libver=libver)
+        os.remove(plain)
+        with h5py.File(path_of(file), "r+", libver=LATEST if libver else None) as opened:
+            soften(opened, "model_weights", "/w")
+            soften(opened, "w/conv_a", "/first")
+            layer = opened["w/hidden"]
+            kernel = str(layer.attrs["weight_names"][0])
+            soften(layer, kernel, "own", "/w/hidden/alias")
+            layer["alias"] = h5py.SoftLink("./own")
+            for number in range(12):  # so many that newer files keep them in a heap
+                opened[f"w/alias{number}"] = h5py.SoftLink("hidden")
+        record(file.replace(".", "-"), expectation(k, model), {"model": file})
+
+
+LATEST = ("latest", "latest")
+
+
+def save_soft_checkpoint(k):
+    """A .keras whose layers are soft links."""
+    model, file = filled(k, sequential), f"{golden.prefix(k)}-soft-links.keras"
+    model.save(path_of(file))
+    weights = path_of("plain.h5")
+    with zipfile.ZipFile(path_of(file)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with open(weights, "wb") as out:
+        out.write(members["model.weights.h5"])
+    copied = path_of("copy.h5")
+    copy_h5(weights, copied)
+    with h5py.File(copied, "r+") as opened:
+        layers = next(key for key in ("layers", "_layer_checkpoint_dependencies") if key in opened)
+        first = sorted(opened[layers])[0]
+        soften(opened, f"{layers}/{first}", "/elsewhere")
+        soften(opened, "elsewhere/vars", "/vars0")
+    with open(copied, "rb") as packed, zipfile.ZipFile(path_of(file), "w") as archive:
+        members["model.weights.h5"] = packed.read()
+        for name, data in members.items():
+            archive.writestr(name, data)
+    fix_dates(path_of(file))
+    os.remove(weights)
+    os.remove(copied)
+    record(file.replace(".", "-"), expectation(k, model), {"model": file})
+
+
 def save_deflated(k):
     """A .keras that somebody packed again."""
     model, file = filled(k, sequential), f"{golden.prefix(k)}-deflated.keras"
@@ -476,8 +531,10 @@ def main():
     os.makedirs(FOLDER, exist_ok=True)
     save_all(keras)
     save_deflated(keras)
+    save_soft_checkpoint(keras)
     if args.keras2:  # both Kerases write a .h5 with the same calls of h5py
         save_variants(keras)
+        save_soft_links(keras)
         save_old(keras)
 
 

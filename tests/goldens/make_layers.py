@@ -1,11 +1,12 @@
-"""Write layers/k3.jsonl (or k2.jsonl) and layers/k3-extra.jsonl: one golden a line, one layer each.
+"""Write layers/k3.jsonl (or k2.jsonl), layers/k3-extra.jsonl and layers/k3-operations.jsonl: one golden a line.
 
-    python make_layers.py [--keras2] [--only TEXT]
+    python make_layers.py [--keras2] [--only TEXT] [--file TEXT]
 
 Made with keras 3.15.1 and, for --keras2, tf_keras 2.21.0, both on tensorflow-cpu 2.21.0 with numpy
 2.4 and Python 3.11. Which rows there are is data: `layer_table.py`, and `graph_cases.py` for models
-whose point is how layers hang together. `--only` runs the cases whose id contains TEXT and prints
-them instead of writing files.
+whose point is how layers hang together, and `operation_cases.py` for what stands around a network.
+`--only` runs the cases whose id contains TEXT and prints them instead of writing files; `--file`
+writes those files only whose name contains TEXT.
 
 channels_first: TensorFlow on a CPU cannot compute most of it. The golden then holds the real
 channels_first model, and its numbers come from a twin with channels_last and the same weights,
@@ -24,6 +25,7 @@ import generated
 import golden
 import graph_cases
 import layer_table
+import operation_cases
 from layer_table import Inner, show
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -125,6 +127,12 @@ def graphs(keras, extra):
             yield name, lambda n=name, f=function: graph_golden(keras, n, f)
 
 
+def operations(keras):
+    for name, only, function in operation_cases.CASES:
+        if only in (None, int(keras.__version__[0])):
+            yield name, lambda n=name, f=function: graph_golden(keras, n, f)
+
+
 def files(keras):
     """File name and its cases."""
     two = keras.__version__.startswith("2")
@@ -133,7 +141,8 @@ def files(keras):
     core += list(table_cases(keras, table.BATCH_OF_THREE, batch=3)) + list(graphs(keras, extra=False))
     extra = list(table_cases(keras, table.EXTRA_COMMON + (table.EXTRA_KERAS2 if two else table.EXTRA_KERAS3)))
     extra += list(graphs(keras, extra=True))
-    return {f"{golden.prefix(keras)}.jsonl": core, f"{golden.prefix(keras)}-extra.jsonl": extra}
+    prefix = golden.prefix(keras)
+    return {f"{prefix}.jsonl": core, f"{prefix}-extra.jsonl": extra, f"{prefix}-operations.jsonl": list(operations(keras))}
 
 
 def make(keras, cases, only):
@@ -160,11 +169,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keras2", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--file", default="")
     args = parser.parse_args()
     keras = golden.load_keras(args.keras2)
     folder = os.path.join(HERE, "layers")
     os.makedirs(folder, exist_ok=True)
     for name, cases in files(keras).items():
+        if args.file not in name:
+            continue
         lines = make(keras, cases, args.only)
         if args.only:
             print("\n".join(lines))

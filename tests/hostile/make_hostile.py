@@ -144,13 +144,40 @@ def hdf5_links():
         del file["model_weights/first"]
         file["model_weights/first"] = h5py.ExternalLink("other.h5", "/first")
 
-    def soft(file):
+    def dangling(file):
         del file["model_weights/" + first]
-        file["model_weights/" + first] = h5py.SoftLink("/model_weights/second/second/kernel:0")
+        file["model_weights/" + first] = h5py.SoftLink("/model_weights/nowhere")
 
-    h5("external-link.h5", after=external)
-    h5("external-link-group.h5", after=external_group)
-    h5("soft-link.h5", after=soft)
+    def dangling_group(file):
+        del file["model_weights"]
+        file["model_weights"] = h5py.SoftLink("/weights")
+
+    def circle(file):
+        del file["model_weights/first"]
+        file["model_weights/first"] = h5py.SoftLink("/a")
+        file["a"] = h5py.SoftLink("b/first")
+        file["b"] = h5py.SoftLink("model_weights")
+
+    def everything(file):
+        del file["model_weights"]
+        file["model_weights"] = h5py.ExternalLink("other.h5", "/model_weights")
+
+    h5("soft-link-dangling.h5", after=dangling)
+    h5("soft-link-dangling-group.h5", after=dangling_group)
+    h5("soft-link-circle.h5", after=circle)
+    h5("external-link-all.h5", after=everything)
+    h5("soft-link-deleted.h5")
+    with h5py.File(os.path.join(HERE, "soft-link-deleted.h5"), "r+", libver="latest") as file:
+        # A group with so many links that they are kept in a heap, where deleted ones stay.
+        file.move("model_weights", "old")
+        group = file.create_group("model_weights")
+        for key, value in file["old"].attrs.items():
+            group.attrs[key] = value
+        for name in ("first", "second"):
+            group[name] = h5py.SoftLink(f"/old/{name}")
+        for number in range(12):
+            group[f"alias{number}"] = h5py.SoftLink("first")
+        del group["alias5"]
 
     def external_var(file):
         del file["layers/dense/vars/0"]

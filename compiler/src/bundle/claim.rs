@@ -123,18 +123,9 @@ fn old(lock: &Path) -> PathBuf {
 
 /// Whether the open file is still the one at the path.
 fn is_at(file: &File, path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let number = |found: fs::Metadata| (found.dev(), found.ino());
-        let numbers = (file.metadata().map(number), path.symlink_metadata().map(number));
-        matches!(numbers, (Ok(a), Ok(b)) if a == b)
-    }
-    // Open files keep their names there.
-    #[cfg(not(unix))]
-    {
-        let _ = file;
-        path.exists()
+    match (file.metadata(), path.symlink_metadata()) {
+        (Ok(open), Ok(found)) => files::identity(&open) == files::identity(&found),
+        _ => false,
     }
 }
 

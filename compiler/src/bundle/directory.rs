@@ -5,12 +5,16 @@ use super::claim::{Claim, sweep};
 use super::manifest::FileEntry;
 use super::owned::{self, Obstacle};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// How often another run may be quicker.
+const ATTEMPTS: u32 = 10;
 
 /// Where a bundle will be.
 #[derive(Debug)]
@@ -60,7 +64,27 @@ impl Target {
         Self { cancel, ..self }
     }
 
+    /// Whether a bundle may take the place of what is there now.
     fn check(&self) -> Result<()> {
+        let there = || {
+            self.path
+                .symlink_metadata()
+                .ok()
+                .and_then(|found| files::identity(&found))
+        };
+        let mut attempts = 0;
+        loop {
+            let before = there();
+            let checked = self.check_once();
+            attempts += 1;
+            // Another run may have put a new bundle there while the old one was looked at.
+            if checked.is_ok() || there() == before || attempts == ATTEMPTS {
+                return checked;
+            }
+        }
+    }
+
+    fn check_once(&self) -> Result<()> {
         let elsewhere = "choose another --out, or move it away";
         if self.path.file_name().is_none() {
             return Err(self.refuse("names no directory that could be created", elsewhere));
@@ -141,23 +165,30 @@ impl Target {
 
     /// Moves a finished directory to its place, an old bundle out of its way.
     pub(super) fn commit(&self, staging: Staging) -> Result<()> {
-        let failed = |error: io::Error| io_error(&self.shown, "written", &error);
+        let removed = |error: io::Error| io_error(&staging.old.display().to_string(), "removed", &error);
         // Others may have been here since the first check.
         self.check()?;
         let _held = self.cancel.hold()?;
-        let replaces = self.put_aside(&staging.old)?;
-        if let Err(error) = fs::rename(&staging.path, &self.path) {
-            // Another run may have been quicker; then what was put aside is swept later.
-            if replaces {
-                let _ = fs::rename(&staging.old, &self.path);
+        let mut attempts = 0;
+        let replaces = loop {
+            let replaces = self.put_aside(&staging.old)?;
+            let Err(error) = fs::rename(&staging.path, &self.path) else {
+                break replaces;
+            };
+            // Another run may have been quicker; then its bundle takes the place of the one that was put aside.
+            if replaces && fs::rename(&staging.old, &self.path).is_err() {
+                owned::remove(&staging.old).map_err(removed)?;
             }
             self.check()?;
-            return Err(failed(error));
-        }
+            attempts += 1;
+            if attempts == ATTEMPTS {
+                return Err(io_error(&self.shown, "written", &error));
+            }
+        };
         let claim = staging.traces.finish();
         if replaces && let Err(error) = owned::remove(&staging.old) {
             claim.into_iter().for_each(Claim::leave);
-            return Err(io_error(&staging.old.display().to_string(), "removed", &error));
+            return Err(removed(error));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `manifest.json`: what a bundle holds, for the loader and for [`inspect`](super::inspect()).
 
 use crate::error::{Error, Result};
+use crate::text::printable;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -164,6 +165,8 @@ impl Manifest {
     pub(super) fn to_lines(&self) -> Result<Vec<String>> {
         let value = serde_json::to_value(self)
             .map_err(|error| Error::internal(format!("the manifest cannot be written ({error})")))?;
+        // JSON is JavaScript, and so is what Rust escapes of characters that cannot be seen.
+        let shown = |value: &serde_json::Value| printable(&value.to_string()).into_owned();
         let mut lines = Vec::new();
         for (key, value) in value.as_object().into_iter().flatten() {
             match value.as_object() {
@@ -176,7 +179,7 @@ impl Manifest {
                     );
                     lines.push("},".to_owned());
                 }
-                None => lines.push(format!("{key}: {value},")),
+                None => lines.push(format!("{key}: {},", shown(value))),
             }
         }
         Ok(lines)

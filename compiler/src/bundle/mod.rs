@@ -77,7 +77,7 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
     let shards = shards::write(&plan.weights, &mut staging, progress)?;
     let steps = serde_json::to_vec(&report::steps(plan))
         .map_err(|error| Error::internal(format!("the steps cannot be written ({error})")))?;
-    let profile = staging.add_hashed("steps", "json", &steps)?;
+    let profile = staging.add_hashed("steps", "bin", &steps)?;
     let mut manifest = Manifest {
         format: FORMAT,
         generator: GENERATOR.to_owned(),

@@ -1,6 +1,7 @@
 //! Bundles of a plan that computes nothing.
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::plan::{Step, Weights};
 use crate::report::{StepRow, steps};
 use crate::tensor::TensorType;
@@ -201,13 +202,15 @@ fn names_are_quoted_in_types() {
     let name = "a\"b\\c\n*/ ${d}`é\u{2028}";
     write_plan(&plan(Vec::new(), name), &scratch.target(), &module(b"baseline")).unwrap();
     let types = String::from_utf8(scratch.read("index.d.ts")).unwrap();
-    let quoted = "\"a\\\"b\\\\c\\n*/ ${d}`é\u{2028}\"";
+    let quoted = "\"a\\\"b\\\\c\\n*/ ${d}`é\\u{2028}\"";
     assert!(types.contains(&format!(
         "  /** float32 [1, 3], 3 elements */\n  {quoted}: Float32Array | Bytes;\n"
     )));
     assert!(types.contains(&format!("  TensorInfo<{quoted}, readonly [1, 3], 'float32'>,\n")));
     assert!(types.contains("export type PredictInput = Inputs;\n"), "{types}");
     assert!(!types.contains("[name: string]"));
+    let index = String::from_utf8(scratch.read("index.js")).unwrap();
+    assert!(index.contains(&format!("\"name\":{quoted},")), "{index}");
 }
 
 #[test]
@@ -244,4 +247,42 @@ fn what_appears_meanwhile_is_not_overwritten() {
     assert!(write_plan(&plan(Vec::new(), "x"), &target, &module(b"baseline")).is_err());
     assert_eq!(scratch.names(), ["dist"]);
     assert_eq!(scratch.read("mine"), b"");
+}
+
+#[test]
+fn what_is_cancelled_vanishes() {
+    let scratch = Scratch::new("cancelled");
+    let (single, weights) = (module(b"single"), vec![vec![1.0; 1000], vec![2.0; 1000]]);
+    let write_with = |cancel: &CancelToken, progress: &mut dyn FnMut(u64)| {
+        let contents = Contents {
+            model: "toy",
+            package: &PackageName::new("toy").unwrap(),
+            plan: &plan(weights.clone(), "x"),
+            inputs: &["float32".to_owned(), "int32".to_owned()],
+            outputs: &["float32".to_owned()],
+            relaxed: &single,
+            baseline: &single,
+            threaded: None,
+        };
+        let target = Target::new(&scratch.0.join("new/dist"), false).unwrap();
+        write(&contents, &target.cancelled_by(cancel.clone()), progress)
+    };
+    let cancel = CancelToken::default();
+    let mut seen = Vec::new();
+    let cancelled = write_with(&cancel, &mut |_| {
+        let before = scratch.names().len();
+        cancel.cancel();
+        seen.push((before, scratch.names().len()));
+    });
+    assert_eq!(cancelled.unwrap_err().kind, ErrorKind::Cancelled);
+    // At the first bytes of weights, all is gone at once, the parent that was made for it too.
+    assert_eq!(seen[0], (1, 0));
+    assert_eq!(scratch.names(), Vec::<String>::new());
+    // It stays cancelled; what others compile is not.
+    assert_eq!(
+        write_with(&cancel, &mut |_| {}).unwrap_err().kind,
+        ErrorKind::Cancelled
+    );
+    assert!(write_with(&CancelToken::default(), &mut |_| {}).is_ok());
+    assert_eq!(scratch.names(), ["new"]);
 }

@@ -8,7 +8,7 @@ use super::object::{Class, class_of};
 use super::topology::{self, Names, bad};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Layers of one model, the inner ones counted. Above it a file is hostile.
 const MAX_LAYERS: usize = 100_000;
@@ -20,6 +20,8 @@ pub(super) struct Reader {
     pub(super) problems: Collector,
     /// How many layers ask for a type of float that is not used here.
     policies: BTreeMap<&'static str, usize>,
+    /// Classes of the user's that are read as the models of Keras which they extend.
+    subclasses: BTreeSet<String>,
     layers: usize,
 }
 
@@ -35,6 +37,7 @@ impl Reader {
             semantics,
             problems: Collector::default(),
             policies: BTreeMap::new(),
+            subclasses: BTreeSet::new(),
             layers: 0,
         }
     }
@@ -44,7 +47,11 @@ impl Reader {
         let note = |(float, count): (&&str, &usize)| {
             format!("layers that ask for {float} compute in float32 here: {count}")
         };
-        self.policies.iter().map(note).collect()
+        let extended = |class: &String| {
+            format!("{class} is read as the model that its config describes; a call() of its own is not seen")
+        };
+        let policies = self.policies.iter().map(note);
+        policies.chain(self.subclasses.iter().map(extended)).collect()
     }
 
     /// Reads the outermost model: `{"class_name": "Functional", "config": …}`.
@@ -63,17 +70,33 @@ impl Reader {
         else {
             return self.problems.keep(found);
         };
-        if !is_network(&name, &origin) {
+        let Some(form) = self.form(&name, &origin, map.get("config")) else {
             self.problems.push(subclassed(written));
             return None;
-        }
+        };
         let config = map.remove("config").unwrap_or_default();
-        self.network(&name, config, "", None)
+        self.network(&name, form, config, "", None)
+    }
+
+    /// The form of a model, noting a subclass.
+    fn form(&mut self, class: &str, origin: &Origin, config: Option<&Value>) -> Option<Form> {
+        let form = form_of(class, origin, config.and_then(Value::as_object))?;
+        if form_of(class, origin, None).is_none() {
+            self.subclasses.insert(class.to_owned());
+        }
+        Some(form)
     }
 
     /// Reads a model, outermost or nested. `prefix` goes before the paths of its layers.
-    fn network(&mut self, class: &str, config: Value, prefix: &str, name: Option<&str>) -> Option<Network> {
-        let sequential = class == "Sequential";
+    fn network(
+        &mut self,
+        class: &str,
+        form: Form,
+        config: Value,
+        prefix: &str,
+        name: Option<&str>,
+    ) -> Option<Network> {
+        let sequential = form == Form::Sequential;
         let mut map = match config {
             // Keras 2.0 to 2.2 write a Sequential model as a bare list of layers.
             Value::Array(layers) if sequential => {
@@ -152,8 +175,8 @@ impl Reader {
                 Vec::new()
             }
         };
-        let (values, network) = if is_network(&class, &origin) {
-            let network = self.network(&class, config, &format!("{path}/"), Some(&name))?;
+        let (values, network) = if let Some(form) = self.form(&class, &origin, Some(&config)) {
+            let network = self.network(&class, form, config, &format!("{path}/"), Some(&name))?;
             (Map::new(), Some(network))
         } else {
             match config {
@@ -391,8 +414,14 @@ impl Reader {
 
 /// Refuses an outermost model that is not made of layers, whose weights need not be looked at.
 pub(super) fn check_class(document: &Value) -> Result<()> {
-    match document.as_object().and_then(class_of) {
-        Some(class) if !is_network(&class.name, &class.origin) => Err(subclassed(class.written)),
+    let Some(map) = document.as_object() else {
+        return Ok(());
+    };
+    let config = map.get("config").and_then(Value::as_object);
+    match class_of(map) {
+        Some(class) if form_of(&class.name, &class.origin, config).is_none() => {
+            Err(subclassed(class.written))
+        }
         _ => Ok(()),
     }
 }
@@ -404,17 +433,45 @@ fn subclassed(class: String) -> Error {
     )
 }
 
-/// Whether the class is one of Keras' own models made of layers.
-pub(super) fn is_network(class: &str, origin: &Origin) -> bool {
-    *origin == Origin::Keras && matches!(class, "Sequential" | "Functional" | "Model")
+/// How the config of a model describes its layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As a graph.
+    Functional,
+    /// As a list.
+    Sequential,
+}
+
+/// The form of a model made of layers, if it is one. Keras writes a subclass of its models by the name of the subclass
+/// with the config of the model, unless its constructor is another.
+pub(super) fn form_of(class: &str, origin: &Origin, config: Option<&Map<String, Value>>) -> Option<Form> {
+    match (origin, class) {
+        (Origin::Keras, "Functional" | "Model") => return Some(Form::Functional),
+        (Origin::Keras, "Sequential") => return Some(Form::Sequential),
+        (Origin::Operation, _) => return None,
+        (Origin::Keras | Origin::Custom(_), _) => {}
+    }
+    let config = config?;
+    let layers = config.get("layers")?.as_array()?;
+    let has = |key: &str| config.get(key).is_some();
+    match (has("input_layers"), has("output_layers")) {
+        (true, true) => Some(Form::Functional),
+        // Lists of layers occur in configs of other layers, too, but not with an input first.
+        (false, false) if layers.first()?.get("class_name")? == "InputLayer" => Some(Form::Sequential),
+        _ => None,
+    }
 }
 
 /// The model inside a wrapper (`TimeDistributed(model)`). What is wrong with it is said when the layer is lowered.
 pub(super) fn wrapped(layer: &Layer, semantics: Semantics) -> Option<Network> {
     let object = layer.config.values().get("layer")?;
     let class = class_of(object.as_object()?)?;
-    let model = is_network(&class.name, &class.origin).then(|| object.clone())?;
-    Reader::new(semantics).model(model)
+    form_of(
+        &class.name,
+        &class.origin,
+        object.get("config").and_then(Value::as_object),
+    )?;
+    Reader::new(semantics).model(object.clone())
 }
 
 /// Both dialects say the shape under one key.

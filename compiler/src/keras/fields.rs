@@ -3,11 +3,13 @@
 use super::config::{Config, KerasDType, Rule, rule};
 use super::dtype;
 use super::object::Object;
+use super::ranges::{Number, spoken};
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};
 use crate::text::{self, brief};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// Most numbers that one list in a config may hold.
 const MAX_LIST: usize = 1 << 20;
@@ -100,68 +102,65 @@ impl<'a> Fields<'a> {
     pub fn bool_or(&self, key: &str, default: bool) -> Result<bool> {
         self.parse_or(key, default, boolean)
     }
-    /// A required number; infinities are numbers, NaN is not.
-    ///
-    /// # Errors
-    /// When it is missing or anything else.
-    pub fn f64(&self, key: &str) -> Result<f64> {
-        self.parse(key, number)
+    /// Refuses numbers out of their range, and says the range of what is refused.
+    fn within<T: Number, V>(
+        &self,
+        key: &str,
+        range: &RangeInclusive<T>,
+        found: Result<V>,
+        numbers: impl Fn(&V) -> Vec<T>,
+    ) -> Result<V> {
+        let fits = |value: &V| numbers(value).iter().all(|number| range.contains(number));
+        let found = found.and_then(|value| match fits(&value) {
+            true => Ok(value),
+            false => Err(self.unsupported(key)),
+        });
+        found.map_err(|error| match error.kind {
+            ErrorKind::UnsupportedValue { .. } => error.help(spoken(range)),
+            _ => error,
+        })
     }
-    /// A number; `None` when absent or null.
+    /// A number; `None` when absent or null. Infinities are numbers, NaN is not.
     ///
     /// # Errors
-    /// When it is anything else.
-    pub fn opt_f64(&self, key: &str) -> Result<Option<f64>> {
-        self.parse_opt(key, number)
+    /// When it is anything else or out of its range; so for every getter below.
+    pub fn opt_f64(&self, key: &str, range: RangeInclusive<f64>) -> Result<Option<f64>> {
+        let numbers = |found: &Option<f64>| found.iter().copied().collect();
+        self.within(key, &range, self.parse_opt(key, number), numbers)
     }
     /// A number with a default for an absent key; null is refused.
     ///
     /// # Errors
     /// When it is anything else.
-    pub fn f64_or(&self, key: &str, default: f64) -> Result<f64> {
-        self.parse_or(key, default, number)
+    pub fn f64_or(&self, key: &str, default: f64, range: RangeInclusive<f64>) -> Result<f64> {
+        self.within(key, &range, self.parse_or(key, default, number), |found| {
+            vec![*found]
+        })
     }
     /// A required integer that is not negative.
     ///
     /// # Errors
     /// When it is missing or anything else.
-    pub fn usize(&self, key: &str) -> Result<usize> {
-        self.parse(key, natural)
-    }
-    /// An integer that is not negative; `None` when absent or null.
-    ///
-    /// # Errors
-    /// When it is anything else.
-    pub fn opt_usize(&self, key: &str) -> Result<Option<usize>> {
-        self.parse_opt(key, natural)
+    pub fn usize(&self, key: &str, range: RangeInclusive<usize>) -> Result<usize> {
+        self.within(key, &range, self.parse(key, natural), |found| vec![*found])
     }
     /// An integer that is not negative with a default for an absent key; null is refused.
     ///
     /// # Errors
     /// When it is anything else.
-    pub fn usize_or(&self, key: &str, default: usize) -> Result<usize> {
-        self.parse_or(key, default, natural)
-    }
-    /// A required integer of either sign, such as an axis.
-    ///
-    /// # Errors
-    /// When it is missing or anything else.
-    pub fn i64(&self, key: &str) -> Result<i64> {
-        self.parse(key, integer)
-    }
-    /// An integer of either sign; `None` when absent or null.
-    ///
-    /// # Errors
-    /// When it is anything else.
-    pub fn opt_i64(&self, key: &str) -> Result<Option<i64>> {
-        self.parse_opt(key, integer)
+    pub fn usize_or(&self, key: &str, default: usize, range: RangeInclusive<usize>) -> Result<usize> {
+        self.within(key, &range, self.parse_or(key, default, natural), |found| {
+            vec![*found]
+        })
     }
     /// An integer of either sign with a default for an absent key; null is refused.
     ///
     /// # Errors
     /// When it is anything else.
-    pub fn i64_or(&self, key: &str, default: i64) -> Result<i64> {
-        self.parse_or(key, default, integer)
+    pub fn i64_or(&self, key: &str, default: i64, range: RangeInclusive<i64>) -> Result<i64> {
+        self.within(key, &range, self.parse_or(key, default, integer), |found| {
+            vec![*found]
+        })
     }
     /// A required string.
     ///
@@ -196,48 +195,64 @@ impl<'a> Fields<'a> {
             error.help(format!("it can be {}", names.join(", ")))
         })
     }
-    /// `N` positive integers, from a list of `N` or from one number that is repeated.
+    /// `N` integers that are not negative, from a list of `N` or from one number that is repeated.
     ///
     /// # Errors
     /// When it is missing or anything else.
-    pub fn tuple<const N: usize>(&self, key: &str) -> Result<[usize; N]> {
-        self.parse(key, tuple)
+    pub fn tuple<const N: usize>(&self, key: &str, range: RangeInclusive<usize>) -> Result<[usize; N]> {
+        self.within(key, &range, self.parse(key, tuple), |found| found.to_vec())
     }
-    /// The same with a default for an absent or null key.
+    /// The same with a default for an absent key; null is refused.
     ///
     /// # Errors
     /// When it is anything else.
-    pub fn tuple_or<const N: usize>(&self, key: &str, default: [usize; N]) -> Result<[usize; N]> {
-        Ok(self.parse_opt(key, tuple)?.unwrap_or(default))
+    pub fn tuple_or<const N: usize>(
+        &self,
+        key: &str,
+        default: [usize; N],
+        range: RangeInclusive<usize>,
+    ) -> Result<[usize; N]> {
+        self.within(key, &range, self.parse_or(key, default, tuple), |found| {
+            found.to_vec()
+        })
     }
     /// `[[before, after]; N]` from a number, from `N` numbers or from `N` pairs, as ZeroPadding2D and
     /// Cropping2D take them. With `N` = 1 also from one pair.
     ///
     /// # Errors
     /// When it is missing or anything else.
-    pub fn sides<const N: usize>(&self, key: &str) -> Result<[[usize; 2]; N]> {
-        self.parse(key, sides)
+    pub fn sides<const N: usize>(&self, key: &str, range: RangeInclusive<usize>) -> Result<[[usize; 2]; N]> {
+        self.within(key, &range, self.parse(key, sides), |found| found.concat())
     }
     /// A list of signed integers; a single number is a list of one.
     ///
     /// # Errors
     /// When it is missing or anything else.
-    pub fn ints(&self, key: &str) -> Result<Vec<i64>> {
-        self.parse(key, |value| match value {
-            Value::Array(items) if items.len() <= MAX_LIST => items.iter().map(integer).collect(),
-            value => Some(vec![integer(value)?]),
-        })
+    pub fn ints(&self, key: &str, range: RangeInclusive<i64>) -> Result<Vec<i64>> {
+        let parse = |value: &Value| match list(value) {
+            Some(_) => integers(value),
+            None => Some(vec![integer(value)?]),
+        };
+        self.within(key, &range, self.parse(key, parse), Vec::clone)
+    }
+    /// A list of signed integers.
+    ///
+    /// # Errors
+    /// When it is missing or anything else.
+    pub fn list(&self, key: &str, range: RangeInclusive<i64>) -> Result<Vec<i64>> {
+        self.within(key, &range, self.parse(key, integers), Vec::clone)
     }
     /// A list of numbers (also nested, then flattened); a single number is a list of one.
     ///
     /// # Errors
     /// When it is missing or anything else.
-    pub fn floats(&self, key: &str) -> Result<Vec<f64>> {
-        self.parse(key, |value| {
+    pub fn floats(&self, key: &str, range: RangeInclusive<f64>) -> Result<Vec<f64>> {
+        let parse = |value: &Value| {
             let mut found = Vec::new();
             flatten(value, &mut found)?;
             Some(found)
-        })
+        };
+        self.within(key, &range, self.parse(key, parse), Vec::clone)
     }
     /// A shape with open dimensions, as in `batch_shape`; `None` when absent or null.
     ///
@@ -346,14 +361,18 @@ fn list(value: &Value) -> Option<&Vec<Value>> {
 }
 
 fn tuple<const N: usize>(value: &Value) -> Option<[usize; N]> {
-    let positive = |v: &Value| natural(v).filter(|&n| n > 0);
     match list(value) {
         Some(items) => {
-            let numbers: Option<Vec<_>> = items.iter().map(positive).collect();
+            let numbers: Option<Vec<_>> = items.iter().map(natural).collect();
             numbers?.try_into().ok()
         }
-        None => Some([positive(value)?; N]),
+        None => Some([natural(value)?; N]),
     }
+}
+
+fn integers(value: &Value) -> Option<Vec<i64>> {
+    let items = list(value).filter(|items| items.len() <= MAX_LIST)?;
+    items.iter().map(integer).collect()
 }
 
 fn sides<const N: usize>(value: &Value) -> Option<[[usize; 2]; N]> {
@@ -387,7 +406,36 @@ fn flatten(value: &Value, found: &mut Vec<f64>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keras::ranges::{ANY, COUNT, SHARE, SIDE, WINDOW};
     use serde_json::json;
+
+    #[test]
+    fn numbers_out_of_range_are_refused_with_the_range() {
+        let config = config(json!({"a": 0, "b": 1.5, "c": [1, 70_000], "d": null, "e": 1}));
+        let f = config.fields();
+        let said = |error: Error| error.to_string().split_once("): ").unwrap().1.to_owned();
+        let a = f.usize("a", COUNT).unwrap_err();
+        assert_eq!(
+            said(a),
+            "a: value 0 is not supported; it can be an integer from 1 on"
+        );
+        let b = f.f64_or("b", 0.0, SHARE).unwrap_err();
+        assert_eq!(
+            said(b),
+            "b: value 1.5 is not supported; it can be a number from 0 to 1"
+        );
+        let c = f.tuple::<2>("c", WINDOW).unwrap_err();
+        assert_eq!(
+            said(c),
+            "c: value [1,70000] is not supported; it can be an integer from 1 to 65536"
+        );
+        let d = f.tuple_or::<2>("d", [1; 2], WINDOW).unwrap_err();
+        assert_eq!(
+            said(d),
+            "d: value null is not supported; it can be an integer from 1 to 65536"
+        );
+        assert!(f.list("e", -1..=1).is_err() && f.ints("e", -1..=1) == Ok(vec![1]));
+    }
 
     fn config(value: Value) -> Config {
         let Value::Object(map) = value else {
@@ -403,17 +451,17 @@ mod tests {
             "g": {"class_name": "__tuple__", "items": [5, 6]}, "h": [null, 28, 28],
         }));
         let f = config.fields();
-        assert_eq!(f.tuple("a"), Ok([3, 3]));
-        assert_eq!(f.tuple("b"), Ok([1, 2]));
-        assert_eq!(f.tuple("g"), Ok([5, 6]));
-        assert_eq!(f.sides("c"), Ok([[1, 2], [3, 4]]));
-        assert_eq!(f.sides("a"), Ok([[3, 3], [3, 3]]));
-        assert_eq!(f.sides("f"), Ok([[3, 3], [4, 4]]));
-        assert_eq!(f.sides("f"), Ok([[3, 4]]));
-        assert_eq!(f.usize("d"), Ok(2));
-        assert_eq!(f.f64("e"), Ok(f64::INFINITY));
+        assert_eq!(f.tuple("a", WINDOW), Ok([3, 3]));
+        assert_eq!(f.tuple("b", WINDOW), Ok([1, 2]));
+        assert_eq!(f.tuple("g", WINDOW), Ok([5, 6]));
+        assert_eq!(f.sides("c", SIDE), Ok([[1, 2], [3, 4]]));
+        assert_eq!(f.sides("a", SIDE), Ok([[3, 3], [3, 3]]));
+        assert_eq!(f.sides("f", SIDE), Ok([[3, 3], [4, 4]]));
+        assert_eq!(f.sides("f", SIDE), Ok([[3, 4]]));
+        assert_eq!(f.usize("d", COUNT), Ok(2));
+        assert_eq!(f.f64_or("e", 0.0, ANY), Ok(f64::INFINITY));
         assert_eq!(f.shape("h"), Ok(Some(vec![None, Some(28), Some(28)])));
-        assert_eq!(f.opt_usize("missing"), Ok(None));
+        assert_eq!(f.opt_f64("missing", ANY), Ok(None));
     }
 
     #[test]
@@ -428,8 +476,13 @@ mod tests {
         );
         let inner = f.object("layer").unwrap().unwrap();
         assert_eq!(
-            inner.config.fields().usize("units").unwrap_err().to_string(),
-            r#"layer "conv_3" (Conv1D): layer.units: value -1 is not supported"#
+            inner
+                .config
+                .fields()
+                .usize("units", COUNT)
+                .unwrap_err()
+                .to_string(),
+            r#"layer "conv_3" (Conv1D): layer.units: value -1 is not supported; it can be an integer from 1 on"#
         );
         assert_eq!(
             f.bool("use_bias").unwrap_err().to_string(),
@@ -444,7 +497,7 @@ mod tests {
             "future": null, "time_major": true, "wobble": 3, "filters": 4,
         }));
         let f = config.fields();
-        assert_eq!(f.usize("filters"), Ok(4));
+        assert_eq!(f.usize("filters", COUNT), Ok(4));
         let errors = f.finish().unwrap_err().to_string();
         assert_eq!(
             errors,

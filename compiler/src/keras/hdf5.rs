@@ -2,10 +2,10 @@
 //!
 //! Files are not trusted. Before a dataset is read, its declared size is checked against what the
 //! file can hold, so that a few bytes cannot ask for gigabytes; links that lead out of the file and
-//! storage outside of it are not followed.
+//! storage outside of it are refused. Soft links, which the reader does not know, are followed by [`Paths`].
 
-use super::links::{self, ExternalLink};
 use super::numbers::{self, Encoding};
+use super::paths::Paths;
 use super::source::Section;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{Shape, Tensor};
@@ -41,8 +41,6 @@ pub(super) trait Tree {
     fn datasets(&self, group: &str) -> Result<Vec<String>>;
     /// The numbers of a dataset; `None` if there is none at that path.
     fn tensor(&self, path: &str) -> Result<Option<Tensor>>;
-    /// Links that lead out of the file. Asked only when something is missing: it takes a while.
-    fn external_links(&self) -> Vec<ExternalLink>;
 }
 
 /// An open file.
@@ -53,6 +51,7 @@ pub(super) struct Store {
     groups: RefCell<HashMap<String, Option<Group>>>,
     /// The attributes of the group that was asked last, since questions come in series.
     attributes: RefCell<(String, Rc<HashMap<String, AttrValue>>)>,
+    links: Paths,
 }
 
 impl Store {
@@ -62,6 +61,7 @@ impl Store {
         let file = File::from_source(bytes.clone()).map_err(damaged)?;
         let groups = HashMap::from([(String::new(), Some(file.root()))]);
         Ok(Self {
+            links: Paths::new(Box::new(bytes.clone()), file.superblock()),
             bytes: Box::new(bytes),
             read: Cell::new(0),
             groups: RefCell::new(groups),
@@ -79,11 +79,52 @@ impl Store {
         }
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let found = match self.group(parent)? {
-            Some(parent) => present(parent.group(name))?,
+            Some(group) => self.found(parent, name, group.group(name), |target| self.group(target))?,
             None => None,
         };
         self.remember(path.to_owned(), found.clone());
         Ok(found)
+    }
+
+    /// What a group has under a name: what the reader found, or else what a soft link leads to.
+    fn found<T>(
+        &self,
+        parent: &str,
+        name: &str,
+        result: Result<T, hdf5_pure::Error>,
+        open: impl Fn(&str) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let result = present(result);
+        if matches!(result, Ok(Some(_))) {
+            return result;
+        }
+        match self.links.target(parent, name) {
+            Ok(Some(target)) => open(&target),
+            Ok(None) => result,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Names in a group that lead to something that `open` gives, where the reader cannot list them by itself.
+    fn linked<T>(&self, path: &str, open: impl Fn(&str) -> Result<Option<T>>) -> Result<Option<Vec<String>>> {
+        let Some(names) = self.links.names_if_linked(path)? else {
+            return Ok(None);
+        };
+        let mut found = Vec::new();
+        for name in names {
+            if open(&join(path, &name))?.is_some() {
+                found.push(name);
+            }
+        }
+        Ok(Some(found))
+    }
+
+    fn dataset(&self, path: &str) -> Result<Option<Dataset>> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        match self.group(parent)? {
+            Some(group) => self.found(parent, name, group.dataset(name), |target| self.dataset(target)),
+            None => Ok(None),
+        }
     }
 
     fn remember(&self, path: String, group: Option<Group>) {
@@ -183,39 +224,40 @@ impl Tree for Store {
         let Some(group) = self.group(path)? else {
             return Ok(Vec::new());
         };
+        if let Some(names) = self.linked(path, |path| self.group(path))? {
+            return Ok(names);
+        }
         let mut names = Vec::new();
         for (name, child) in group.iter_groups().map_err(damaged)? {
-            let path = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}/{name}")
-            };
-            self.remember(path, Some(child));
+            self.remember(join(path, &name), Some(child));
             names.push(name);
         }
         Ok(names)
     }
 
     fn datasets(&self, path: &str) -> Result<Vec<String>> {
-        match self.group(path)? {
-            Some(group) => group.datasets().map_err(damaged),
-            None => Ok(Vec::new()),
+        let Some(group) = self.group(path)? else {
+            return Ok(Vec::new());
+        };
+        match self.linked(path, |path| self.dataset(path))? {
+            Some(names) => Ok(names),
+            None => group.datasets().map_err(damaged),
         }
     }
 
     fn tensor(&self, path: &str) -> Result<Option<Tensor>> {
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let Some(parent) = self.group(parent)? else {
-            return Ok(None);
-        };
-        match present(parent.dataset(name))? {
+        match self.dataset(path)? {
             Some(dataset) => self.read_tensor(&dataset).map(Some),
             None => Ok(None),
         }
     }
+}
 
-    fn external_links(&self) -> Vec<ExternalLink> {
-        links::external(&self.bytes)
+/// The path of a name in a group.
+fn join(group: &str, name: &str) -> String {
+    match group.is_empty() {
+        true => name.to_owned(),
+        false => format!("{group}/{name}"),
     }
 }
 

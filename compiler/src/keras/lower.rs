@@ -283,10 +283,10 @@ fn bind<'a>(argument: &'a Argument, find: Find<'_>, problems: &mut Collector) ->
                 .map(|item| bind(item, find, problems))
                 .collect::<Option<_>>()?,
         ),
-        Argument::Dict(items) => Arg::List(
+        Argument::Dict(items) => Arg::Dict(
             items
                 .iter()
-                .map(|(_, item)| bind(item, find, problems))
+                .map(|(key, item)| Some((key.as_str(), bind(item, find, problems)?)))
                 .collect::<Option<_>>()?,
         ),
         Argument::Literal(value) => Arg::Literal(value),

@@ -9,6 +9,7 @@
 pub mod aliases;
 mod architecture;
 mod archive;
+mod blocks;
 pub mod config;
 mod dtype;
 pub mod fields;
@@ -21,9 +22,12 @@ mod libhdf5;
 mod links;
 mod lower;
 pub mod model;
+mod needed;
 mod numbers;
 pub mod object;
+mod paths;
 mod ports;
+pub mod ranges;
 mod source;
 pub mod summary;
 #[cfg(test)]
@@ -81,13 +85,14 @@ pub fn read_inputs(model: Input, weights: Option<Input>) -> Result<KerasModel, E
     }
     let mut reader = architecture::Reader::new(source.version.semantics);
     let root = reader.model(source.config);
-    let notes = reader.notes();
+    let mut notes = reader.notes();
     let found = std::mem::take(&mut reader.problems).finish(());
     problems.keep_all(found.map_err(|errors| errors.map(in_file(model))));
-    let (Some(root), Some((store, layout))) = (root, store) else {
+    let (Some(mut root), Some((store, layout))) = (root, store) else {
         problems.finish(())?;
         return Err(Error::internal("a model was lost without an error").into());
     };
+    notes.extend(pruned(&mut root));
     let name = root.name.clone();
     let version = source.version;
     let mut model = KerasModel {
@@ -114,18 +119,25 @@ pub fn from_architecture(
     let version = version::of_architecture(&json)?;
     let mut reader = architecture::Reader::new(version.semantics);
     let root = reader.model(json);
-    let notes = reader.notes();
+    let mut notes = reader.notes();
     let mut root = reader
         .problems
         .finish(root)?
         .ok_or_else(|| Error::internal("a model was lost"))?;
-    weights::fill(&mut root, weights);
+    notes.extend(pruned(&mut root));
+    weights::fill(&mut root, weights)?;
     Ok(KerasModel {
         version,
         name: root.name.clone(),
         root,
         notes,
     })
+}
+
+/// Leaves out what no output needs, and tells of it.
+fn pruned(root: &mut Network) -> Option<String> {
+    let unused = needed::prune(root);
+    (unused > 0).then(|| format!("layers that no output needs are left out: {unused}"))
 }
 
 /// Adds what a user can do, where nothing more fitting was said.

@@ -54,7 +54,7 @@ pub struct Network {
     /// The layers in the order of the file, which is the order of `model.layers`
     /// (with the InputLayer of a Sequential model in front).
     pub layers: Vec<Layer>,
-    /// Every call of every layer once, each after the calls it takes tensors from. A shared layer is
+    /// Every call that an output needs once, each after the calls it takes tensors from. A shared layer is
     /// called several times, so that no order of the *layers* alone would do.
     pub schedule: Vec<Step>,
 }
@@ -166,6 +166,10 @@ pub enum Argument {
 }
 
 impl Network {
+    /// Whether an output needs the layer.
+    pub fn uses(&self, id: LayerId) -> bool {
+        self.schedule.iter().any(|step| step.layer == id)
+    }
     /// The layer with this index.
     ///
     /// # Panics

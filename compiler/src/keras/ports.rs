@@ -2,7 +2,8 @@
 
 use super::config::KerasDType;
 use super::lower::Port;
-use super::model::{self, Network};
+use super::model::{self, Call, Layer, Network, TensorRef};
+use super::ranges::AXIS;
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::tensor::Shape;
 
@@ -55,6 +56,7 @@ pub(super) fn resolve(net: &Network, given: &InputShapes, problems: &mut Collect
         .iter()
         .map(|port| {
             let (open, dtype) = problems.keep(declared(net, port))?;
+            let open = open.map(|open| learned(net, port.tensor, open));
             let dims = problems.keep(complete(port, open, given.of(&port.name), several))?;
             Some(Port {
                 name: port.name.clone(),
@@ -103,6 +105,53 @@ fn declared(net: &Network, port: &model::Port) -> Result<(Option<Open>, KerasDTy
             .help("save the model with a dense input"));
     }
     Ok((shape, dtype))
+}
+
+/// A shape with what weights know of it: a Normalization that was adapted before it had an input leaves the whole
+/// shape open in the file, but has statistics of every feature.
+fn learned(net: &Network, tensor: TensorRef, mut open: Open) -> Open {
+    for layer in &net.layers {
+        let place = |call: &Call| call.tensors().iter().position(|&taken| taken == tensor);
+        let Some(place) = layer.calls.iter().find_map(place) else {
+            continue;
+        };
+        match &layer.network {
+            Some(inner) => {
+                if let Some(port) = inner.inputs.get(place) {
+                    open = learned(inner, port.tensor, open);
+                }
+            }
+            None if layer.is("Normalization") => fill_normalized(layer, &mut open),
+            None => {}
+        }
+    }
+    open
+}
+
+/// Fills the axes along which a Normalization has statistics.
+fn fill_normalized(layer: &Layer, open: &mut Open) {
+    let fields = layer.config.fields();
+    let axes = match fields.value("axis") {
+        None => Ok(vec![-1]),
+        Some(serde_json::Value::Null) => Ok(Vec::new()),
+        Some(_) => fields.ints("axis", AXIS),
+    };
+    let rank = open.len();
+    // Whatever is wrong with the axes is said when the layer is lowered.
+    let place = |axis: i64| match usize::try_from(axis) {
+        Ok(axis) => Some(axis),
+        Err(_) => usize::try_from(axis.unsigned_abs())
+            .ok()
+            .and_then(|back| rank.checked_sub(back)),
+    };
+    let mut axes: Vec<_> = axes.unwrap_or_default().into_iter().filter_map(place).collect();
+    axes.sort_unstable();
+    let Some(mean) = layer.weights.first() else { return };
+    for (axis, &extent) in axes.into_iter().zip(mean.tensor.shape().dims()) {
+        if let Some(extent_of_axis @ None) = open.get_mut(axis) {
+            *extent_of_axis = Some(extent);
+        }
+    }
 }
 
 /// Fills the open dimensions.

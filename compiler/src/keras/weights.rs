@@ -5,13 +5,13 @@
 //! `.weights.h5` have: the tree of Python attributes, with layers counted by class.
 
 mod checkpoint;
+mod cudnn;
 mod legacy;
 #[cfg(test)]
 mod tests;
 
 use super::hdf5::Tree;
 use super::layers;
-use super::links::ExternalLink;
 use super::model::{KerasModel, Network, Weight};
 use crate::error::{Collector, Error, Result};
 use serde_json::Value;
@@ -44,49 +44,29 @@ impl Layout {
 /// Gives every layer its weights.
 pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, problems: &mut Collector) {
     match layout {
-        Layout::Legacy(group) => legacy::load(&mut model.root, tree, group, problems),
+        Layout::Legacy(group) => {
+            legacy::load(&mut model.root, tree, group, problems);
+            problems.keep(cudnn::convert(&mut model.root));
+        }
         Layout::Checkpoint => {
             let reader = checkpoint::Reader::new(tree, model.version.semantics);
             reader.network(&mut model.root, Some(""), problems);
         }
     }
-    if !problems.is_empty() || bare(&model.root) {
-        name_links(tree, problems);
-    }
-}
-
-/// Whether a layer that was made with initializers came out without weights. Only a hint: some layers
-/// can be made without weights although they name initializers.
-fn bare(network: &Network) -> bool {
-    network.layers.iter().any(|layer| match &layer.network {
-        Some(inner) => bare(inner),
-        None => {
-            layer.weights.is_empty()
-                && layer
-                    .config
-                    .values()
-                    .keys()
-                    .any(|key| key.ends_with("_initializer"))
-        }
-    })
-}
-
-/// Says which weights would have to come from other files.
-fn name_links(tree: &dyn Tree, problems: &mut Collector) {
-    for ExternalLink { name, file } in tree.external_links() {
-        let error = Error::malformed(format!("{name:?} is a link into another file, {file:?}"));
-        problems.push(error.help("links out of a file are not followed; save the model into one file"));
-    }
 }
 
 /// Gives every layer the weights that `source` has for its path.
-pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<Weight>) {
-    for layer in &mut network.layers {
-        match &mut layer.network {
-            Some(inner) => fill(inner, source),
-            None => layer.weights = source(&layer.path),
+pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<Weight>) -> Result<()> {
+    fn give(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<Weight>) {
+        for layer in &mut network.layers {
+            match &mut layer.network {
+                Some(inner) => give(inner, source),
+                None => layer.weights = source(&layer.path),
+            }
         }
     }
+    give(network, source);
+    cudnn::convert(network)
 }
 
 /// The weights of a model in the order `trainable_weights + non_trainable_weights`.

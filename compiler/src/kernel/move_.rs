@@ -17,9 +17,12 @@ pub struct Move {
 }
 
 impl Move {
-    /// Merges axes that are walked as one, and drops axes of extent 1.
+    /// Merges axes that are walked as one, and drops axes of extent 1; one axis remains, also of a scalar.
     #[must_use]
     pub fn simplified(mut self) -> Self {
+        if self.dims.is_empty() {
+            (self.dims, self.x, self.out) = (vec![1], vec![1], vec![1]);
+        }
         let mut axis = 0;
         while axis < self.dims.len() && self.dims.len() > 1 {
             let merges = axis + 1 < self.dims.len()

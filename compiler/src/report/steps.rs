@@ -21,6 +21,8 @@ pub struct StepRow {
     pub baseline: String,
     /// Floating-point operations, those of a direct convolution where the algorithm needs fewer.
     pub flops: u64,
+    /// Those that its algorithm needs.
+    pub needed: u64,
     /// Bytes of weights, inputs and outputs, each element once for each run of a kernel.
     pub bytes: u64,
 }
@@ -50,8 +52,21 @@ fn row(plan: &Plan, step: &Step) -> StepRow {
         relaxed: variant(Features::Relaxed),
         baseline: variant(Features::Baseline),
         flops: runs.iter().map(|run| run.flops).sum::<u64>() * times,
+        needed: runs
+            .iter()
+            .map(|run| needed(plan.kernel(run), run.flops))
+            .sum::<u64>()
+            * times,
         bytes: kernels().map(touched_bytes).sum::<u64>() * times,
     }
+}
+
+/// Of a kernel whose operation takes `flops`.
+fn needed(kernel: &Kernel, flops: u64) -> u64 {
+    let Kernel::Winograd(winograd) = kernel else {
+        return flops;
+    };
+    (flops + 2 * winograd.products()).saturating_sub(2 * winograd.direct_products())
 }
 
 /// `contract 6x8 1x56x56x64 k=64`: the tile behind the family.
@@ -74,4 +89,51 @@ fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Builder, Graph};
+    use crate::ops::{Algorithm, Conv, WindowAxis};
+    use crate::pointwise::Tape;
+    use crate::tensor::{Tensor, TensorType};
+
+    #[test]
+    fn fast_convolutions_need_less() {
+        let needed = |algorithm| {
+            let mut graph = Graph::new();
+            let mut build = Builder::new(&mut graph, "conv");
+            let x = build.input("x", TensorType::f32([1, 8, 8, 16])).unwrap();
+            let weights = build.constant(Tensor::splat([3, 3, 16, 32], 0.5)).unwrap();
+            let same = WindowAxis {
+                before: 1,
+                after: 1,
+                ..WindowAxis::new(3)
+            };
+            let conv = Conv {
+                window: [same, same],
+                groups: 1,
+                bias: false,
+                algorithm,
+                epilogue: Tape::identity(),
+            };
+            let y = build.add(conv, &[x, weights]).unwrap();
+            graph.add_output("y", y);
+            let rows = steps(&crate::plan::plan(&graph).unwrap());
+            let sums = rows.iter().map(|row| [row.flops, row.needed]);
+            sums.fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]])
+        };
+        let direct = 2 * 8 * 8 * 32 * 9 * 16;
+        assert_eq!(needed(Algorithm::Direct), [direct, direct]);
+        // 16 tiles of 16 positions, 4 of 36.
+        assert_eq!(
+            needed(Algorithm::Winograd { m: 2 }),
+            [direct, 2 * 16 * 16 * 16 * 32]
+        );
+        assert_eq!(
+            needed(Algorithm::Winograd { m: 4 }),
+            [direct, 2 * 4 * 36 * 16 * 32]
+        );
+    }
 }

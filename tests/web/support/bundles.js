@@ -8,7 +8,7 @@ import { temporary } from './fixture.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 export const examples = join(root, 'examples');
-const compiler = join(root, 'target/release/keras-compile');
+export const compiler = join(root, 'target/release/keras-compile');
 
 /**
  * Compiles a model into a new folder.

@@ -12,6 +12,8 @@ struct Cost {
     /// How uncertain the time is.
     error: f64,
     flops: u64,
+    /// What the algorithm needs of them, which the peak is compared with.
+    needed: u64,
     bytes: u64,
 }
 
@@ -26,6 +28,7 @@ impl Cost {
         self.error = self.error.hypot(other.error);
         // A bundle may say anything.
         self.flops = self.flops.saturating_add(other.flops);
+        self.needed = self.needed.saturating_add(other.needed);
         self.bytes = self.bytes.saturating_add(other.bytes);
     }
 
@@ -39,13 +42,13 @@ impl Cost {
         };
         let (gflops, gbs) = (speed(self.flops), speed(self.bytes));
         // Nothing is faster than the peak; it is measured, too, and may come out a little low.
-        let lost = (self.ms - self.flops as f64 / peak / 1e6).max(0.0);
+        let lost = (self.ms - self.needed as f64 / peak / 1e6).max(0.0);
         vec![
             time(self.ms, all_ms),
             number(100.0 * self.ms / all_ms),
             number(gflops),
             number(gbs),
-            number(100.0 * gflops / peak),
+            number(100.0 * speed(self.needed) / peak),
             match certain {
                 true => time(lost, all_ms),
                 false => "-".to_owned(),
@@ -88,6 +91,7 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
         ms,
         error,
         flops: step.flops,
+        needed: step.needed,
         bytes: step.bytes,
     };
     let costs: Vec<Cost> = steps.iter().zip(times).map(cost).collect();
@@ -155,6 +159,7 @@ mod tests {
             relaxed: format!("{family} 6x8"),
             baseline: format!("{family} 4x8"),
             flops,
+            needed: flops,
             bytes: 4_000_000,
         }
     }
@@ -194,6 +199,27 @@ module   relaxed
 ";
         assert_eq!(display(&steps, &measured, 2), expected);
     }
+    /// Speeds are those of the operation, shares of the peak those of the algorithm.
+    #[test]
+    fn algorithms_that_need_less() {
+        let winograd = StepRow {
+            needed: 16_000_000,
+            ..step("a", "winograd", 36_000_000)
+        };
+        let measured = Measured {
+            module: "relaxed".to_owned(),
+            threads: 1,
+            peak: 40.0,
+            predict_ms: 1.0,
+            predict_tenth_ms: 1.0,
+            step_ms: vec![1.0],
+            step_error_ms: vec![0.0],
+        };
+        let shown = display(&[winograd], &measured, 1);
+        let row: Vec<_> = shown.lines().nth(2).unwrap().split_whitespace().skip(4).collect();
+        assert_eq!(row, ["1.000", "100.0", "36.0", "4.0", "40.0", "0.600"], "{shown}");
+    }
+
     #[test]
     fn short_steps() {
         let steps = [

@@ -19,7 +19,7 @@ pub fn model(source: &Source) -> Result<(), Errors> {
         Err(errors) => (HashMap::new(), Some(errors.map(|error| error.in_file(&file)))),
     };
     let mut rows = Rows::new(shapes, errors.as_ref());
-    rows.network(&model.root, "");
+    rows.network(&model.root, "", true);
     let semantics = match model.version.semantics {
         Semantics::Keras2 => "2",
         Semantics::Keras3 => "3",
@@ -68,11 +68,14 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn network(&mut self, network: &Network, indent: &str) {
+    /// Adds the layers of a model, which an output needs or not.
+    fn network(&mut self, network: &Network, indent: &str, needed: bool) {
         for (id, layer) in network.iter() {
+            let needed = needed && network.uses(id);
             let supported = match self.errors.and_then(|errors| unsupported(errors, &layer.path)) {
                 Some(error) => format!("no: {}", reason(error)),
-                None => "yes".to_owned(),
+                None if needed => "yes".to_owned(),
+                None => "not needed".to_owned(),
             };
             let shapes = self.shapes.get(&layer.path).map_or(&[][..], Vec::as_slice);
             let shapes: Vec<_> = shapes.iter().map(ToString::to_string).collect();
@@ -84,7 +87,7 @@ impl<'a> Rows<'a> {
                 supported,
             ]);
             if let Some(inner) = &layer.network {
-                self.network(inner, &format!("{indent}  "));
+                self.network(inner, &format!("{indent}  "), needed);
             }
         }
     }

@@ -4,6 +4,7 @@ use super::context::{Arg, Cx, Outcome, Stop, Value, one};
 use crate::graph::NodeId;
 use crate::keras::model::{Origin, Semantics};
 use crate::keras::object::Object;
+use crate::keras::ranges::{ANY, AXIS, NOT_NEGATIVE};
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
 use crate::tensor::Shape;
@@ -24,6 +25,8 @@ enum Kind {
     Glu,
     /// `sparsemax` over the last axis.
     Sparsemax,
+    /// `crelu`: relu(x) and relu(-x), joined along the last axis.
+    Crelu,
     /// A layer as activation.
     Layer(Box<Object>),
 }
@@ -33,9 +36,11 @@ impl Activation {
     pub fn identity() -> Self {
         Self(Kind::Tape(Tape::identity()))
     }
-    /// A function of `keras.activations`, or a layer with its default arguments.
+    /// A function of `keras.activations`, or one of `tf.nn` under the name that TensorFlow's code gives it, which is
+    /// what Keras writes.
     pub fn named(name: &str, semantics: Semantics) -> Option<Self> {
-        let kind = match name {
+        let kind = match canonical(name) {
+            "crelu" => Kind::Crelu,
             "softmax" => Kind::Softmax,
             "log_softmax" => Kind::LogSoftmax,
             "glu" => Kind::Glu,
@@ -46,7 +51,11 @@ impl Activation {
     }
     /// A serialized activation.
     pub fn of(object: Object, semantics: Semantics) -> Option<Self> {
-        match object.origin {
+        match &object.origin {
+            // Keras 3 writes functions that are not its own so; these two are TensorFlow's beyond doubt.
+            Origin::Custom(package) if package == "builtins" && canonical(&object.class) != object.class => {
+                Self::named(&object.class, semantics)
+            }
             Origin::Custom(_) => None,
             _ => Self::named(&object.class, semantics).or_else(|| {
                 // Keras takes the names of these layers too.
@@ -88,12 +97,23 @@ impl Activation {
                 glu(cx, x, last)?
             }
             Kind::Sparsemax => sparsemax(cx, x)?,
+            Kind::Crelu => crelu(cx, x)?,
             Kind::Layer(object) => {
                 let args = vec![Arg::Value(Value::new(x))];
                 let values = cx.inner(object, "activation", &[], args, Vec::new())?;
                 values.first().ok_or(Stop::Told)?.node
             }
         })
+    }
+}
+
+/// Names of version 2 of a function of `tf.nn` end so.
+fn canonical(name: &str) -> &str {
+    match name {
+        "softmax_v2" => "softmax",
+        "log_softmax_v2" => "log_softmax",
+        "crelu_v2" => "crelu",
+        name => name,
     }
 }
 
@@ -105,7 +125,7 @@ fn last_axis(cx: &Cx<'_>, x: NodeId) -> Result<usize, Stop> {
 fn tape(name: &str, semantics: Semantics) -> Option<Tape> {
     let keras3 = semantics == Semantics::Keras3;
     Some(match name {
-        "linear" => Tape::identity(),
+        "linear" | "identity" => Tape::identity(),
         "relu" => library::relu::tape(),
         "relu6" => library::relu6::tape(),
         "sigmoid" => library::sigmoid::tape(),
@@ -155,6 +175,14 @@ pub fn log_softmax_over(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<No
     let [centred, _, sum] = exponentials(cx, x, axes)?;
     let log = cx.b().map(Tape::unary(Unary::Log), &[sum])?;
     Ok(cx.b().map(Tape::binary(Binary::Sub), &[centred, log])?)
+}
+
+/// `tf.nn.crelu`.
+pub fn crelu(cx: &mut Cx<'_>, x: NodeId) -> Result<NodeId, Stop> {
+    let positive = cx.apply(library::relu::tape(), x)?;
+    let negative = cx.apply(Tape::unary(Unary::Neg).then(&library::relu::tape()), x)?;
+    let last = last_axis(cx, x)?;
+    Ok(cx.b().concat(last, &[positive, negative])?)
 }
 
 /// `keras.activations.glu`: the first half of the axis times the sigmoid of the second.
@@ -234,9 +262,9 @@ pub fn activation(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.ReLU`.
 pub fn relu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let max = r.opt_number("max_value");
-    let slope = r.number("negative_slope", 0.0);
-    let threshold = r.number("threshold", 0.0);
+    let max = r.opt_number("max_value", NOT_NEGATIVE);
+    let slope = r.number("negative_slope", 0.0, NOT_NEGATIVE);
+    let threshold = r.number("threshold", 0.0, NOT_NEGATIVE);
     r.finish(cx)?;
     let x = cx.float_input()?;
     let tape = library::relu_of(slope as f32, max.map(|v| v as f32), threshold as f32);
@@ -246,10 +274,12 @@ pub fn relu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.LeakyReLU`, whose slope is `alpha` in Keras 2 and `negative_slope` in Keras 3.
 pub fn leaky_relu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let slope = r
-        .opt_number("negative_slope")
-        .or(r.opt_number("alpha"))
-        .unwrap_or(0.3);
+    let slope = if r.fields.value("negative_slope").is_some() {
+        r.number("negative_slope", 0.3, NOT_NEGATIVE)
+    } else {
+        r.number("alpha", 0.3, if cx.is_keras3() { NOT_NEGATIVE } else { ANY })
+    };
+    r.fields.ignore(&["alpha"]);
     r.finish(cx)?;
     let x = cx.float_input()?;
     one(cx.apply(library::leaky_relu::with(slope as f32), x)?)
@@ -258,7 +288,7 @@ pub fn leaky_relu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.ELU`.
 pub fn elu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let alpha = r.number("alpha", 1.0);
+    let alpha = r.number("alpha", 1.0, ANY);
     r.finish(cx)?;
     let x = cx.float_input()?;
     one(cx.apply(library::elu::with(alpha as f32), x)?)
@@ -267,7 +297,7 @@ pub fn elu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.ThresholdedReLU` of Keras 2: x above theta, else 0.
 pub fn thresholded_relu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let theta = r.number("theta", 1.0);
+    let theta = r.number("theta", 1.0, NOT_NEGATIVE);
     r.finish(cx)?;
     let x = cx.float_input()?;
     one(cx.apply(library::threshold::with(theta as f32, 0.0), x)?)
@@ -276,7 +306,7 @@ pub fn thresholded_relu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.PReLU`: alpha `[axes…]`, with extent 1 for shared axes.
 pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let shared = r.opt_ints("shared_axes").unwrap_or_default();
+    let shared = r.opt_ints("shared_axes", AXIS).unwrap_or_default();
     r.finish(cx)?;
     let x = cx.float_input()?;
     let dims = cx.dims(x);
@@ -301,7 +331,7 @@ pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
 /// `keras.layers.Softmax`. A mask takes elements out.
 pub fn softmax(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let axes = r.opt_ints("axis").unwrap_or_else(|| vec![-1]);
+    let axes = r.ints_or("axis", &[-1], AXIS);
     r.flag("robust_masking", false);
     r.finish(cx)?;
     let mut x = cx.float_input()?;

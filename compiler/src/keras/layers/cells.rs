@@ -9,6 +9,7 @@ use super::read::Read;
 use super::weights::Weights;
 use crate::error::Result;
 use crate::graph::{Builder, NodeId};
+use crate::keras::ranges::{ANY, COUNT};
 use crate::ops::MatMul;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Value};
 use crate::tensor::{Shape, Tensor};
@@ -37,7 +38,8 @@ impl Cell {
     /// Reads the cell of a layer or cell class; `None` when it is not a known one.
     pub fn read(cx: &Cx<'_>, class: &str, r: &Read<'_>) -> Option<Self> {
         let kind = match class {
-            "LSTM" | "LSTMCell" => Kind::Lstm,
+            "LSTM" | "LSTMCell" | "CuDNNLSTM" => Kind::Lstm,
+            "CuDNNGRU" => Kind::Gru { reset_after: true },
             // Keras before 2.1 has no such argument and resets before.
             "GRU" | "GRUCell" => Kind::Gru {
                 reset_after: r.flag("reset_after", cx.is_keras3()),
@@ -45,6 +47,10 @@ impl Cell {
             "SimpleRNN" | "SimpleRNNCell" => Kind::Simple,
             _ => return None,
         };
+        // What is left out in training.
+        for key in ["dropout", "recurrent_dropout"] {
+            r.number(key, 0.0, ANY);
+        }
         // How a bias starts.
         r.fields.ignore(&["unit_forget_bias"]);
         let elementwise = |key: &str, default: &str| {
@@ -58,7 +64,7 @@ impl Cell {
         };
         Some(Self {
             kind,
-            units: r.usize("units"),
+            units: r.usize("units", COUNT),
             bias: r.flag("use_bias", true),
             activation: elementwise("activation", "tanh"),
             gate: if kind == Kind::Simple {

@@ -35,8 +35,10 @@ impl Value {
 pub enum Arg<'a> {
     /// A tensor.
     Value(Value),
-    /// A list, tuple or dict with tensors inside.
+    /// A list or tuple with tensors inside.
     List(Vec<Arg<'a>>),
+    /// A dict with tensors inside.
+    Dict(Vec<(&'a str, Arg<'a>)>),
     /// Anything without tensors.
     Literal(&'a Json),
 }
@@ -47,6 +49,7 @@ impl Arg<'_> {
         match self {
             Self::Value(value) => vec![*value],
             Self::List(items) => items.iter().flat_map(Arg::values).collect(),
+            Self::Dict(items) => items.iter().flat_map(|(_, item)| item.values()).collect(),
             Self::Literal(_) => Vec::new(),
         }
     }
@@ -55,6 +58,7 @@ impl Arg<'_> {
         match self {
             Self::Literal(Json::Null) | Self::Value(_) => None,
             Self::List(items) => items.iter().find_map(Arg::constant),
+            Self::Dict(items) => items.iter().find_map(|(_, item)| item.constant()),
             Self::Literal(value) => Some(value),
         }
     }
@@ -199,6 +203,10 @@ impl<'a> Cx<'a> {
             }
         }
     }
+    /// All arguments of the call.
+    pub fn arguments(&self) -> impl Iterator<Item = &Arg<'a>> {
+        self.args.iter().chain(self.kwargs.iter().map(|(_, arg)| arg))
+    }
     /// A positional argument.
     pub fn arg(&self, index: usize) -> Option<&Arg<'a>> {
         self.args.get(index)
@@ -295,6 +303,13 @@ impl<'a> Cx<'a> {
             .ok_or_else(|| {
                 self.inconsistent(format!("axis {axis} does not exist in a tensor of rank {rank}"))
             })
+    }
+    /// An axis that is not that of the batch.
+    pub fn axis_of_sample(&self, axis: i64, rank: usize) -> Result<usize, Stop> {
+        match self.axis(axis, rank)? {
+            0 => Err(self.inconsistent(format!("axis {axis} is that of the batch"))),
+            axis => Ok(axis),
+        }
     }
     /// Requires a rank.
     pub fn expect_rank(&self, node: NodeId, rank: usize) -> Result<(), Stop> {

@@ -7,6 +7,7 @@ use super::read::Read;
 use super::spatial::{Image, Padding, lifted};
 use super::weights::Weights;
 use crate::graph::NodeId;
+use crate::keras::ranges::{COUNT, WINDOW};
 use crate::ops::{Algorithm, Conv, Depthwise};
 use crate::pointwise::Tape;
 use serde_json::json;
@@ -25,9 +26,9 @@ struct Arguments {
 impl Arguments {
     fn read<const N: usize>(r: &Read<'_>) -> Self {
         Self {
-            size: lifted(r.tuple::<N>("kernel_size"), 1),
-            strides: lifted(r.tuple_or::<N>("strides", [1; N]), 1),
-            dilation: lifted(r.tuple_or::<N>("dilation_rate", [1; N]), 1),
+            size: lifted(r.tuple::<N>("kernel_size", WINDOW), 1),
+            strides: lifted(r.tuple_or::<N>("strides", [1; N], WINDOW), 1),
+            dilation: lifted(r.tuple_or::<N>("dilation_rate", [1; N], WINDOW), 1),
             padding: r.padding(N == 1),
             format: r.format(),
             bias: r.flag("use_bias", true),
@@ -40,9 +41,10 @@ impl Arguments {
 pub fn conv<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let args = Arguments::read::<N>(&r);
-    let filters = r.usize("filters");
-    let groups = r.usize_or("groups", 1).max(1);
+    let filters = r.usize("filters", COUNT);
+    let groups = r.usize_or("groups", 1, COUNT);
     r.finish(cx)?;
+    strides_or_dilation(cx, args.strides, args.dilation)?;
     let image = Image::input(cx, N, args.format)?;
     let [_, height, width, channels] = image.dims;
     if !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
@@ -74,9 +76,13 @@ pub fn conv<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
 pub fn depthwise<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let args = Arguments::read::<N>(&r);
-    let multiplier = r.usize_or("depth_multiplier", 1);
+    let multiplier = r.usize_or("depth_multiplier", 1, COUNT);
     only_one_group(&r);
     r.finish(cx)?;
+    // Keras 3 leaves this to its backend.
+    if !cx.is_keras3() {
+        strides_or_dilation(cx, args.strides, args.dilation)?;
+    }
     let image = Image::input(cx, N, args.format)?;
     let channels = image.dims[3];
     let weights = cx.weights([
@@ -96,10 +102,14 @@ pub fn depthwise<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
 pub fn separable<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let args = Arguments::read::<N>(&r);
-    let filters = r.usize("filters");
-    let multiplier = r.usize_or("depth_multiplier", 1);
+    let filters = r.usize("filters", COUNT);
+    let multiplier = r.usize_or("depth_multiplier", 1, COUNT);
     only_one_group(&r);
     r.finish(cx)?;
+    // Keras 3 leaves this to its backend.
+    if !cx.is_keras3() {
+        strides_or_dilation(cx, args.strides, args.dilation)?;
+    }
     let image = Image::input(cx, N, args.format)?;
     let channels = image.dims[3];
     let middle = channels.saturating_mul(multiplier);
@@ -122,6 +132,15 @@ pub fn separable<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     };
     let node = with_bias(cx, op, &weights, &[middle_node, kernel])?;
     one(image.finish(cx, node, &args.activation)?)
+}
+
+/// Keras refuses strides together with dilation.
+pub fn strides_or_dilation(cx: &Cx<'_>, strides: [usize; 2], dilation: [usize; 2]) -> Result<(), Stop> {
+    let more = |numbers: [usize; 2]| numbers.iter().any(|&n| n > 1);
+    if more(strides) && more(dilation) {
+        return Err(cx.inconsistent("strides and dilation_rate cannot both be above 1"));
+    }
+    Ok(())
 }
 
 /// Keras 2 writes arguments that these layers inherit and do not use.

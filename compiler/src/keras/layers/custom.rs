@@ -5,6 +5,7 @@ use super::refusal::CALL_IT;
 use crate::error::{Error, ErrorKind};
 use crate::graph::NodeId;
 use crate::keras::config::Config;
+use crate::keras::ranges::{ANY, COUNT};
 use crate::pointwise::{Binary, Tape};
 use serde_json::Value as Json;
 
@@ -16,7 +17,7 @@ pub fn stochastic_depth(cx: &mut Cx<'_>) -> Outcome {
 /// `LayerScale` of ConvNeXt: times gamma `[channels]`.
 pub fn layer_scale(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let channels = r.usize("projection_dim");
+    let channels = r.usize("projection_dim", COUNT);
     // The start value of the weight.
     r.fields.ignore(&["init_values"]);
     r.finish(cx)?;
@@ -29,7 +30,7 @@ pub fn layer_scale(cx: &mut Cx<'_>) -> Outcome {
 /// `CustomScaleLayer` of InceptionResNetV2: the first tensor plus the second times a number.
 pub fn scaled_sum(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let scale = r.number("scale", 1.0);
+    let scale = r.number("scale", 1.0, ANY);
     r.finish(cx)?;
     one(add_scaled(cx, scale)?)
 }

@@ -1,13 +1,14 @@
 //! `keras.layers.Dense`.
 
 use super::context::{Cx, Outcome, one};
+use crate::keras::ranges::COUNT;
 use crate::ops::MatMul;
 use crate::pointwise::Tape;
 
 /// `Dense`: kernel `[features, units]`, bias. Axes before the last are a batch.
 pub fn dense(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let units = r.usize("units");
+    let units = r.usize("units", COUNT);
     let bias = r.flag("use_bias", true);
     let activation = r.activation("activation", "linear");
     r.finish(cx)?;

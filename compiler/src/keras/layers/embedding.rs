@@ -2,13 +2,14 @@
 
 use super::context::{Cx, Outcome, Value};
 use super::mask::differs_from;
+use crate::keras::ranges::COUNT;
 use crate::ops::Gather;
 
 /// Rows of a table `[input_dim, output_dim]` by index; with `mask_zero`, index 0 is masked.
 pub fn embedding(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let rows = r.usize("input_dim");
-    let columns = r.usize("output_dim");
+    let rows = r.usize("input_dim", COUNT);
+    let columns = r.usize("output_dim", COUNT);
     let mask_zero = r.flag("mask_zero", false);
     r.finish(cx)?;
     let indices = cx.input()?.node;

@@ -2,6 +2,7 @@
 
 use super::context::{Cx, Outcome, Stop, Value, made};
 use crate::graph::NodeId;
+use crate::keras::ranges::ANY;
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder};
 use crate::tensor::Tensor;
@@ -19,7 +20,7 @@ pub fn differs_from(value: f32) -> Tape {
 /// `keras.layers.Masking`: steps whose features all equal a value are masked and become 0.
 pub fn masking(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let value = r.number("mask_value", 0.0);
+    let value = r.number("mask_value", 0.0, ANY);
     r.finish(cx)?;
     let x = cx.float_input()?;
     let dims = cx.dims(x);

@@ -5,6 +5,7 @@ use super::mask;
 use super::normalize::unit_length;
 use crate::error::ErrorKind;
 use crate::graph::NodeId;
+use crate::keras::ranges::AXIS;
 use crate::ops::MatMul;
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::Shape;
@@ -84,7 +85,7 @@ fn with_rank(cx: &mut Cx<'_>, node: NodeId, rank: usize) -> Result<NodeId, Stop>
 /// `Concatenate`.
 pub fn concatenate(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let axis = r.i64_or("axis", -1);
+    let axis = r.i64_or("axis", -1, AXIS);
     r.finish(cx)?;
     let values = cx.inputs();
     let Some(first) = values.first() else {
@@ -103,7 +104,7 @@ pub fn concatenate(cx: &mut Cx<'_>) -> Outcome {
 /// `Dot`: contracts one axis of each of two tensors, sample by sample.
 pub fn dot(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let axes = r.opt_ints("axes").unwrap_or_default();
+    let axes = r.ints_or("axes", &[], AXIS);
     let normalize = r.flag("normalize", false);
     r.finish(cx)?;
     let values = cx.inputs();
@@ -119,8 +120,8 @@ pub fn dot(cx: &mut Cx<'_>) -> Outcome {
     let first = cx.axis(axes[0], cx.dims(a).len())?;
     let second = cx.axis(axes[1], cx.dims(b).len())?;
     if normalize {
-        a = unit_length(cx, a, &[first])?;
-        b = unit_length(cx, b, &[second])?;
+        a = unit_length(cx, a, &[first], 1e-12)?;
+        b = unit_length(cx, b, &[second], 1e-12)?;
     }
     one(batch_dot(cx, [a, b], [first, second])?)
 }

@@ -13,6 +13,7 @@ mod custom;
 mod dense;
 mod embedding;
 mod identity;
+mod image;
 mod mask;
 mod merge;
 mod nested;
@@ -147,33 +148,56 @@ const LAYERS: &[Row] = {
         row("Cropping1D", shape::cropping::<1>, End),
         row("Cropping2D", shape::cropping::<2>, End),
         row("Cropping3D", shape::cropping::<3>, End),
-        row("CenterCrop", shape::center_crop, End),
+        row("CenterCrop", image::center_crop, End),
         row("UpSampling1D", resize::up_sampling_1d, End),
         row("UpSampling2D", resize::up_sampling_2d, End),
         row("Resizing", resize::resizing, End),
         row("LSTM", recurrent::recurrent, Own),
         row("GRU", recurrent::recurrent, Own),
+        row("CuDNNLSTM", recurrent::recurrent, Own),
+        row("CuDNNGRU", recurrent::recurrent, Own),
         row("SimpleRNN", recurrent::recurrent, Own),
         row("RNN", recurrent::recurrent, Own),
         fixed(row("Bidirectional", wrap::bidirectional, Own), Inside),
         fixed(row("TimeDistributed", wrap::time_distributed, Own), Inside),
-        row("Dropout", identity::identity, Pass),
-        row("SpatialDropout1D", identity::identity, Pass),
-        row("SpatialDropout2D", identity::identity, Pass),
-        row("SpatialDropout3D", identity::identity, Pass),
-        row("GaussianDropout", identity::identity, Pass),
-        row("GaussianNoise", identity::identity, Pass),
-        row("AlphaDropout", identity::identity, Pass),
-        row("ActivityRegularization", identity::identity, Pass),
+        row("Dropout", identity::dropout, Pass),
+        row("SpatialDropout1D", identity::dropout, Pass),
+        row("SpatialDropout2D", identity::dropout, Pass),
+        row("SpatialDropout3D", identity::dropout, Pass),
+        row("GaussianDropout", identity::noisy_dropout, Pass),
+        row("GaussianNoise", identity::noise, Pass),
+        row("AlphaDropout", identity::noisy_dropout, Pass),
+        row("ActivityRegularization", identity::regularization, Pass),
         row("Identity", identity::identity, Pass3),
-        row("RandomFlip", identity::identity, End),
-        row("RandomRotation", identity::identity, End),
-        row("RandomZoom", identity::identity, End),
-        row("RandomTranslation", identity::identity, End),
-        row("RandomContrast", identity::identity, End),
-        row("RandomBrightness", identity::identity, End),
-        row("RandomHeight", identity::identity, End),
-        row("RandomWidth", identity::identity, End),
+        row("RandomCrop", image::random_crop, End),
+        row("AutoContrast", image::auto_contrast, End),
+        row("RandomFlip", image::augmentation, End),
+        row("RandomRotation", image::augmentation, End),
+        row("RandomZoom", image::augmentation, End),
+        row("RandomTranslation", image::augmentation, End),
+        row("RandomContrast", image::augmentation, End),
+        row("RandomBrightness", image::augmentation, End),
+        row("RandomHeight", image::augmentation, End),
+        row("RandomWidth", image::augmentation, End),
+        row("RandomColorDegeneration", image::augmentation, End),
+        row("RandomColorJitter", image::augmentation, End),
+        row("RandomElasticTransform", image::augmentation, End),
+        row("RandomErasing", image::augmentation, End),
+        row("RandomGaussianBlur", image::augmentation, End),
+        row("RandomGrayscale", image::augmentation, End),
+        row("RandomHue", image::augmentation, End),
+        row("RandomInvert", image::augmentation, End),
+        row("RandomPerspective", image::augmentation, End),
+        row("RandomPosterization", image::augmentation, End),
+        row("RandomSaturation", image::augmentation, End),
+        row("RandomSharpness", image::augmentation, End),
+        row("RandomShear", image::augmentation, End),
+        row("AugMix", image::augmentation, End),
+        row("CutMix", image::augmentation, End),
+        row("MixUp", image::augmentation, End),
+        row("RandAugment", image::augmentation, End),
+        row("Equalization", image::augmentation, End),
+        row("Solarization", image::augmentation, End),
         row("StochasticDepth", custom::stochastic_depth, End),
         row("LayerScale", custom::layer_scale, End),
         row("CustomScaleLayer", custom::scaled_sum, End),
@@ -257,10 +281,14 @@ pub(super) fn refuse_unsupported<'m>(
     paths: &mut HashSet<&'m str>,
     problems: &mut Collector,
 ) {
-    for layer in &net.layers {
+    let used: HashSet<_> = net.schedule.iter().map(|step| step.layer).collect();
+    for (id, layer) in net.iter() {
         if !paths.insert(&layer.path) {
             let message = format!("two layers have the path {:?}", layer.path);
             problems.push(Error::new(ErrorKind::BadGraph(message)).help("rename one of them"));
+        }
+        if !used.contains(&id) {
+            continue;
         }
         if let Some(inner) = &layer.network {
             refuse_unsupported(inner, paths, problems);

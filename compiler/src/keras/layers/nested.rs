@@ -4,13 +4,18 @@
 use super::context::{Cx, Outcome, Stop, Value};
 use crate::error::Error;
 use crate::graph::{Graph, NodeId};
-use crate::keras::architecture::{self, Reader};
+use crate::keras::architecture::{self, Reader, form_of};
 use crate::keras::lower::State;
 use crate::keras::model::{Layer, Network, Semantics, Weight};
 use crate::keras::object::Object;
 use crate::ops::Input;
 use serde_json::json;
 use std::collections::HashMap;
+
+/// Whether an object is a model made of layers.
+pub fn is_model(object: &Object) -> bool {
+    form_of(&object.class, &object.origin, Some(object.config.values())).is_some()
+}
 
 /// Calls the model that `object` describes with the weights of the layer.
 pub fn call(cx: &mut Cx<'_>, object: &Object, x: NodeId) -> Outcome {

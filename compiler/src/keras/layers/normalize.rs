@@ -9,6 +9,7 @@ use super::spatial::{Format, channels_first, channels_last};
 use super::weights::{Weights, elements, rounded};
 use crate::error::Result;
 use crate::graph::NodeId;
+use crate::keras::ranges::{ANY, AXIS, OPEN_EXTENT};
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Tape, library};
 use crate::tensor::{Shape, Tensor};
@@ -23,10 +24,12 @@ fn scale_shift_tape() -> Tape {
 pub fn batch(cx: &mut Cx<'_>) -> Outcome {
     check_training(cx.literal("training"))?;
     let r = cx.read();
-    let axis = r.opt_ints("axis").unwrap_or_else(|| vec![-1]);
-    let epsilon = r.number("epsilon", 1e-3);
+    let axis = r.ints_or("axis", &[-1], AXIS);
+    let epsilon = r.number("epsilon", 1e-3, ANY);
     let center = r.flag("center", true);
     let scale = r.flag("scale", true);
+    // How the statistics were gathered.
+    r.number("momentum", 0.99, ANY);
     // Renormalisation corrects training only, with statistics of its own.
     let renorm = r.flag("renorm", false);
     // An old name of the argument, without influence on inference.
@@ -37,7 +40,7 @@ pub fn batch(cx: &mut Cx<'_>) -> Outcome {
     let &[axis] = &axis[..] else {
         return Err(cx.inconsistent(format!("axis {axis:?} is not a single one")));
     };
-    let axis = cx.axis(axis, rank)?;
+    let axis = cx.axis_of_sample(axis, rank)?;
     let channels = cx.dims(x)[axis];
     let vector = |name, there: bool| there.then(|| (name, vec![channels]));
     let weights = cx.weights([
@@ -97,8 +100,8 @@ fn broadcast_shape(rank: usize, axis: usize, extent: usize) -> Shape {
 /// `LayerNormalization`: gamma and beta over the normalised axes.
 pub fn layer(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let axes = r.opt_ints("axis").unwrap_or_else(|| vec![-1]);
-    let epsilon = r.number("epsilon", 1e-3);
+    let axes = r.ints_or("axis", &[-1], AXIS);
+    let epsilon = r.number("epsilon", 1e-3, ANY);
     let center = r.flag("center", true);
     let scale = r.flag("scale", true);
     let rms = r.flag("rms_scaling", false);
@@ -108,7 +111,7 @@ pub fn layer(cx: &mut Cx<'_>) -> Outcome {
     let mut kept = vec![1; dims.len()];
     let mut parameters = Vec::new();
     for &axis in &axes {
-        let axis = cx.axis(axis, dims.len())?;
+        let axis = cx.axis_of_sample(axis, dims.len())?;
         kept[axis] = dims[axis];
         parameters.push(dims[axis]);
     }
@@ -169,9 +172,9 @@ fn scaled(
 /// `GroupNormalization`: channels in groups, each normalised together with all of its spatial axes.
 pub fn group(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let groups = r.i64_or("groups", 32);
-    let axis = r.i64_or("axis", -1);
-    let epsilon = r.number("epsilon", 1e-3);
+    let groups = r.i64_or("groups", 32, OPEN_EXTENT);
+    let axis = r.i64_or("axis", -1, AXIS);
+    let epsilon = r.number("epsilon", 1e-3, ANY);
     let center = r.flag("center", true);
     let scale = r.flag("scale", true);
     r.finish(cx)?;
@@ -218,18 +221,18 @@ pub fn group(cx: &mut Cx<'_>) -> Outcome {
 /// `UnitNormalization`: x over its Euclidean norm.
 pub fn unit(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let axes = r.opt_ints("axis").unwrap_or_else(|| vec![-1]);
+    let axes = r.ints_or("axis", &[-1], AXIS);
     r.finish(cx)?;
     let x = cx.float_input()?;
     let axes = axis_list(cx, &axes, cx.dims(x).len())?;
-    one(unit_length(cx, x, &axes)?)
+    one(unit_length(cx, x, &axes, 1e-12)?)
 }
 
-/// x/√max(Σx², 10⁻¹²), as `l2_normalize` has it.
-pub fn unit_length(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+/// x/√max(Σx², epsilon), as `l2_normalize` has it.
+pub fn unit_length(cx: &mut Cx<'_>, x: NodeId, axes: &[usize], epsilon: f64) -> Result<NodeId> {
     let squared = cx.apply(library::square::tape(), x)?;
     let sum = cx.b().reduce(ReduceKind::Sum, axes, squared)?;
-    let inverse = Tape::binary_const(Binary::Max, 1e-12).then(&library::rsqrt::tape());
+    let inverse = Tape::binary_const(Binary::Max, epsilon as f32).then(&library::rsqrt::tape());
     let factor = cx.apply(inverse, sum)?;
     cx.b().map(Tape::binary(Binary::Mul), &[x, factor])
 }
@@ -237,15 +240,15 @@ pub fn unit_length(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId>
 /// `RMSNormalization` of Keras 3: x over the root of its mean square.
 pub fn rms(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let axes = r.opt_ints("axis").unwrap_or_else(|| vec![-1]);
-    let epsilon = r.number("epsilon", 1e-6);
+    let axes = r.ints_or("axis", &[-1], AXIS);
+    let epsilon = r.number("epsilon", 1e-6, ANY);
     r.finish(cx)?;
     let x = cx.float_input()?;
     let dims = cx.dims(x);
     let mut kept = vec![1; dims.len()];
     let mut parameters = Vec::new();
     for &axis in &axes {
-        let axis = cx.axis(axis, dims.len())?;
+        let axis = cx.axis_of_sample(axis, dims.len())?;
         kept[axis] = dims[axis];
         parameters.push(dims[axis]);
     }
@@ -262,9 +265,9 @@ pub fn normalization(cx: &mut Cx<'_>) -> Outcome {
     let axes = match r.fields.value("axis") {
         None => vec![-1],
         Some(serde_json::Value::Null) => Vec::new(),
-        Some(_) => r.opt_ints("axis").unwrap_or_default(),
+        Some(_) => r.ints_or("axis", &[], AXIS),
     };
-    let given = (r.opt_floats("mean"), r.opt_floats("variance"));
+    let given = (r.opt_floats("mean", ANY), r.opt_floats("variance", ANY));
     let invert = r.flag("invert", false);
     r.finish(cx)?;
     let x = cx.float_input()?;
@@ -315,8 +318,8 @@ pub fn normalization(cx: &mut Cx<'_>) -> Outcome {
 /// `Rescaling`: x·scale + offset, each a number or one for each channel.
 pub fn rescaling(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let scale = r.opt_floats("scale").unwrap_or_else(|| vec![1.0]);
-    let offset = r.opt_floats("offset").unwrap_or_else(|| vec![0.0]);
+    let scale = r.floats_or("scale", &[1.0], ANY);
+    let offset = r.floats_or("offset", &[0.0], ANY);
     r.finish(cx)?;
     let x = cx.float_input()?;
     let count = scale.len().max(offset.len());

@@ -3,8 +3,10 @@
 use super::context::{Cx, Outcome, one};
 use super::spatial::{Format, Image, lifted};
 use crate::graph::NodeId;
-use crate::ops::{Pool, PoolKind, PoolPadding, Reduce, ReduceKind};
+use crate::keras::ranges::WINDOW;
+use crate::ops::{Pool, PoolKind, PoolPadding, Reduce, ReduceKind, WindowAxis};
 use crate::pointwise::{Binary, Tape};
+use serde_json::Value as Json;
 
 /// `MaxPooling1D`, `MaxPooling2D`.
 pub fn max<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
@@ -18,21 +20,36 @@ pub fn average<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
 
 fn pool<const N: usize>(cx: &mut Cx<'_>, kind: PoolKind) -> Outcome {
     let r = cx.read();
-    let size = r.tuple_or::<N>("pool_size", [2; N]);
-    let strides = r.tuple_or::<N>("strides", size);
+    let size = r.tuple_or::<N>("pool_size", [2; N], WINDOW);
+    let strides = match r.fields.value("strides") {
+        // As long as the window.
+        Some(Json::Null) => size,
+        _ => r.tuple_or::<N>("strides", size, WINDOW),
+    };
     let padding = r.padding(false);
     let format = r.format();
     r.finish(cx)?;
     let image = Image::input(cx, N, format)?;
     let [_, height, width, _] = image.dims;
+    let window = padding.windows(lifted(size, 1), lifted(strides, 1), [1, 1], [height, width]);
+    let node = pooled(cx, image.node, kind, window)?;
+    one(image.restore(cx, node)?)
+}
+
+/// The largest elements or the means of windows of an image, without what is around it.
+pub fn pooled(
+    cx: &mut Cx<'_>,
+    image: NodeId,
+    kind: PoolKind,
+    window: [WindowAxis; 2],
+) -> crate::error::Result<NodeId> {
     let op = Pool {
         kind,
-        window: padding.windows(lifted(size, 1), lifted(strides, 1), [1, 1], [height, width]),
+        window,
         padding: PoolPadding::Exclude,
         epilogue: Tape::identity(),
     };
-    let node = cx.b().add(op, &[image.node])?;
-    one(image.restore(cx, node)?)
+    cx.b().add(op, &[image])
 }
 
 /// `GlobalMaxPooling1D` to `3D`.

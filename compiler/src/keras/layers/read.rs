@@ -8,12 +8,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::keras::fields::Fields;
 use crate::keras::model::Semantics;
 use crate::keras::object::{Object, is_lambda};
-use crate::tensor::MAX_ELEMENTS;
 use serde_json::Value as Json;
 use std::cell::{Cell, RefCell};
-
-/// Largest window, stride, dilation or padding: products of two of them and an element count do not overflow.
-const MAX_WINDOW: usize = 1 << 16;
+use std::ops::RangeInclusive;
 
 /// Reads a config. A getter that finds a problem keeps it for [`Read::finish`] and gives a placeholder.
 pub struct Read<'a> {
@@ -49,83 +46,86 @@ impl<'a> Read<'a> {
             placeholder
         })
     }
-    /// Keeps a problem also when one of the extents found is above `most`.
-    fn bounded<const N: usize>(&self, key: &str, found: Result<[usize; N]>, most: usize) -> [usize; N] {
-        let bounded = found.and_then(|found| match found.iter().find(|&&n| n > most) {
-            None => Ok(found),
-            Some(_) => Err(self
-                .fields
-                .unsupported(key)
-                .help(format!("it can be at most {most}"))),
-        });
-        self.or(bounded, [1; N])
+    /// A required count or extent.
+    pub fn usize(&self, key: &str, range: RangeInclusive<usize>) -> usize {
+        self.or(self.fields.usize(key, range), 1)
     }
-    /// A required extent.
-    pub fn usize(&self, key: &str) -> usize {
-        let [value] = self.bounded(key, self.fields.usize(key).map(|n| [n]), MAX_ELEMENTS);
-        value
-    }
-    /// An extent with a default.
-    pub fn usize_or(&self, key: &str, default: usize) -> usize {
-        let [value] = self.bounded(key, self.fields.usize_or(key, default).map(|n| [n]), MAX_ELEMENTS);
-        value
+    /// A count or extent with a default.
+    pub fn usize_or(&self, key: &str, default: usize, range: RangeInclusive<usize>) -> usize {
+        self.or(self.fields.usize_or(key, default, range), 1)
     }
     /// `N` sizes, strides or dilations of a window.
-    pub fn tuple<const N: usize>(&self, key: &str) -> [usize; N] {
-        self.bounded(key, self.fields.tuple(key), MAX_WINDOW)
+    pub fn tuple<const N: usize>(&self, key: &str, range: RangeInclusive<usize>) -> [usize; N] {
+        self.or(self.fields.tuple(key, range), [1; N])
     }
-    /// The same with a default.
-    pub fn tuple_or<const N: usize>(&self, key: &str, default: [usize; N]) -> [usize; N] {
-        self.bounded(key, self.fields.tuple_or(key, default), MAX_WINDOW)
+    /// The same with a default for an absent key.
+    pub fn tuple_or<const N: usize>(
+        &self,
+        key: &str,
+        default: [usize; N],
+        range: RangeInclusive<usize>,
+    ) -> [usize; N] {
+        self.or(self.fields.tuple_or(key, default, range), [1; N])
     }
     /// What comes before and after, for `N` axes.
-    pub fn sides<const N: usize>(&self, key: &str) -> [[usize; 2]; N] {
-        let found = self.fields.sides::<N>(key);
-        let bounded = found.and_then(|found| match found.iter().flatten().find(|&&n| n > MAX_WINDOW) {
-            None => Ok(found),
-            Some(_) => Err(self
-                .fields
-                .unsupported(key)
-                .help(format!("it can be at most {MAX_WINDOW}"))),
-        });
-        self.or(bounded, [[0; 2]; N])
+    pub fn sides<const N: usize>(&self, key: &str, range: RangeInclusive<usize>) -> [[usize; 2]; N] {
+        self.or(self.fields.sides(key, range), [[0; 2]; N])
     }
     /// A switch that decides about shapes.
     pub fn flag(&self, key: &str, default: bool) -> bool {
         self.or(self.fields.bool_or(key, default), default)
     }
-    /// A number. Keras writes some of them as arrays without axes.
-    pub fn number(&self, key: &str, default: f64) -> f64 {
-        self.opt_number(key).unwrap_or(default)
+    /// A number with a default for an absent key. Keras writes some numbers as arrays without axes.
+    pub fn number(&self, key: &str, default: f64, range: RangeInclusive<f64>) -> f64 {
+        match self.wrapped(key) {
+            Some(number) if range.contains(&number) => number,
+            _ => self.or_harmless(self.fields.f64_or(key, default, range), default),
+        }
     }
     /// A number, unless the key is absent or null.
-    pub fn opt_number(&self, key: &str) -> Option<f64> {
-        let wrapped = self.fields.value(key).and_then(Json::as_object);
-        let inner = wrapped.and_then(|map| {
-            let config = map.get("config").and_then(Json::as_object).unwrap_or(map);
-            config.get("value")?.as_f64()
-        });
-        match inner {
-            Some(number) => Some(number),
-            None => self.or_harmless(self.fields.opt_f64(key), None),
-        }
+    pub fn opt_number(&self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        self.or_harmless(self.fields.opt_f64(key, range), None)
+    }
+    /// The number in an array without axes.
+    fn wrapped(&self, key: &str) -> Option<f64> {
+        let map = self.fields.value(key)?.as_object()?;
+        let config = map.get("config").and_then(Json::as_object).unwrap_or(map);
+        config.get("value")?.as_f64()
     }
     /// An axis or another signed integer.
-    pub fn i64_or(&self, key: &str, default: i64) -> i64 {
-        self.or(self.fields.i64_or(key, default), default)
+    pub fn i64_or(&self, key: &str, default: i64, range: RangeInclusive<i64>) -> i64 {
+        self.or(self.fields.i64_or(key, default, range), default)
     }
-    /// A list of signed integers, or one; `None` when absent or null.
-    pub fn opt_ints(&self, key: &str) -> Option<Vec<i64>> {
+    /// Signed integers in a list, or one alone, with a default for an absent key.
+    pub fn ints_or(&self, key: &str, default: &[i64], range: RangeInclusive<i64>) -> Vec<i64> {
         match self.fields.value(key) {
-            None | Some(Json::Null) => None,
-            Some(_) => Some(self.or(self.fields.ints(key), Vec::new())),
+            None => default.to_vec(),
+            Some(_) => self.or(self.fields.ints(key, range), default.to_vec()),
         }
     }
-    /// A list of numbers, or one; `None` when absent or null.
-    pub fn opt_floats(&self, key: &str) -> Option<Vec<f64>> {
+    /// The same; `None` when absent or null.
+    pub fn opt_ints(&self, key: &str, range: RangeInclusive<i64>) -> Option<Vec<i64>> {
         match self.fields.value(key) {
             None | Some(Json::Null) => None,
-            Some(_) => Some(self.or_harmless(self.fields.floats(key), vec![0.0])),
+            Some(_) => Some(self.or(self.fields.ints(key, range), Vec::new())),
+        }
+    }
+    /// A required list of signed integers.
+    pub fn list(&self, key: &str, range: RangeInclusive<i64>) -> Vec<i64> {
+        self.or(self.fields.list(key, range), Vec::new())
+    }
+    /// A list of numbers, or one, with a default for an absent key.
+    pub fn floats_or(&self, key: &str, default: &[f64], range: RangeInclusive<f64>) -> Vec<f64> {
+        match self.fields.value(key) {
+            None => default.to_vec(),
+            Some(_) => self.or_harmless(self.fields.floats(key, range), default.to_vec()),
+        }
+    }
+    /// The same; `None` when absent or null.
+    pub fn opt_floats(&self, key: &str, range: RangeInclusive<f64>) -> Option<Vec<f64>> {
+        match self.fields.value(key) {
+            None | Some(Json::Null) => None,
+            Some(_) => Some(self.or_harmless(self.fields.floats(key, range), vec![0.0])),
         }
     }
     /// One of a table's values; `default` for an absent or null key.
@@ -180,6 +180,12 @@ impl<'a> Read<'a> {
         }
         cx.state.problems.keep_all(self.fields.finish());
         if self.lost.get() { Err(Stop::Told) } else { Ok(()) }
+    }
+    /// Reports what was found, whatever keys there are: for layers that compute nothing.
+    pub fn finish_idle(self, cx: &mut Cx<'_>) {
+        for problem in self.problems.into_inner() {
+            cx.state.problems.push(problem);
+        }
     }
 }
 

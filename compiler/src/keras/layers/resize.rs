@@ -4,10 +4,12 @@
 //! known weights. Positions are computed in f32 with half-pixel centres, as TensorFlow's kernels do.
 
 use super::context::{Cx, Outcome, Stop, one};
+use super::image::{Fit, Resizable};
 use super::shape::{checked_extent, gather, repeat};
 use super::spatial::{channels_first, channels_last};
 use crate::error::Result;
 use crate::graph::NodeId;
+use crate::keras::ranges::{ANY, COUNT, WINDOW};
 use crate::ops::Gather;
 use crate::pointwise::{Binary, Tape, TapeBuilder};
 use crate::tensor::Tensor;
@@ -37,7 +39,7 @@ const INTERPOLATIONS: &[(&str, Interpolation)] = &[
 /// `UpSampling1D`: repeats time steps.
 pub fn up_sampling_1d(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let [size] = r.tuple_or::<1>("size", [2]);
+    let [size] = r.tuple_or::<1>("size", [2], WINDOW);
     r.finish(cx)?;
     let x = cx.float_input()?;
     cx.expect_rank(x, 3)?;
@@ -47,7 +49,7 @@ pub fn up_sampling_1d(cx: &mut Cx<'_>) -> Outcome {
 /// `UpSampling2D`.
 pub fn up_sampling_2d(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let size = r.tuple_or::<2>("size", [2, 2]);
+    let size = r.tuple_or::<2>("size", [2, 2], WINDOW);
     let interpolation = r.choice("interpolation", INTERPOLATIONS, Interpolation::Nearest);
     let format = r.format();
     r.finish(cx)?;
@@ -65,23 +67,22 @@ pub fn up_sampling_2d(cx: &mut Cx<'_>) -> Outcome {
     one(channels_first(cx, x, format)?)
 }
 
-/// `Resizing` without antialiasing, cropping or padding.
+/// `Resizing` without antialiasing.
 pub fn resizing(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let size = [r.usize("height"), r.usize("width")];
+    let size = [r.usize("height", COUNT), r.usize("width", COUNT)];
     let interpolation = r.choice("interpolation", INTERPOLATIONS, Interpolation::Bilinear);
     let format = r.format();
-    r.only("crop_to_aspect_ratio", &[json!(false)]);
-    r.only("pad_to_aspect_ratio", &[json!(false)]);
+    let crop = r.flag("crop_to_aspect_ratio", false);
+    let pad = r.flag("pad_to_aspect_ratio", false);
+    let fill = r.number("fill_value", 0.0, ANY);
+    r.only("fill_mode", &[json!("constant")]);
     r.only("antialias", &[json!(false)]);
-    // What padding would be filled with.
-    r.fields.ignore(&["fill_mode", "fill_value"]);
     r.finish(cx)?;
     let x = cx.float_input()?;
-    cx.expect_rank(x, 4)?;
-    let mut x = channels_last(cx, x, format)?;
-    x = resized(cx, x, size, interpolation)?;
-    one(channels_first(cx, x, format)?)
+    let image = Resizable::of(cx, x, format)?;
+    let fit = Fit::of(cx, crop, pad, fill)?;
+    one(image.fitted(cx, size, fit, interpolation)?)
 }
 
 /// An NHWC image with other extents.

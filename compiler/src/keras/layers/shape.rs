@@ -1,10 +1,11 @@
 //! Layers that move elements: `keras.layers.Flatten`, `Reshape`, `Permute`, `RepeatVector`, `ZeroPadding1D` to `3D`,
-//! `Cropping1D` to `3D`, `CenterCrop`.
+//! `Cropping1D` to `3D`.
 
 use super::context::{Cx, Outcome, Stop, one};
 use super::spatial::{Format, channels_last};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::NodeId;
+use crate::keras::ranges::{AXIS, COUNT, OPEN_EXTENT, SIDE};
 use crate::ops::{Gather, Pad, Slice};
 use crate::tensor::{Shape, Tensor};
 
@@ -26,7 +27,7 @@ pub fn flatten(cx: &mut Cx<'_>) -> Outcome {
 /// `Reshape`: the target leaves out the batch and may have one -1.
 pub fn reshape(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let target = r.opt_ints("target_shape").unwrap_or_default();
+    let target = r.list("target_shape", OPEN_EXTENT);
     r.finish(cx)?;
     let x = cx.input()?.node;
     let dims = cx.dims(x);
@@ -55,7 +56,7 @@ pub fn solve(cx: &Cx<'_>, target: &[i64], count: usize) -> Result<Vec<usize>, St
 /// `Permute`: axes counted from 1, the batch stays.
 pub fn permute(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let axes = r.opt_ints("dims").unwrap_or_default();
+    let axes = r.list("dims", AXIS);
     r.finish(cx)?;
     let x = cx.input()?.node;
     let perm: Option<Vec<usize>> = [0]
@@ -70,7 +71,7 @@ pub fn permute(cx: &mut Cx<'_>) -> Outcome {
 /// `RepeatVector`: `[batch, features]` becomes `[batch, n, features]`.
 pub fn repeat_vector(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let times = r.usize("n");
+    let times = r.usize("n", COUNT);
     r.finish(cx)?;
     let x = cx.float_input()?;
     cx.expect_rank(x, 2)?;
@@ -137,7 +138,7 @@ fn first_axis(format: Format) -> usize {
 pub fn zero_padding<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let sides = if r.fields.value("padding").is_some() {
-        r.sides::<N>("padding")
+        r.sides::<N>("padding", SIDE)
     } else {
         [[1; 2]; N]
     };
@@ -159,7 +160,7 @@ pub fn zero_padding<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
 pub fn cropping<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let sides = if r.fields.value("cropping").is_some() {
-        r.sides::<N>("cropping")
+        r.sides::<N>("cropping", SIDE)
     } else {
         [[if N == 2 { 0 } else { 1 }; 2]; N]
     };
@@ -190,32 +191,4 @@ pub fn crop(cx: &mut Cx<'_>, x: NodeId, starts: Vec<usize>, sizes: Vec<usize>) -
     let steps = vec![1; sizes.len()];
     let slice = Slice { starts, sizes, steps };
     cx.b().add(slice, &[x])
-}
-
-/// `CenterCrop`, where the image is at least as large as the target; a smaller one would be resized.
-pub fn center_crop(cx: &mut Cx<'_>) -> Outcome {
-    let r = cx.read();
-    let target = [r.usize("height"), r.usize("width")];
-    let format = r.format();
-    r.finish(cx)?;
-    let x = cx.float_input()?;
-    let dims = cx.dims(x);
-    let rank = dims.len();
-    let (true, Some(first)) = (
-        rank >= 3,
-        rank.checked_sub(if format == Format::First { 2 } else { 3 }),
-    ) else {
-        return Err(cx.inconsistent("it takes a tensor of rank 3 or 4"));
-    };
-    let mut starts = vec![0; rank];
-    let mut sizes = dims.clone();
-    for (axis, extent) in (first..).zip(target) {
-        let Some(rest) = dims[axis].checked_sub(extent) else {
-            let shape = Shape::new(dims);
-            return Err(cx.inconsistent(format!("an image of shape {shape} is smaller than {target:?}")));
-        };
-        starts[axis] = rest / 2;
-        sizes[axis] = extent;
-    }
-    one(crop(cx, x, starts, sizes)?)
 }

@@ -132,6 +132,210 @@ fn the_batch_is_one_and_other_dimensions_are_the_files() {
 }
 
 #[test]
+fn statistics_of_a_normalization_tell_the_shape() {
+    let model = || {
+        chain(
+            json!([null, null, null]),
+            vec![
+                ("Normalization", json!({"axis": [-1]})),
+                ("Dense", json!({"units": 2})),
+            ],
+        )
+    };
+    let weights: &[(&str, &[&[usize]])] = &[("layer0", &[&[9], &[9], &[]]), ("layer1", &[&[9, 2], &[2]])];
+    let expected = "layer \"x\" (InputLayer): input shape (None, None, 9) leaves a dimension open; give it, for example \
+                    --input-shape 1,100,9";
+    assert_eq!(problems(model(), weights, &[]), [expected]);
+    let wrong = problems(model(), weights, &["1,4,8"]);
+    assert!(
+        wrong[0].contains("shape [1,4,8] does not fit (None, None, 9)"),
+        "{}",
+        wrong[0]
+    );
+    let lowered = lowered(model(), weights, &["1,4,9"]).unwrap();
+    assert_eq!(lowered.outputs[0].shape.dims(), [1, 4, 2]);
+}
+
+#[test]
+fn statistics_of_a_normalization_inside_tell_the_shape() {
+    let inner = chain(json!([null, null]), vec![("Normalization", json!({}))]);
+    let inner = inner.get("config").cloned().unwrap();
+    let model = chain(json!([null, null]), vec![("Sequential", inner)]);
+    let weights: &[(&str, &[&[usize]])] = &[("layer0/layer0", &[&[5], &[5], &[]])];
+    let lowered = lowered(model, weights, &[]).unwrap();
+    assert_eq!(lowered.inputs[0].shape.dims(), [1, 5]);
+}
+
+/// A functional model of layers that take the first outputs of others.
+fn functional(layers: &[(&str, &str, Value, &[&str])], outputs: &[&str]) -> Value {
+    let layer = |(class, name, config, from): &(&str, &str, Value, &[&str])| {
+        let mut config = config.clone();
+        config["name"] = json!(name);
+        let node: Vec<_> = from.iter().map(|from| json!([from, 0, 0, {}])).collect();
+        let nodes = if node.is_empty() { json!([]) } else { json!([node]) };
+        json!({"class_name": class, "name": name, "config": config, "inbound_nodes": nodes})
+    };
+    json!({"class_name": "Functional", "keras_version": "2.15.0", "config": {
+        "name": "model",
+        "layers": layers.iter().map(layer).collect::<Vec<_>>(),
+        "input_layers": [["x", 0, 0]],
+        "output_layers": outputs.iter().map(|name| json!([name, 0, 0])).collect::<Vec<_>>(),
+    }})
+}
+
+#[test]
+fn what_no_output_needs_is_not_judged() {
+    let input = (
+        "InputLayer",
+        "x",
+        json!({"batch_input_shape": [null, 4]}),
+        &[][..],
+    );
+    let layers = [
+        input.clone(),
+        ("ReLU", "relu", json!({}), &["x"]),
+        ("Capsule", "capsule", json!({}), &["relu"]),
+        ("AddLoss", "loss", json!({}), &["capsule"]),
+    ];
+    let found = lowered(functional(&layers, &["relu"]), &[], &[]).unwrap();
+    assert_eq!(found.outputs.len(), 1);
+    let read = from_architecture(functional(&layers, &["relu"]), &mut |_| Vec::new());
+    assert_eq!(
+        read.unwrap().notes,
+        ["layers that no output needs are left out: 2"]
+    );
+    let found = problems(functional(&layers, &["loss"]), &[], &[]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    // Inside a model of which only one output is used.
+    let inner = functional(&layers, &["capsule", "relu"])["config"].clone();
+    let outer = |output: u32| {
+        let relu = json!({"class_name": "ReLU", "name": "last", "config": {"name": "last"},
+                          "inbound_nodes": [[["inner", 1, output, {}]]]});
+        let mut model = functional(
+            &[input.clone(), ("Functional", "inner", inner.clone(), &["x"])],
+            &["last"],
+        );
+        model["config"]["layers"].as_array_mut().unwrap().push(relu);
+        model
+    };
+    assert!(lowered(outer(1), &[], &[]).is_ok());
+    let found = problems(outer(0), &[], &[]);
+    assert!(found[0].contains("inner/capsule"), "{found:?}");
+}
+
+#[test]
+fn arguments_of_operations_that_make_no_sense_are_refused() {
+    let cases = [
+        (
+            "compat.v1.pad",
+            json!({"paddings": [[0, 0], [4, 0]], "mode": "REFLECT"}),
+            "axis 1 of 4 cannot be padded by 4",
+        ),
+        (
+            "compat.v1.pad",
+            json!({"paddings": [[0, 0], [5, 0]], "mode": "SYMMETRIC"}),
+            "axis 1 of 4 cannot be padded by 5",
+        ),
+        (
+            "compat.v1.gather",
+            json!({"indices": [0, 4], "axis": 1}),
+            "there is no element 4 among 4",
+        ),
+        (
+            "compat.v1.gather",
+            json!({"indices": [0], "axis": 1, "batch_dims": 1}),
+            "argument batch_dims: value 1",
+        ),
+        (
+            "reshape",
+            json!({"shape": ["x", 0, 0]}),
+            "argument newshape: value a tensor is not supported; it must not depend",
+        ),
+        (
+            "slice",
+            json!({"begin": [0, 3], "size": [1, 2]}),
+            "[0, 3] and [1, 2] are no part of [1, 4]",
+        ),
+        (
+            "broadcast_to",
+            json!({"shape": [1, 5]}),
+            "[1, 4] does not become [1, 5]",
+        ),
+        (
+            "one_hot",
+            json!({"depth": 1_000_000_000_000_u64}),
+            "the element count",
+        ),
+        (
+            "norm",
+            json!({"ord": 1}),
+            "argument ord: value 1 is not supported",
+        ),
+        (
+            "image.resize",
+            json!({"size": [2, 2], "antialias": true}),
+            "argument antialias: value true",
+        ),
+    ];
+    for (function, arguments, expected) in cases {
+        let input = (
+            "InputLayer",
+            "x",
+            json!({"batch_input_shape": [null, 4]}),
+            &[][..],
+        );
+        let layer = ("TFOpLambda", "op", json!({"function": function}), &["x"][..]);
+        let mut model = functional(&[input, layer], &["op"]);
+        model["config"]["layers"][1]["inbound_nodes"] = json!([["x", 0, 0, arguments]]);
+        let found = problems(model, &[], &[]);
+        assert!(
+            found.iter().any(|line| line.contains(expected)),
+            "{function}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn an_image_is_either_cropped_or_padded() {
+    let config = json!({"height": 2, "width": 2, "crop_to_aspect_ratio": true, "pad_to_aspect_ratio": true});
+    let found = problems(
+        chain(json!([null, 4, 4, 3]), vec![("Resizing", config)]),
+        &[],
+        &[],
+    );
+    assert!(found[0].contains("exclude each other"), "{found:?}");
+}
+
+#[test]
+fn subclasses_of_models_are_read_by_their_config() {
+    let input = (
+        "InputLayer",
+        "x",
+        json!({"batch_input_shape": [null, 4]}),
+        &[][..],
+    );
+    let layers = [input, ("ReLU", "relu", json!({}), &["x"])];
+    let mut model = functional(&layers, &["relu"]);
+    model["class_name"] = json!("Mine>Trained");
+    let read = |model| from_architecture(model, &mut |_| Vec::new());
+    let notes = read(model.clone()).unwrap().notes;
+    assert_eq!(
+        notes,
+        ["Trained is read as the model that its config describes; a call() of its own is not seen"]
+    );
+    // Without outputs it may be anything that has layers.
+    model["config"].as_object_mut().unwrap().remove("output_layers");
+    assert!(read(model).is_err());
+    let list = |first: &str| {
+        let layers = json!([{"class_name": first, "config": {"name": "a", "batch_input_shape": [null, 4]}},
+                            {"class_name": "ReLU", "config": {"name": "b"}}]);
+        json!({"class_name": "Stack", "config": {"name": "stack", "layers": layers}})
+    };
+    assert!(read(list("InputLayer")).is_ok());
+    assert!(read(list("ReLU")).is_err());
+}
+
+#[test]
 fn training_is_refused_where_it_changes_the_numbers() {
     let tensor = |name: &str| json!([[[name, 0, 0, {"training": true}]]]);
     let model = json!({"class_name": "Functional", "keras_version": "2.15.0", "config": {

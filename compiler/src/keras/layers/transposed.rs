@@ -6,16 +6,17 @@
 //! fewer than another), and moving these groups into space gives the results, of which the padding is cut off.
 
 use super::context::{Cx, Outcome, made, one};
-use super::conv::{kernel_shape, with_bias};
+use super::conv::{kernel_shape, strides_or_dilation, with_bias};
 use super::shape::crop;
 use super::spatial::{Image, Padding, lifted};
 use super::weights::Weights;
 use crate::error::Result;
 use crate::graph::NodeId;
+use crate::keras::ranges::{COUNT, SIDE, WINDOW};
 use crate::ops::{Algorithm, Conv, WindowAxis};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 /// One axis of a transposed convolution. The stride is the number of phases.
 #[derive(Debug, Clone, Copy)]
@@ -91,10 +92,10 @@ impl Axis {
 /// `Conv1DTranspose` and `Conv2DTranspose`: kernel `[size…, filters, channels]`, bias.
 pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
-    let filters = r.usize("filters");
-    let size = lifted(r.tuple::<N>("kernel_size"), 1);
-    let strides = lifted(r.tuple_or::<N>("strides", [1; N]), 1);
-    let dilation = lifted(r.tuple_or::<N>("dilation_rate", [1; N]), 1);
+    let filters = r.usize("filters", COUNT);
+    let size = lifted(r.tuple::<N>("kernel_size", WINDOW), 1);
+    let strides = lifted(r.tuple_or::<N>("strides", [1; N], WINDOW), 1);
+    let dilation = lifted(r.tuple_or::<N>("dilation_rate", [1; N], WINDOW), 1);
     let padding = r.padding(false);
     let more = output_padding::<N>(&r);
     let format = r.format();
@@ -102,6 +103,10 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let activation = r.activation("activation", "linear");
     r.only("groups", &[json!(1)]);
     r.finish(cx)?;
+    strides_or_dilation(cx, strides, dilation)?;
+    if more.is_some_and(|more| more.iter().zip(strides).any(|(&more, stride)| more >= stride)) {
+        return Err(cx.inconsistent("output_padding must be less than strides"));
+    }
     let image = Image::input(cx, N, format)?;
     let [batch, height, width, channels] = image.dims;
     let weights = cx.weights([
@@ -157,17 +162,10 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
 
 /// `output_padding`, which may be 0.
 fn output_padding<const N: usize>(r: &super::read::Read<'_>) -> Option<[usize; 2]> {
-    let given = r.opt_ints("output_padding")?;
-    let numbers: Option<Vec<usize>> = given
-        .iter()
-        .map(|&n| usize::try_from(n).ok().filter(|&n| n <= 1 << 16))
-        .collect();
-    let found = match numbers.as_deref() {
-        Some(&[only]) => Ok(lifted([only; N], 0)),
-        Some(&[height, width]) if N == 2 => Ok([height, width]),
-        _ => Err(r.fields.unsupported("output_padding")),
-    };
-    Some(r.or(found, [0; 2]))
+    match r.fields.value("output_padding") {
+        None | Some(Json::Null) => None,
+        Some(_) => Some(lifted(r.tuple::<N>("output_padding", SIDE), 0)),
+    }
 }
 
 /// The kernels of all phases, `[taps, taps, channels, (phase, phase, filters)]`.

@@ -98,7 +98,7 @@ fn direction(
         Vec::new(),
         Vec::new(),
     );
-    if !["LSTM", "GRU", "SimpleRNN", "RNN"].contains(&object.class.as_str()) {
+    if !["LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU", "SimpleRNN", "RNN"].contains(&object.class.as_str()) {
         return Err(super::refusal::unsupported(&object.written, &object.origin, role).into());
     }
     let mut layer = Recurrent::read(&mut cx)?;
@@ -144,7 +144,7 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
         return Err(cx.inconsistent("it takes a tensor of rank 3 or more"));
     };
     let folded = cx.b().reshape(x, [&[batch * steps][..], rest].concat())?;
-    let values = if super::super::architecture::is_network(&object.class, &object.origin) {
+    let values = if super::nested::is_model(&object) {
         super::nested::call(cx, &object, folded)?
     } else {
         let (weights, args) = (cx.site.weights, vec![Arg::Value(Value::new(folded))]);

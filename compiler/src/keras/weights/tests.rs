@@ -3,7 +3,6 @@
 use super::{Layout, load};
 use crate::error::{Collector, Result};
 use crate::keras::hdf5::Tree;
-use crate::keras::links::ExternalLink;
 use crate::keras::{KerasModel, Network, from_architecture};
 use crate::tensor::Tensor;
 use serde_json::{Value, json};
@@ -73,9 +72,6 @@ impl Tree for Fake {
     }
     fn tensor(&self, path: &str) -> Result<Option<Tensor>> {
         Ok(self.datasets.get(path).map(|value| Tensor::scalar(*value)))
-    }
-    fn external_links(&self) -> Vec<ExternalLink> {
-        Vec::new()
     }
 }
 

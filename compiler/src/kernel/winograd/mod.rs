@@ -64,6 +64,20 @@ impl Winograd {
         self.dims[0] * self.grid()[0] * self.grid()[1]
     }
 
+    /// Multiplications of transformed inputs and weights.
+    pub fn products(&self) -> u64 {
+        [self.tiles(), self.positions(), self.channels, self.dims[3]]
+            .map(|n| n as u64)
+            .iter()
+            .product()
+    }
+
+    /// Those of a direct convolution with the same results.
+    pub fn direct_products(&self) -> u64 {
+        let results = self.dims.iter().map(|&n| n as u64).product::<u64>();
+        9 * results * self.channels as u64
+    }
+
     /// How many rows (or pixels) of a padded image the tiles for `output` rows (or pixels) read.
     pub fn reach(m: usize, output: usize) -> usize {
         output.next_multiple_of(m) + 2

@@ -1,10 +1,11 @@
 //! Arguments of operations. Keras 3 keeps some in the config and others in the call, by position or by name;
 //! Keras 2 has the first by position and all others by name.
 
+use super::sizes;
 use crate::error::{ErrorKind, Result};
 use crate::graph::NodeId;
 use crate::keras::fields::shown;
-use crate::keras::layers::context::{Arg, Cx, Stop, Value};
+use crate::keras::layers::context::{Arg, Cx, Stop};
 use crate::keras::layers::read::Read;
 use crate::tensor::{MAX_ELEMENTS, Tensor};
 use serde_json::Value as Json;
@@ -43,6 +44,16 @@ pub enum Operand {
     Number(f32),
 }
 
+impl Operand {
+    /// The operand as a tensor.
+    pub fn node(self, cx: &mut Cx<'_>) -> Result<NodeId, Stop> {
+        match self {
+            Self::Tensor(node) => Ok(node),
+            Self::Number(number) => Ok(cx.b().constant(Tensor::scalar(number))?),
+        }
+    }
+}
+
 impl<'a> Arguments<'a> {
     pub(super) fn new(cx: &Cx<'a>) -> Self {
         let read = cx.read();
@@ -62,27 +73,41 @@ impl<'a> Arguments<'a> {
         }
     }
     /// A literal of the call by name, of the config, or of the call by position; Python's `None` is `None`.
-    pub fn literal(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Option<Json> {
-        if let Some(value) = names.iter().find_map(|name| cx.literal(name)) {
-            return Some(value.clone());
+    pub fn literal(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Result<Option<Json>, Stop> {
+        if let Some(arg) = names.iter().find_map(|name| cx.kwarg(name)) {
+            return self.known(cx, &arg, names).map(Some);
         }
         // The config of TFOpLambda is about the layer, not about the function.
         if !cx.site.class.ends_with("OpLambda") {
             let read = self.read.borrow();
             let mut stored = names.iter().filter_map(|name| read.fields.value(name));
             if let Some(value) = stored.next() {
-                return Some(value.clone()).filter(|value| !value.is_null());
+                return Ok(Some(value.clone()).filter(|value| !value.is_null()));
             }
         }
-        match cx.arg(index)? {
-            Arg::Literal(Json::Null) => None,
-            Arg::Literal(value) => Some((*value).clone()),
-            _ => None,
+        match cx.arg(index) {
+            None | Some(Arg::Literal(Json::Null)) => Ok(None),
+            Some(arg) => self.known(cx, arg, names).map(Some),
         }
+    }
+    /// What an argument is that must be known.
+    fn known(&self, cx: &Cx<'_>, arg: &Arg<'_>, names: &[&str]) -> Result<Json, Stop> {
+        sizes::literal(cx, arg).ok_or_else(|| {
+            let kind = ErrorKind::UnsupportedValue {
+                value: "a tensor".to_owned(),
+            };
+            let error = cx.site.config.error(kind);
+            error
+                .in_field(format!("argument {}", names.first().unwrap_or(&"")))
+                .help(
+                    "it must not depend on the inputs' values: give a number, or a size as tf.shape gives it",
+                )
+                .into()
+        })
     }
     /// A literal integer.
     pub fn integer(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Result<Option<i64>, Stop> {
-        match self.literal(cx, index, names) {
+        match self.literal(cx, index, names)? {
             None => Ok(None),
             Some(value) => match integers(&value).as_deref() {
                 Some(&[only]) => Ok(Some(only)),
@@ -92,7 +117,7 @@ impl<'a> Arguments<'a> {
     }
     /// A list of literal integers, or one.
     pub fn integers(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Result<Option<Vec<i64>>, Stop> {
-        match self.literal(cx, index, names) {
+        match self.literal(cx, index, names)? {
             None => Ok(None),
             Some(value) => match integers(&value) {
                 Some(found) => Ok(Some(found)),
@@ -102,7 +127,7 @@ impl<'a> Arguments<'a> {
     }
     /// A literal number.
     pub fn number(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Result<Option<f64>, Stop> {
-        match self.literal(cx, index, names) {
+        match self.literal(cx, index, names)? {
             None => Ok(None),
             Some(value) => match numbers(&value).map(|(_, found)| found).as_deref() {
                 Some(&[only]) => Ok(Some(only)),
@@ -112,7 +137,7 @@ impl<'a> Arguments<'a> {
     }
     /// A literal switch.
     pub fn flag(&self, cx: &mut Cx<'_>, index: usize, names: &[&str], default: bool) -> Result<bool, Stop> {
-        match self.literal(cx, index, names) {
+        match self.literal(cx, index, names)? {
             None => Ok(default),
             Some(Json::Bool(flag)) => Ok(flag),
             Some(value) => Err(self.unsupported(cx, names, &value)),
@@ -120,7 +145,7 @@ impl<'a> Arguments<'a> {
     }
     /// A literal string, in lower case.
     pub fn text(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Result<Option<String>, Stop> {
-        match self.literal(cx, index, names) {
+        match self.literal(cx, index, names)? {
             None => Ok(None),
             Some(Json::String(text)) => Ok(Some(text.to_lowercase())),
             Some(value) => Err(self.unsupported(cx, names, &value)),
@@ -146,42 +171,60 @@ impl<'a> Arguments<'a> {
     }
     /// A tensor operand as floats.
     pub fn tensor(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Result<NodeId, Stop> {
-        match self.operand(cx, index, names)? {
-            Operand::Tensor(node) => Ok(node),
-            Operand::Number(number) => Ok(cx.b().constant(Tensor::scalar(number))?),
+        self.operand(cx, index, names)?.node(cx)
+    }
+    /// A tensor operand that may be absent.
+    pub fn optional(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Result<Option<NodeId>, Stop> {
+        match self.given(cx, index, names) {
+            None | Some(Arg::Literal(Json::Null)) => Ok(None),
+            Some(_) => self.tensor(cx, index, names).map(Some),
         }
     }
-    /// All tensors of a list.
+    /// All tensors of a list, of which some may be numbers.
     pub fn tensors(&self, cx: &mut Cx<'_>) -> Result<Vec<NodeId>, Stop> {
-        let list = self.given(cx, 0, &["xs", "arrays", "values", "inputs"]);
-        let values: Vec<Value> = list.map(|list| list.values()).unwrap_or_default();
-        if values.is_empty() {
+        let items = match self.given(cx, 0, &["xs", "arrays", "values", "inputs"]) {
+            Some(Arg::List(items)) => items,
+            // One tensor, or a list of numbers.
+            Some(arg) => vec![arg],
+            None => Vec::new(),
+        };
+        if items.is_empty() {
             return Err(cx.inconsistent("it is called without tensors"));
         }
         let mut nodes = Vec::new();
-        for value in values {
-            nodes.push(cx.float(value.node)?);
+        for (index, item) in items.iter().enumerate() {
+            let operand = self.operand_of(cx, item, &format!("operand 0 {index}"), &["values"])?;
+            nodes.push(operand.node(cx)?);
         }
         Ok(nodes)
     }
     /// An operand: a tensor, a number or an array of numbers.
     pub fn operand(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Result<Operand, Stop> {
         let found = self.given(cx, index, names);
-        match self.required(cx, found, names.first().unwrap_or(&""))? {
-            Arg::Value(value) => Ok(Operand::Tensor(cx.float(value.node)?)),
-            Arg::Literal(value) => {
-                let Some((shape, values)) = numbers(value) else {
-                    return Err(self.unsupported(cx, names, value));
-                };
-                if shape.is_empty() {
-                    return Ok(Operand::Number(values.first().copied().unwrap_or_default() as f32));
-                }
-                let role = format!("operand {index}");
-                let make = || crate::keras::layers::weights::rounded(&shape, values);
-                Ok(Operand::Tensor(cx.constant(&role, make)?))
-            }
-            Arg::List(_) => Err(cx.inconsistent("it takes a tensor, but is called with a list")),
+        let found = self.required(cx, found, names.first().unwrap_or(&""))?;
+        self.operand_of(cx, &found, &format!("operand {index}"), names)
+    }
+    fn operand_of(
+        &self,
+        cx: &mut Cx<'_>,
+        arg: &Arg<'_>,
+        role: &str,
+        names: &[&str],
+    ) -> Result<Operand, Stop> {
+        let literal = match arg {
+            Arg::Value(value) => return Ok(Operand::Tensor(cx.float(value.node)?)),
+            Arg::Literal(value) => (*value).clone(),
+            arg => sizes::literal(cx, arg)
+                .ok_or_else(|| cx.inconsistent("it takes a tensor, but is called with a list"))?,
+        };
+        let Some((shape, values)) = numbers(&literal) else {
+            return Err(self.unsupported(cx, names, &literal));
+        };
+        if shape.is_empty() {
+            return Ok(Operand::Number(values.first().copied().unwrap_or_default() as f32));
         }
+        let make = || crate::keras::layers::weights::rounded(&shape, values);
+        Ok(Operand::Tensor(cx.constant(role, make)?))
     }
     /// Reports what nobody read.
     pub(super) fn finish(self, cx: &mut Cx<'_>) -> Result<(), Stop> {

@@ -3,13 +3,16 @@
 use super::arguments::{Arguments, Operand, X, Y};
 use super::pointwise;
 use crate::graph::NodeId;
-use crate::keras::layers::activation::{axis_list, glu as gated, log_softmax_over, softmax_over};
+use crate::keras::layers::activation::{
+    axis_list, crelu as joined_rectifiers, glu as gated, log_softmax_over, softmax_over,
+};
 use crate::keras::layers::context::{Cx, Outcome, Stop, one};
+use crate::keras::layers::image::{Fit, Resizable};
 use crate::keras::layers::normalize::unit_length;
-use crate::keras::layers::resize::{Interpolation, resized};
-use crate::keras::layers::spatial::{Format, channels_first, channels_last};
+use crate::keras::layers::resize::Interpolation;
+use crate::keras::layers::spatial::Format;
 use crate::keras::layers::transposed;
-use crate::ops::MatMul;
+use crate::ops::{MatMul, ReduceKind};
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
 
 type Args<'a, 'b> = &'b Arguments<'a>;
@@ -31,6 +34,117 @@ pub fn power(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         }
         Operand::Tensor(_) => pointwise::pair(cx, a, &library::pow::tape(), [X, Y]),
     }
+}
+
+/// `tf.nn.bias_add`: one number for each channel.
+pub fn bias_add(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    let bias = a.tensor(cx, 1, &["bias"])?;
+    let format = a.text(cx, 2, &["data_format"])?;
+    let rank = cx.dims(x).len();
+    let axis = match format.as_deref() {
+        Some(format) if format.starts_with("nc") => cx.axis(1, rank)?,
+        None | Some("nhwc" | "nwc" | "ndhwc" | "n...c") => cx.axis(-1, rank)?,
+        Some(other) => return Err(a.unsupported(cx, &["data_format"], &other.into())),
+    };
+    let mut shape = vec![1; rank - axis];
+    shape[0] = cx.dims(bias).iter().product();
+    let bias = cx.b().reshape(bias, shape)?;
+    one(cx.b().map(Tape::binary(Binary::Add), &[x, bias])?)
+}
+
+/// `tf.nn.crelu`.
+pub fn crelu(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    match a.integer(cx, 1, AXIS)? {
+        None | Some(-1) => one(joined_rectifiers(cx, x)?),
+        Some(axis) => Err(a.unsupported(cx, AXIS, &axis.into())),
+    }
+}
+
+/// The sum of a list of tensors.
+pub fn add_all(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let mut tensors = a.tensors(cx)?.into_iter();
+    let mut sum = tensors.next().ok_or(Stop::Told)?;
+    for tensor in tensors {
+        sum = cx.b().map(Tape::binary(Binary::Add), &[sum, tensor])?;
+    }
+    one(sum)
+}
+
+/// `tf.nn.batch_normalization`: (x - mean)/√(variance + epsilon)·scale + offset.
+pub fn batch_normalization(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    let mean = a.tensor(cx, 1, &["mean"])?;
+    let variance = a.tensor(cx, 2, &["variance"])?;
+    let epsilon = a.number(cx, 5, &["variance_epsilon"])?;
+    let epsilon = a.required(cx, epsilon, "variance_epsilon")? as f32;
+    let factor = Tape::binary_const(Binary::Add, epsilon).then(&library::rsqrt::tape());
+    let factor = cx.apply(factor, variance)?;
+    let centred = Tape::binary(Binary::Sub).then(&Tape::binary(Binary::Mul));
+    let mut y = cx.b().map(centred, &[x, mean, factor])?;
+    for (index, name, op) in [(4, "scale", Binary::Mul), (3, "offset", Binary::Add)] {
+        if let Some(operand) = a.optional(cx, index, &[name])? {
+            y = cx.b().map(Tape::binary(op), &[y, operand])?;
+        }
+    }
+    one(y)
+}
+
+/// x, shortened where its norm is above a number.
+pub fn clip_by_norm(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    let most = a.number(cx, 1, &["clip_norm"])?;
+    let most = a.required(cx, most, "clip_norm")? as f32;
+    let rank = cx.dims(x).len();
+    let axes = a.integers(cx, 2, AXIS)?;
+    let axes = axes.map_or(Ok((0..rank).collect()), |axes| axis_list(cx, &axes, rank))?;
+    let norm = super::reductions::root_of_squares(cx, x, &axes)?;
+    let least = Tape::binary_const(Binary::Max, most);
+    let over = Tape::binary_const(Binary::Mul, most).then(&Tape::binary(Binary::Div));
+    let over = over.substitute(&[(Tape::identity(), vec![0]), (least, vec![1])], 2);
+    one(cx.b().map(over, &[x, norm])?)
+}
+
+/// Gives its input after a look at its shape.
+pub fn ensure_shape(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    // Keras has checked it where it could; other shapes cannot come here.
+    a.literal(cx, 1, &["shape"])?;
+    one(x)
+}
+
+/// Gives its input: what would stop a program in Python passes here.
+pub fn check_numerics(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    a.text(cx, 1, &["message"])?;
+    one(x)
+}
+
+/// `keras.ops.normalize`: x over its norm of that order.
+pub fn normalize(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    let axes = a.integers(cx, 1, AXIS)?.unwrap_or_else(|| vec![-1]);
+    let axes = axis_list(cx, &axes, cx.dims(x).len())?;
+    if let Some(order) = a.integer(cx, 2, &["order"])?.filter(|&order| order != 2) {
+        return Err(a.unsupported(cx, &["order"], &order.into()));
+    }
+    let epsilon = a.number(cx, 3, &["epsilon"])?.unwrap_or(1e-7);
+    let square = cx.apply(library::square::tape(), x)?;
+    let sum = cx.b().reduce(ReduceKind::Sum, axes, square)?;
+    let factor = library::rsqrt::tape().then(&Tape::binary_const(Binary::Min, (1.0 / epsilon) as f32));
+    let over = Tape::binary(Binary::Mul).substitute(&[(Tape::identity(), vec![0]), (factor, vec![1])], 2);
+    one(cx.b().map(over, &[x, sum])?)
+}
+
+/// x where it is above a number, else another.
+pub fn threshold(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    let bound = a.number(cx, 1, &["threshold"])?;
+    let bound = a.required(cx, bound, "threshold")?;
+    let other = a.number(cx, 2, &["default_value"])?;
+    let other = a.required(cx, other, "default_value")?;
+    one(cx.apply(library::threshold::with(bound as f32, other as f32), x)?)
 }
 
 /// The second operand where the first is true, else the third.
@@ -123,11 +237,8 @@ pub fn l2_normalize(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let axes = a.integers(cx, 1, AXIS)?;
     let axes = a.required(cx, axes, "axis")?;
     let epsilon = a.number(cx, 2, &["epsilon"])?.unwrap_or(1e-12);
-    if epsilon != 1e-12 {
-        return Err(a.unsupported(cx, &["epsilon"], &epsilon.into()));
-    }
     let axes = axis_list(cx, &axes, cx.dims(x).len())?;
-    one(unit_length(cx, x, &axes)?)
+    one(unit_length(cx, x, &axes, epsilon)?)
 }
 
 /// The product of matrices, which are the last two axes.
@@ -207,10 +318,9 @@ fn blocks(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Result<(NodeId, [usize; 4], usize
     }
 }
 
-/// `tf.image.resize` and `keras.ops.image.resize` without antialiasing, cropping or padding.
+/// `tf.image.resize` and `keras.ops.image.resize` without antialiasing.
 pub fn resize(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
-    cx.expect_rank(x, 4)?;
     let size = a.integers(cx, 1, &["size"])?;
     let size = a.required(cx, size, "size")?;
     let &[height, width] = &size[..] else {
@@ -221,28 +331,25 @@ pub fn resize(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let Some(method) = Interpolation::named(method.as_deref().unwrap_or("bilinear")) else {
         return Err(a.unsupported(cx, &["interpolation"], &method.into()));
     };
-    for name in [
-        "antialias",
-        "preserve_aspect_ratio",
-        "crop_to_aspect_ratio",
-        "pad_to_aspect_ratio",
-    ] {
+    for name in ["antialias", "preserve_aspect_ratio"] {
         if a.flag(cx, 9, &[name], false)? {
             return Err(a.unsupported(cx, &[name], &true.into()));
         }
     }
-    // What padding would be filled with.
-    for name in ["fill_mode", "fill_value"] {
-        a.literal(cx, 9, &[name]);
+    let crop = a.flag(cx, 9, &["crop_to_aspect_ratio"], false)?;
+    let pad = a.flag(cx, 9, &["pad_to_aspect_ratio"], false)?;
+    let fill = a.number(cx, 9, &["fill_value"])?.unwrap_or(0.0);
+    if let Some(mode) = a.text(cx, 9, &["fill_mode"])?.filter(|mode| mode != "constant") {
+        return Err(a.unsupported(cx, &["fill_mode"], &mode.into()));
     }
     let format = match a.text(cx, 9, &["data_format"])?.as_deref() {
         None | Some("channels_last") => Format::Last,
         Some("channels_first") => Format::First,
         Some(other) => return Err(a.unsupported(cx, &["data_format"], &other.into())),
     };
-    let x = channels_last(cx, x, format)?;
-    let y = resized(cx, x, size, method)?;
-    one(channels_first(cx, y, format)?)
+    let image = Resizable::of(cx, x, format)?;
+    let fit = Fit::of(cx, crop, pad, fill)?;
+    one(image.fitted(cx, size, fit, method)?)
 }
 
 /// A number of repetitions.

@@ -19,7 +19,7 @@ pub fn get_item(cx: &mut Cx<'_>, arguments: &Arguments<'_>) -> Outcome {
     let x = arguments.tensor(cx, 0, X)?;
     // Python's None is a new axis here, so that it must not read as an absent argument.
     let spec = arguments
-        .literal(cx, 1, &["slice_spec", "key"])
+        .literal(cx, 1, &["slice_spec", "key"])?
         .unwrap_or(Json::Null);
     let refuse = || arguments.unsupported(cx, &["key"], &spec);
     let items = match &spec {
@@ -82,7 +82,7 @@ fn entry(item: &Json) -> Option<Entry> {
 
 /// The part of every axis, and the shape of the result.
 #[derive(Default)]
-struct Plan {
+pub struct Plan {
     starts: Vec<usize>,
     sizes: Vec<usize>,
     steps: Vec<isize>,
@@ -90,6 +90,20 @@ struct Plan {
 }
 
 impl Plan {
+    /// A `start:stop:step` for every axis.
+    pub fn of_slices(
+        dims: &[usize],
+        slices: impl ExactSizeIterator<Item = [Option<i64>; 3]>,
+    ) -> Option<Self> {
+        let mut plan = Self::default();
+        if slices.len() != dims.len() {
+            return None;
+        }
+        for (&extent, slice) in dims.iter().zip(slices) {
+            plan.slice(extent, slice)?;
+        }
+        Some(plan)
+    }
     fn whole(&mut self, extent: usize) {
         self.push(0, extent, 1);
         self.shape.push(extent);
@@ -138,7 +152,8 @@ impl Plan {
         self.shape.push(size);
         Some(())
     }
-    fn apply(self, cx: &mut Cx<'_>, x: crate::graph::NodeId) -> Result<crate::graph::NodeId, Stop> {
+    /// Takes the part of a tensor.
+    pub fn apply(self, cx: &mut Cx<'_>, x: crate::graph::NodeId) -> Result<crate::graph::NodeId, Stop> {
         let whole = cx.dims(x) == self.sizes && self.steps.iter().all(|&step| step == 1);
         let part = if whole {
             x

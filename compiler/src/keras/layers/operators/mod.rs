@@ -3,10 +3,15 @@
 
 mod arguments;
 mod functions;
+mod images;
 mod indexing;
+mod made;
 mod pointwise;
+mod products;
 mod reductions;
+mod selection;
 mod shapes;
+mod sizes;
 
 use super::context::{Cx, Outcome};
 use crate::error::{Error, ErrorKind};
@@ -157,6 +162,40 @@ const OPERATIONS: &[(&str, Kind)] = &[
     ("Matmul", Other(functions::matmul)),
     ("GetItem", Other(indexing::get_item)),
     ("Resize", Other(functions::resize)),
+    ("Take", Other(selection::take)),
+    ("OneHot", Other(selection::one_hot)),
+    ("Argmax", Other(selection::arg_max)),
+    ("Argmin", Other(selection::arg_min)),
+    ("Slice", Other(selection::slice)),
+    ("Unstack", Other(selection::unstack)),
+    ("Roll", Other(selection::roll)),
+    ("BroadcastTo", Other(selection::broadcast_to)),
+    ("Moveaxis", Other(selection::move_axis)),
+    ("Diff", Other(selection::difference)),
+    ("Einsum", Other(products::einsum)),
+    ("Tensordot", Other(products::tensor_dot)),
+    ("Dot", Other(products::dot)),
+    ("Cumsum", Other(products::cumulative_sum)),
+    ("Norm", Other(reductions::norm)),
+    ("Normalize", Other(functions::normalize)),
+    ("Moments", Other(reductions::moments)),
+    ("Average", Other(reductions::average)),
+    ("CountNonzero", Other(reductions::count_nonzero)),
+    ("Isnan", Each(tapes::is_nan)),
+    ("Isinf", Each(tapes::is_infinite)),
+    ("Isfinite", Each(tapes::is_finite)),
+    ("DivideNoNan", Pair(tapes::divide_no_nan)),
+    (
+        "Exp2",
+        Each(|| Tape::binary_const(Binary::Mul, std::f32::consts::LN_2).then(&Tape::unary(Unary::Exp))),
+    ),
+    ("Threshold", Other(functions::threshold)),
+    ("FullLike", Other(made::full_like)),
+    ("Size", Other(sizes::size)),
+    ("Ndim", Other(sizes::rank)),
+    ("MaxPool", Other(images::max_pool)),
+    ("AveragePool", Other(images::average_pool)),
+    ("RGBToGrayscale", Other(images::grayscale)),
 ];
 
 /// TensorFlow's functions by name, without `tf.` and `compat.v1.`.
@@ -204,11 +243,28 @@ const FUNCTIONS: &[(&str, Kind)] = &[
     ("math.floor", Each(|| Tape::unary(Unary::Floor))),
     ("math.ceil", Each(|| Tape::unary(Unary::Ceil))),
     ("math.round", Each(|| Tape::unary(Unary::Round))),
+    ("math.rint", Each(|| Tape::unary(Unary::Round))),
     ("math.sin", Each(|| Tape::unary(Unary::Sin))),
     ("math.cos", Each(|| Tape::unary(Unary::Cos))),
     ("math.tan", Each(library::tan::tape)),
+    ("math.sinh", Each(library::sinh::tape)),
+    ("math.cosh", Each(library::cosh::tape)),
     ("math.tanh", Each(|| Tape::unary(Unary::Tanh))),
+    ("math.asin", Each(library::asin::tape)),
+    ("math.acos", Each(library::acos::tape)),
     ("math.atan", Each(library::atan::tape)),
+    ("math.asinh", Each(library::asinh::tape)),
+    ("math.acosh", Each(library::acosh::tape)),
+    ("math.atanh", Each(library::atanh::tape)),
+    ("math.is_nan", Each(tapes::is_nan)),
+    ("math.is_inf", Each(tapes::is_infinite)),
+    ("math.is_finite", Each(tapes::is_finite)),
+    ("math.divide_no_nan", Pair(tapes::divide_no_nan)),
+    ("math.multiply_no_nan", Pair(tapes::multiply_no_nan)),
+    ("math.logical_xor", Pair(tapes::xor)),
+    ("math.scalar_mul", Pair(|| Tape::binary(Binary::Mul))),
+    ("math.add_n", Other(functions::add_all)),
+    ("math.accumulate_n", Other(functions::add_all)),
     ("math.erf", Each(|| Tape::unary(Unary::Erf))),
     ("math.sigmoid", Each(library::sigmoid::tape)),
     ("nn.sigmoid", Each(library::sigmoid::tape)),
@@ -234,9 +290,44 @@ const FUNCTIONS: &[(&str, Kind)] = &[
     ),
     ("nn.softmax", Other(functions::softmax)),
     ("nn.log_softmax", Other(functions::log_softmax)),
+    ("nn.crelu", Other(functions::crelu)),
+    ("nn.batch_normalization", Other(functions::batch_normalization)),
+    (
+        "nn.local_response_normalization",
+        Other(images::local_response_normalization),
+    ),
+    ("nn.max_pool", Other(images::max_pool)),
+    ("nn.max_pool2d", Other(images::max_pool)),
+    ("nn.avg_pool", Other(images::average_pool)),
+    ("nn.avg_pool2d", Other(images::average_pool)),
+    ("math.argmax", Other(selection::arg_max)),
+    ("math.argmin", Other(selection::arg_min)),
+    ("math.cumsum", Other(products::cumulative_sum)),
+    ("tensordot", Other(products::tensor_dot)),
+    ("norm", Other(reductions::norm)),
+    ("math.reduce_euclidean_norm", Other(reductions::euclidean_norm)),
+    ("math.count_nonzero", Other(reductions::count_nonzero)),
+    ("clip_by_norm", Other(functions::clip_by_norm)),
+    ("gather", Other(selection::take)),
+    ("one_hot", Other(selection::one_hot)),
+    ("slice", Other(selection::slice)),
+    ("strided_slice", Other(selection::strided_slice)),
+    ("unstack", Other(selection::unstack)),
+    ("roll", Other(selection::roll)),
+    ("broadcast_to", Other(selection::broadcast_to)),
+    ("zeros", Other(made::zeros)),
+    ("ones", Other(made::ones)),
+    ("fill", Other(made::fill)),
+    ("range", Other(made::range)),
+    ("keras.backend.batch_flatten", Other(shapes::batch_flatten)),
+    ("nn.bias_add", Other(functions::bias_add)),
+    ("convert_to_tensor", Other(functions::identity)),
     ("cast", Other(functions::cast)),
     ("identity", Other(functions::identity)),
     ("stop_gradient", Other(functions::identity)),
+    ("identity_n", Other(functions::identity)),
+    ("ensure_shape", Other(functions::ensure_shape)),
+    ("debugging.check_numerics", Other(functions::check_numerics)),
     ("zeros_like", Each(|| tapes::constant(0.0))),
     ("ones_like", Each(|| tapes::constant(1.0))),
     ("math.reduce_mean", Other(reductions::mean)),
@@ -250,6 +341,9 @@ const FUNCTIONS: &[(&str, Kind)] = &[
     ("math.reduce_std", Other(reductions::deviation)),
     ("math.reduce_logsumexp", Other(reductions::log_sum_exp)),
     ("math.l2_normalize", Other(functions::l2_normalize)),
+    ("shape", Other(sizes::shape)),
+    ("size", Other(sizes::size)),
+    ("rank", Other(sizes::rank)),
     ("reshape", Other(shapes::reshape)),
     ("transpose", Other(shapes::transpose)),
     ("expand_dims", Other(shapes::expand_dims)),
@@ -265,6 +359,16 @@ const FUNCTIONS: &[(&str, Kind)] = &[
     ("nn.depth_to_space", Other(functions::depth_to_space)),
     ("nn.space_to_depth", Other(functions::space_to_depth)),
     ("image.resize", Other(functions::resize)),
+    ("image.rgb_to_grayscale", Other(images::grayscale)),
+    ("image.grayscale_to_rgb", Other(images::colour)),
+    ("image.per_image_standardization", Other(images::standardized)),
+    ("image.flip_left_right", Other(images::flip_left_right)),
+    ("image.flip_up_down", Other(images::flip_up_down)),
+    ("image.crop_to_bounding_box", Other(images::crop_to_box)),
+    ("image.pad_to_bounding_box", Other(images::pad_to_box)),
+    ("image.central_crop", Other(images::central_crop)),
+    ("image.resize_with_crop_or_pad", Other(images::crop_or_pad)),
+    ("image.adjust_contrast", Other(images::adjust_contrast)),
 ];
 
 fn find(table: &[(&str, Kind)], name: &str) -> Option<Kind> {
@@ -325,5 +429,8 @@ fn run(cx: &mut Cx<'_>, kind: Kind) -> Outcome {
         Kind::Other(function) => function(cx, &arguments),
     }?;
     arguments.finish(cx)?;
+    if sizes::known(cx) {
+        return sizes::fold(cx, values);
+    }
     Ok(values)
 }

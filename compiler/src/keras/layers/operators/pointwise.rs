@@ -2,7 +2,7 @@
 
 use super::arguments::{Arguments, Operand, X};
 use crate::keras::layers::context::{Cx, Outcome, one};
-use crate::pointwise::{Compare, Logic, Tape, TapeBuilder, Value};
+use crate::pointwise::{Binary, Compare, Logic, Tape, TapeBuilder, Unary, Value};
 
 /// Applies a tape of two inputs; numbers become part of it.
 pub fn pair(cx: &mut Cx<'_>, arguments: &Arguments<'_>, tape: &Tape, names: [&[&str]; 2]) -> Outcome {
@@ -95,6 +95,42 @@ pub fn is_zero() -> Tape {
 /// 1 where x is not 0, else 0.
 pub fn is_true() -> Tape {
     crate::keras::layers::mask::differs_from(0.0)
+}
+
+/// 1 where x is not a number.
+pub fn is_nan() -> Tape {
+    not_equal().substitute(&[(Tape::identity(), vec![0]), (Tape::identity(), vec![0])], 1)
+}
+
+/// 1 where x is ∞ or -∞.
+pub fn is_infinite() -> Tape {
+    let bound = (Tape::constant(f32::INFINITY), Vec::new());
+    equal().substitute(&[(Tape::unary(Unary::Abs), vec![0]), bound], 1)
+}
+
+/// 1 where x is a number that is not infinite.
+pub fn is_finite() -> Tape {
+    let bound = (Tape::constant(f32::INFINITY), Vec::new());
+    less().substitute(&[(Tape::unary(Unary::Abs), vec![0]), bound], 1)
+}
+
+/// a/b, but 0 where b is 0.
+pub fn divide_no_nan() -> Tape {
+    zero_beside(Binary::Div)
+}
+
+/// a·b, but 0 where b is 0.
+pub fn multiply_no_nan() -> Tape {
+    zero_beside(Binary::Mul)
+}
+
+fn zero_beside(op: Binary) -> Tape {
+    let mut t = TapeBuilder::new(2);
+    let (a, b, zero) = (t.input(0), t.input(1), t.constant(0.0));
+    let result = t.binary(op, a, b);
+    let none = t.compare(Compare::Eq, b, zero);
+    let result = t.select(none, zero, result);
+    t.finish(result)
 }
 
 /// Combines the truth of both inputs.

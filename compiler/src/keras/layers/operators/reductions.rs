@@ -5,11 +5,12 @@ use super::functions::AXIS;
 use super::pointwise;
 use crate::graph::NodeId;
 use crate::keras::layers::activation::axis_list;
-use crate::keras::layers::context::{Cx, Outcome, Stop, one};
+use crate::keras::layers::context::{Cx, Outcome, Stop, Value, one};
 use crate::keras::layers::normalize::{centred, mean_square};
 use crate::keras::layers::pool::{drop_axes, mean as mean_over};
 use crate::ops::ReduceKind;
-use crate::pointwise::{Binary, Tape, Unary};
+use crate::pointwise::{Binary, Tape, Unary, library};
+use serde_json::Value as Json;
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
@@ -67,6 +68,60 @@ pub fn mean(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let (x, axes, keep) = reduction(cx, a)?;
     let y = mean_over(cx, x, &axes)?;
     one(drop_axes(cx, y, &axes, keep)?)
+}
+
+/// `keras.ops.average` without weights.
+pub fn average(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    if a.optional(cx, 1, &["weights"])?.is_some() {
+        return Err(a.unsupported(cx, &["weights"], &"a tensor".into()));
+    }
+    mean(cx, a)
+}
+
+/// Mean and variance.
+pub fn moments(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let (x, axes, keep) = reduction(cx, a)?;
+    // Over several machines.
+    a.flag(cx, 9, &["synchronized"], false)?;
+    let mean = mean_over(cx, x, &axes)?;
+    let centre = centred(cx, x, &axes)?;
+    let variance = mean_square(cx, centre, &axes)?;
+    let mut both = Vec::new();
+    for node in [mean, variance] {
+        both.push(Value::new(drop_axes(cx, node, &axes, keep)?));
+    }
+    Ok(both)
+}
+
+/// √Σx², keeping the axes.
+pub fn root_of_squares(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId, Stop> {
+    let square = cx.apply(library::square::tape(), x)?;
+    let sum = cx.b().reduce(ReduceKind::Sum, axes, square)?;
+    Ok(cx.apply(Tape::unary(Unary::Sqrt), sum)?)
+}
+
+/// √Σx².
+pub fn euclidean_norm(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let (x, axes, keep) = reduction(cx, a)?;
+    let norm = root_of_squares(cx, x, &axes)?;
+    one(drop_axes(cx, norm, &axes, keep)?)
+}
+
+/// The Euclidean norm of vectors, which is that of Frobenius for several axes.
+pub fn norm(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    match a.literal(cx, 9, &["ord"])? {
+        Some(Json::String(order)) if order == "euclidean" || order == "fro" => {}
+        Some(order) => return Err(a.unsupported(cx, &["ord"], &order)),
+        None => {}
+    }
+    euclidean_norm(cx, a)
+}
+
+/// How many elements are not 0.
+pub fn count_nonzero(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    // All integer types compute in i32 here.
+    a.text(cx, 9, &["dtype"])?;
+    reduce(cx, a, ReduceKind::Sum, pointwise::is_true())
 }
 
 /// The mean squared distance from the mean.

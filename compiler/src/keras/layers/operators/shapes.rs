@@ -2,8 +2,9 @@
 
 use super::arguments::{Arguments, X};
 use super::functions::{AXIS, count};
+use crate::graph::NodeId;
 use crate::keras::layers::activation::axis_list;
-use crate::keras::layers::context::{Cx, Outcome, Value, one};
+use crate::keras::layers::context::{Cx, Outcome, Stop, Value, one};
 use crate::keras::layers::pool::drop_axes;
 use crate::keras::layers::recurrent::reversed;
 use crate::keras::layers::shape::{gather, solve};
@@ -25,6 +26,16 @@ pub fn ravel(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
     let count = cx.dims(x).iter().product();
     one(cx.b().reshape(x, [count])?)
+}
+
+/// All axes but the first in one.
+pub fn batch_flatten(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    let dims = cx.dims(x);
+    let Some((&batch, rest)) = dims.split_first() else {
+        return Err(cx.inconsistent("it takes a tensor of rank 1 or more"));
+    };
+    one(cx.b().reshape(x, [batch, rest.iter().product()])?)
 }
 
 /// `transpose`, by default the opposite order of axes.
@@ -63,9 +74,11 @@ pub fn swap_axes(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
 pub fn expand_dims(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
     let mut dims = cx.dims(x);
-    let axis = a.integer(cx, 1, AXIS)?;
-    let axis = cx.axis(a.required(cx, axis, "axis")?, dims.len() + 1)?;
-    dims.insert(axis, 1);
+    let axes = a.integers(cx, 1, AXIS)?;
+    let axes = a.required(cx, axes, "axis")?;
+    for axis in axis_list(cx, &axes, dims.len() + axes.len())? {
+        dims.insert(axis.min(dims.len()), 1);
+    }
     one(cx.b().reshape(x, dims)?)
 }
 
@@ -109,8 +122,8 @@ pub fn stack(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
 pub fn split(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
     let dims = cx.dims(x);
-    let places = a.literal(cx, 1, &["indices_or_sections"]);
-    let sizes = a.literal(cx, 1, &["num_or_size_splits"]);
+    let places = a.literal(cx, 1, &["indices_or_sections"])?;
+    let sizes = a.literal(cx, 1, &["num_or_size_splits"])?;
     let found = places
         .as_ref()
         .or(sizes.as_ref())
@@ -157,15 +170,20 @@ pub fn split(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     Ok(parts)
 }
 
-/// Pads with a constant.
+/// Pads with a constant, or with what stands at the border.
 pub fn pad(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
     let rank = cx.dims(x).len();
     let widths = a.integers(cx, 1, &["pad_width", "paddings"])?;
     let widths = a.required(cx, widths, "paddings")?;
-    if let Some(mode) = a.text(cx, 2, &["mode"])?.filter(|mode| mode != "constant") {
-        return Err(a.unsupported(cx, &["mode"], &mode.into()));
-    }
+    let border = match a.text(cx, 2, &["mode"])?.as_deref() {
+        None | Some("constant") => None,
+        Some("reflect") => Some(Border::Reflect),
+        Some("symmetric") => Some(Border::Symmetric),
+        Some("edge") => Some(Border::Edge),
+        Some("wrap") => Some(Border::Wrap),
+        Some(other) => return Err(a.unsupported(cx, &["mode"], &other.into())),
+    };
     let value = a.number(cx, 3, &["constant_values"])?.unwrap_or(0.0);
     let numbers: Option<Vec<usize>> = widths
         .iter()
@@ -178,7 +196,64 @@ pub fn pad(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         _ => return Err(cx.inconsistent(format!("pads {widths:?} do not fit a tensor of rank {rank}"))),
     };
     let value = value as f32;
-    one(cx.b().add(Pad { pads, value }, &[x])?)
+    match border {
+        _ if pads.iter().all(|&pad| pad == (0, 0)) => one(x),
+        None => one(cx.b().add(Pad { pads, value }, &[x])?),
+        Some(border) => one(border.pad(cx, x, &pads)?),
+    }
+}
+
+/// What a tensor is continued with beyond its borders.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Border {
+    /// Its mirror image, without the element at the border.
+    Reflect,
+    /// Its mirror image.
+    Symmetric,
+    /// The element at the border.
+    Edge,
+    /// Its other end.
+    Wrap,
+}
+
+impl Border {
+    fn pad(self, cx: &mut Cx<'_>, mut x: NodeId, pads: &[(usize, usize)]) -> Result<NodeId, Stop> {
+        for (axis, &(before, after)) in pads.iter().enumerate() {
+            let extent = cx.dims(x)[axis];
+            let most = match self {
+                Self::Reflect => extent - 1,
+                Self::Symmetric | Self::Wrap => extent,
+                Self::Edge => usize::MAX,
+            };
+            if before.max(after) > most {
+                let message = format!(
+                    "axis {axis} of {extent} cannot be padded by {}: {self:?}",
+                    before.max(after)
+                );
+                return Err(cx.inconsistent(message));
+            }
+            let role = format!("{self:?} {axis}, {before} before {extent}");
+            x = gather(cx, x, axis, &role, before + extent + after, |i| {
+                self.source(i, before, extent)
+            })?;
+        }
+        Ok(x)
+    }
+    /// Which of the `extent` elements stands at place `i` when there are `before` more before them.
+    fn source(self, i: usize, before: usize, extent: usize) -> usize {
+        let last = extent - 1;
+        match (i.checked_sub(before), self) {
+            (Some(inside), _) if inside <= last => inside,
+            (Some(beyond), Self::Reflect) => 2 * last - beyond,
+            (Some(beyond), Self::Symmetric) => 2 * last + 1 - beyond,
+            (Some(_), Self::Edge) => last,
+            (Some(beyond), Self::Wrap) => beyond - extent,
+            (None, Self::Reflect) => before - i,
+            (None, Self::Symmetric) => before - i - 1,
+            (None, Self::Edge) => 0,
+            (None, Self::Wrap) => extent + i - before,
+        }
+    }
 }
 
 /// Turns axes around, by default all of them.

@@ -1,0 +1,293 @@
+//! Sums of products over axes: `einsum`, `tensordot`, `dot`.
+
+use super::arguments::{Arguments, X, Y};
+use crate::graph::NodeId;
+use crate::keras::layers::context::{Cx, Outcome, Stop, one};
+use crate::ops::{MatMul, ReduceKind};
+use crate::pointwise::Tape;
+
+type Args<'a, 'b> = &'b Arguments<'a>;
+
+/// `einsum` of one or two tensors without an ellipsis or a label twice in one of them.
+pub fn einsum(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let text = a.literal(cx, 9, &["subscripts", "equation"])?;
+    let text = a.required(cx, text, "subscripts")?;
+    let refuse = || a.unsupported(cx, &["subscripts"], &text);
+    let parts = text.as_str().and_then(labels).ok_or_else(refuse)?;
+    let mut operands = Vec::new();
+    for index in 0..parts.0.len() {
+        operands.push(a.tensor(cx, index, &["operand"])?);
+    }
+    let (inputs, output) = parts;
+    if inputs
+        .iter()
+        .zip(&operands)
+        .any(|(labels, &node)| labels.len() != cx.dims(node).len())
+    {
+        return Err(cx.inconsistent(format!("{text} does not fit the ranks of its tensors")));
+    }
+    let mut sides = inputs
+        .into_iter()
+        .zip(operands)
+        .map(|(labels, node)| Side { node, labels });
+    match (sides.next(), sides.next(), sides.next()) {
+        (Some(only), None, None) => one(only.summed(cx, &[], &output)?.ordered(cx, &output)?),
+        (Some(a), Some(b), None) => {
+            let product = contracted(cx, a, b, &output)?;
+            one(product.ordered(cx, &output)?)
+        }
+        _ => Err(cx.inconsistent("it takes one or two tensors")),
+    }
+}
+
+/// The labels of every operand and of the result.
+fn labels(text: &str) -> Option<(Vec<Vec<char>>, Vec<char>)> {
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let (inputs, output) = text.split_once("->")?;
+    let one = |part: &str| {
+        let labels: Vec<char> = part.chars().collect();
+        let sound = labels
+            .iter()
+            .enumerate()
+            .all(|(i, c)| c.is_ascii_alphabetic() && !labels.iter().take(i).any(|other| other == c));
+        sound.then_some(labels)
+    };
+    let inputs: Vec<_> = inputs.split(',').map(one).collect::<Option<_>>()?;
+    let output = one(output)?;
+    let known = output
+        .iter()
+        .all(|c| inputs.iter().any(|labels| labels.contains(c)));
+    known.then_some((inputs, output))
+}
+
+/// A tensor with a label for every axis.
+struct Side {
+    node: NodeId,
+    labels: Vec<char>,
+}
+
+impl Side {
+    /// Sums over the labels that occur neither in the other tensor nor in the result.
+    fn summed(self, cx: &mut Cx<'_>, other: &[char], output: &[char]) -> Result<Self, Stop> {
+        let alone = |label: &char| !other.contains(label) && !output.contains(label);
+        let axes: Vec<usize> = (0..self.labels.len())
+            .filter(|&axis| alone(&self.labels[axis]))
+            .collect();
+        if axes.is_empty() {
+            return Ok(self);
+        }
+        let sum = cx.b().reduce(ReduceKind::Sum, axes.clone(), self.node)?;
+        let node = crate::keras::layers::pool::drop_axes(cx, sum, &axes, false)?;
+        let labels = self.labels.into_iter().filter(|label| !alone(label)).collect();
+        Ok(Self { node, labels })
+    }
+    /// The extent of a label.
+    fn extent(&self, cx: &Cx<'_>, label: char) -> usize {
+        let axis = self.labels.iter().position(|&other| other == label);
+        axis.and_then(|axis| cx.dims(self.node).get(axis).copied())
+            .unwrap_or(1)
+    }
+    /// The tensor with its axes in that order.
+    fn ordered(&self, cx: &mut Cx<'_>, order: &[char]) -> Result<NodeId, Stop> {
+        let place = |label: &char| self.labels.iter().position(|other| other == label);
+        let perm: Option<Vec<usize>> = order.iter().map(place).collect();
+        let perm = perm.filter(|perm| perm.len() == self.labels.len());
+        let perm = perm.ok_or_else(|| cx.inconsistent("its labels do not match"))?;
+        if perm.iter().enumerate().all(|(i, &axis)| i == axis) {
+            return Ok(self.node);
+        }
+        Ok(cx.b().transpose(self.node, perm)?)
+    }
+}
+
+/// Σ a·b over the labels that both have and the result has not, as a product of matrices.
+fn contracted(cx: &mut Cx<'_>, a: Side, b: Side, output: &[char]) -> Result<Side, Stop> {
+    let a = a.summed(cx, &b.labels, output)?;
+    let b = b.summed(cx, &a.labels, output)?;
+    let differs = |cx: &Cx<'_>, label: char| a.extent(cx, label) != b.extent(cx, label);
+    let shared: Vec<char> = a
+        .labels
+        .iter()
+        .copied()
+        .filter(|label| b.labels.contains(label))
+        .collect();
+    if let Some(&label) = shared.iter().find(|&&label| differs(cx, label)) {
+        return Err(cx.inconsistent(format!("axis {label:?} has two extents")));
+    }
+    let (batch, inner): (Vec<char>, Vec<char>) = shared.iter().partition(|label| output.contains(label));
+    let only = |of: &Side| -> Vec<char> {
+        of.labels
+            .iter()
+            .copied()
+            .filter(|label| !shared.contains(label))
+            .collect()
+    };
+    let (rows, columns) = (only(&a), only(&b));
+    let extents = |cx: &Cx<'_>, of: &Side, labels: &[char]| -> Vec<usize> {
+        labels.iter().map(|&label| of.extent(cx, label)).collect()
+    };
+    let product = |extents: &[usize]| extents.iter().product::<usize>();
+    let batches = extents(cx, &a, &batch);
+    let (inner_count, row_extents, column_extents) = (
+        product(&extents(cx, &a, &inner)),
+        extents(cx, &a, &rows),
+        extents(cx, &b, &columns),
+    );
+    let left = a.ordered(cx, &[&batch[..], &rows, &inner].concat())?;
+    let right = b.ordered(cx, &[&batch[..], &inner, &columns].concat())?;
+    let mut sizes = [product(&batches), product(&row_extents), inner_count].to_vec();
+    let mut others = [product(&batches), inner_count, product(&column_extents)].to_vec();
+    if batch.is_empty() {
+        sizes.remove(0);
+        others.remove(0);
+    }
+    let left = cx.b().reshape(left, sizes)?;
+    let right = cx.b().reshape(right, others)?;
+    let op = MatMul {
+        bias: false,
+        epilogue: Tape::identity(),
+    };
+    let node = cx.b().add(op, &[left, right])?;
+    let node = cx
+        .b()
+        .reshape(node, [batches, row_extents, column_extents].concat())?;
+    Ok(Side {
+        node,
+        labels: [batch, rows, columns].concat(),
+    })
+}
+
+/// A label for every number.
+fn label(index: usize) -> char {
+    u32::try_from(index)
+        .ok()
+        .and_then(|index| char::from_u32(0x4E00 + index))
+        .unwrap_or('?')
+}
+
+/// `tensordot`: sums over axes of both.
+pub fn tensor_dot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let sides = [a.tensor(cx, 0, X)?, a.tensor(cx, 1, Y)?];
+    let ranks = sides.map(|side| cx.dims(side).len());
+    let axes = a.literal(cx, 2, &["axes"])?;
+    let axes = match axes.as_ref().map(serde_json::Value::as_array) {
+        Some(Some(pair)) => match &pair[..] {
+            [first, second] => [first, second].map(super::arguments::integers),
+            _ => [None, None],
+        },
+        _ => {
+            let count = a.integer(cx, 2, &["axes"])?.unwrap_or(2);
+            let all = i64::try_from(ranks[0]).unwrap_or(i64::MAX);
+            [
+                Some((all - count..all).collect()),
+                Some((0..count.clamp(0, all)).collect()),
+            ]
+        }
+    };
+    let [Some(first), Some(second)] = axes else {
+        return Err(cx.inconsistent("axes are not those of two tensors"));
+    };
+    if first.len() != second.len() {
+        return Err(cx.inconsistent("it sums over equally many axes of both tensors"));
+    }
+    let mut labels: [Vec<char>; 2] = [
+        (0..ranks[0]).map(label).collect(),
+        (ranks[0]..ranks[0] + ranks[1]).map(label).collect(),
+    ];
+    let mut inner = Vec::new();
+    for (&i, &j) in first.iter().zip(&second) {
+        let (i, j) = (cx.axis(i, ranks[0])?, cx.axis(j, ranks[1])?);
+        inner.push(labels[0][i]);
+        labels[1][j] = labels[0][i];
+    }
+    let all = labels.iter().flatten().copied();
+    let output: Vec<char> = all.filter(|label| !inner.contains(label)).collect();
+    let [left, right] = labels;
+    let [a, b] = sides;
+    let product = contracted(
+        cx,
+        Side {
+            node: a,
+            labels: left,
+        },
+        Side {
+            node: b,
+            labels: right,
+        },
+        &output,
+    )?;
+    one(product.ordered(cx, &output)?)
+}
+
+/// `dot` of Keras 3: over the last axis of the first tensor and the last but one of the second.
+pub fn dot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let sides = [a.tensor(cx, 0, X)?, a.tensor(cx, 1, Y)?];
+    let [first, second] = sides.map(|side| cx.dims(side).len());
+    let (Some(last), true) = (first.checked_sub(1), second > 0) else {
+        return Err(cx.inconsistent("it takes tensors of rank 1 or more"));
+    };
+    let inner = second.saturating_sub(2);
+    let left: Vec<char> = (0..first).map(label).collect();
+    let mut right: Vec<char> = (first..first + second).map(label).collect();
+    right[inner] = label(last);
+    let output: Vec<char> = left
+        .iter()
+        .chain(&right)
+        .copied()
+        .filter(|&l| l != label(last))
+        .collect();
+    let [x, y] = sides;
+    let (x, y) = (
+        Side {
+            node: x,
+            labels: left,
+        },
+        Side {
+            node: y,
+            labels: right,
+        },
+    );
+    one(contracted(cx, x, y, &output)?.ordered(cx, &output)?)
+}
+
+/// Sums up to each place of an axis.
+pub fn cumulative_sum(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    let dims = cx.dims(x);
+    let axis = a.integer(cx, 1, super::functions::AXIS)?;
+    if axis.is_none() && cx.is_keras3() {
+        return Err(a.unsupported(cx, super::functions::AXIS, &serde_json::Value::Null));
+    }
+    let axis = cx.axis(axis.unwrap_or(0), dims.len())?;
+    let exclusive = a.flag(cx, 9, &["exclusive"], false)?;
+    let reverse = a.flag(cx, 9, &["reverse"], false)?;
+    let extent = dims[axis];
+    let shape = crate::keras::layers::context::made(&[extent, extent])?;
+    let role = format!("sums of {extent}, {exclusive}, {reverse}");
+    let counts = |from: usize, to: usize| match (reverse, exclusive) {
+        (false, false) => from <= to,
+        (false, true) => from < to,
+        (true, false) => from >= to,
+        (true, true) => from > to,
+    };
+    let matrix = cx.constant(&role, || {
+        let element = |i: usize| f32::from(u8::from(counts(i / extent, i % extent)));
+        crate::tensor::Tensor::f32(shape, (0..extent * extent).map(element).collect::<Vec<_>>())
+    })?;
+    let left: Vec<char> = (0..dims.len()).map(label).collect();
+    let sums = label(dims.len());
+    let mut output = left.clone();
+    output[axis] = sums;
+    let right = vec![label(axis), sums];
+    let (x, matrix) = (
+        Side {
+            node: x,
+            labels: left,
+        },
+        Side {
+            node: matrix,
+            labels: right,
+        },
+    );
+    one(contracted(cx, x, matrix, &output)?.ordered(cx, &output)?)
+}
