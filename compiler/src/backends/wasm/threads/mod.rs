@@ -58,8 +58,7 @@ const LEADER_SLEEPS: i32 = 1 << 13;
 /// In the gate: a job. Their number takes the bits from here on.
 const JOB: i32 = 1 << 14;
 
-/// Looks at the gate before a thread goes to sleep: how many to begin with, and the bounds between which they adapt. A
-/// look takes about 8 ns.
+/// Looks at the gate before a thread goes to sleep: how many to begin with, and the bounds between which they adapt.
 const LOOKS: i32 = 5_000;
 const LEAST_LOOKS: i32 = 250;
 const MOST_LOOKS: i32 = 32_000;
