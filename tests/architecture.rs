@@ -63,7 +63,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
 
 /// Words of code with the only files below `compiler/src` where they may stand.
 const PLACES: &[(&str, &[&str])] = &[
-    ("petgraph", &["graph/"]),
     (
         "hdf5_pure",
         &[

@@ -360,15 +360,57 @@ const CASES: &[(&str, Case)] = &[
         let right = b.slice(x, 1, 12, 9)?;
         b.map(Tape::binary(Binary::Sub), &[left, right])
     }),
+    ("embedding with computed indices of every kind", |b, r| {
+        let ids = [
+            0.0,
+            2.9,
+            -0.5,
+            -1.2,
+            3.0,
+            4.0,
+            1e10,
+            -1e10,
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            -4.0,
+        ];
+        let zeros = input(b, &[12])?;
+        let ids = b.constant(Tensor::f32([12], ids.to_vec())?)?;
+        let ids = b.map(
+            Tape::binary_const(Binary::Mul, 0.0).then(&Tape::binary(Binary::Add)),
+            &[zeros, ids],
+        )?;
+        let table = b.constant(r.tensor(&[4, 10]))?;
+        b.add(
+            Gather {
+                axis: 0,
+                negative: false,
+            },
+            &[table, ids],
+        )
+    }),
     ("embedding with indices out of range", |b, r| {
         let ids = b.input("ids", TensorType::i32([2, 6]))?;
         let table = b.constant(r.tensor(&[4, 10]))?;
-        b.add(Gather { axis: 0 }, &[table, ids])
+        b.add(
+            Gather {
+                axis: 0,
+                negative: false,
+            },
+            &[table, ids],
+        )
     }),
     ("gathered columns", |b, _| {
         let x = input(b, &[2, 5, 3])?;
         let at = b.constant(Tensor::i32([4], vec![4, 0, -1, 2])?)?;
-        b.add(Gather { axis: 1 }, &[x, at])
+        b.add(
+            Gather {
+                axis: 1,
+                negative: false,
+            },
+            &[x, at],
+        )
     }),
     ("a recurrence", |b, r| recurrence(b, r, false)),
     ("a recurrence backwards", |b, r| recurrence(b, r, true)),

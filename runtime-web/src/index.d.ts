@@ -79,8 +79,8 @@ export interface Model {
    * and are answered in order; the outputs are fresh copies, or `out`'s arrays, one for each output, filled.
    *
    * Rejects with a `TypeError` (unknown or missing name, wrong array type), a `RangeError` (wrong number of elements,
-   * an integer out of range), after `dispose` with a `DOMException` named `InvalidStateError`, and with an `Error` when
-   * a thread ended meanwhile; the next call starts new threads.
+   * an integer or the index of an embedding out of range), after `dispose` with a `DOMException` named
+   * `InvalidStateError`, and with an `Error` when a thread ended meanwhile; the next call starts new threads.
    */
   predict(x: PredictInput, options?: { out?: Outputs | undefined }): Promise<Outputs>;
   /**

@@ -47,6 +47,8 @@ export interface Slot {
   storage: 'f32' | 'i32';
   /** In bytes. */
   offset: number;
+  /** What the elements of an input must be, where they are indices: the first, and the one after the last. */
+  range?: [number, number];
 }
 
 /** A slot in a memory. */

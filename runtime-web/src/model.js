@@ -3,7 +3,7 @@
 import { arrayName, count, describe, takes } from './tensor.js';
 
 /** @import { BackendName, InputInfos, Model, OutputInfos, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
-/** @import { Engine, Manifest, StepInfo } from './internal.js' */
+/** @import { Engine, Manifest, Slot, StepInfo } from './internal.js' */
 
 /** @implements {Model} */
 export class LoadedModel {
@@ -11,6 +11,8 @@ export class LoadedModel {
   #engine;
   /** @type {StepInfo[] | undefined} */
   #steps;
+  /** @type {Slot[]} */
+  #slots;
 
   /** @param {Manifest} manifest @param {BackendName} backend @param {Engine} engine @param {StepInfo[]} [steps] */
   constructor(manifest, backend, engine, steps) {
@@ -26,12 +28,13 @@ export class LoadedModel {
     this.fallbacks = Object.freeze([...engine.fallbacks]);
     this.#engine = engine;
     this.#steps = steps;
+    this.#slots = manifest.inputs;
   }
 
   /** @param {PredictInput} x @param {{ out?: Outputs | undefined }} [options] */
   async predict(x, { out } = {}) {
     const targets = out && arrange(this.outputs, out, 'output');
-    return this.#live().predict(arrange(this.inputs, bare(this.inputs, x)), targets);
+    return this.#live().predict(this.#arranged(x), targets);
   }
 
   /** @param {PredictInput} x */
@@ -39,7 +42,7 @@ export class LoadedModel {
     const engine = this.#live();
     const steps = this.#steps;
     if (!steps) throw new DOMException('load the model with { profile: true } to profile it', 'InvalidStateError');
-    const times = await engine.profile(arrange(this.inputs, bare(this.inputs, x)));
+    const times = await engine.profile(this.#arranged(x));
     return times.map(({ step, ms }) => {
       const { layers, flops, bytes, ...variants } = /** @type {StepInfo} */ (steps[step]);
       const speed = (flops || bytes) / ms / 1e6;
@@ -50,6 +53,13 @@ export class LoadedModel {
   dispose() {
     this.#engine?.dispose();
     this.#engine = undefined;
+  }
+
+  /** @param {PredictInput} x */
+  #arranged(x) {
+    const arrays = arrange(this.inputs, bare(this.inputs, x));
+    this.#slots.forEach((slot, i) => checkIndices(slot, /** @type {TensorData} */ (arrays[i])));
+    return arrays;
   }
 
   #live() {
@@ -88,6 +98,19 @@ function arrange(infos, x, kind = 'input') {
     }
     return array;
   });
+}
+
+/**
+ * Indices must be there; as Keras does, fractions are cut off. @param {Slot} slot @param {TensorData} values
+ */
+function checkIndices(slot, values) {
+  if (!slot.range) return;
+  const [first, end] = slot.range;
+  for (let i = 0; i < values.length; i++) {
+    // Not (a or b), so that NaN is refused too.
+    if (values[i] > first - 1 && values[i] < end) continue;
+    throw new RangeError(`predict: ${describe(slot)} has ${values[i]} at ${i}, which is no index: they go from ${first} to ${end - 1}`);
+  }
 }
 
 /** By tag, since `instanceof` fails for arrays of another frame. @param {unknown} value */

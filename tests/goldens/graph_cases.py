@@ -548,6 +548,28 @@ def masked_encoder_decoder(k):
     return k.Model([source, target], outputs), {"ranges": {"source": (0.0, 3.0), "target": (0.0, 3.0)}, "batch": 3}
 
 
+def softmax_with_mask(k, **config):
+    """One mask of each type; the ranges let every kind of row appear, also rows in which nothing is kept."""
+    x = k.Input((5, 4), name="x")
+    keep = k.Input((5, 4), name="keep", dtype="bool")
+    # A robust one fails in Keras on masks of integers.
+    counts = k.Input((1, 4), name="counts", dtype="float32" if config.get("robust_masking") else "int32")
+    rows = k.Input((5, 1), name="rows")
+    softmax = k.layers.Softmax(**config)
+    return k.Model([x, keep, counts, rows], [softmax(x, mask=mask) for mask in (keep, counts, rows)]), {
+        "ranges": {"keep": (0.0, 2.0), "counts": (0.0, 2.0), "rows": (0.0, 1.0)}, "batch": 3}
+
+
+for label, only, config in (("", None, {}), ("-over-axis-1", None, {"axis": 1}), ("-over-both", None, {"axis": [1, 2]}), ("-robust", 2, {"robust_masking": True})):
+    CASES.append((f"softmax-with-mask{label}", only, False, lambda k, c=config: softmax_with_mask(k, **c)))
+
+
+@case(3)
+def mask_ends_at_rms_normalization(k):
+    """RMSNormalization does not support masks: what comes after it sees all steps."""
+    return masking(k, 0.0, k.layers.RMSNormalization(), k.layers.LSTM(2, return_sequences=True))
+
+
 @case()
 def everything_masked(k):
     """The states stay at zero."""

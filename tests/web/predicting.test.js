@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import vm from 'node:vm';
 import { describe, test } from 'node:test';
+import { compile, root } from './support/bundles.js';
 import { affine, counter, echo } from './support/fixture.js';
 
 const open = async (folder, options) => (await import(join(folder, 'index.js'))).load(folder, options);
@@ -147,6 +148,51 @@ describe('element types', async () => {
   test('a bool is zero or one', async () => {
     const { bool } = await model.predict({ ...inputs, bool: Uint8Array.of(7, 0) });
     assert.deepEqual(bool, Uint8Array.of(1, 0));
+  });
+});
+
+describe('indices', async () => {
+  const open = async (keras) => {
+    const folder = compile(join(root, `tests/goldens/containers/${keras}-nested.keras`));
+    return (await import(join(folder, 'index.js'))).load(folder);
+  };
+  // Five words for an embedding of seven.
+  const model = { keras2: await open('k2'), keras3: await open('k3') };
+  const run = (keras, words) => model[keras].predict({ words: Int32Array.from(words), numbers: new Float32Array(4) });
+  const refused = (value, first) => ({
+    name: 'RangeError',
+    message: `predict: input "words" (int32 [1, 5]) has ${value} at 3, which is no index: they go from ${first} to 6`,
+  });
+  test('from the first to the last are taken', async () => {
+    for (const keras of Object.keys(model)) await run(keras, [0, 1, 2, 6, 6]);
+  });
+  test('beyond the end are refused', async () => {
+    await assert.rejects(run('keras2', [0, 1, 2, 7, 6]), refused(7, 0));
+    await assert.rejects(run('keras3', [0, 1, 2, 7, 6]), refused(7, -7));
+  });
+  test('below zero count from the end in Keras 3, and are refused in Keras 2', async () => {
+    assert.deepEqual(await run('keras3', [3, -7, 4, -1, 1]), await run('keras3', [3, 0, 4, 6, 1]));
+    await assert.rejects(run('keras3', [0, 1, 2, -8, 6]), refused(-8, -7));
+    await assert.rejects(run('keras2', [0, 1, 2, -1, 6]), refused(-1, 0));
+  });
+  test('are what is left when fractions are cut off, of whatever type', async () => {
+    const model = await (await import(join(echo([['float32', 'f32', [-2, 3]], ['int64', 'i32', [0, 3]]]), 'index.js'))).load();
+    const given = (float, int) => ({ float32: Float32Array.of(0, float), int64: BigInt64Array.of(0n, int) });
+    for (const value of [2.875, -0.5, -2.875]) await model.predict(given(value, 2n));
+    for (const [value, int, what] of [
+      [3, 2n, 'input "float32" (float32 [2]) has 3'],
+      [-3, 2n, 'input "float32" (float32 [2]) has -3'],
+      [NaN, 2n, 'input "float32" (float32 [2]) has NaN'],
+      [Infinity, 2n, 'input "float32" (float32 [2]) has Infinity'],
+      [2, 3n, 'input "int64" (int64 [2]) has 3'],
+      [2, -1n, 'input "int64" (int64 [2]) has -1'],
+    ]) {
+      const last = what.includes('float') ? '-2' : '0';
+      await assert.rejects(model.predict(given(value, int)), {
+        name: 'RangeError',
+        message: `predict: ${what} at 1, which is no index: they go from ${last} to 2`,
+      });
+    }
   });
 });
 

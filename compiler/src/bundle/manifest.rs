@@ -59,6 +59,9 @@ pub struct Slot {
     pub storage: Storage,
     /// Byte address.
     pub offset: usize,
+    /// What the elements of an input must be, where they are indices: the first, and the one after the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<[i64; 2]>,
 }
 
 /// Element types in memory.

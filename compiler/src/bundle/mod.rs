@@ -141,6 +141,7 @@ fn slots(bindings: &[Binding], dtypes: &[String], arena_at: usize) -> Result<Vec
             DType::I32 => Storage::I32,
         },
         offset: arena_at + binding.offset,
+        range: binding.range.map(|range| [range.first, range.end]),
     };
     Ok(bindings.iter().zip(dtypes).map(slot).collect())
 }

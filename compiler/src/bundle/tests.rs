@@ -50,6 +50,7 @@ fn plan(parts: Vec<Vec<f32>>, input: &str) -> Plan {
             dtype,
         },
         offset,
+        range: None,
     };
     Plan {
         kernels: Vec::new(),

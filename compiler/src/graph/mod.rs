@@ -1,28 +1,29 @@
 //! The graph: nodes with ordered inputs, a builder, a verifier and a printer.
 //!
-//! petgraph keeps the nodes and edges and gives order and reachability; nothing outside this module sees it.
+//! `store` keeps nodes and edges; nothing outside this module sees it.
 
 mod build;
 mod node;
 mod print;
+mod ranges;
+mod store;
 mod verify;
 
 pub use build::Builder;
 pub use node::{Node, NodeId, Output};
+pub use ranges::index_ranges;
 
 use crate::error::{Error, Result};
 use crate::ops::Op;
 use crate::tensor::{Tensor, TensorType};
-use petgraph::Direction;
-use petgraph::stable_graph::StableDiGraph;
-use petgraph::visit::{DfsPostOrder, Reversed};
 use std::collections::HashMap;
+use store::Store;
 
 /// A computation: nodes in topological order of their identity or not, inputs and named outputs.
 /// Invariants are listed in [`Graph::verify`].
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
-    nodes: StableDiGraph<Node, ()>,
+    nodes: Store,
     inputs: Vec<NodeId>,
     outputs: Vec<Output>,
 }
@@ -64,15 +65,12 @@ impl Graph {
     pub fn add(&mut self, name: impl Into<String>, op: impl Into<Op>, inputs: &[NodeId]) -> Result<NodeId> {
         let op = op.into();
         let types = self.infer(&op, inputs)?;
-        let id = NodeId(self.nodes.add_node(Node {
+        let id = self.nodes.add(Node {
             name: name.into(),
             inputs: inputs.to_vec(),
             types,
             op,
-        }));
-        for input in inputs {
-            self.nodes.add_edge(input.0, id.0, ());
-        }
+        });
         if matches!(self.op(id), Op::Input(_)) {
             self.inputs.push(id);
         }
@@ -85,6 +83,7 @@ impl Graph {
             name: name.into(),
             node,
         });
+        *self.nodes.outputs_mut(node) += 1;
     }
 
     /// Gives a node another operation and other inputs; its name and its users stay.
@@ -102,19 +101,9 @@ impl Graph {
                 types[0]
             )));
         }
-        let edges: Vec<_> = self
-            .nodes
-            .edges_directed(id.0, Direction::Incoming)
-            .map(|e| petgraph::visit::EdgeRef::id(&e))
-            .collect();
-        for edge in edges {
-            self.nodes.remove_edge(edge);
-        }
-        for input in inputs {
-            self.nodes.add_edge(input.0, id.0, ());
-        }
-        let node = &mut self.nodes[id.0];
-        (node.op, node.inputs, node.types) = (op, inputs.to_vec(), types);
+        self.nodes.set_inputs(id, inputs);
+        let node = self.nodes.node_mut(id);
+        (node.op, node.types) = (op, types);
         Ok(())
     }
 
@@ -123,41 +112,36 @@ impl Graph {
     /// # Errors
     /// When the types differ.
     pub fn redirect(&mut self, old: NodeId, new: NodeId) -> Result<()> {
-        if self.ty(old) != self.ty(new) {
+        if self.node(old).types != self.node(new).types {
             return Err(Error::internal(format!(
                 "{} cannot stand for {}",
                 self.ty(new),
                 self.ty(old)
             )));
         }
+        // Inputs of the same types: what operations infer from them stays.
         for user in self.users(old) {
-            if user == new {
-                continue;
+            if user != new {
+                self.nodes.exchange_input(user, old, new);
             }
-            let inputs: Vec<_> = self
-                .inputs_of(user)
-                .iter()
-                .map(|&i| if i == old { new } else { i })
-                .collect();
-            let op = self.op(user).clone();
-            self.replace(user, op, &inputs)?;
         }
-        for output in &mut self.outputs {
-            if output.node == old {
+        if old != new && self.is_output(old) {
+            for output in self.outputs.iter_mut().filter(|output| output.node == old) {
                 output.node = new;
             }
+            *self.nodes.outputs_mut(new) += std::mem::take(self.nodes.outputs_mut(old));
         }
         Ok(())
     }
 
     /// Removes a node that nobody uses; graph inputs stay.
     pub fn remove(&mut self, id: NodeId) {
-        self.nodes.remove_node(id.0);
+        self.nodes.remove(id);
     }
 
     /// Whether a node is there; one that was removed is not, though its identity may be given to a new one.
     pub fn contains(&self, id: NodeId) -> bool {
-        self.nodes.contains_node(id.0)
+        self.nodes.contains(id)
     }
 
     /// Changes the elements of a constant, in place where nobody else holds them. Types do not change.
@@ -165,7 +149,7 @@ impl Graph {
     /// # Errors
     /// When the node is no float constant.
     pub fn edit_constant(&mut self, id: NodeId, edit: impl FnOnce(&mut [f32])) -> Result<()> {
-        match &mut self.nodes[id.0].op {
+        match &mut self.nodes.node_mut(id).op {
             Op::Constant(constant) => {
                 edit(constant.0.as_f32_mut()?);
                 Ok(())
@@ -175,7 +159,7 @@ impl Graph {
     }
 
     fn infer(&self, op: &Op, inputs: &[NodeId]) -> Result<Vec<TensorType>> {
-        if let Some(missing) = inputs.iter().find(|i| !self.nodes.contains_node(i.0)) {
+        if let Some(missing) = inputs.iter().find(|i| !self.nodes.contains(**i)) {
             return Err(Error::internal(format!("node {missing:?} does not exist")));
         }
         // A projection sees all results of its node, everything else only the first.
@@ -188,36 +172,45 @@ impl Graph {
 
     /// A node.
     pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0]
+        self.nodes.node(id)
     }
     /// A node's operation.
     pub fn op(&self, id: NodeId) -> &Op {
-        &self.nodes[id.0].op
+        &self.nodes.node(id).op
     }
     /// The type of a node's first result.
     pub fn ty(&self, id: NodeId) -> &TensorType {
-        &self.nodes[id.0].types[0]
+        &self.nodes.node(id).types[0]
     }
     /// A node's inputs in order.
     pub fn inputs_of(&self, id: NodeId) -> &[NodeId] {
-        &self.nodes[id.0].inputs
+        &self.nodes.node(id).inputs
     }
     /// The nodes that use `id`, each once, in a fixed order. Being a graph output is not a use.
     pub fn users(&self, id: NodeId) -> Vec<NodeId> {
-        let mut users: Vec<_> = self.nodes.neighbors(id.0).map(NodeId).collect();
-        users.sort_unstable();
-        users.dedup();
-        users
+        self.nodes.users(id).keys().copied().collect()
+    }
+    /// How many nodes use `id`.
+    pub fn user_count(&self, id: NodeId) -> usize {
+        self.nodes.users(id).len()
+    }
+    /// Whether any node uses `id`. Being a graph output is not a use.
+    pub fn is_used(&self, id: NodeId) -> bool {
+        !self.nodes.users(id).is_empty()
     }
     /// Whether a node is an output of the graph.
     pub fn is_output(&self, id: NodeId) -> bool {
-        self.outputs.iter().any(|o| o.node == id)
+        self.nodes.outputs(id) > 0
+    }
+    /// Whether a node is an input of the graph.
+    pub fn is_input(&self, id: NodeId) -> bool {
+        matches!(self.op(id), Op::Input(_))
     }
     /// The only user of a node that is no output and is used as one input.
     pub fn sole_user(&self, id: NodeId) -> Option<NodeId> {
-        let mut uses = self.nodes.neighbors(id.0);
-        match (uses.next(), uses.next()) {
-            (Some(user), None) if !self.is_output(id) => Some(NodeId(user)),
+        let users = self.nodes.users(id);
+        match users.first_key_value() {
+            Some((&user, 1)) if users.len() == 1 && !self.is_output(id) => Some(user),
             _ => None,
         }
     }
@@ -240,16 +233,23 @@ impl Graph {
     /// All nodes, producers before users: inputs first, then depth first from the outputs. What no output needs
     /// comes last, so the order says nothing about use.
     pub fn order(&self) -> Vec<NodeId> {
-        let mut order = self.inputs.clone();
-        let mut seen: std::collections::HashSet<NodeId> = order.iter().copied().collect();
-        let rest = self.nodes.node_indices().map(NodeId);
-        let reversed = Reversed(&self.nodes);
-        let mut dfs = DfsPostOrder::empty(reversed);
-        for start in self.outputs.iter().map(|o| o.node).chain(rest) {
-            dfs.move_to(start.0);
-            while let Some(next) = dfs.next(reversed) {
-                if seen.insert(NodeId(next)) {
-                    order.push(NodeId(next));
+        let mut order = Vec::with_capacity(self.len());
+        let mut seen = vec![false; self.nodes.bound()];
+        let mut open: Vec<(NodeId, usize)> = Vec::new();
+        let outputs = self.outputs.iter().map(|output| output.node);
+        for start in self.inputs.iter().copied().chain(outputs).chain(self.nodes.ids()) {
+            if !std::mem::replace(&mut seen[start.0], true) {
+                open.push((start, 0));
+            }
+            while let Some((id, next)) = open.last_mut() {
+                match self.nodes.node(*id).inputs.get(*next) {
+                    Some(&input) => {
+                        *next += 1;
+                        if !std::mem::replace(&mut seen[input.0], true) {
+                            open.push((input, 0));
+                        }
+                    }
+                    None => order.extend(open.pop().map(|(id, _)| id)),
                 }
             }
         }
@@ -258,7 +258,7 @@ impl Graph {
 
     /// Number of nodes.
     pub fn len(&self) -> usize {
-        self.nodes.node_count()
+        self.nodes.len()
     }
     /// Whether there is no node.
     pub fn is_empty(&self) -> bool {
@@ -268,9 +268,9 @@ impl Graph {
     /// Floating-point operations of one run.
     pub fn flops(&self) -> u64 {
         self.nodes
-            .node_indices()
-            .map(|i| {
-                let node = &self.nodes[i];
+            .ids()
+            .map(|id| {
+                let node = self.node(id);
                 let inputs: Vec<_> = node.inputs.iter().map(|&i| self.ty(i)).collect();
                 node.op.flops(&inputs, &node.types)
             })
@@ -300,7 +300,7 @@ impl Graph {
             }
             values.insert(id, vec![value.clone()]);
         }
-        for id in self.order().into_iter().filter(|id| !self.inputs.contains(id)) {
+        for id in self.order().into_iter().filter(|&id| !self.is_input(id)) {
             let args: Vec<&Tensor> = match (self.op(id), self.inputs_of(id)) {
                 (Op::Project(_), &[input]) => values[&input].iter().collect(),
                 (_, inputs) => inputs.iter().map(|i| &values[i][0]).collect(),

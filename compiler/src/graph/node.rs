@@ -2,11 +2,10 @@
 
 use crate::ops::Op;
 use crate::tensor::TensorType;
-use petgraph::stable_graph::NodeIndex;
 
 /// Identity of a node in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub(super) NodeIndex);
+pub struct NodeId(pub(super) usize);
 
 /// An operation with its ordered inputs.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use hdf5_pure::{
     AttrValue, ChunkIndex, Dataset, Datatype, DatatypeByteOrder, File, FormatError, Group, Source,
 };
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek};
 use std::rc::Rc;
 
@@ -49,6 +49,8 @@ pub(super) struct Store {
     /// Declared bytes of all datasets read so far.
     read: Cell<u64>,
     groups: RefCell<HashMap<String, Option<Group>>>,
+    /// Groups whose children are remembered.
+    listed: RefCell<HashSet<String>>,
     /// The attributes of the group that was asked last, since questions come in series.
     attributes: RefCell<(String, Rc<HashMap<String, AttrValue>>)>,
     links: Paths,
@@ -65,6 +67,7 @@ impl Store {
             bytes: Box::new(bytes),
             read: Cell::new(0),
             groups: RefCell::new(groups),
+            listed: RefCell::default(),
             attributes: RefCell::new((String::new(), Rc::new(file.root().attrs().map_err(damaged)?))),
         })
     }
@@ -79,7 +82,10 @@ impl Store {
         }
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let found = match self.group(parent)? {
-            Some(group) => self.found(parent, name, group.group(name), |target| self.group(target))?,
+            Some(group) => match self.listed_child(parent, &group, path) {
+                Some(child) => Some(child),
+                None => self.found(parent, name, group.group(name), |target| self.group(target))?,
+            },
             None => None,
         };
         self.remember(path.to_owned(), found.clone());
@@ -127,10 +133,26 @@ impl Store {
         }
     }
 
+    /// A group that is found by listing all that are beside it, once. To find a name, the reader goes through the names in
+    /// a group one by one, and layers are looked for in series. A group with damaged children has no list.
+    fn listed_child(&self, parent: &str, group: &Group, path: &str) -> Option<Group> {
+        if !self.listed.borrow_mut().insert(parent.to_owned()) {
+            return None;
+        }
+        let children = group.iter_groups().ok()?;
+        if children.len() < MAX_REMEMBERED / 2 {
+            for (name, child) in children {
+                self.remember(join(parent, &name), Some(child));
+            }
+        }
+        self.groups.borrow().get(path).cloned().flatten()
+    }
+
     fn remember(&self, path: String, group: Option<Group>) {
         let mut groups = self.groups.borrow_mut();
         if groups.len() >= MAX_REMEMBERED {
             groups.retain(|path, _| path.is_empty());
+            self.listed.borrow_mut().clear();
         }
         groups.insert(path, group);
     }

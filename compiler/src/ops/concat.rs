@@ -79,6 +79,9 @@ impl Operation for Concat {
     fn storage(&self) -> Storage {
         Storage::Joined(self.axis)
     }
+    fn keeps_integers(&self, _: usize) -> bool {
+        true
+    }
     fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
         let mut jobs = Jobs::default();
         let mut at = 0;

@@ -1,19 +1,22 @@
 //! Rows by index.
 
 use super::lowering::{Jobs, Pointer, Site};
-use super::{Operation, exactly};
+use super::{IndexRange, Operation, exactly};
 use crate::error::{Error, Result};
 use crate::kernel;
 use crate::tensor::{DType, Data, Shape, Tensor, TensorType};
 use std::fmt;
 
 /// Picks slices of `x` along `axis` by `indices`; `indices` replace the axis with their shape.
-/// Inputs: x (f32), indices (i32, or f32 truncated toward zero). A negative index counts from the end and an
-/// index beyond the end is clamped, so that no input of a page can read outside the table.
+/// Inputs: x (f32), indices (i32, or f32 truncated toward zero, NaN being 0). A negative index counts from the end and
+/// an index beyond either end is clamped, so that nothing outside of `x` is read. That is for indices that are
+/// computed; those that a caller gives are checked before: see [`index_ranges`](crate::graph::index_ranges).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gather {
     /// The axis.
     pub axis: usize,
+    /// Whether a caller may count from the end, with negative indices.
+    pub negative: bool,
 }
 
 impl Operation for Gather {
@@ -63,7 +66,45 @@ impl Operation for Gather {
         jobs.push(kernel, vec![table, indices, Pointer::Output(0)]);
         Ok(jobs)
     }
+    fn indices(&self, inputs: &[&TensorType]) -> Option<(usize, IndexRange)> {
+        let extent = *inputs.first()?.shape.dims().get(self.axis)? as i64;
+        let first = if self.negative { -extent } else { 0 };
+        Some((1, IndexRange { first, end: extent }))
+    }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " axis={}", self.axis)
+        write!(f, " axis={}", self.axis)?;
+        if self.negative {
+            f.write_str(" negative")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_computed_indices_mean() {
+        let rows = [10.0, 11.0, 12.0, 13.0];
+        let table = Tensor::f32([4], rows.to_vec()).unwrap();
+        let gather = Gather {
+            axis: 0,
+            negative: false,
+        };
+        for (index, row) in [
+            (2.9, 12.0),
+            (-0.5, 10.0),
+            (-1.2, 13.0),
+            (-5.0, 10.0),
+            (4.0, 13.0),
+            (1e10, 13.0),
+            (f32::NAN, 10.0),
+        ] {
+            let found = gather
+                .eval(&[&table, &Tensor::f32([1], vec![index]).unwrap()])
+                .unwrap();
+            assert_eq!(found[0].as_f32().unwrap(), [row], "{index}");
+        }
     }
 }

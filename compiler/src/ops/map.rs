@@ -5,7 +5,7 @@ use super::reference::{broadcast_offset, indices};
 use super::{Operation, Storage};
 use crate::error::{Error, Result};
 use crate::kernel::{self, MapInput};
-use crate::pointwise::Tape;
+use crate::pointwise::{Tape, Unary};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +34,9 @@ impl Operation for Map {
             })
         })?;
         Ok(vec![TensorType::f32(Shape::checked(shape.dims())?)])
+    }
+    fn keeps_integers(&self, _: usize) -> bool {
+        self.tape.is_identity() || self.tape == Tape::unary(Unary::Trunc)
     }
     fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let types: Vec<_> = inputs.iter().map(|t| t.ty()).collect();

@@ -66,6 +66,15 @@ pub enum Storage {
     Elsewhere,
 }
 
+/// Integers from `first` to the one before `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexRange {
+    /// The smallest.
+    pub first: i64,
+    /// The first that is too large.
+    pub end: i64,
+}
+
 /// What every operation must say about itself.
 pub trait Operation: Clone + PartialEq + fmt::Debug {
     /// The name in the textual IR.
@@ -116,6 +125,19 @@ pub trait Operation: Clone + PartialEq + fmt::Debug {
     /// Which result of its input the operation stands for, if it is a projection.
     fn projection(&self) -> Option<usize> {
         None
+    }
+
+    /// Which of the inputs holds indices, and what they may be.
+    fn indices(&self, inputs: &[&TensorType]) -> Option<(usize, IndexRange)> {
+        let _ = inputs;
+        None
+    }
+
+    /// Whether the result has all elements of the input at `input`, each as it was but for what
+    /// truncation toward zero takes away.
+    fn keeps_integers(&self, input: usize) -> bool {
+        let _ = input;
+        false
     }
 
     /// The recurrence, if the operation is one.
@@ -186,6 +208,14 @@ macro_rules! ops {
             /// See [`Operation::as_scan`].
             pub fn as_scan(&self) -> Option<&Scan> {
                 match self { $(Self::$op(op) => op.as_scan()),+ }
+            }
+            /// See [`Operation::indices`].
+            pub fn indices(&self, inputs: &[&TensorType]) -> Option<(usize, IndexRange)> {
+                match self { $(Self::$op(op) => op.indices(inputs)),+ }
+            }
+            /// See [`Operation::keeps_integers`].
+            pub fn keeps_integers(&self, input: usize) -> bool {
+                match self { $(Self::$op(op) => op.keeps_integers(input)),+ }
             }
             /// See [`Operation::frame`].
             pub fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {

@@ -30,6 +30,9 @@ impl Operation for Reshape {
     fn storage(&self) -> Storage {
         Storage::Reshaped
     }
+    fn keeps_integers(&self, _: usize) -> bool {
+        true
+    }
     fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
         let x = &site.inputs[0];
         let mut jobs = Jobs::default();

@@ -48,6 +48,9 @@ impl Operation for Transpose {
     fn storage(&self) -> Storage {
         Storage::Strided
     }
+    fn keeps_integers(&self, _: usize) -> bool {
+        true
+    }
     fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
         let kernel = Move {
             dims: site.output.dims.clone(),

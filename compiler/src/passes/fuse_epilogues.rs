@@ -1,6 +1,6 @@
 //! Scalar functions applied to results before they are written.
 
-use super::operands::{MAX_EPILOGUE, compose, tidy, tidy_epilogue};
+use super::operands::{MAX_EPILOGUE, check_steps, compose, tidy, tidy_epilogue};
 use super::sink::operand::{Operand, before_reshape};
 use super::{Log, Reason, rewrite};
 use crate::error::{Error, Result};
@@ -133,7 +133,10 @@ impl Site {
                 limit: MAX_EPILOGUE,
             });
         }
-        Ok(())
+        match (graph.op(self.producer).epilogue(), graph.op(self.map)) {
+            (Some((epilogue, _)), Op::Map(map)) => check_steps(graph, self.producer, epilogue, &map.tape),
+            _ => Ok(()),
+        }
     }
 
     /// The inputs that the map has before the reshape.

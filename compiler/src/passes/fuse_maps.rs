@@ -1,6 +1,6 @@
 //! Chains of scalar functions fused into one.
 
-use super::operands::{MAX_MAP, compose, tidy};
+use super::operands::{MAX_MAP, check_steps, compose, tidy};
 use super::{Log, Reason, rewrite};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
@@ -66,6 +66,9 @@ fn fuse_one(graph: &Graph, id: NodeId, log: &mut Log) -> Option<(Map, Vec<NodeId
     None
 }
 
+/// Most users in which a map is computed again. All of them are looked at for each of them.
+const MAX_COPIES: usize = 64;
+
 /// Whether to compute a map again in each of its users, so that its value need not be written and read: if all users
 /// are maps of the same shape, if it is one or two steps of arithmetic, and if it reads no more than its users
 /// then do. Not if it can become the epilogue of what produces its input: there it is free.
@@ -81,6 +84,7 @@ fn is_cheap(graph: &Graph, id: NodeId, map: &Map) -> bool {
         && map.tape.instrs().iter().all(is_arithmetic)
         && inputs.len() <= 3
         && large.count() <= 1
+        && graph.user_count(id) <= MAX_COPIES
         && graph
             .users(id)
             .into_iter()
@@ -116,6 +120,7 @@ fn fuse(
     if graph.ty(input).shape != graph.ty(id).shape {
         return Err(Reason::Broadcast(here()));
     }
+    check_steps(graph, id, &inner.tape, &outer.tape)?;
     let mut nodes = graph.inputs_of(input).to_vec();
     nodes.extend(
         graph

@@ -1,5 +1,6 @@
 //! What passes say about themselves.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// Something that was folded, fused or merged.
@@ -75,6 +76,16 @@ pub enum Reason {
     /// The value is repeated before it is used.
     #[error("{0} has fewer elements, and would be computed for each copy")]
     Broadcast(String),
+    /// Longer functions run slower.
+    #[error("{name} would have {steps} steps, more than the limit of {limit}")]
+    TooManySteps {
+        /// The node that would have them.
+        name: String,
+        /// How many it would have.
+        steps: usize,
+        /// How many it may have.
+        limit: usize,
+    },
     /// More inputs than kernels take on every target.
     #[error("{name} would have {inputs} inputs, more than the limit of {limit}")]
     TooManyInputs {
@@ -105,7 +116,10 @@ pub struct Log {
     pass: &'static str,
     done: Vec<Done>,
     missed: Vec<Missed>,
-    lasting: Vec<Missed>,
+    /// What lasts, by pass and node, with a number that grows with time.
+    lasting: HashMap<(&'static str, String), (usize, Vec<Reason>)>,
+    /// How often something that lasts was noted.
+    noted: usize,
 }
 
 impl Log {
@@ -128,24 +142,19 @@ impl Log {
     }
     /// `node` had to stay. Tried again in the next round, and forgotten if another pass takes care of the node.
     pub fn missed(&mut self, node: impl Into<String>, reason: Reason) {
-        let missed = self.about(node.into(), reason);
-        if !self.missed.contains(&missed) {
-            self.missed.push(missed);
-        }
+        let (pass, node) = (self.pass, node.into());
+        self.missed.push(Missed { pass, node, reason });
     }
     /// The work of `node` had to stay, for these reasons. Remembered even if another pass moves it elsewhere.
     pub fn missed_work(&mut self, node: &str, reasons: impl IntoIterator<Item = Reason>) {
-        self.forget_work(node);
-        for reason in reasons {
-            let missed = self.about(node.to_owned(), reason);
-            self.lasting.push(missed);
-        }
+        let reasons = reasons.into_iter().collect();
+        self.noted += 1;
+        self.lasting
+            .insert((self.pass, node.to_owned()), (self.noted, reasons));
     }
     /// The work of `node` is gone after all.
     pub fn forget_work(&mut self, node: &str) {
-        let pass = self.pass;
-        self.lasting
-            .retain(|missed| missed.pass != pass || missed.node != node);
+        self.lasting.remove(&(self.pass, node.to_owned()));
     }
     /// How much was missed so far.
     pub(super) fn mark(&self) -> usize {
@@ -155,16 +164,21 @@ impl Log {
     pub(super) fn forget_since(&mut self, mark: usize) {
         self.missed.truncate(mark);
     }
-    /// What was done and what was missed in the end.
-    pub(super) fn finish(mut self) -> (Vec<Done>, Vec<Missed>) {
-        self.lasting.append(&mut self.missed);
-        (self.done, self.lasting)
-    }
-    fn about(&self, node: String, reason: Reason) -> Missed {
-        Missed {
-            pass: self.pass,
-            node,
-            reason,
-        }
+    /// What was done and what was missed in the end, each of these once.
+    pub(super) fn finish(self) -> (Vec<Done>, Vec<Missed>) {
+        let mut lasting: Vec<_> = self.lasting.into_iter().collect();
+        lasting.sort_unstable_by_key(|(_, (noted, _))| *noted);
+        let lasting = lasting.into_iter().flat_map(|((pass, node), (_, reasons))| {
+            let missed = move |reason| Missed {
+                pass,
+                node: node.clone(),
+                reason,
+            };
+            reasons.into_iter().map(missed)
+        });
+        let mut seen = HashSet::new();
+        let mut new = |missed: &Missed| seen.insert(missed.to_string());
+        let missed = self.missed.into_iter().filter(|missed| new(missed));
+        (self.done, lasting.chain(missed).collect())
     }
 }

@@ -47,10 +47,7 @@ pub fn remove_unused(graph: &mut Graph, id: NodeId) -> usize {
     let mut pending = vec![id];
     let mut removed = 0;
     while let Some(id) = pending.pop() {
-        let needed = !graph.contains(id)
-            || graph.is_output(id)
-            || matches!(graph.op(id), Op::Input(_))
-            || !graph.users(id).is_empty();
+        let needed = !graph.contains(id) || graph.is_output(id) || graph.is_input(id) || graph.is_used(id);
         if !needed {
             pending.extend_from_slice(graph.inputs_of(id));
             graph.remove(id);

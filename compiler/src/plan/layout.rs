@@ -86,7 +86,7 @@ impl Layout {
             }
             match graph.op(id).storage() {
                 Storage::Reshaped | Storage::Part(_) => {}
-                Storage::Elsewhere if !graph.inputs().contains(&id) => {}
+                Storage::Elsewhere if !graph.is_input(id) => {}
                 Storage::Dense | Storage::Elsewhere => {
                     for (i, ty) in graph.node(id).types.iter().enumerate() {
                         let place = self.dense(ty.shape.dims(), ty.dtype);
@@ -172,36 +172,48 @@ impl Layout {
     }
 }
 
-/// Zeros that users want around a value; users that cannot live with gaps forbid it.
+/// Zeros that users of a value, and of the parts that are written into it, want around it; users that cannot live
+/// with gaps forbid it.
 fn wanted_frame(graph: &Graph, id: NodeId, slots: &HashMap<NodeId, Slot>) -> [[usize; 2]; 2] {
     let mut frame = [[0; 2]; 2];
-    let mut join = |wanted: [[usize; 2]; 2]| {
-        for axis in 0..2 {
-            for side in 0..2 {
-                frame[axis][side] = frame[axis][side].max(wanted[axis][side]);
+    let mut open = vec![id];
+    while let Some(part) = open.pop() {
+        let Some(wanted) = own_frame(graph, part) else {
+            if part == id {
+                return [[0; 2]; 2];
             }
-        }
-    };
+            continue;
+        };
+        frame = around_both(frame, wanted);
+        let inside = |input: &NodeId| {
+            slots
+                .get(input)
+                .is_some_and(|slot| slot.owner == part && slot.axis == 3)
+        };
+        open.extend(graph.inputs_of(part).iter().copied().filter(inside));
+    }
+    frame
+}
+
+/// Zeros that the users of a value itself want around it; `None` if one of them cannot live with gaps.
+fn own_frame(graph: &Graph, id: NodeId) -> Option<[[usize; 2]; 2]> {
+    let mut frame = [[0; 2]; 2];
     for user in graph.users(id) {
         if matches!(graph.op(user).storage(), Storage::Reshaped) {
-            return [[0; 2]; 2];
+            return None;
         }
         let inputs = graph.inputs_of(user);
         if inputs[0] == id {
             let types: Vec<_> = inputs.iter().map(|&input| graph.ty(input)).collect();
-            join(graph.op(user).frame(&types));
+            frame = around_both(frame, graph.op(user).frame(&types));
         }
     }
-    // Parts written into this value lie in its frame.
-    for input in graph.inputs_of(id) {
-        if slots
-            .get(input)
-            .is_some_and(|slot| slot.owner == id && slot.axis == 3)
-        {
-            join(wanted_frame(graph, *input, slots));
-        }
-    }
-    frame
+    Some(frame)
+}
+
+/// The smallest frame that has room for two.
+fn around_both(a: [[usize; 2]; 2], b: [[usize; 2]; 2]) -> [[usize; 2]; 2] {
+    std::array::from_fn(|axis| std::array::from_fn(|side| a[axis][side].max(b[axis][side])))
 }
 
 /// Which values are written straight into the concatenation that uses them.
@@ -213,6 +225,10 @@ fn reserve(graph: &Graph, order: &[NodeId], given: &Places) -> HashMap<NodeId, S
             continue;
         };
         let inputs = graph.inputs_of(owner);
+        let mut counts: HashMap<NodeId, usize> = HashMap::new();
+        for &input in inputs {
+            *counts.entry(input).or_default() += 1;
+        }
         let mut start = 0;
         for &input in inputs {
             let free = matches!(graph.op(input).storage(), Storage::Strided | Storage::Joined(_))
@@ -221,7 +237,7 @@ fn reserve(graph: &Graph, order: &[NodeId], given: &Places) -> HashMap<NodeId, S
                 && !given.contains_key(&(input, 0))
                 && !graph.is_output(input)
                 && graph.constant(input).is_none()
-                && inputs.iter().filter(|&&i| i == input).count() == 1
+                && counts[&input] == 1
                 && !graph
                     .users(input)
                     .iter()

@@ -128,7 +128,7 @@ impl Lowering<'_> {
             return Ok(Vec::new());
         };
         let inputs: Vec<Option<&Place>> = node.inputs.iter().map(|&i| places.get(&(i, 0))).collect();
-        if graph.inputs().contains(&id)
+        if graph.is_input(id)
             || node.op.projection().is_some()
             || (node.op.is_view()
                 && inputs

@@ -16,8 +16,9 @@ mod weights;
 pub use weights::Weights;
 
 use crate::error::Result;
-use crate::graph::Graph;
+use crate::graph::{Graph, index_ranges};
 use crate::kernel::Kernel;
+use crate::ops::IndexRange;
 use crate::tensor::TensorType;
 
 /// Every buffer and every packed weight starts at a multiple of this many bytes: a cache line.
@@ -85,6 +86,8 @@ pub struct Binding {
     pub ty: TensorType,
     /// Byte offset in the arena.
     pub offset: usize,
+    /// What the elements of an input must be, where they are indices.
+    pub range: Option<IndexRange>,
 }
 
 /// A model ready for code generation.
@@ -132,5 +135,9 @@ pub fn plan(graph: &Graph) -> Result<Plan> {
     let order = schedule::schedule(graph);
     let mut layout = layout::Layout::default();
     let program = lower::lower(graph, &order, &mut layout)?;
-    memory::place(program, layout)
+    let mut plan = memory::place(program, layout)?;
+    for (input, range) in plan.inputs.iter_mut().zip(index_ranges(graph)) {
+        input.range = range;
+    }
+    Ok(plan)
 }

@@ -46,9 +46,20 @@ impl Display for Listing<'_> {
 }
 
 fn bindings(f: &mut Formatter<'_>, kind: &str, bindings: &[Binding]) -> fmt::Result {
-    bindings
-        .iter()
-        .try_for_each(|Binding { name, ty, offset }| writeln!(f, "{kind} {name:?} {ty} at arena+{offset}"))
+    bindings.iter().try_for_each(
+        |Binding {
+             name,
+             ty,
+             offset,
+             range,
+         }| {
+            write!(f, "{kind} {name:?} {ty} at arena+{offset}")?;
+            match range {
+                Some(range) => writeln!(f, ", indices {}..{}", range.first, range.end),
+                None => writeln!(f),
+            }
+        },
+    )
 }
 
 fn run(f: &mut Formatter<'_>, prefix: &str, run: &Run) -> fmt::Result {

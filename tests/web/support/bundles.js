@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporary } from './fixture.js';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+export const root = fileURLToPath(new URL('../../../', import.meta.url));
 export const examples = join(root, 'examples');
 export const compiler = join(root, 'target/release/keras-compile');
 

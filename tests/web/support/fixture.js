@@ -13,10 +13,14 @@ let model;
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const hashed = (stem, end, bytes) => `${stem}.${sha256(bytes).slice(0, 8)}.${end}`;
 
+/** @type {string[]} */
+const folders = [];
+process.on('exit', () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
 /** An empty folder that is gone when the process ends. */
 export function temporary(name = 'bundle') {
   const folder = mkdtempSync(join(tmpdir(), `keras-compile-${name}-`));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
@@ -132,10 +136,10 @@ export function affine({ weightBytes = 16, ...options } = {}) {
   });
 }
 
-/** An output `<dtype>` that repeats the input of the same name, two elements each. */
+/** An output `<dtype>` that repeats the input of the same name, two elements each; a range is one of indices. */
 export function echo(types, options) {
   const slots = (offset) =>
-    types.map(([dtype, storage], i) => ({ name: dtype, shape: [2], dtype, storage, offset: offset + 8 * i }));
+    types.map(([dtype, storage, range], i) => ({ name: dtype, shape: [2], dtype, storage, offset: offset + 8 * i, ...(range && { range }) }));
   const [inputs, outputs] = [slots(1024), slots(2048)];
   return writeBundle({
     inputs,

@@ -328,29 +328,70 @@ pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
     one(cx.b().map(library::leaky_relu::tape(), &[x, alpha])?)
 }
 
-/// `keras.layers.Softmax`. A mask takes elements out.
+/// `keras.layers.Softmax`. A mask takes elements out. Where it takes out all of them, Keras 3 gives zeros, and Keras 2
+/// what rounding leaves.
 pub fn softmax(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let axes = r.ints_or("axis", &[-1], AXIS);
-    r.flag("robust_masking", false);
+    let robust = r.flag("robust_masking", false);
     r.finish(cx)?;
-    let mut x = cx.float_input()?;
-    if let Some(mask) = cx.mask()? {
-        x = masked(cx, x, mask)?;
-    }
+    let x = cx.float_input()?;
     let axes = axis_list(cx, &axes, cx.dims(x).len())?;
-    one(softmax_over(cx, x, &axes)?)
-}
-
-/// Keras adds -10⁹ where the mask is 0.
-fn masked(cx: &mut Cx<'_>, x: NodeId, mask: NodeId) -> Result<NodeId, Stop> {
+    let Some(mask) = cx.mask()? else {
+        return one(softmax_over(cx, x, &axes)?);
+    };
     let (shape, of) = (Shape::new(cx.dims(x)), Shape::new(cx.dims(mask)));
     if shape.broadcast(&of).as_ref() != Some(&shape) {
         return Err(cx.inconsistent(format!("a mask of shape {of} does not broadcast to {shape}")));
     }
+    let keras3 = cx.is_keras3();
+    let low = if keras3 || robust {
+        kept_or(-1e9)
+    } else {
+        lowered()
+    };
+    let x = cx.b().map(low, &[x, mask])?;
+    let y = match axes[..] {
+        [_] => softmax_over(cx, x, &axes)?,
+        _ => softmax_by_logarithm(cx, x, &axes)?,
+    };
+    one(if keras3 {
+        cx.b().map(kept_or(0.0), &[y, mask])?
+    } else {
+        y
+    })
+}
+
+/// exp(x - log Σ exp(x)), as Keras writes it for several axes. The logarithm vanishes beside numbers like -10⁹, so that
+/// every element is 1 where all are masked.
+fn softmax_by_logarithm(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<NodeId, Stop> {
+    let max = cx.b().reduce(ReduceKind::Max, axes, x)?;
+    let centred = cx.b().map(Tape::binary(Binary::Sub), &[x, max])?;
+    let exp = cx.b().map(Tape::unary(Unary::Exp), &[centred])?;
+    let sum = cx.b().reduce(ReduceKind::Sum, axes, exp)?;
+    let log = Tape::binary(Binary::Add).substitute(
+        &[(Tape::identity(), vec![0]), (Tape::unary(Unary::Log), vec![1])],
+        2,
+    );
+    let log = cx.b().map(log, &[max, sum])?;
+    let exp = Tape::binary(Binary::Sub).then(&Tape::unary(Unary::Exp));
+    Ok(cx.b().map(exp, &[x, log])?)
+}
+
+/// Of x and a mask: x where the mask holds, which is beyond one half, else a value.
+fn kept_or(value: f32) -> Tape {
+    let mut t = TapeBuilder::new(2);
+    let (x, mask) = (t.input(0), t.input(1));
+    let (half, value) = (t.constant(0.5), t.constant(value));
+    let holds = t.compare(Compare::Lt, half, mask);
+    let result = t.select(holds, x, value);
+    t.finish(result)
+}
+
+/// Of x and a mask: x - 10⁹ (1 - mask).
+fn lowered() -> Tape {
     let low = Tape::binary_const(Binary::Mul, 1e9).then(&Tape::binary_const(Binary::Sub, 1e9));
-    let add = Tape::binary(Binary::Add).substitute(&[(Tape::identity(), vec![0]), (low, vec![1])], 2);
-    Ok(cx.b().map(add, &[x, mask])?)
+    Tape::binary(Binary::Add).substitute(&[(Tape::identity(), vec![0]), (low, vec![1])], 2)
 }
 
 /// Axes counted from either end, ascending and without repetition.

@@ -120,7 +120,7 @@ const LAYERS: &[Row] = {
         row("LayerNormalization", normalize::layer, Pass),
         row("GroupNormalization", normalize::group, Pass),
         row("UnitNormalization", normalize::unit, Pass),
-        row("RMSNormalization", normalize::rms, Pass3),
+        row("RMSNormalization", normalize::rms, End),
         fixed(row("Normalization", normalize::normalization, Pass3), All),
         row("Rescaling", normalize::rescaling, Pass3),
         row("Activation", activation::activation, Pass),

@@ -126,7 +126,13 @@ fn resample(
         let role = format!("tap {tap} of {axis} from {input} to {output}");
         let indices: Vec<i32> = taps.iter().map(|row| row[tap].0 as i32).collect();
         let indices = cx.constant(&format!("{role}, indices"), || Tensor::i32([output], indices))?;
-        inputs.push(cx.b().add(Gather { axis }, &[x, indices])?);
+        inputs.push(cx.b().add(
+            Gather {
+                axis,
+                negative: false,
+            },
+            &[x, indices],
+        )?);
         let weights: Vec<f32> = taps.iter().map(|row| row[tap].1).collect();
         inputs.push(cx.constant(&format!("{role}, weights"), || {
             Tensor::f32(shape.clone(), weights)

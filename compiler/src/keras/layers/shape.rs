@@ -123,7 +123,13 @@ pub fn gather(
             .collect();
         Tensor::i32([count], indices)
     })?;
-    Ok(cx.b().add(Gather { axis }, &[x, indices])?)
+    Ok(cx.b().add(
+        Gather {
+            axis,
+            negative: false,
+        },
+        &[x, indices],
+    )?)
 }
 
 /// The first spatial axis of a tensor with `N` of them.

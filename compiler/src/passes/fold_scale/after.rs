@@ -16,26 +16,32 @@ use crate::tensor::Shape;
 /// must take it up: else the map would stay, and nothing be gained.
 pub fn plan(graph: &Graph, id: NodeId, affine: Affine) -> Result<Vec<Edit>, Reason> {
     let mut edits = Vec::new();
-    visit(graph, id, &affine, &mut edits)?;
-    Ok(edits)
-}
-
-fn visit(graph: &Graph, id: NodeId, affine: &Affine, edits: &mut Vec<Edit>) -> Result<(), Reason> {
-    if graph.is_output(id) {
-        return Err(Reason::IsOutput(name(graph, id)));
-    }
-    for user in graph.users(id) {
+    // What comes next stands last.
+    let mut open = uses(graph, id, &affine)?;
+    while let Some((id, user, affine)) = open.pop() {
         // Only as the first input is a value what the operation is linear in, and never twice.
-        let uses = graph.inputs_of(user).iter().filter(|&&input| input == id).count();
-        if uses != 1 || graph.inputs_of(user)[0] != id {
+        let count = graph.inputs_of(user).iter().filter(|&&input| input == id).count();
+        if count != 1 || graph.inputs_of(user)[0] != id {
             return Err(no_place(graph, user));
         }
         match Linear::of(graph, user) {
-            Some(linear) => edits.push(inputs(graph, &linear, affine.clone())?),
-            None => through(graph, id, user, affine, edits)?,
+            Some(linear) => edits.push(inputs(graph, &linear, affine)?),
+            None => {
+                let affine = through(graph, id, user, affine)?;
+                open.extend(uses(graph, user, &affine)?);
+            }
         }
     }
-    Ok(())
+    Ok(edits)
+}
+
+/// The users of a value, last to first, each with the function that is to be taken up.
+fn uses(graph: &Graph, id: NodeId, affine: &Affine) -> Result<Vec<(NodeId, NodeId, Affine)>, Reason> {
+    if graph.is_output(id) {
+        return Err(Reason::IsOutput(name(graph, id)));
+    }
+    let users = graph.users(id).into_iter().rev();
+    Ok(users.map(|user| (id, user, affine.clone())).collect())
 }
 
 fn no_place(graph: &Graph, user: NodeId) -> Reason {
@@ -45,15 +51,8 @@ fn no_place(graph: &Graph, user: NodeId) -> Reason {
     }
 }
 
-/// Goes on to the users of `user`, with what the function of its input is of its result.
-fn through(
-    graph: &Graph,
-    id: NodeId,
-    user: NodeId,
-    affine: &Affine,
-    edits: &mut Vec<Edit>,
-) -> Result<(), Reason> {
-    let affine = affine.clone();
+/// What the function of the input of `user` is of its result.
+fn through(graph: &Graph, id: NodeId, user: NodeId, affine: Affine) -> Result<Affine, Reason> {
     let shape = |id: NodeId| &graph.ty(id).shape;
     let next = match graph.op(user) {
         Op::Reshape(_) => affine.reshaped(shape(id), shape(user)),
@@ -75,8 +74,7 @@ fn through(
         Op::Map(_) => return Err(Reason::InBetween(name(graph, user))),
         _ => return Err(no_place(graph, user)),
     };
-    let next = next.ok_or_else(|| Reason::OtherAxis(name(graph, user)))?;
-    visit(graph, user, &next, edits)
+    next.ok_or_else(|| Reason::OtherAxis(name(graph, user)))
 }
 
 /// What `s * x + t` is after `a * sum + b`: that is `s * (a * sum + b) + (n * a * t + b - s * b)` for sums of `n`.

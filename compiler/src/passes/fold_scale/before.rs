@@ -19,11 +19,21 @@ const SMALL: usize = 4096;
 /// whose value stays one number, and means.
 pub fn plan(graph: &Graph, x: NodeId, affine: Affine) -> Result<Vec<Edit>, Reason> {
     let mut edits = Vec::new();
-    visit(graph, x, affine, &mut edits)?;
+    let mut open = vec![(x, affine)];
+    while let Some((id, affine)) = open.pop() {
+        visit(graph, id, affine, &mut edits, &mut open)?;
+    }
     Ok(edits)
 }
 
-fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Result<(), Reason> {
+/// The edit of one node, or what is left to visit before it: next is what stands last in `open`.
+fn visit(
+    graph: &Graph,
+    id: NodeId,
+    affine: Affine,
+    edits: &mut Vec<Edit>,
+    open: &mut Vec<(NodeId, Affine)>,
+) -> Result<(), Reason> {
     if graph.is_output(id) {
         return Err(Reason::IsOutput(name(graph, id)));
     }
@@ -34,6 +44,24 @@ fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Re
         edits.push(results(graph, &linear, affine)?);
         return Ok(());
     }
+    if let Op::Concat(op) = graph.op(id) {
+        let first = open.len();
+        let mut start = 0;
+        for &part in graph.inputs_of(id) {
+            let extent = graph.ty(part).shape[op.axis];
+            open.push((part, piece(&affine, op.axis, start, extent)));
+            start += extent;
+        }
+        open[first..].reverse();
+        return Ok(());
+    }
+    let affine = through(graph, id, affine, edits)?;
+    open.push((graph.inputs_of(id)[0], affine));
+    Ok(())
+}
+
+/// What the function of a node's result is of its first input.
+fn through(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Result<Affine, Reason> {
     let inputs = graph.inputs_of(id);
     let ty = |id: NodeId| &graph.ty(id).shape;
     let affine = match graph.op(id) {
@@ -42,15 +70,6 @@ fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Re
             axis: affine.axis.map(|axis| op.perm[axis]),
             ..affine
         }),
-        Op::Concat(op) => {
-            let mut start = 0;
-            for &part in inputs {
-                let extent = ty(part)[op.axis];
-                visit(graph, part, piece(&affine, op.axis, start, extent), edits)?;
-                start += extent;
-            }
-            return Ok(());
-        }
         Op::Pad(op) => {
             let value = padded(op, &affine).ok_or_else(|| Reason::Padded(name(graph, id)))?;
             edits.push(Edit {
@@ -73,8 +92,7 @@ fn visit(graph: &Graph, id: NodeId, affine: Affine, edits: &mut Vec<Edit>) -> Re
             });
         }
     };
-    let affine = affine.ok_or_else(|| Reason::OtherAxis(name(graph, id)))?;
-    visit(graph, inputs[0], affine, edits)
+    affine.ok_or_else(|| Reason::OtherAxis(name(graph, id)))
 }
 
 /// The edit of a linear operation.
@@ -119,7 +137,7 @@ pub fn check_weights(graph: &Graph, linear: &Linear, changed: bool) -> Result<()
     let known = |tensor: &&Tensor| check_bias(graph, linear) && tensor.as_f32().is_ok();
     let tensor = graph.constant(weights).filter(known);
     let tensor = tensor.ok_or_else(|| Reason::NotConstant(here()))?;
-    if changed && graph.users(weights).len() > 1 && tensor.shape().count() > SMALL {
+    if changed && graph.user_count(weights) > 1 && tensor.shape().count() > SMALL {
         return Err(Reason::SharedWeights(here()));
     }
     Ok(())

@@ -52,7 +52,11 @@ fn exchange(graph: &Graph, id: NodeId) -> Option<(Op, Vec<Operand>, Vec<usize>)>
             steps: back.iter().map(|&i| op.steps[i]).collect(),
         }
         .into(),
-        Op::Gather(op) if graph.ty(inputs[1]).shape.rank() == 1 => Gather { axis: perm[op.axis] }.into(),
+        Op::Gather(op) if graph.ty(inputs[1]).shape.rank() == 1 => Gather {
+            axis: perm[op.axis],
+            negative: op.negative,
+        }
+        .into(),
         Op::MatMul(op) if keeps_last(perm) && graph.ty(inputs[1]).shape.rank() == 2 => {
             MatMul::clone(op).into()
         }

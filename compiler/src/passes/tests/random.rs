@@ -377,7 +377,13 @@ impl Maker<'_> {
                 }
                 3 => {
                     let indices = self.b.constant(Tensor::i32([3], vec![0, 1, -1])?)?;
-                    self.b.add(Gather { axis: 2 }, &[x, indices])?
+                    self.b.add(
+                        Gather {
+                            axis: 2,
+                            negative: false,
+                        },
+                        &[x, indices],
+                    )?
                 }
                 _ => {
                     let last = self.b.transpose(x, [0, 2, 3, 1])?;
@@ -424,12 +430,24 @@ impl Maker<'_> {
         let h = self.dims(x)[1] as i32;
         let indices: Vec<i32> = (0..2 * h).map(|i| i / 2).collect();
         let indices = self.b.constant(Tensor::i32([2 * h as usize], indices)?)?;
-        let y = self.b.add(Gather { axis: 1 }, &[x, indices])?;
+        let y = self.b.add(
+            Gather {
+                axis: 1,
+                negative: false,
+            },
+            &[x, indices],
+        )?;
         let y = if self.random.chance(50) { self.norm(y)? } else { y };
         let y = self.activation(y)?;
         let rows: Vec<i32> = (0..h).collect();
         let rows = self.b.constant(Tensor::i32([h as usize], rows)?)?;
-        self.b.add(Gather { axis: 1 }, &[y, rows])
+        self.b.add(
+            Gather {
+                axis: 1,
+                negative: false,
+            },
+            &[y, rows],
+        )
     }
 
     /// A product, a slice or a padding of transposed values.

@@ -4,11 +4,13 @@ use super::layers::{Net, same};
 use super::random::Random;
 use crate::error::ErrorKind;
 use crate::graph::{Builder, Graph, NodeId};
+use crate::ops::Op;
 use crate::passes::fold_scale::affine::{Affine, recognise};
+use crate::passes::operands::MAX_STEPS;
 use crate::passes::sink::operand::groups;
 use crate::passes::{Done, Log, Missed, Options, PIPELINE, Reason, run};
 use crate::pointwise::{Binary, Tape};
-use crate::tensor::Shape;
+use crate::tensor::{Shape, Tensor};
 
 /// A graph with one convolution, normalisation and activation.
 fn small() -> Graph {
@@ -108,6 +110,57 @@ fn the_log_keeps_what_is_true_in_the_end() {
             missed("a", "twice", shared())
         ]
     );
+}
+
+/// The most steps of any function in a graph, and whether one was said to be as long as it may be.
+fn longest(graph: &mut Graph) -> (usize, bool) {
+    let input = Tensor::f32(
+        [1, 4, 4, 2],
+        (0..32).map(|i| i as f32 / 16.0 - 1.0).collect::<Vec<_>>(),
+    )
+    .expect("a tensor");
+    let before = graph.eval(std::slice::from_ref(&input)).expect("values");
+    let options = Options {
+        verify: true,
+        ..Options::default()
+    };
+    let report = run(graph, options).expect("the pipeline succeeds");
+    assert_eq!(graph.eval(&[input]).expect("values"), before, "\n{graph}");
+    let said = |missed: &Missed| matches!(missed.reason, Reason::TooManySteps { .. });
+    let steps = graph.order().into_iter().filter_map(|id| match graph.op(id) {
+        Op::Map(map) => Some(map.tape.instrs().len()),
+        op => op.epilogue().map(|(tape, _)| tape.instrs().len()),
+    });
+    (steps.max().unwrap_or(0), report.missed.iter().any(said))
+}
+
+#[test]
+fn fusion_stops_at_long_functions() {
+    for product in [false, true] {
+        for (activations, limited) in [(8, false), (40, true)] {
+            let mut graph = Graph::new();
+            let mut net = Net {
+                b: Builder::new(&mut graph, ""),
+                random: Random::new(1),
+            };
+            let mut y = net.input([1, 4, 4, 2]).expect("an input");
+            if product {
+                y = net.conv(y, 2, same(1)).expect("a convolution");
+            }
+            for i in 0..activations {
+                y = net.name(&format!("silu{i}")).silu(y).expect("a map");
+            }
+            net.output(y);
+            let (steps, said) = longest(&mut graph);
+            assert_eq!(said, limited, "{activations} activations");
+            // They are composed up to the limit, not just left as they are.
+            let least = if limited { MAX_STEPS - 12 } else { 3 * activations };
+            assert!(
+                (least..=MAX_STEPS).contains(&steps),
+                "{steps} of {activations} activations"
+            );
+        }
+    }
 }
 
 #[test]

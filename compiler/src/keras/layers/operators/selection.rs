@@ -43,7 +43,9 @@ pub fn take(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
             return Err(cx.inconsistent(format!("there is no element {index} among {extent}")));
         }
     }
-    one(cx.b().add(Gather { axis }, &[x, indices])?)
+    // `keras.ops.take` counts negative indices from the end; `tf.gather` knows none.
+    let negative = cx.is_keras3();
+    one(cx.b().add(Gather { axis, negative }, &[x, indices])?)
 }
 
 /// The numbers 0, 1, … along an axis of a shape that broadcasts.
