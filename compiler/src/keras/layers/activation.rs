@@ -1,6 +1,7 @@
 //! Activations: by name as an argument of other layers, and as layers of their own.
 
 use super::context::{Arg, Cx, Outcome, Stop, Value, one};
+use super::mask;
 use crate::graph::NodeId;
 use crate::keras::model::{Origin, Semantics};
 use crate::keras::object::Object;
@@ -346,7 +347,7 @@ pub fn softmax(cx: &mut Cx<'_>) -> Outcome {
     }
     let keras3 = cx.is_keras3();
     let low = if keras3 || robust {
-        kept_or(-1e9)
+        mask::kept_or(-1e9)
     } else {
         lowered()
     };
@@ -356,7 +357,7 @@ pub fn softmax(cx: &mut Cx<'_>) -> Outcome {
         _ => softmax_by_logarithm(cx, x, &axes)?,
     };
     one(if keras3 {
-        cx.b().map(kept_or(0.0), &[y, mask])?
+        cx.b().map(mask::kept_or(0.0), &[y, mask])?
     } else {
         y
     })
@@ -376,16 +377,6 @@ fn softmax_by_logarithm(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<No
     let log = cx.b().map(log, &[max, sum])?;
     let exp = Tape::binary(Binary::Sub).then(&Tape::unary(Unary::Exp));
     Ok(cx.b().map(exp, &[x, log])?)
-}
-
-/// Of x and a mask: x where the mask holds, which is beyond one half, else a value.
-fn kept_or(value: f32) -> Tape {
-    let mut t = TapeBuilder::new(2);
-    let (x, mask) = (t.input(0), t.input(1));
-    let (half, value) = (t.constant(0.5), t.constant(value));
-    let holds = t.compare(Compare::Lt, half, mask);
-    let result = t.select(holds, x, value);
-    t.finish(result)
 }
 
 /// Of x and a mask: x - 10⁹ (1 - mask).

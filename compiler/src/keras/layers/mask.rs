@@ -17,6 +17,26 @@ pub fn differs_from(value: f32) -> Tape {
     b.finish(number)
 }
 
+/// The second input where the first is not 0, else the third.
+pub fn select() -> Tape {
+    let mut b = TapeBuilder::new(3);
+    let (mask, yes, no) = (b.input(0), b.input(1), b.input(2));
+    let zero = b.constant(0.0);
+    let holds = b.compare(Compare::Ne, mask, zero);
+    let result = b.select(holds, yes, no);
+    b.finish(result)
+}
+
+/// Of x and a mask: x where the mask holds, which is beyond one half, else a value.
+pub fn kept_or(value: f32) -> Tape {
+    let mut t = TapeBuilder::new(2);
+    let (x, mask) = (t.input(0), t.input(1));
+    let (half, value) = (t.constant(0.5), t.constant(value));
+    let holds = t.compare(Compare::Lt, half, mask);
+    let result = t.select(holds, x, value);
+    t.finish(result)
+}
+
 /// `keras.layers.Masking`: steps whose features all equal a value are masked and become 0.
 pub fn masking(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();

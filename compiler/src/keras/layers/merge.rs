@@ -55,20 +55,99 @@ fn elementwise(cx: &mut Cx<'_>, op: Binary, scale: Option<f64>) -> Outcome {
     r.finish(cx)?;
     let values = cx.inputs();
     let rank = values.iter().map(|v| cx.dims(v.node).len()).max().unwrap_or(0);
-    let mut result: Option<NodeId> = None;
+    let mask = mask::merged(cx, &values)?;
+    let mut parts = Vec::new();
     for value in &values {
-        let x = with_rank(cx, value.node, rank)?;
+        // In Keras, what gets axes loses its mask.
+        let mask = value.mask.filter(|_| cx.dims(value.node).len() == rank);
+        let node = with_rank(cx, value.node, rank)?;
+        parts.push(Value { node, mask });
+    }
+    let masked = cx.is_keras3() && parts.iter().any(|part| part.mask.is_some());
+    let node = match op {
+        Binary::Mul if masked => masked_product(cx, &parts)?,
+        Binary::Max | Binary::Min if masked => masked_extremum(cx, op, &parts)?,
+        _ => combined(cx, op, parts.iter().map(|part| part.node))?,
+    };
+    let node = match scale {
+        Some(scale) => cx.apply(Tape::binary_const(Binary::Mul, scale as f32), node)?,
+        None => node,
+    };
+    Ok(vec![Value { node, mask }])
+}
+
+fn combined(cx: &mut Cx<'_>, op: Binary, nodes: impl IntoIterator<Item = NodeId>) -> Result<NodeId, Stop> {
+    let mut result: Option<NodeId> = None;
+    for node in nodes {
         result = Some(match result {
-            None => x,
-            Some(before) => cx.b().map(Tape::binary(op), &[before, x])?,
+            None => node,
+            Some(before) => cx.b().map(Tape::binary(op), &[before, node])?,
         });
     }
-    let mut node = result.ok_or_else(|| wrong_count(cx, "two tensors or more", 0))?;
-    if let Some(scale) = scale {
-        node = cx.apply(Tape::binary_const(Binary::Mul, scale as f32), node)?;
+    result.ok_or_else(|| wrong_count(cx, "two tensors or more", 0))
+}
+
+/// `Multiply._merge_function` of Keras 3: what is masked counts as 1 and, if all inputs have masks and none of them keeps an
+/// element, as 0 in the end. Keras 2 multiplies what there is.
+fn masked_product(cx: &mut Cx<'_>, parts: &[Value]) -> Result<NodeId, Stop> {
+    let mut factors = Vec::new();
+    let mut kept = Vec::new();
+    for part in parts {
+        factors.push(match part.mask {
+            Some(mask) => {
+                let mask = of_elements(cx, mask, part.node)?;
+                kept.push(mask);
+                cx.b().map(mask::kept_or(1.0), &[part.node, mask])?
+            }
+            None => part.node,
+        });
     }
-    let mask = mask::merged(cx, &values)?;
-    Ok(vec![Value { node, mask }])
+    let product = combined(cx, Binary::Mul, factors)?;
+    if kept.len() < parts.len() {
+        return Ok(product);
+    }
+    let kept = combined(cx, Binary::Max, kept)?;
+    Ok(cx.b().map(mask::kept_or(0.0), &[product, kept])?)
+}
+
+/// `_apply_merge_op_and_or_mask` of Keras 3: where one of two is masked, the other one stands for it. Keras 2 compares what
+/// there is.
+fn masked_extremum(cx: &mut Cx<'_>, op: Binary, parts: &[Value]) -> Result<NodeId, Stop> {
+    let mut result: Option<(NodeId, Option<NodeId>)> = None;
+    for part in parts {
+        let mask = match part.mask {
+            Some(mask) => Some(of_elements(cx, mask, part.node)?),
+            None => None,
+        };
+        let Some((mut before, kept)) = result else {
+            result = Some((part.node, mask));
+            continue;
+        };
+        let mut x = part.node;
+        if let Some(mask) = mask {
+            x = cx.b().map(mask::select(), &[mask, x, before])?;
+        }
+        if let Some(kept) = kept {
+            before = cx.b().map(mask::select(), &[kept, before, x])?;
+        }
+        let both = match (kept, mask) {
+            (Some(kept), Some(mask)) => Some(cx.b().map(Tape::binary(Binary::Max), &[kept, mask])?),
+            _ => None,
+        };
+        result = Some((cx.b().map(Tape::binary(op), &[before, x])?, both));
+    }
+    let result = result.map(|(node, _)| node);
+    result.ok_or_else(|| wrong_count(cx, "two tensors or more", 0))
+}
+
+/// A mask with an axis more, so that it holds for all features of a step of `x`.
+fn of_elements(cx: &mut Cx<'_>, mask: NodeId, x: NodeId) -> Result<NodeId, Stop> {
+    let dims = [&cx.dims(mask)[..], &[1]].concat();
+    let (shape, of) = (Shape::new(cx.dims(x)), Shape::new(dims.clone()));
+    if shape.broadcast(&of).as_ref() != Some(&shape) {
+        return Err(cx.inconsistent(format!("a mask of shape {of} does not broadcast to {shape}")));
+    }
+    Ok(cx.b().reshape(mask, dims)?)
 }
 
 /// Inserts axes of extent 1 after the batch.

@@ -2,11 +2,12 @@
 
 use super::cells::Cell;
 use super::context::{Arg, Cx, Outcome, Stop, Value};
+use super::mask;
 use super::read::check_training;
 use crate::error::ErrorKind;
 use crate::graph::{Builder, Graph, NodeId};
 use crate::ops::{Input, Scan, Slice};
-use crate::pointwise::{Binary, Compare, Tape, TapeBuilder};
+use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Tensor, TensorType};
 use std::sync::Arc;
 
@@ -245,7 +246,7 @@ impl Recurrent {
         let mut next = self.cell.step(&mut b, constants, z, &states, mask)?;
         let mut output = next[0];
         if let (Some(before), Some(mask)) = (before, mask) {
-            output = b.map(select(), &[mask, output, before])?;
+            output = b.map(mask::select(), &[mask, output, before])?;
             next.push(output);
         }
         for (index, node) in next.iter().enumerate() {
@@ -319,16 +320,6 @@ fn zeros(cx: &mut Cx<'_>, batch: usize, units: usize) -> Result<NodeId, Stop> {
     Ok(cx.constant(&format!("zeros {shape}"), || {
         Ok(Tensor::splat(shape.clone(), 0.0))
     })?)
-}
-
-/// The second input where the first is not 0, else the third.
-fn select() -> Tape {
-    let mut b = TapeBuilder::new(3);
-    let (mask, yes, no) = (b.input(0), b.input(1), b.input(2));
-    let zero = b.constant(0.0);
-    let holds = b.compare(Compare::Ne, mask, zero);
-    let result = b.select(holds, yes, no);
-    b.finish(result)
 }
 
 /// Exchanges the first two of three axes, which moves nothing if one of them is 1.
