@@ -91,7 +91,10 @@ export function openBundle({ url, manifest, locate }, options, stopped) {
       const streamed = source.response && WebAssembly.compileStreaming?.(source.response.clone()).catch(() => undefined);
       await read(name, source, code);
       try {
-        return (await streamed) ?? (await WebAssembly.compile(code));
+        const module = (await streamed) ?? (await WebAssembly.compile(code));
+        // WebKit compiles whatever a CSP says and refuses instances only, be it of an empty module.
+        await WebAssembly.instantiate(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+        return module;
       } catch (cause) {
         throw new BundleError(url, `cannot be compiled here (${because(cause)}); it needs WebAssembly SIMD ` +
           "(Chromium 91, Firefox 89, Safari 16.4) and, in a CSP, script-src 'wasm-unsafe-eval'", cause);
