@@ -45,6 +45,8 @@ export function openBundle({ url, manifest, locate }, options, stopped) {
 
   /** @param {number} bytes */
   const progress = (bytes) => {
+    // The page may show the error by now, and chunks that had arrived are still read.
+    if (stopped.aborted) return;
     loaded += bytes;
     options.onProgress?.({ loaded, total });
   };
