@@ -93,9 +93,9 @@ export function openBundle({ url, manifest, locate }, options, stopped) {
       const streamed = source.response && WebAssembly.compileStreaming?.(source.response.clone()).catch(() => undefined);
       await read(name, source, code);
       try {
-        const module = (await streamed) ?? (await WebAssembly.compile(code));
+        const module = (await awake(streamed)) ?? (await awake(WebAssembly.compile(code)));
         // WebKit compiles whatever a CSP says and refuses instances only, be it of an empty module.
-        await WebAssembly.instantiate(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+        await awake(WebAssembly.instantiate(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)));
         return module;
       } catch (cause) {
         throw new BundleError(url, `cannot be compiled here (${because(cause)}); it needs WebAssembly SIMD ` +
@@ -103,6 +103,21 @@ export function openBundle({ url, manifest, locate }, options, stopped) {
       }
     },
   };
+}
+
+/**
+ * What WebAssembly promises. In a worker of WebKitGTK 2.50 now and then nothing wakes the worker for it: it sleeps until its
+ * next event, of which there may be none. So there are some, of a timer.
+ * @template T
+ * @param {T | Promise<T>} promised
+ */
+export async function awake(promised) {
+  const timer = setInterval(() => {}, 20);
+  try {
+    return await promised;
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /**
