@@ -23,6 +23,7 @@ function watch({ times, inWorker }) {
     const worker = inWorker && new Worker('/loads.js', { type: 'module' });
     const seen = new Set();
     let done = 0;
+    let pending = [];
     let timer;
     const end = (error) => {
       clearTimeout(timer);
@@ -31,7 +32,7 @@ function watch({ times, inWorker }) {
     };
     const wait = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => end(`load ${done + 1} did not end within 20 s`), 20_000);
+      timer = setTimeout(() => end(`load ${done + 1} did not end within 20 s; it waits for: ${pending.join(', ')}`), 20_000);
     };
     const hear = (found) => {
       seen.add(JSON.stringify(found));
@@ -39,13 +40,14 @@ function watch({ times, inWorker }) {
       wait();
       if (done === times) end();
     };
+    const follow = (begun) => (pending = [...begun]);
     wait();
     if (worker) {
-      worker.onmessage = ({ data }) => (typeof data === 'string' ? end(data) : hear(data));
+      worker.onmessage = ({ data }) => (typeof data === 'string' ? end(data) : Array.isArray(data) ? follow(data) : hear(data));
       worker.onerror = ({ message }) => end(message ?? 'the worker cannot be started');
       worker.postMessage(times);
     } else {
-      import('/loads.js').then(({ loads }) => loads(times, hear)).catch((error) => end(String(error)));
+      import('/loads.js').then(({ loads }) => loads(times, hear, follow)).catch((error) => end(String(error)));
     }
   });
 }
