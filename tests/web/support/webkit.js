@@ -11,12 +11,23 @@ import { pageOf } from './remote.js';
 const folders = ['x86_64', 'aarch64'].map((machine) => `/usr/lib/${machine}-linux-gnu/webkit2gtk-4.1/MiniBrowser`);
 /** The longest that a page may take for one call, in milliseconds. */
 const LONGEST = 60_000;
+/** The longest that its start may take, in milliseconds: machines that test are busy. */
+const START = 120_000;
 
 /** @param {Record<string, string>} [features] Of the engine, as variables of the environment. */
 export async function launchWebKit(features = {}) {
   const binary = program('WebKitGTK', 'WEBKIT', folders.find((path) => existsSync(path)) ?? folders[0], 'webkit2gtk-driver');
   const executable = program("WebKitGTK's driver", 'WEBKIT_DRIVER', '/usr/bin/WebKitWebDriver', 'webkit2gtk-driver');
   const xvfb = program('Xvfb', 'XVFB', '/usr/bin/Xvfb', 'xvfb');
+  const launch = () => launchPrograms({ binary, executable, xvfb }, features);
+  return launch().catch((error) => {
+    // On a busy machine the driver now and then says nothing at all. No test has begun.
+    console.log(`WebKit did not start and is started once more: ${error.message}`);
+    return launch();
+  });
+}
+
+async function launchPrograms({ binary, executable, xvfb }, features) {
   const screen = start(xvfb, ['-displayfd', '1', '-screen', '0', '1280x1024x24', '-nolisten', 'tcp']);
   const [display] = await screen.says(/^\d+$/);
   const home = temporary('webkit');
@@ -44,7 +55,7 @@ export async function launchWebKit(features = {}) {
 
 async function openSession(command, options, driver) {
   await answering(command);
-  const { sessionId, capabilities } = await command('POST', '/session', { capabilities: { alwaysMatch: options } });
+  const { sessionId, capabilities } = await command('POST', '/session', { capabilities: { alwaysMatch: options } }, START);
   const session = (method, path, body) => command(method, `/session/${sessionId}${path}`, body);
   const first = await session('GET', '/window');
   return {
@@ -81,13 +92,13 @@ async function newPage(session, first) {
 function commands(address) {
   /** Nothing is asked any more after a command that hung, so that tests end. @type {Error | undefined} */
   let hung;
-  return async (method, path, body) => {
+  return async (method, path, body, longest = LONGEST + 10_000) => {
     if (hung) throw hung;
     const about = `${method} ${path} ${JSON.stringify(body) ?? ''}`;
-    const signal = AbortSignal.timeout(LONGEST + 10_000);
+    const signal = AbortSignal.timeout(longest);
     const options = { method, signal, body: body && JSON.stringify(body) };
     const response = await fetch(address + path, options).catch((error) => {
-      const failure = new Error(`WebKit did not answer ${about}: ${error.cause ?? error}`);
+      const failure = new Error(`WebKit did not answer ${about}: ${signal.aborted ? `nothing for ${longest / 1000} s` : (error.cause ?? error)}`);
       if (signal.aborted) hung = failure;
       throw failure;
     });
