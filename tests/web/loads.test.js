@@ -23,16 +23,27 @@ function watch({ times, inWorker }) {
     const worker = inWorker && new Worker('/loads.js', { type: 'module' });
     const seen = new Set();
     let done = 0;
-    let pending = [];
     let timer;
     const end = (error) => {
       clearTimeout(timer);
       if (worker) worker.terminate();
       resolve({ error, done, seen: Array.from(seen, (text) => JSON.parse(text)) });
     };
+    const hung = (error, pending) => {
+      const before = done;
+      // A message may wake what slept.
+      setTimeout(() => end(`${error}; pending: ${pending}; ${done > before ? 'then it went on' : 'it stays so'}`), 1000);
+    };
     const wait = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => end(`load ${done + 1} did not end within 20 s; it waits for: ${pending.join(', ')}`), 20_000);
+      timer = setTimeout(() => {
+        const error = `load ${done + 1} did not end within 20 s`;
+        timer = setTimeout(() => end(`${error}, and its thread is blocked`), 5000);
+        if (worker) {
+          worker.addEventListener('message', ({ data: { pending } }) => pending && hung(error, pending));
+          worker.postMessage({});
+        } else import('/loads.js').then(({ pending }) => hung(error, pending));
+      }, 20_000);
     };
     const hear = (found) => {
       seen.add(JSON.stringify(found));
@@ -40,14 +51,13 @@ function watch({ times, inWorker }) {
       wait();
       if (done === times) end();
     };
-    const follow = (begun) => (pending = [...begun]);
     wait();
     if (worker) {
-      worker.onmessage = ({ data }) => (typeof data === 'string' ? end(data) : Array.isArray(data) ? follow(data) : hear(data));
+      worker.onmessage = ({ data }) => (data.error ? end(data.error) : data.pending || hear(data));
       worker.onerror = ({ message }) => end(message ?? 'the worker cannot be started');
-      worker.postMessage(times);
+      worker.postMessage({ times });
     } else {
-      import('/loads.js').then(({ loads }) => loads(times, hear, follow)).catch((error) => end(String(error)));
+      import('/loads.js').then(({ loads }) => loads(times, hear)).catch((error) => end(String(error)));
     }
   });
 }

@@ -5,18 +5,12 @@ import { load } from '/bundle/index.js';
 const image = Float32Array.from({ length: 64 }, (_, i) => Math.abs(Math.sin(i)));
 
 /** What has begun and not ended: a load that hangs cannot tell where. @type {string[]} */
-const pending = [];
-/** @type {(pending: string[]) => void} */
-let watched = () => {};
+export const pending = [];
 
 /** @param {string} name @returns {() => void} For its end. */
 function begin(name) {
   pending.push(name);
-  watched(pending);
-  return () => {
-    pending.splice(pending.indexOf(name), 1);
-    watched(pending);
-  };
+  return () => void pending.splice(pending.indexOf(name), 1);
 }
 
 /** Follows the promises of a method. @param {any} holder @param {string} method @param {string} name */
@@ -55,10 +49,8 @@ globalThis.Worker = function (...values) {
 /**
  * @param {number} times
  * @param {(found: { threads: number, fallbacks: readonly string[], digit: number[] }) => void} tell What each load came to.
- * @param {(pending: string[]) => void} watch What is pending, whenever that changes.
  */
-export async function loads(times, tell, watch) {
-  watched = watch;
+export async function loads(times, tell) {
   for (let i = 0; i < times; i++) {
     const loaded = begin('load');
     const model = await load(undefined, { threads: 2 });
@@ -72,5 +64,9 @@ export async function loads(times, tell, watch) {
 }
 
 if (typeof document === 'undefined') {
-  onmessage = ({ data }) => loads(data, postMessage, postMessage).catch((error) => postMessage(String(error)));
+  onmessage = ({ data: { times } }) => {
+    // Whoever asks for no loads asks what is pending.
+    if (times) loads(times, postMessage).catch((error) => postMessage({ error: String(error) }));
+    else postMessage({ pending });
+  };
 }
