@@ -45,6 +45,8 @@ export function openBundle({ url, manifest, locate }, options, stopped) {
 
   /** @param {number} bytes */
   const progress = (bytes) => {
+    // The page may show the error by now, and chunks that had arrived are still read.
+    if (stopped.aborted) return;
     loaded += bytes;
     options.onProgress?.({ loaded, total });
   };
@@ -91,13 +93,31 @@ export function openBundle({ url, manifest, locate }, options, stopped) {
       const streamed = source.response && WebAssembly.compileStreaming?.(source.response.clone()).catch(() => undefined);
       await read(name, source, code);
       try {
-        return (await streamed) ?? (await WebAssembly.compile(code));
+        const module = (await awake(streamed)) ?? (await awake(WebAssembly.compile(code)));
+        // WebKit compiles whatever a CSP says and refuses instances only, be it of an empty module.
+        await awake(WebAssembly.instantiate(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)));
+        return module;
       } catch (cause) {
         throw new BundleError(url, `cannot be compiled here (${because(cause)}); it needs WebAssembly SIMD ` +
           "(Chromium 91, Firefox 89, Safari 16.4) and, in a CSP, script-src 'wasm-unsafe-eval'", cause);
       }
     },
   };
+}
+
+/**
+ * What WebAssembly promises. In a worker of WebKitGTK 2.50 now and then nothing wakes the worker for it: it sleeps until its
+ * next event, of which there may be none. So there are some, of a timer.
+ * @template T
+ * @param {T | Promise<T>} promised
+ */
+export async function awake(promised) {
+  const timer = setInterval(() => {}, 20);
+  try {
+    return await promised;
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /**

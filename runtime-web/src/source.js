@@ -180,5 +180,5 @@ function openFile(url, stopped) {
 const tooLong = (url, target) =>
   new BundleError(url, `is longer than the ${target.length} bytes in the manifest; upload the whole bundle anew`);
 
-/** @param {any} cause */
-export const because = (cause) => cause?.message ?? cause;
+/** WebKit ends some messages with a new line. @param {any} cause */
+export const because = (cause) => String(cause?.message ?? cause).trim();

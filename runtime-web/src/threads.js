@@ -48,6 +48,11 @@ function whyNot() {
     return 'the page is not cross-origin isolated; serve it with ' +
       'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
   }
+  // WebKitGTK isolates pages and yet has none.
+  if (typeof SharedArrayBuffer !== 'function') return 'this engine shares no memory between threads';
+  // In a worker of Firefox 153, `new Worker` now and then never returns. One thread in a worker does not block the page either.
+  // Only Firefox's engine has this class; the name that a browser gives itself can be changed.
+  if (typeof document === 'undefined' && 'InternalError' in globalThis) return 'Firefox may hang where a worker starts workers';
   return typeof Worker === 'function' || inNode() ? undefined : 'workers cannot be started from here';
 }
 

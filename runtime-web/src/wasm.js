@@ -1,5 +1,6 @@
 // The wasm backend: one memory with the weights and every tensor, one module that computes in it.
 
+import { awake } from './bundle.js';
 import { because, BundleError } from './source.js';
 import { readAll, viewOf, write } from './tensor.js';
 
@@ -79,7 +80,7 @@ async function prepare(opening, fills, ready) {
 export async function openAlone(module, memory, { inputs, outputs }, { manifest, stopped }) {
   const { prepare } = manifest;
   const end = prepare + manifest.steps;
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  const instance = await awake(WebAssembly.instantiate(module, { env: { memory } }));
   const { run, warm } = /** @type {Record<'run' | 'warm', (begin: number, end: number) => void>} */ (instance.exports);
   let idle = true;
   // Half-read weights may make it fail, a real run will tell.

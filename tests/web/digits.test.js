@@ -1,10 +1,11 @@
-// The digits example in Chromium: someone draws, and the page names the digit.
+// The digits example: someone draws, and the page names the digit.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './support/browser.js';
+import { everyEngine } from './support/engines.js';
 import { compile, examples } from './support/bundles.js';
 import { temporary } from './support/fixture.js';
 import { faults, serve, strict } from './support/server.js';
@@ -21,85 +22,105 @@ const drawings = {
 const screenshots = process.env.SCREENSHOTS ?? temporary('screenshots');
 
 const dist = compile(join(examples, 'digits/digits.h5'));
-const browser = await launch();
-const server = await serve({ '/dist/': dist, '/': join(examples, 'digits') }, strict);
-after(async () => {
-  await browser.close();
-  await server.close();
-});
+const server = await serve({ '/dist/': dist, '/tests/': new URL('pages/', import.meta.url).pathname, '/': join(examples, 'digits') }, strict);
+after(() => server.close());
 
-let page;
-const complaints = [];
-
-async function open(options) {
-  page = await browser.newPage(options);
-  page.on('console', (message) => complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
+/** The page with what it complains about in `complaints`. */
+async function open(browser, options) {
+  const page = await browser.newPage(options);
+  server.fault(/index\.html$/, (file, response, { headers }) =>
+    response.writeHead(200, headers).end(String(file).replace('<head>', '<head><script src="/tests/complaints.js"></script>')));
   await page.goto(`${server.url}/index.html`);
+  return page;
 }
 
-const ready = () => page.waitForFunction(() => document.getElementById('status').textContent.includes('never leaves'));
+const ready = (page) => page.waitForFunction(() => document.getElementById('status').textContent.includes('never leaves'));
+
+const textOf = (page, id) => page.evaluate((id) => document.getElementById(id).textContent, id);
+
+/** The middle of an element, or another point of it, in pixels of the window. @param {string} id */
+async function pointOf(page, id, [across, down] = [0.5, 0.5]) {
+  const { x, y, width, height } = await page.evaluate((id) => document.getElementById(id).getBoundingClientRect().toJSON(), id);
+  return [x + across * width, y + down * height];
+}
+
+async function clear(page) {
+  await page.mouse.move(...(await pointOf(page, 'clear')));
+  await page.mouse.down();
+  await page.mouse.up();
+}
 
 /** @param {number[][][]} strokes @param {(point: number[]) => number[]} [place] */
-async function draw(strokes, place = (point) => point) {
-  await page.click('#clear');
-  const { x, y, width, height } = await page.locator('#pad').boundingBox();
-  const at = (point) => {
-    const [across, down] = place(point);
-    return [x + across * width, y + down * height];
-  };
+async function draw(page, strokes, place = (point) => point) {
+  await clear(page);
   for (const [first, ...rest] of strokes) {
-    await page.mouse.move(...at(first));
+    await page.mouse.move(...(await pointOf(page, 'pad', place(first))));
     await page.mouse.down();
-    for (const point of rest) await page.mouse.move(...at(point), { steps: 5 });
+    for (const point of rest) await page.mouse.move(...(await pointOf(page, 'pad', place(point))), { steps: 5 });
     await page.mouse.up();
   }
 }
 
-const answer = (digit) => page.waitForFunction((digit) => document.getElementById('best').textContent === digit, String(digit), { timeout: 5000 })
-  .catch(async () => assert.fail(`${digit} was taken for ${await page.locator('#best').innerText()}`));
+const answer = (page, digit) =>
+  page.waitForFunction((digit) => document.getElementById('best').textContent === digit, String(digit), { timeout: 5000 })
+    .catch(async () => assert.fail(`${digit} was taken for ${await textOf(page, 'best')}`));
 
-const shares = async () =>
-  (await page.locator('#bars li > :last-child').allInnerTexts()).map((text) => parseInt(text, 10));
+const shares = (page) =>
+  page.evaluate(() => Array.from(document.querySelectorAll('#bars li > :last-child'), ({ textContent }) => parseInt(textContent, 10)));
 
-describe('draw a digit', () => {
+everyEngine(({ name }, browser) => {
+  let page;
   before(async () => {
-    await open({ viewport: { width: 1000, height: 640 } });
-    await ready();
+    page = await open(browser, { viewport: { width: 1000, height: 640 } });
+    await ready(page);
   });
-  after(() => page.close());
 
   for (const [digit, strokes] of Object.entries(drawings)) {
     test(`a ${digit}`, async () => {
-      await draw(strokes);
-      await answer(digit);
-      const found = await shares();
+      await draw(page, strokes);
+      await answer(page, digit);
+      const found = await shares(page);
       assert.equal(found.length, 10);
       assert.equal(found.indexOf(Math.max(...found)), Number(digit));
       assert.ok(Math.abs(found.reduce((sum, share) => sum + share) - 100) <= 5, `${found} do not add up`);
-      await page.screenshot({ path: join(screenshots, `digit-${digit}.png`) });
+      await page.screenshot({ path: join(screenshots, `${name.split(' ').join('-')}-${digit}.png`) });
     });
   }
   test('a small 0 in a corner', async () => {
-    await draw(drawings[0], ([x, y]) => [x * 0.4, y * 0.4]);
-    await answer(0);
+    await draw(page, drawings[0], ([x, y]) => [x * 0.4, y * 0.4]);
+    await answer(page, 0);
   });
   test('nothing, after Clear', async () => {
-    await page.click('#clear');
-    await answer('–');
-    assert.deepEqual(await shares(), Array(10).fill(0));
+    await clear(page);
+    await answer(page, '–');
+    assert.deepEqual(await shares(page), Array(10).fill(0));
   });
   test('a 1 with the keyboard', async () => {
-    await page.focus('#pad');
+    await page.evaluate(() => document.getElementById('pad').focus());
     for (const key of [' ', ...Array(8).fill('ArrowDown'), ' ']) await page.keyboard.press(key);
-    await answer(1);
+    await answer(page, 1);
   });
-  test('without a complaint on the console', () => assert.deepEqual(complaints, []));
+  test('without a complaint', async () => assert.deepEqual(await page.evaluate(() => window.complaints), []));
+
+  test('a model that cannot be loaded is said so', async () => {
+    server.fault(/weights/, faults.missing);
+    const page = await open(browser);
+    try {
+      await page.waitForFunction(() => document.querySelector('#status.failed'));
+      assert.match(await textOf(page, 'status'), /weights-0\.\w+\.bin: the server answered 404 Not Found; see whether/);
+    } finally {
+      await page.close();
+      server.heal();
+    }
+  });
 });
 
+// Only Chromium can be told to be a phone.
 test('on a phone everything fits the screen, and a finger draws', async () => {
-  await open({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2, colorScheme: 'dark' });
-  await ready();
+  const browser = await launch();
+  after(() => browser.close());
+  const page = await open(browser, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2, colorScheme: 'dark' });
+  await ready(page);
   const session = await page.context().newCDPSession(page);
   const { x, y, width, height } = await page.locator('#pad').boundingBox();
   const touch = (type, point) =>
@@ -111,19 +132,10 @@ test('on a phone everything fits the screen, and a finger draws', async () => {
   await touch('touchStart', first);
   for (const point of rest) await touch('touchMove', point);
   await touch('touchEnd');
-  await answer(0);
+  await answer(page, 0);
   await page.screenshot({ path: join(screenshots, 'phone.png') });
   assert.ok(existsSync(join(screenshots, 'phone.png')));
   const sizes = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]);
   assert.deepEqual(sizes, [390, 844]);
   await page.close();
-});
-
-test('a model that cannot be loaded is said so', async () => {
-  server.fault(/weights/, faults.missing);
-  await open();
-  await page.waitForSelector('#status.failed');
-  assert.match(await page.locator('#status').innerText(), /weights-0\.\w+\.bin: the server answered 404 Not Found; see whether/);
-  await page.close();
-  server.heal();
 });

@@ -136,6 +136,17 @@ describe('options', () => {
     const error = new Error('mine');
     await assert.rejects(load(folder, { onProgress: () => { throw error; } }), (thrown) => thrown === error);
   });
+  test('there is no progress after an error', async () => {
+    let loaded = 0;
+    let late;
+    const chunks = new ReadableStream({ type: 'bytes', start: (controller) => (late = controller) });
+    const own = (url, init) => (url.endsWith('.wasm') ? new Response(chunks) : fetch(url, init));
+    server.fault(/\.bin$/, faults.missing);
+    await assert.rejects(load(`${server.url}/bundle`, { fetch: own, onProgress: (progress) => ({ loaded } = progress) }), /404/);
+    late.enqueue(new Uint8Array(10));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(loaded, 0);
+  });
   test('an own fetch gets every address', async () => {
     const seen = [];
     const own = (url, init) => {

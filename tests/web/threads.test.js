@@ -1,4 +1,4 @@
-// Several threads, in Node and in Chromium: the same numbers as one, calls in order, workers that end and that die.
+// Several threads, in Node and in browsers: the same numbers as one, calls in order, workers that end and that die.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -6,8 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { after, before, describe, test } from 'node:test';
-import { launch } from './support/browser.js';
+import { after, afterEach, describe, test } from 'node:test';
+import { everyEngine } from './support/engines.js';
 import { compile, examples, manifestOf } from './support/bundles.js';
 import { faults, isolated, serve, strict } from './support/server.js';
 
@@ -16,7 +16,7 @@ const folder = compile(model, { useful: 16 });
 const small = compile(model);
 const single = compile(model, { args: ['--threads', 'off'] });
 const entry = join(folder, 'index.js');
-const pages = fileURLToPath(new URL('pages/', import.meta.url));
+const empty = fileURLToPath(new URL('pages/', import.meta.url));
 
 /** What one and several threads say, and calls that overlap; everything it needs is in its arguments. */
 async function compare({ entry, threads }) {
@@ -42,13 +42,18 @@ async function compare({ entry, threads }) {
   return result;
 }
 
-function checkComparison({ threads, expected, found, out, same, steps }, count) {
-  assert.deepEqual(threads, [1, count]);
+/** @param {string} [single] Why there should be one thread. */
+function checkComparison({ threads, fallbacks, expected, found, out, same, steps }, count, single) {
+  assert.deepEqual(threads, [1, single ? 1 : count]);
+  assert.deepEqual(singles(fallbacks), single ? [single] : []);
   assert.deepEqual(found, expected);
   assert.deepEqual(out, expected[0]);
   assert.ok(same);
   assert.equal(steps, manifestOf(folder).steps);
 }
+
+/** The reasons for one thread; there are other fallbacks. */
+const singles = (fallbacks) => fallbacks.map((text) => text.match(/^There is one thread only, because (.*)\.$/)?.[1]).filter(Boolean);
 
 const lost = /^Error: a thread of the model ended \(.*\); try again, new threads will be started$/;
 const zeros = new Float32Array(64);
@@ -163,34 +168,36 @@ describe('a bundle for one thread', () => {
   });
 });
 
-describe('in Chromium', () => {
-  let browser;
-  const servers = [];
-  before(async () => (browser = await launch()));
-  after(async () => {
-    await browser.close();
-    await Promise.all(servers.map((server) => server.close()));
+const servers = [];
+after(() => Promise.all(servers.map((server) => server.close())));
+
+everyEngine(({ single, singleInWorker }, browser) => {
+  const pages = [];
+  afterEach(async () => {
+    await Promise.all(pages.splice(0).map((page) => page.close()));
+    assert.equal(await left(), 0, 'workers of pages that were closed');
   });
 
   /** A page of a new server. */
   async function open(headers) {
-    const server = await serve({ '/bundle/': folder, '/': pages }, headers);
+    const server = await serve({ '/bundle/': folder, '/': empty }, headers);
     servers.push(server);
     const page = await browser.newPage();
+    pages.push(page);
     await page.goto(`${server.url}/empty.html`);
     return { server, page };
   }
 
-  /** Workers of a page that have not ended after a while. */
-  async function left(page) {
-    for (let i = 0; i < 50 && page.workers().length; i++) await pause(20);
-    return page.workers().length;
+  /** Workers that have not ended after a while. */
+  async function left() {
+    for (let i = 0; i < 250 && browser.workers(); i++) await pause(20);
+    return browser.workers();
   }
 
   test('two threads say what one says, under the strictest policy', async () => {
     const { page } = await open({ ...isolated, ...strict });
-    checkComparison(await page.evaluate(compare, { entry: '/bundle/index.js', threads: 2 }), 2);
-    assert.equal(await left(page), 0);
+    checkComparison(await page.evaluate(compare, { entry: '/bundle/index.js', threads: 2 }), 2, single);
+    assert.equal(await left(), 0);
   });
 
   test('so they do when a worker asks', async () => {
@@ -203,8 +210,29 @@ describe('in Chromium', () => {
         }),
       { source: compare.toString() },
     );
-    checkComparison(found, 2);
+    checkComparison(found, 2, singleInWorker);
   });
+
+  test('one thread where the page is not isolated, said once', async () => {
+    const { page } = await open();
+    const { found, warnings } = await page.evaluate(async () => {
+      const warnings = [];
+      console.warn = (...words) => warnings.push(words.join(' '));
+      const { load } = await import('/bundle/index.js');
+      const silent = await load();
+      const models = [await load(undefined, { threads: 2 }), await load(undefined, { threads: 2 })];
+      const found = [silent, ...models].map(({ threads, fallbacks }) => [threads, fallbacks]);
+      return { found, warnings };
+    });
+    const reason = 'the page is not cross-origin isolated; serve it with ' +
+      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
+    assert.deepEqual(found.map(([threads, fallbacks]) => [threads, singles(fallbacks)]), [1, 2, 3].map(() => [1, [reason]]));
+    assert.equal(warnings.length, 1);
+    assert.ok(warnings[0].startsWith('keras-compile: ') && warnings[0].includes(reason), warnings[0]);
+  });
+
+  // The others are about threads that there are.
+  if (single) return;
 
   test('the page is not blocked', async () => {
     const { page } = await open(isolated);
@@ -226,9 +254,9 @@ describe('in Chromium', () => {
       const { load } = await import('/bundle/index.js');
       window.model = await load(undefined, { threads: 3 });
     });
-    assert.equal(page.workers().length, 3);
+    assert.equal(browser.workers(), 3);
     await page.evaluate(() => window.model.dispose());
-    assert.equal(await left(page), 0);
+    assert.equal(await left(), 0);
   });
 
   test('a worker that fails rejects what is under way, and the next call works', async () => {
@@ -263,28 +291,12 @@ describe('in Chromium', () => {
     assert.match(error, /a thread of the model ended \(Error: boom\); try again/);
   });
 
-  test('one thread where the page is not isolated, said once', async () => {
-    const { page } = await open();
-    const warnings = [];
-    page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
-    const found = await page.evaluate(async () => {
-      const { load } = await import('/bundle/index.js');
-      const silent = await load();
-      const models = [await load(undefined, { threads: 2 }), await load(undefined, { threads: 2 })];
-      return [silent, ...models].map(({ threads, fallbacks }) => ({ threads, fallbacks }));
-    });
-    const reason = 'There is one thread only, because the page is not cross-origin isolated; serve it with ' +
-      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.';
-    assert.deepEqual(found, [1, 2, 3].map(() => ({ threads: 1, fallbacks: [reason] })));
-    assert.deepEqual(warnings, [`keras-compile: ${reason}`]);
-  });
-
   test('one thread where workers cannot be loaded', async () => {
     const { page, server } = await open(isolated);
     server.fault(/worker\.js$/, faults.missing);
-    const warnings = [];
-    page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
     const found = await page.evaluate(async () => {
+      const warnings = [];
+      console.warn = (...words) => warnings.push(words.join(' '));
       const { load } = await import('/bundle/index.js');
       // A network that takes two by itself.
       const manifest = await (await fetch('/bundle/manifest.json')).json();
@@ -293,10 +305,10 @@ describe('in Chromium', () => {
       for (let i = 0; i < 2; i++) await load('/bundle', { fetch: useful });
       const model = await load(undefined, { threads: 2 });
       const { digit } = await model.predict(new Float32Array(64));
-      return { threads: model.threads, fallbacks: model.fallbacks, length: digit.length };
+      return { threads: model.threads, fallbacks: model.fallbacks, length: digit.length, warnings };
     });
     assert.deepEqual([found.threads, found.length], [1, 10]);
     assert.match(found.fallbacks[0], /^There is one thread only, because workers cannot be started \(.*\)\.$/);
-    assert.deepEqual(warnings, [`keras-compile: ${found.fallbacks[0]}`]);
+    assert.deepEqual(found.warnings, [`keras-compile: ${found.fallbacks[0]}`]);
   });
 });

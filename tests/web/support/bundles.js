@@ -22,14 +22,18 @@ export function compile(model, { folder = join(temporary('compiled'), 'dist'), a
   }
   const { status, stdout, stderr, error } = spawnSync(compiler, [model, '--out', folder, '--quiet', ...args], { encoding: 'utf8' });
   if (error || status !== 0) throw new Error(`keras-compile ${model} failed: ${error ?? stdout + stderr}`);
-  for (const name of useful ? ['index.js', 'manifest.json'] : []) {
+  if (useful) allowThreads(folder, useful);
+  return folder;
+}
+
+/** Lets a bundle take so many threads, although fewer may be quicker. @param {string} folder @param {number} useful */
+export function allowThreads(folder, useful) {
+  for (const name of ['index.js', 'manifest.json']) {
     const file = join(folder, name);
     const text = readFileSync(file, 'utf8');
-    const changed = text.replace(/"useful":\d+/, `"useful":${useful}`);
-    if (changed === text) throw new Error(`${file} does not say how many threads are useful`);
-    writeFileSync(file, changed);
+    if (!/"useful":\d+/.test(text)) throw new Error(`${file} does not say how many threads are useful`);
+    writeFileSync(file, text.replace(/"useful":\d+/, `"useful":${useful}`));
   }
-  return folder;
 }
 
 export const manifestOf = (folder) => JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
