@@ -548,6 +548,27 @@ def masked_encoder_decoder(k):
     return k.Model([source, target], outputs), {"ranges": {"source": (0.0, 3.0), "target": (0.0, 3.0)}, "batch": 3}
 
 
+def masked_unrolled_backwards(k, layer, states):
+    """With and without states to start with; the mask is no palindrome."""
+    x = k.Input((6, 1), name="x")
+    given = [k.Input((2,), name=f"state{index}") for index in range(states)]
+    y = k.layers.Masking(0.0)(k.layers.ReLU(max_value=1.0)(x))
+    config = {"unroll": True, "go_backwards": True, "zero_output_for_mask": True}
+    outputs = [layer(2, return_sequences=True, **config)(y), layer(2, return_sequences=True, **config)(y, initial_state=given)]
+    if not k.__version__.startswith("2"):
+        # Keras 2 stops at shapes that do not fit.
+        outputs.append(layer(2, **config)(y))
+    both = k.layers.Bidirectional(layer(2, return_sequences=True, unroll=True))(y)
+    return k.Model([x, *given], [*outputs, both]), {"ranges": {"x": (-1.0, 2.0)}, "batch": 3}
+
+
+for name, (states, kind) in RECURRENT.items():
+    CASES.append((
+        f"masked-{name}-zero-output-backwards-unrolled", None, False,
+        lambda k, n=states, f=kind: masked_unrolled_backwards(k, f(k), n),
+    ))
+
+
 def softmax_with_mask(k, **config):
     """One mask of each type; the ranges let every kind of row appear, also rows in which nothing is kept."""
     x = k.Input((5, 4), name="x")
@@ -562,6 +583,26 @@ def softmax_with_mask(k, **config):
 
 for label, only, config in (("", None, {}), ("-over-axis-1", None, {"axis": 1}), ("-over-both", None, {"axis": [1, 2]}), ("-robust", 2, {"robust_masking": True})):
     CASES.append((f"softmax-with-mask{label}", only, False, lambda k, c=config: softmax_with_mask(k, **c)))
+
+
+def merged_masks(k, cls):
+    """Masked sequences with each other, with one that has no mask, and with one of lower rank."""
+    a, b, free, low = (k.Input(shape, name=name) for name, shape in (("a", (6, 1)), ("b", (6, 1)), ("free", (6, 3)), ("low", (3,))))
+    narrow = [k.layers.Masking(0.0)(k.layers.ReLU(max_value=1.0)(x)) for x in (a, b)]
+    wide = [k.layers.Dense(3)(x) for x in narrow]
+
+    def merge(*xs):
+        return getattr(k.layers, cls)()(list(xs))
+
+    outputs = [merge(*wide), merge(wide[0], free), merge(free, wide[1]), merge(wide[0], narrow[1]), merge(wide[1], low)]
+    if cls != "Subtract":
+        outputs += [merge(wide[0], free, wide[1]), merge(*wide, wide[0])]
+    outputs += [k.layers.LSTM(2)(outputs[0]), k.layers.LSTM(2)(outputs[1])]
+    return k.Model([a, b, free, low], outputs), {"ranges": {"a": (-1.0, 2.0), "b": (-1.0, 2.0)}, "batch": 3}
+
+
+for cls in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"):
+    CASES.append((f"merged-masks-{cls}", None, False, lambda k, c=cls: merged_masks(k, c)))
 
 
 @case(3)

@@ -10,6 +10,17 @@ use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+/// Layers of Keras 3 that do not write whether they are trainable, since their `get_config` does not ask their parents'.
+const UNMARKED: &[&str] = &[
+    "InputLayer",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "Discretization",
+    "HashedCrossing",
+    "Pipeline",
+];
+
 /// Layers of one model, the inner ones counted. Above it a file is hostile.
 const MAX_LAYERS: usize = 100_000;
 
@@ -216,7 +227,7 @@ impl Reader {
     }
 
     /// Keras 3 writes operations of `keras.ops` into a `.h5` without the module that would tell them from
-    /// layers; but every layer writes whether it is trainable, and no operation does.
+    /// layers; but layers write whether they are trainable, all but [`UNMARKED`], and no operation does.
     fn is_bare_operation(
         &self,
         raw: &Map<String, Value>,
@@ -227,7 +238,7 @@ impl Reader {
         self.semantics == Semantics::Keras3
             && !raw.contains_key("module")
             && !config.contains_key("trainable")
-            && class != "InputLayer"
+            && !UNMARKED.contains(&class)
             && !network
     }
 

@@ -123,6 +123,25 @@ fn keras_3_calls() {
 }
 
 #[test]
+fn keras_3_layers_without_modules() {
+    let kt = |name: &str| json!([{"args": [{"class_name": "__keras_tensor__", "config": {"shape": [null, 4], "dtype": "float32", "keras_history": [name, 0, 0]}}], "kwargs": {}}]);
+    let bare = |class: &str, name: &str, from: &str, config: Value| json!({"class_name": class, "name": name, "config": config, "inbound_nodes": kt(from)});
+    let layers = json!([
+        {"class_name": "InputLayer", "name": "x", "config": {"batch_shape": [null, 4], "name": "x"}, "inbound_nodes": []},
+        bare("SpatialDropout1D", "drop", "x", json!({"name": "drop", "rate": 0.2, "seed": null, "dtype": "float32"})),
+        bare("Softmax", "layer", "drop", json!({"name": "layer", "trainable": true, "axis": -1})),
+        bare("Softmax", "operation", "layer", json!({"name": "operation", "axis": -1})),
+    ]);
+    let config = json!({"name": "m", "layers": layers, "input_layers": ["x", 0, 0], "output_layers": ["operation", 0, 0]});
+    let net = root(json!({"class_name": "Functional", "config": config, "keras_version": "3.15.1"}));
+    let origins: Vec<_> = net.layers.iter().map(|layer| &layer.origin).collect();
+    assert_eq!(
+        origins,
+        [&Origin::Keras, &Origin::Keras, &Origin::Keras, &Origin::Operation]
+    );
+}
+
+#[test]
 fn repeated_output_names_are_counted() {
     let layers = json!([input("x"), layer("Dense", "d", json!([[["x", 0, 0, {}]]]))]);
     let net = root(functional(

@@ -22,6 +22,8 @@ pub struct Recurrent {
     pub backwards: bool,
     /// Whether the output of a masked step is 0, not the output of the step before.
     pub zero_output: bool,
+    /// Whether Keras writes the steps out, which changes nothing but [`Recurrent::zeroed_in_reverse`].
+    unrolled: bool,
 }
 
 /// What a recurrent layer is called with.
@@ -115,6 +117,7 @@ impl Recurrent {
         let state = r.flag("return_state", false);
         let backwards = r.flag("go_backwards", false);
         let zero_output = r.flag("zero_output_for_mask", false);
+        let unrolled = r.flag("unroll", false);
         if r.flag("stateful", false) {
             let help = "its states would go from one prediction to the next: build the model with stateful=False, set \
                         the same weights and save it again";
@@ -131,6 +134,7 @@ impl Recurrent {
             state,
             backwards,
             zero_output,
+            unrolled,
         })
     }
     /// Number of weights.
@@ -162,7 +166,8 @@ impl Recurrent {
             None => None,
         };
         // A masked step gives the output before it, which at the start is 0 and not a given state.
-        let held = mask.is_some() && !sequence.states.is_empty() && !self.zero_output;
+        let zeroed = self.zero_output && !self.zeroed_in_reverse();
+        let held = mask.is_some() && !sequence.states.is_empty() && !zeroed;
         let (body, carries) = self.body(cx, &constants, batch, mask.is_some(), held)?;
         let mut inputs = states.clone();
         if held {
@@ -258,6 +263,12 @@ impl Recurrent {
         Ok((graph, next.len()))
     }
 
+    /// Whether the outputs of all steps become 0 where the mask, read from its other end, says so: in `backend.rnn` of both
+    /// Kerases the mask of an unrolled layer that goes backwards is turned round for the steps, and not for the outputs.
+    fn zeroed_in_reverse(&self) -> bool {
+        self.zero_output && self.unrolled && self.backwards && self.sequences
+    }
+
     /// Outputs of all steps, batch first.
     fn all_outputs(
         &self,
@@ -266,7 +277,10 @@ impl Recurrent {
         mask: Option<NodeId>,
         flip: bool,
     ) -> Result<NodeId, Stop> {
-        if let (true, Some(mask)) = (self.zero_output, mask) {
+        if let (true, Some(mut mask)) = (self.zero_output, mask) {
+            if self.zeroed_in_reverse() {
+                mask = reversed(cx, mask, 0)?;
+            }
             all = cx.b().map(Tape::binary(Binary::Mul), &[all, mask])?;
         }
         if flip {
