@@ -8,17 +8,22 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("error", &["text"]),
     ("files", &[]),
+    ("budget", &["error"]),
     ("tensor", &["error"]),
     ("pointwise", &["error", "tensor"]),
     ("kernel", &["error", "tensor", "pointwise"]),
     ("ops", &["error", "tensor", "pointwise", "kernel", "graph"]),
-    ("graph", &["error", "tensor", "pointwise", "kernel", "ops"]),
+    (
+        "graph",
+        &["error", "budget", "tensor", "pointwise", "kernel", "ops"],
+    ),
     (
         "keras",
         &[
             "text",
             "error",
             "files",
+            "budget",
             "tensor",
             "pointwise",
             "kernel",
@@ -28,13 +33,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     (
         "passes",
-        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
     (
         "plan",
-        &["error", "tensor", "pointwise", "kernel", "ops", "graph"],
+        &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
-    ("backends", &["error", "tensor", "pointwise", "kernel", "plan"]),
+    (
+        "backends",
+        &["error", "budget", "tensor", "pointwise", "kernel", "plan"],
+    ),
     (
         "report",
         &[

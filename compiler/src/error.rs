@@ -135,10 +135,47 @@ impl Error {
         self.place.field.get_or_insert_with(|| field.into());
         self
     }
+    /// The same with every text cut that is too long to be read.
+    fn shortened(mut self) -> Self {
+        use ErrorKind::{BadGraph, Inconsistent, Internal, Io, Malformed, Usage};
+        match &mut self.kind {
+            Io(text)
+            | Malformed(text)
+            | Inconsistent(text)
+            | BadGraph(text)
+            | Usage(text)
+            | Internal(text)
+            | ErrorKind::UnsupportedLayer { class: text }
+            | ErrorKind::UnsupportedValue { value: text }
+            | ErrorKind::UnknownField { value: text }
+            | ErrorKind::OpenShape { shape: text }
+            | ErrorKind::TooLarge { what: text, .. } => shorten(text),
+            ErrorKind::MissingField | ErrorKind::MissingWeight | ErrorKind::Cancelled => {}
+        }
+        let Place {
+            file,
+            layer,
+            class,
+            field,
+        } = &mut self.place;
+        let texts = [file, layer, class, field, &mut self.help];
+        texts.into_iter().flatten().for_each(shorten);
+        self
+    }
     /// Says what to do about it, unless that is said already.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.get_or_insert_with(|| help.into());
         self
+    }
+}
+
+/// Most bytes of a text in an error; names and values in a file can have any length.
+const LONGEST: usize = 1_000;
+
+fn shorten(text: &mut String) {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
     }
 }
 
@@ -246,6 +283,7 @@ impl Collector {
     }
     /// Adds a problem; the same one is kept once.
     pub fn push(&mut self, error: Error) {
+        let error = error.shortened();
         if self.problems.contains(&error) {
             return;
         }

@@ -103,6 +103,7 @@
 extern crate self as keras_compile;
 
 pub mod backends;
+pub mod budget;
 pub mod bundle;
 pub mod error;
 pub mod files;

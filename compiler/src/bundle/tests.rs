@@ -1,6 +1,7 @@
 //! Bundles of a plan that computes nothing.
 
 use super::*;
+use crate::budget::Budget;
 use crate::error::ErrorKind;
 use crate::plan::{Step, Weights};
 use crate::report::{StepRow, steps};
@@ -65,6 +66,7 @@ fn plan(parts: Vec<Vec<f32>>, input: &str) -> Plan {
         lower_bound_bytes: 128,
         inputs: vec![binding(input, DType::F32, 0), binding("ids", DType::I32, 64)],
         outputs: vec![binding("y", DType::F32, 0)],
+        budget: Budget::new(),
     }
 }
 

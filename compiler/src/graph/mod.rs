@@ -13,6 +13,7 @@ pub use build::Builder;
 pub use node::{Node, NodeId, Output};
 pub use ranges::index_ranges;
 
+use crate::budget::{Budget, Resource};
 use crate::error::{Error, Result};
 use crate::ops::Op;
 use crate::tensor::{Tensor, TensorType};
@@ -26,6 +27,7 @@ pub struct Graph {
     nodes: Store,
     inputs: Vec<NodeId>,
     outputs: Vec<Output>,
+    budget: Budget,
 }
 
 /// Two graphs are equal when they print the same and hold the same constants.
@@ -58,15 +60,31 @@ impl Graph {
         Self::default()
     }
 
+    /// An empty graph that takes what it needs from this budget.
+    pub fn within(budget: Budget) -> Self {
+        Self {
+            budget,
+            ..Self::default()
+        }
+    }
+
+    /// The budget of the compilation that the graph belongs to.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// Adds a node and infers its types. [`Op::Input`] becomes the graph's next input.
     ///
     /// # Errors
-    /// When the inputs do not fit the operation.
+    /// When the inputs do not fit the operation, or the budget is used up.
     pub fn add(&mut self, name: impl Into<String>, op: impl Into<Op>, inputs: &[NodeId]) -> Result<NodeId> {
-        let op = op.into();
+        let (name, op) = (name.into(), op.into());
         let types = self.infer(&op, inputs)?;
+        self.budget.take(Resource::Nodes, 1_u64)?;
+        self.budget.take(Resource::Edges, inputs.len())?;
+        self.budget.take(Resource::Names, name.len())?;
         let id = self.nodes.add(Node {
-            name: name.into(),
+            name,
             inputs: inputs.to_vec(),
             types,
             op,
@@ -167,7 +185,12 @@ impl Graph {
             (Op::Project(_), &[input]) => self.node(input).types.iter().collect(),
             _ => inputs.iter().map(|&i| self.ty(i)).collect(),
         };
-        op.infer(&types)
+        let results = op.infer(&types)?;
+        for result in &results {
+            self.budget.take(Resource::Rank, result.shape.rank())?;
+        }
+        self.budget.take(Resource::Tape, op.scalar_instructions())?;
+        Ok(results)
     }
 
     /// A node.

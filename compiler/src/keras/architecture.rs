@@ -6,6 +6,7 @@ use super::fields::shown;
 use super::model::{Argument, Call, Layer, LayerId, Network, Origin, Port, Semantics, Step, TensorRef};
 use super::object::{Class, class_of};
 use super::topology::{self, Names, bad};
+use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -21,9 +22,6 @@ const UNMARKED: &[&str] = &[
     "Pipeline",
 ];
 
-/// Layers of one model, the inner ones counted. Above it a file is hostile.
-const MAX_LAYERS: usize = 100_000;
-
 /// Reads one architecture, collecting all problems.
 pub(super) struct Reader {
     semantics: Semantics,
@@ -33,7 +31,7 @@ pub(super) struct Reader {
     policies: BTreeMap<&'static str, usize>,
     /// Classes of the user's that are read as the models of Keras which they extend.
     subclasses: BTreeSet<String>,
-    layers: usize,
+    budget: Budget,
 }
 
 /// A layer whose inbound nodes are not yet read.
@@ -43,13 +41,13 @@ struct Draft {
 }
 
 impl Reader {
-    pub(super) fn new(semantics: Semantics) -> Self {
+    pub(super) fn new(semantics: Semantics, budget: &Budget) -> Self {
         Self {
             semantics,
             problems: Collector::default(),
             policies: BTreeMap::new(),
             subclasses: BTreeSet::new(),
-            layers: 0,
+            budget: budget.clone(),
         }
     }
 
@@ -133,18 +131,14 @@ impl Reader {
                 .push(bad(format!("model {name:?} has no list of layers")));
             return None;
         };
-        self.layers = self.layers.saturating_add(raw.len());
-        if self.layers > MAX_LAYERS {
-            self.problems.push(Error::new(ErrorKind::TooLarge {
-                what: "the number of layers".to_owned(),
-                found: self.layers as u64,
-                limit: MAX_LAYERS as u64,
-            }));
-            return None;
-        }
+        self.problems
+            .keep(self.budget.take(Resource::Layers, raw.len()))?;
         let mut drafts = Vec::with_capacity(raw.len());
         for (i, layer) in raw.into_iter().enumerate() {
             drafts.extend(self.layer(layer, prefix, i));
+            if self.budget.is_over() {
+                return None;
+            }
         }
         if sequential {
             self.sequential(name, &map, drafts, prefix)
@@ -176,6 +170,9 @@ impl Reader {
         // Nested Sequential models of Keras 2.0 have no name in the file.
         let name = name.unwrap_or_else(|| format!("{}_{index}", written.to_lowercase()));
         let path = format!("{prefix}{name}");
+        let named = self.name(&path, &class);
+        self.problems
+            .keep(named.map_err(|error| error.in_layer(path.as_str(), class.as_str())))?;
         let nodes = match map.remove("inbound_nodes") {
             Some(Value::Array(nodes)) => nodes,
             None | Some(Value::Null) => Vec::new(),
@@ -224,6 +221,13 @@ impl Reader {
             network,
         };
         Some(Draft { layer, nodes })
+    }
+
+    /// Takes what a layer's path and class need.
+    fn name(&self, path: &str, class: &str) -> Result<()> {
+        self.budget.take(Resource::Path, path.len())?;
+        self.budget.take(Resource::Path, class.len())?;
+        self.budget.take(Resource::Names, path.len() + class.len())
     }
 
     /// Keras 3 writes operations of `keras.ops` into a `.h5` without the module that would tell them from
@@ -474,7 +478,7 @@ pub(super) fn form_of(class: &str, origin: &Origin, config: Option<&Map<String, 
 }
 
 /// The model inside a wrapper (`TimeDistributed(model)`). What is wrong with it is said when the layer is lowered.
-pub(super) fn wrapped(layer: &Layer, semantics: Semantics) -> Option<Network> {
+pub(super) fn wrapped(layer: &Layer, semantics: Semantics, budget: &Budget) -> Option<Network> {
     let object = layer.config.values().get("layer")?;
     let class = class_of(object.as_object()?)?;
     form_of(
@@ -482,7 +486,7 @@ pub(super) fn wrapped(layer: &Layer, semantics: Semantics) -> Option<Network> {
         &class.origin,
         object.get("config").and_then(Value::as_object),
     )?;
-    Reader::new(semantics).model(object.clone())
+    Reader::new(semantics, budget).model(object.clone())
 }
 
 /// Both dialects say the shape under one key.

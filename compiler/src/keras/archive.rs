@@ -2,6 +2,7 @@
 
 use super::hdf5::Store;
 use super::{foreign, json};
+use crate::budget::{Budget, Resource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, Links};
 use serde_json::Value;
@@ -11,13 +12,6 @@ use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
 const HDF5_MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
-
-/// Most members of a `.keras` archive; Keras writes three, and a few more for vocabularies.
-const MAX_MEMBERS: usize = 2_000;
-
-/// Compressed weights may expand by [`MAX_EXPANSION`] above this many bytes.
-const EXPANSION_FLOOR: u64 = 256 << 20;
-const MAX_EXPANSION: u64 = 100;
 
 /// What a file holds.
 pub(super) enum Container {
@@ -78,8 +72,9 @@ impl<T: Read + Seek + Send> ReadSeek for T {}
 type Reader = Box<dyn ReadSeek>;
 
 /// Opens a file.
-pub(super) fn open(input: &Input) -> Result<Container> {
+pub(super) fn open(input: &Input, budget: &Budget) -> Result<Container> {
     let (mut file, length) = input.open()?;
+    budget.open(length);
     let mut head = Vec::new();
     (&mut file).take(4096).read_to_end(&mut head).map_err(io)?;
     file.seek(SeekFrom::Start(0)).map_err(io)?;
@@ -87,10 +82,10 @@ pub(super) fn open(input: &Input) -> Result<Container> {
         return Err(Error::malformed("the file is empty"));
     }
     if is_hdf5(&head) {
-        return Ok(Container::Hdf5(Store::open(file, 0, length)?));
+        return Ok(Container::Hdf5(Store::open(file, 0, length, budget)?));
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-        return archive(file, length);
+        return archive(file, budget);
     }
     if let Some(error) = foreign::file(&head, Path::new(&input.name())) {
         return Err(error);
@@ -100,7 +95,7 @@ pub(super) fn open(input: &Input) -> Result<Container> {
         .unwrap_or(&head)
         .trim_ascii_start();
     if text.starts_with(b"{") || text.starts_with(b"[") {
-        return architecture(file, length);
+        return architecture(file, length, budget);
     }
     Err(
         Error::malformed("this is neither an HDF5 file nor a .keras archive nor JSON")
@@ -118,15 +113,15 @@ fn is_hdf5(head: &[u8]) -> bool {
 }
 
 /// Reads a `.keras` archive. Nothing is ever unpacked to a disk.
-fn archive(file: Reader, length: u64) -> Result<Container> {
+fn archive(file: Reader, budget: &Budget) -> Result<Container> {
     let mut zip = ZipArchive::new(file).map_err(bad_zip)?;
-    check_names(&zip)?;
-    let Some(config) = document(&mut zip, "config.json")? else {
+    check_names(&zip, budget)?;
+    let Some(config) = document(&mut zip, "config.json", budget)? else {
         let names: Vec<_> = zip.file_names().flatten().collect();
         return Err(foreign::archive(&names));
     };
-    let metadata = document(&mut zip, "metadata.json")?;
-    let weights = weights(zip, length)?;
+    let metadata = document(&mut zip, "metadata.json", budget)?;
+    let weights = weights(zip, budget)?;
     Ok(Container::Keras {
         config,
         metadata,
@@ -135,14 +130,8 @@ fn archive(file: Reader, length: u64) -> Result<Container> {
 }
 
 /// A member that would be written elsewhere when unpacked marks an archive that means no good.
-fn check_names(zip: &ZipArchive<Reader>) -> Result<()> {
-    if zip.len() > MAX_MEMBERS {
-        return Err(Error::new(ErrorKind::TooLarge {
-            what: "the number of members of the archive".to_owned(),
-            found: zip.len() as u64,
-            limit: MAX_MEMBERS as u64,
-        }));
-    }
+fn check_names(zip: &ZipArchive<Reader>, budget: &Budget) -> Result<()> {
+    budget.take(Resource::Members, zip.len())?;
     for name in zip.file_names() {
         let name = name.map_err(bad_zip)?;
         let parts = name.split(['/', '\\']);
@@ -159,23 +148,23 @@ fn check_names(zip: &ZipArchive<Reader>) -> Result<()> {
 }
 
 /// Reads a JSON member; `None` if there is none.
-fn document(zip: &mut ZipArchive<Reader>, name: &str) -> Result<Option<Value>> {
+fn document(zip: &mut ZipArchive<Reader>, name: &str, budget: &Budget) -> Result<Option<Value>> {
     let Some(index) = zip.index_for_name(name) else {
         return Ok(None);
     };
     let member = zip.by_index(index).map_err(bad_zip)?;
-    json::check_size(member.size(), name)?;
+    let size = member.size();
+    budget.take_for(Resource::Text, size, name)?;
     let mut bytes = Vec::new();
     // The size in the archive's directory is a claim.
-    let read = member.take(json::MAX_JSON + 1).read_to_end(&mut bytes);
+    let read = member.take(size.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| Error::malformed(format!("{name}: {error}")))?;
-    json::check_size(bytes.len() as u64, name)?;
     text(bytes, name)
-        .and_then(|text| json::parse(&text, name))
+        .and_then(|text| json::parse(&text, name, budget))
         .map(Some)
 }
 
-fn weights(mut zip: ZipArchive<Reader>, length: u64) -> Result<Option<Store>> {
+fn weights(mut zip: ZipArchive<Reader>, budget: &Budget) -> Result<Option<Store>> {
     const NAME: &str = "model.weights.h5";
     let Some(index) = zip.index_for_name(NAME) else {
         for (other, what) in [
@@ -192,32 +181,25 @@ fn weights(mut zip: ZipArchive<Reader>, length: u64) -> Result<Option<Store>> {
     let damaged = |error: std::io::Error| Error::malformed(format!("{NAME}: {error}"));
     let mut member = zip.by_index(index).map_err(bad_zip)?;
     let size = member.size();
-    let limit = EXPANSION_FLOOR.max(length.saturating_mul(MAX_EXPANSION));
-    if size > limit {
-        return Err(Error::new(ErrorKind::TooLarge {
-            what: format!("the unpacked size of {NAME} in bytes"),
-            found: size,
-            limit,
-        }));
-    }
+    budget.take(Resource::Unpacked, size)?;
     let start = member.data_start();
     if let (CompressionMethod::Stored, Some(start)) = (member.compression(), start) {
         // Keras stores without compression: read in place. This pass checks the checksum.
         let found = std::io::copy(&mut member, &mut std::io::sink()).map_err(damaged)?;
         drop(member);
-        return Store::open(zip.into_inner(), start, found).map(Some);
+        return Store::open(zip.into_inner(), start, found, budget).map(Some);
     }
     let mut bytes = Vec::new();
-    member.take(limit).read_to_end(&mut bytes).map_err(damaged)?;
+    member.take(size).read_to_end(&mut bytes).map_err(damaged)?;
     let length = bytes.len() as u64;
-    Store::open(Cursor::new(bytes), 0, length).map(Some)
+    Store::open(Cursor::new(bytes), 0, length, budget).map(Some)
 }
 
-fn architecture(mut file: Reader, length: u64) -> Result<Container> {
-    json::check_size(length, "the architecture")?;
+fn architecture(mut file: Reader, length: u64, budget: &Budget) -> Result<Container> {
+    budget.take_for(Resource::Text, length, "the architecture")?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io)?;
-    let value = json::parse(&text(bytes, "the architecture")?, "the architecture")?;
+    let value = json::parse(&text(bytes, "the architecture")?, "the architecture", budget)?;
     match foreign::json(&value) {
         Some(error) => Err(error),
         None => Ok(Container::Json(value)),

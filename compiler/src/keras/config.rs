@@ -4,6 +4,7 @@
 //! and at the end refuses what nobody read: an argument that is ignored could change the numbers.
 
 use super::fields::Fields;
+use super::json;
 use crate::error::{Error, ErrorKind};
 use serde_json::{Map, Value};
 
@@ -15,6 +16,8 @@ pub struct Config {
     /// Names the object when this is one inside a layer's config: `layer.` before `layer.units`.
     prefix: String,
     values: Map<String, Value>,
+    /// About the memory of the values, in bytes.
+    memory: u64,
 }
 
 /// Element types that a config may name.
@@ -35,6 +38,7 @@ impl Config {
             path: path.into(),
             class: class.into(),
             prefix: String::new(),
+            memory: json::memory(&values),
             values,
         }
     }
@@ -44,8 +48,13 @@ impl Config {
             path: self.path.clone(),
             class: self.class.clone(),
             prefix: format!("{}{key}.", self.prefix),
+            memory: json::memory(&values),
             values,
         }
+    }
+    /// About the memory of the arguments in bytes: what reading or copying them once costs.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory
     }
     /// Starts reading.
     pub fn fields(&self) -> Fields<'_> {

@@ -7,28 +7,19 @@
 use super::numbers::{self, Encoding};
 use super::paths::Paths;
 use super::source::Section;
-use crate::error::{Error, ErrorKind, Result};
+use crate::budget::{Budget, Resource};
+use crate::error::{Error, Result};
 use crate::tensor::{Shape, Tensor};
 use hdf5_pure::{
     AttrValue, ChunkIndex, Dataset, Datatype, DatatypeByteOrder, File, FormatError, Group, Source,
 };
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek};
 use std::rc::Rc;
 
-/// Most bytes of weights in one file: what a 32-bit address space can hold.
-const MAX_BYTES: u64 = 4 << 30;
-
-/// Declared sizes up to this are believed; above it data may expand by [`MAX_EXPANSION`].
-const EXPANSION_FLOOR: u64 = 256 << 20;
-const MAX_EXPANSION: u64 = 100;
-
 /// Most groups that are remembered; there are a few for each layer.
 const MAX_REMEMBERED: usize = 50_000;
-
-/// Most links that one path may follow; Keras nests far less.
-const MAX_DEPTH: usize = 64;
 
 /// What the weights code asks of an HDF5 file. Paths are relative to the root, joined with `/`;
 /// the root is the empty path.
@@ -46,8 +37,7 @@ pub(super) trait Tree {
 /// An open file.
 pub(super) struct Store {
     bytes: Box<dyn Source>,
-    /// Declared bytes of all datasets read so far.
-    read: Cell<u64>,
+    budget: Budget,
     groups: RefCell<HashMap<String, Option<Group>>>,
     /// Groups whose children are remembered.
     listed: RefCell<HashSet<String>>,
@@ -58,14 +48,19 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens `length` bytes from `start` on.
-    pub(super) fn open<R: Read + Seek + Send + 'static>(reader: R, start: u64, length: u64) -> Result<Self> {
-        let bytes = Section::new(reader, start, length);
+    pub(super) fn open<R: Read + Seek + Send + 'static>(
+        reader: R,
+        start: u64,
+        length: u64,
+        budget: &Budget,
+    ) -> Result<Self> {
+        let bytes = Section::new(reader, start, length, budget);
         let file = File::from_source(bytes.clone()).map_err(damaged)?;
         let groups = HashMap::from([(String::new(), Some(file.root()))]);
         Ok(Self {
-            links: Paths::new(Box::new(bytes.clone()), file.superblock()),
+            links: Paths::new(Box::new(bytes.clone()), file.superblock(), budget),
             bytes: Box::new(bytes),
-            read: Cell::new(0),
+            budget: budget.clone(),
             groups: RefCell::new(groups),
             listed: RefCell::default(),
             attributes: RefCell::new((String::new(), Rc::new(file.root().attrs().map_err(damaged)?))),
@@ -77,9 +72,7 @@ impl Store {
         if let Some(found) = self.groups.borrow().get(path) {
             return Ok(found.clone());
         }
-        if path.split('/').count() > MAX_DEPTH {
-            return Err(Error::malformed("groups are nested too deeply"));
-        }
+        self.budget.take(Resource::Depth, path.split('/').count())?;
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let found = match self.group(parent)? {
             Some(group) => match self.listed_child(parent, &group, path) {
@@ -162,17 +155,7 @@ impl Store {
         let times = |count: u64, extent: &u64| count.saturating_mul(*extent);
         let chunk = chunk.map_or(0, |extents| extents.iter().fold(1, times));
         let bytes = chunk.max(shape.count() as u64).saturating_mul(element);
-        let total = self.read.get().saturating_add(bytes);
-        let limit = MAX_BYTES.min(EXPANSION_FLOOR + self.bytes.len().saturating_mul(MAX_EXPANSION));
-        if total <= limit {
-            self.read.set(total);
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::TooLarge {
-            what: "the declared size of the weights in bytes".to_owned(),
-            found: total,
-            limit,
-        }))
+        self.budget.take(Resource::Weights, bytes)
     }
 
     /// Refuses chunks that cannot be in the file: the reader takes memory for them before it looks.

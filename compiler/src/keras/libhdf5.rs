@@ -4,6 +4,7 @@
 //! files, so that no model is ever compiled through it; but on good files it is right by definition.
 
 use super::hdf5::{Store, Tree};
+use crate::budget::Budget;
 use hdf5_metno::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use hdf5_metno::{Attribute, Dataset, File, Group};
 use std::path::Path;
@@ -98,7 +99,7 @@ fn compare(path: &str, reference: &Group, store: &Store, counts: &mut Counts) {
 fn compare_file(path: &Path, counts: &mut Counts) {
     let bytes = std::fs::read(path).expect("a file");
     let length = bytes.len() as u64;
-    let store = Store::open(std::io::Cursor::new(bytes), 0, length).expect("the file opens");
+    let store = Store::open(std::io::Cursor::new(bytes), 0, length, &Budget::new()).expect("the file opens");
     let file = File::open(path).expect("libhdf5 opens the file");
     compare("", &file, &store, counts);
 }

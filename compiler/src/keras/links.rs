@@ -5,6 +5,7 @@
 //! blocks. Which of them, its header says.
 
 use super::blocks::{Blocks, Fields};
+use crate::budget::{Budget, Resource};
 use crate::error::{Error, Result};
 use hdf5_pure::{Source, Superblock};
 
@@ -19,13 +20,14 @@ pub(super) enum Link {
     External(String),
 }
 
-/// Most blocks that the links of one group may take.
-const MAX_BLOCKS: usize = 20_000;
+/// Most bytes of a name among the messages of a heap, which are told apart by trying to read them at every byte.
+const MAX_NAME: u64 = 4 << 10;
 
 /// Reads the links of a file.
 pub(super) struct Links {
     blocks: Blocks,
     root: u64,
+    budget: Budget,
 }
 
 /// Messages of an object's header.
@@ -42,11 +44,12 @@ const SYMBOL_TABLE: u16 = 0x11;
 
 impl Links {
     /// Of the file in `source` with this superblock.
-    pub(super) fn new(source: Box<dyn Source>, superblock: &Superblock) -> Self {
+    pub(super) fn new(source: Box<dyn Source>, superblock: &Superblock, budget: &Budget) -> Self {
         let widths = [superblock.offset_size, superblock.length_size].map(usize::from);
         Self {
             blocks: Blocks::new(source, superblock.base_address.get(), widths),
             root: superblock.root_group_address,
+            budget: budget.clone(),
         }
     }
     /// Where the header of the root group is.
@@ -56,17 +59,21 @@ impl Links {
 
     /// The links of the group whose header is there; none for other objects.
     pub(super) fn of(&self, header: u64) -> Result<Vec<(String, Link)>> {
-        let mut left = MAX_BLOCKS;
+        let mut blocks = 0;
         let mut found = Vec::new();
-        for Message { kind, data } in self.messages(header, &mut left)? {
+        for Message { kind, data } in self.messages(header, &mut blocks)? {
             let mut fields = self.blocks.fields(&data);
             match kind {
-                LINK => found.extend(message(&mut fields)),
-                LINK_INFO => found.extend(self.heap(&mut fields, &mut left)?),
+                LINK => {
+                    if let Some(link) = message(&mut fields) {
+                        self.find(link, &mut found)?;
+                    }
+                }
+                LINK_INFO => found.extend(self.heap(&mut fields, &mut blocks)?),
                 SYMBOL_TABLE => {
                     let (tree, names) = (fields.offset()?, fields.offset()?);
                     let names = self.names(names)?;
-                    self.symbols(tree, &names, &mut found, &mut left)?;
+                    self.symbols(tree, &names, &mut found, &mut blocks)?;
                 }
                 _ => {}
             }
@@ -74,7 +81,24 @@ impl Links {
         Ok(found)
     }
 
-    fn messages(&self, header: u64, left: &mut usize) -> Result<Vec<Message>> {
+    /// Counts a block of the links of a group.
+    fn spend(&self, count: &mut usize) -> Result<()> {
+        *count += 1;
+        self.budget.take(Resource::Links, *count)
+    }
+
+    /// Keeps a link. Entries of symbol tables may share one long name.
+    fn find(&self, link: (String, Link), found: &mut Vec<(String, Link)>) -> Result<()> {
+        let target = match &link.1 {
+            Link::Hard(_) => 0,
+            Link::Soft(text) | Link::External(text) => text.len(),
+        };
+        self.budget.take(Resource::Names, link.0.len() + target)?;
+        found.push(link);
+        Ok(())
+    }
+
+    fn messages(&self, header: u64, count: &mut usize) -> Result<Vec<Message>> {
         let start = self.blocks.read(header, 16)?;
         let mut found = Vec::new();
         let second = start.starts_with(b"OHDR");
@@ -92,7 +116,7 @@ impl Links {
         };
         let ordered = second && start.get(5).is_some_and(|flags| flags & 0x04 != 0);
         while let Some((at, size)) = waiting.pop() {
-            spend(left)?;
+            self.spend(count)?;
             let block = self.blocks.read(at, size_of(size)?)?;
             let mut fields = self.blocks.fields(&block);
             loop {
@@ -141,12 +165,12 @@ impl Links {
         tree: u64,
         names: &[u8],
         found: &mut Vec<(String, Link)>,
-        left: &mut usize,
+        visited: &mut usize,
     ) -> Result<()> {
         let [offset, length] = self.blocks.widths();
         let mut waiting = vec![tree];
         while let Some(at) = waiting.pop() {
-            spend(left)?;
+            self.spend(visited)?;
             let head = self.blocks.read(at, 8)?;
             let count = self.blocks.fields(head.get(6..).unwrap_or_default()).uint(2)?;
             let count = size_of(count)?;
@@ -175,7 +199,7 @@ impl Links {
                         2 => Link::Soft(text(names, target)?),
                         _ => Link::Hard(header),
                     };
-                    found.push((text(names, name)?, link));
+                    self.find((text(names, name)?, link), found)?;
                 }
             }
         }
@@ -183,7 +207,7 @@ impl Links {
     }
 
     /// The links in a heap, which a message about the links of a group names if there are so many.
-    fn heap(&self, info: &mut Fields<'_>, left: &mut usize) -> Result<Vec<(String, Link)>> {
+    fn heap(&self, info: &mut Fields<'_>, visited: &mut usize) -> Result<Vec<(String, Link)>> {
         let flags = info.skip(1).and_then(|()| info.uint(1))?;
         info.skip(if flags & 1 != 0 { 8 } else { 0 })?;
         let Some(heap) = info.defined()? else {
@@ -192,14 +216,14 @@ impl Links {
         let (count, blocks) = self.blocks.heap(heap)?;
         let mut found = Vec::new();
         for block in blocks {
-            spend(left)?;
+            self.spend(visited)?;
             let block = self.blocks.read(block.at, block.size)?;
             let mut rest = block.as_slice();
             while !rest.is_empty() {
                 let mut fields = self.blocks.fields(rest);
                 match message(&mut fields) {
                     Some(link) => {
-                        found.push(link);
+                        self.find(link, &mut found)?;
                         rest = rest.get(rest.len() - fields.rest()..).unwrap_or_default();
                     }
                     None => rest = rest.get(1..).unwrap_or_default(),
@@ -234,7 +258,10 @@ fn message(fields: &mut Fields<'_>) -> Option<(String, Link)> {
     let order = if flags & 0b100 != 0 { 8 } else { 0 };
     let charset = usize::from(flags & 0b1_0000 != 0);
     fields.skip(order + charset).ok()?;
-    let length = fields.uint(1 << (flags & 0b11)).ok()?;
+    let length = fields
+        .uint(1 << (flags & 0b11))
+        .ok()
+        .filter(|length| *length <= MAX_NAME)?;
     let name = std::str::from_utf8(fields.take(size_of(length).ok()?).ok()?).ok()?;
     if name.is_empty() || name.contains(['/', '\0']) {
         return None;
@@ -271,12 +298,4 @@ fn text(bytes: &[u8], start: u64) -> Result<String> {
 
 fn size_of(number: u64) -> Result<usize> {
     usize::try_from(number).map_err(|_| Error::malformed("HDF5: a size in a group is too large"))
-}
-
-/// Counts a block.
-fn spend(left: &mut usize) -> Result<()> {
-    *left = left
-        .checked_sub(1)
-        .ok_or_else(|| Error::malformed("HDF5: the links of a group are without end"))?;
-    Ok(())
 }

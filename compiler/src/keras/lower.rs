@@ -9,6 +9,7 @@ use super::config::KerasDType;
 use super::layers::{self, Arg, Site, Stop, Value};
 use super::model::{Argument, Call, KerasModel, Layer, Network, Semantics, TensorRef};
 use super::ports;
+use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Errors};
 use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
@@ -46,7 +47,7 @@ pub struct Port {
 /// # Errors
 /// All problems of all layers.
 pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, Errors> {
-    let mut state = State::new(model.version.semantics);
+    let mut state = State::new(model.version.semantics, model.budget.fork());
     layers::refuse_unsupported(&model.root, &mut HashSet::new(), &mut state.problems);
     let ports = ports::resolve(&model.root, input_shapes, &mut state.problems);
     let mut inputs = Vec::new();
@@ -61,13 +62,17 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
     let results = state.network(&model.root, values);
     let State {
         mut graph,
-        problems,
+        mut problems,
         shapes,
         ..
     } = state;
     let mut outputs = Vec::new();
     for (port, value) in model.root.outputs.iter().zip(results) {
         let Some(value) = value else { continue };
+        let taken = graph.budget().take(Resource::Nodes, 1_u64);
+        if problems.keep(taken).is_none() {
+            break;
+        }
         graph.add_output(port.name.as_str(), value.node);
         let ty = graph.ty(value.node);
         outputs.push(Port {
@@ -106,12 +111,15 @@ fn input_node(graph: &mut Graph, port: &Port) -> Result<NodeId, Error> {
         name: port.name.clone(),
         ty,
     };
-    graph.add(port.name.as_str(), Op::Input(input), &[])
+    let node = graph.add(port.name.as_str(), Op::Input(input), &[]);
+    node.map_err(|error| error.in_layer(port.name.as_str(), "InputLayer"))
 }
 
 /// What lowering has made so far.
 pub(super) struct State {
     pub(super) graph: Graph,
+    /// What everything here is taken from.
+    pub(super) budget: Budget,
     pub(super) problems: Collector,
     pub(super) semantics: Semantics,
     /// Constants by layer and role, so that shared layers share them.
@@ -125,9 +133,10 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(semantics: Semantics) -> Self {
+    pub(super) fn new(semantics: Semantics, budget: Budget) -> Self {
         Self {
-            graph: Graph::new(),
+            graph: Graph::within(budget.clone()),
+            budget,
             problems: Collector::default(),
             semantics,
             constants: HashMap::new(),
@@ -148,6 +157,9 @@ impl State {
         let mut values: HashMap<(usize, usize), Vec<Option<Value>>> = HashMap::new();
         for &step in &net.schedule {
             let (layer, call) = net.step(step);
+            if !self.may_go_on(layer) {
+                return vec![None; net.outputs.len()];
+            }
             let results = if layer.class == "InputLayer" {
                 let port = net.inputs.iter().position(|port| port.tensor.layer == step.layer);
                 vec![port.and_then(|index| inputs.get(index).copied().flatten())]
@@ -163,6 +175,16 @@ impl State {
             .iter()
             .map(|port| lookup(&values, net, port.tensor, &mut self.problems))
             .collect()
+    }
+
+    /// Counts a call of a layer. Once something is used up, which has been reported, nothing more is done.
+    fn may_go_on(&mut self, layer: &Layer) -> bool {
+        if self.budget.is_over() {
+            return false;
+        }
+        let taken = self.budget.take(Resource::Calls, 1_u64);
+        let at = |error: Error| error.in_layer(layer.path.as_str(), layer.class.as_str());
+        self.problems.keep(taken.map_err(at)).is_some()
     }
 
     fn note_shapes(&mut self, layer: &Layer, results: &[Option<Value>]) {

@@ -45,6 +45,7 @@ pub use model::{
 };
 pub use object::Object;
 
+use crate::budget::Budget;
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};
 use archive::Container;
 use hdf5::{Store, Tree};
@@ -69,10 +70,14 @@ pub fn read_inputs(model: Input, weights: Option<Input>) -> Result<KerasModel, E
         let name = input.name();
         move |error: Error| remedied(error).in_file(name.as_str())
     };
+    let budget = Budget::new();
     let mut problems = Collector::default();
-    let source = Source::open(&model).map_err(in_file(model))?;
+    let source = Source::open(&model, &budget).map_err(in_file(model))?;
     let (store, weights) = match weights {
-        Some(input) => (problems.keep(weights_of(&input).map_err(in_file(input))), input),
+        Some(input) => {
+            let found = weights_of(&input, &budget).map_err(in_file(input));
+            (problems.keep(found), input)
+        }
         None => (source.weights, model),
     };
     if store.is_none() && problems.is_empty() {
@@ -83,7 +88,7 @@ pub fn read_inputs(model: Input, weights: Option<Input>) -> Result<KerasModel, E
             error.help("name the file with the weights with --weights"),
         ));
     }
-    let mut reader = architecture::Reader::new(source.version.semantics);
+    let mut reader = architecture::Reader::new(source.version.semantics, &budget);
     let root = reader.model(source.config);
     let mut notes = reader.notes();
     let found = std::mem::take(&mut reader.problems).finish(());
@@ -100,6 +105,7 @@ pub fn read_inputs(model: Input, weights: Option<Input>) -> Result<KerasModel, E
         name,
         root,
         notes,
+        budget,
     };
     let mut missing = Collector::default();
     weights::load(&mut model, &store, layout, &mut missing);
@@ -117,7 +123,8 @@ pub fn from_architecture(
     weights: &mut dyn FnMut(&str) -> Vec<Weight>,
 ) -> Result<KerasModel, Errors> {
     let version = version::of_architecture(&json)?;
-    let mut reader = architecture::Reader::new(version.semantics);
+    let budget = Budget::new();
+    let mut reader = architecture::Reader::new(version.semantics, &budget);
     let root = reader.model(json);
     let mut notes = reader.notes();
     let mut root = reader
@@ -131,6 +138,7 @@ pub fn from_architecture(
         name: root.name.clone(),
         root,
         notes,
+        budget,
     })
 }
 
@@ -162,8 +170,8 @@ struct Source {
 }
 
 impl Source {
-    fn open(input: &Input) -> Result<Self> {
-        match archive::open(input)? {
+    fn open(input: &Input, budget: &Budget) -> Result<Self> {
+        match archive::open(input, budget)? {
             Container::Json(config) => Ok(Self {
                 version: version::of_architecture(&config)?,
                 config,
@@ -181,11 +189,11 @@ impl Source {
                     config,
                 })
             }
-            Container::Hdf5(store) => Self::hdf5(store),
+            Container::Hdf5(store) => Self::hdf5(store, budget),
         }
     }
 
-    fn hdf5(store: Store) -> Result<Self> {
+    fn hdf5(store: Store, budget: &Budget) -> Result<Self> {
         let text = store.strings("", "model_config")?.and_then(|mut text| text.pop());
         let Some(text) = text else {
             let error = match Layout::of(&store)? {
@@ -196,7 +204,7 @@ impl Source {
             };
             return Err(error);
         };
-        let config = json::parse(&text, "model_config")?;
+        let config = json::parse(&text, "model_config", budget)?;
         architecture::check_class(&config)?;
         let stated = store
             .strings("", "keras_version")?
@@ -210,8 +218,8 @@ impl Source {
 }
 
 /// The weights of a file that may hold a model around them.
-fn weights_of(input: &Input) -> Result<(Store, Layout)> {
-    match archive::open(input)? {
+fn weights_of(input: &Input, budget: &Budget) -> Result<(Store, Layout)> {
+    match archive::open(input, budget)? {
         Container::Hdf5(store)
         | Container::Keras {
             weights: Some(store), ..

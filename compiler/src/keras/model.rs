@@ -5,6 +5,7 @@
 //! layer and a call that exist, and no call depends on itself.
 
 use super::config::Config;
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::tensor::Tensor;
 use serde_json::Value;
@@ -40,6 +41,8 @@ pub struct KerasModel {
     /// What a user should know although nothing is wrong, for example that a float16 policy
     /// computes in float32 here. One line each.
     pub notes: Vec<String>,
+    /// What reading it took of the budget of its compilation, which goes on from there.
+    pub budget: Budget,
 }
 
 /// A Functional or Sequential model, outermost or nested.

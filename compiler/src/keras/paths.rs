@@ -1,6 +1,7 @@
 //! Paths through an HDF5 file with soft links.
 
 use super::links::{Link, Links};
+use crate::budget::{Budget, Resource};
 use crate::error::{Error, Result};
 use hdf5_pure::{Source, Superblock};
 use std::cell::RefCell;
@@ -18,6 +19,7 @@ type Group = Rc<BTreeMap<String, Link>>;
 /// The links of a file, read where something is asked about them.
 pub(super) struct Paths {
     links: Links,
+    budget: Budget,
     /// By the address of the group's header.
     groups: RefCell<HashMap<u64, Group>>,
     remembered: RefCell<usize>,
@@ -25,9 +27,10 @@ pub(super) struct Paths {
 
 impl Paths {
     /// Of the file in `source` with this superblock.
-    pub(super) fn new(source: Box<dyn Source>, superblock: &Superblock) -> Self {
+    pub(super) fn new(source: Box<dyn Source>, superblock: &Superblock, budget: &Budget) -> Self {
         Self {
-            links: Links::new(source, superblock),
+            links: Links::new(source, superblock, budget),
+            budget: budget.clone(),
             groups: RefCell::default(),
             remembered: RefCell::default(),
         }
@@ -65,6 +68,7 @@ impl Paths {
 
     /// The path without soft links and the address of what is at a path; `None` if there is nothing.
     fn walk(&self, path: &str, followed: &mut usize) -> Result<Option<(String, u64)>> {
+        self.budget.take(Resource::Depth, path.split('/').count())?;
         let (mut real, mut address) = (String::new(), self.links.root());
         for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
             match self.group(address)?.get(name) {

@@ -4,6 +4,7 @@
 //! come from cached pages. All that is asked for is counted: a damaged or hostile file can make a
 //! reader fetch the same piece without end, and every byte that ends up in memory was fetched here.
 
+use crate::budget::{Budget, Resource};
 use hdf5_pure::{FormatError, Source};
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -19,26 +20,26 @@ const SMALL: usize = 4 << 10;
 pub(super) struct Section<R> {
     start: u64,
     length: u64,
+    budget: Budget,
     state: Arc<Mutex<State<R>>>,
 }
 
 struct State<R> {
     reader: R,
     pages: HashMap<u64, Vec<u8>>,
-    budget: u64,
 }
 
 impl<R: Read + Seek> Section<R> {
     /// `length` bytes from `start` on.
-    pub(super) fn new(reader: R, start: u64, length: u64) -> Self {
+    pub(super) fn new(reader: R, start: u64, length: u64, budget: &Budget) -> Self {
         let state = State {
             reader,
             pages: HashMap::new(),
-            budget: length.saturating_mul(16).saturating_add(256 << 20),
         };
         Self {
             start,
             length,
+            budget: budget.clone(),
             state: Arc::new(Mutex::new(state)),
         }
     }
@@ -85,8 +86,12 @@ impl<R: Read + Seek> Section<R> {
 
 impl<R> Clone for Section<R> {
     fn clone(&self) -> Self {
-        let state = Arc::clone(&self.state);
-        Self { state, ..*self }
+        Self {
+            start: self.start,
+            length: self.length,
+            budget: self.budget.clone(),
+            state: Arc::clone(&self.state),
+        }
     }
 }
 
@@ -105,11 +110,10 @@ impl<R: Read + Seek> Source for Section<R> {
                 available: number(self.length),
             });
         }
+        let taken = self.budget.take(Resource::Fetched, length);
+        taken.map_err(|error| FormatError::Source(error.to_string()))?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
-        state.budget = state.budget.checked_sub(length).ok_or_else(|| {
-            FormatError::Source("the file makes its reader fetch far more than it holds".to_owned())
-        })?;
         let result = if buf.len() <= SMALL {
             self.read_cached(state, offset, buf)
         } else {
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn reads_inside_the_section_only() {
         let bytes: Vec<u8> = (0..100_000u32).map(|i| i as u8).collect();
-        let section = Section::new(Cursor::new(bytes.clone()), 10, 99_000);
+        let section = Section::new(Cursor::new(bytes.clone()), 10, 99_000, &Budget::new());
         for (offset, length) in [(0, 10), (16_380, 10), (50_000, 20_000), (98_990, 10)] {
             let mut buf = vec![0; length];
             section.read_at(offset as u64, &mut buf).unwrap();
@@ -139,11 +143,13 @@ mod tests {
 
     #[test]
     fn the_budget_ends() {
-        let section = Section::new(Cursor::new(vec![0; 1 << 20]), 0, 1 << 20);
+        let budget = Budget::new();
+        budget.open(1 << 20);
+        let section = Section::new(Cursor::new(vec![0; 1 << 20]), 0, 1 << 20, &budget);
         let mut buf = vec![0; 1 << 20];
         let reads = (0..1000)
             .take_while(|_| section.read_at(0, &mut buf).is_ok())
             .count();
-        assert_eq!(reads, 256 + 16);
+        assert_eq!(reads, 64 + 16);
     }
 }

@@ -292,7 +292,7 @@ fn all_problems_at_once() {
 fn problems_without_end_are_counted() {
     let broken = |i: usize| layer("Dense", &format!("d{i}"), json!([[["nowhere", 0, 0, {}]]]));
     let layers: Vec<_> = std::iter::once(input("x"))
-        .chain((0..50_000).map(broken))
+        .chain((0..15_000).map(broken))
         .collect();
     let errors = read(functional(
         json!(layers),
@@ -301,7 +301,7 @@ fn problems_without_end_are_counted() {
     ))
     .unwrap_err();
     assert_eq!(errors.lines().count(), 501);
-    assert!(errors.ends_with("… and 49500 more problems"), "{errors}");
+    assert!(errors.ends_with("… and 14500 more problems"), "{errors}");
 }
 
 #[test]

@@ -43,13 +43,14 @@ impl Layout {
 
 /// Gives every layer its weights.
 pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, problems: &mut Collector) {
+    let budget = &model.budget;
     match layout {
         Layout::Legacy(group) => {
-            legacy::load(&mut model.root, tree, group, problems);
+            legacy::load(&mut model.root, tree, group, budget, problems);
             problems.keep(cudnn::convert(&mut model.root));
         }
         Layout::Checkpoint => {
-            let reader = checkpoint::Reader::new(tree, model.version.semantics);
+            let reader = checkpoint::Reader::new(tree, model.version.semantics, budget);
             reader.network(&mut model.root, Some(""), problems);
         }
     }

@@ -54,6 +54,9 @@ impl Operation for Map {
             .collect();
         Ok(vec![Tensor::f32(ty.shape, data)?])
     }
+    fn scalar_instructions(&self) -> usize {
+        self.tape.instrs().len()
+    }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {{{}}}", self.tape)
     }

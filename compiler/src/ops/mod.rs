@@ -156,6 +156,11 @@ pub trait Operation: Clone + PartialEq + fmt::Debug {
         None
     }
 
+    /// Instructions of its function of scalars, if it has one.
+    fn scalar_instructions(&self) -> usize {
+        self.epilogue().map_or(0, |(tape, _)| tape.instrs().len())
+    }
+
     /// Floating-point operations for the given types, a multiply-add counted as two.
     fn flops(&self, inputs: &[&TensorType], results: &[TensorType]) -> u64 {
         let _ = (inputs, results);
@@ -235,6 +240,10 @@ macro_rules! ops {
             /// See [`Operation::with_epilogue`].
             pub fn with_epilogue(&self, tape: Tape) -> Option<Self> {
                 match self { $(Self::$op(op) => op.with_epilogue(tape).map(Self::$op)),+ }
+            }
+            /// See [`Operation::scalar_instructions`].
+            pub fn scalar_instructions(&self) -> usize {
+                match self { $(Self::$op(op) => op.scalar_instructions()),+ }
             }
             /// See [`Operation::flops`].
             pub fn flops(&self, inputs: &[&TensorType], results: &[TensorType]) -> u64 {

@@ -1,6 +1,7 @@
 //! Constant folding.
 
 use super::{Log, Reason, rewrite};
+use crate::budget::Resource;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Constant, Op};
@@ -34,6 +35,10 @@ pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
             log.missed(rewrite::name(graph, id), Reason::TooSlow);
             continue;
         }
+        if !graph.budget().spare(Resource::Made, added(graph, id) as u64) {
+            log.missed(rewrite::name(graph, id), Reason::TooLarge { bytes });
+            continue;
+        }
         let value = graph.op(id).eval(&inputs)?.remove(0);
         rewrite::replace(graph, id, Constant(value), &[])?;
         folded += 1;
@@ -45,11 +50,23 @@ pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
 fn is_slow(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
     let inputs: Vec<_> = node.inputs.iter().map(|&input| graph.ty(input)).collect();
+    let each = node.op.as_scan().map_or(1, |scan| scan.steps * scan.body.len());
     let steps = node
         .op
         .flops(&inputs, &node.types)
-        .max(graph.ty(id).shape.count() as u64);
-    steps > EVALUATED as u64 && !matches!(node.op, Op::Reshape(_))
+        .max(graph.ty(id).shape.count().max(each) as u64);
+    if matches!(node.op, Op::Reshape(_)) {
+        return false;
+    }
+    steps > EVALUATED as u64 || !graph.budget().spare(Resource::Folded, steps)
+}
+
+/// Bytes that the value of a node adds to what is in memory.
+fn added(graph: &Graph, id: NodeId) -> usize {
+    match graph.op(id) {
+        Op::Reshape(_) => 0,
+        _ => 4 * graph.ty(id).shape.count(),
+    }
 }
 
 /// The inputs of a node if it has some, all constant, and one result.

@@ -2,6 +2,7 @@
 
 use super::layout::{BufferId, Layout, Place, Places};
 use super::{ALIGNMENT, KernelId, Weights};
+use crate::budget::Resource;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::kernel::Kernel;
@@ -153,6 +154,9 @@ impl Lowering<'_> {
             output: place.view.clone(),
         };
         let jobs = node.op.lower(&site)?;
+        let budget = graph.budget();
+        budget.take(Resource::Steps, jobs.jobs.len())?;
+        budget.take(Resource::Names, jobs.jobs.len() * node.name.len())?;
         let scratch: Vec<BufferId> = jobs
             .scratch
             .iter()
@@ -186,6 +190,7 @@ impl Lowering<'_> {
             let run = self.run(job.kernel, arguments, &node.name, own);
             runs.push(run);
         }
+        budget.take(Resource::Kernels, self.program.kernels.len())?;
         Ok(runs)
     }
 

@@ -6,6 +6,7 @@
 use super::layout::{BufferId, Layout, Place};
 use super::lower::{self, Program};
 use super::{ALIGNMENT, Argument, Binding, Plan, Run, Space, Step};
+use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
 use crate::tensor::{Shape, TensorType};
@@ -17,7 +18,7 @@ const MAX_ARENA: usize = 3 << 30;
 type Lifetime = Option<(usize, usize)>;
 
 /// Gives every buffer an address and every step its arguments.
-pub(super) fn place(program: Program, layout: Layout) -> Result<Plan> {
+pub(super) fn place(program: Program, layout: Layout, budget: Budget) -> Result<Plan> {
     let sizes: Vec<usize> = layout
         .buffers
         .iter()
@@ -95,6 +96,7 @@ pub(super) fn place(program: Program, layout: Layout) -> Result<Plan> {
         prepared_bytes: program.prepared_bytes,
         arena_bytes,
         lower_bound_bytes,
+        budget,
     })
 }
 

@@ -15,6 +15,7 @@ mod weights;
 
 pub use weights::Weights;
 
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::graph::{Graph, index_ranges};
 use crate::kernel::Kernel;
@@ -111,6 +112,8 @@ pub struct Plan {
     pub inputs: Vec<Binding>,
     /// The model's outputs, in order.
     pub outputs: Vec<Binding>,
+    /// What is left of the budget of the compilation.
+    pub budget: Budget,
 }
 
 impl Plan {
@@ -130,12 +133,12 @@ impl Plan {
 /// Plans an optimised graph.
 ///
 /// # Errors
-/// When the model does not fit into 32-bit memory, or the graph breaks an invariant.
+/// When the model does not fit into 32-bit memory, the budget is used up, or the graph breaks an invariant.
 pub fn plan(graph: &Graph) -> Result<Plan> {
     let order = schedule::schedule(graph);
     let mut layout = layout::Layout::default();
     let program = lower::lower(graph, &order, &mut layout)?;
-    let mut plan = memory::place(program, layout)?;
+    let mut plan = memory::place(program, layout, graph.budget().clone())?;
     for (input, range) in plan.inputs.iter_mut().zip(index_ranges(graph)) {
         input.range = range;
     }

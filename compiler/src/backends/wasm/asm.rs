@@ -21,6 +21,8 @@ pub(super) struct Context {
     pub team: Option<Team>,
     /// Functions of tapes that are too long to inline.
     pub tapes: std::collections::HashMap<crate::pointwise::Tape, FunctionId>,
+    /// How many instructions there are so far.
+    pub instructions: usize,
 }
 
 /// A function under construction.
@@ -77,6 +79,7 @@ impl<'c> Asm<'c> {
 
     /// Appends an instruction.
     pub fn push(&mut self, instr: impl Into<Instr>) {
+        self.cx.instructions += 1;
         let top = *self.open.last().expect("the body is open until the end");
         self.builder.instr_seq(top).instr(instr.into());
     }

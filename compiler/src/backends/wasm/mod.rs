@@ -30,6 +30,7 @@ mod threads;
 mod tile;
 mod winograd;
 
+use crate::budget::Resource;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::plan::{ALIGNMENT, Plan};
@@ -96,7 +97,7 @@ const MAX_PAGES: u64 = 65536;
 /// Emits and validates a module for a plan.
 ///
 /// # Errors
-/// When the model needs more than 4 GiB, or the validator refuses the module (a bug of ours).
+/// When the model needs more than 4 GiB, the code grows beyond the budget, or the validator refuses the module (a bug of ours).
 pub fn emit(plan: &Plan, features: Features, threading: Threading) -> Result<Module> {
     let layout = program::Layout::new(plan)?;
     let mut config = walrus::ModuleConfig::new();
@@ -115,15 +116,16 @@ pub fn emit(plan: &Plan, features: Features, threading: Threading) -> Result<Mod
         features,
         team: None,
         tapes: HashMap::new(),
+        instructions: 0,
     };
     if let Threading::Multi { worth } = threading {
         cx.team = Some(Team::new(&mut cx, worth));
     }
-    let kernels: Vec<KernelCode> = plan
-        .kernels
-        .iter()
-        .map(|kernel| emit_kernel(&mut cx, kernel))
-        .collect();
+    let mut kernels = Vec::with_capacity(plan.kernels.len());
+    for kernel in &plan.kernels {
+        kernels.push(emit_kernel(&mut cx, kernel));
+        plan.budget.take(Resource::Code, cx.instructions)?;
+    }
     program::emit(&mut cx, plan, &layout, &kernels);
     let bytes = cx.module.emit_wasm();
     validate(&bytes, features, threading)?;

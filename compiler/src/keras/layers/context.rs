@@ -2,6 +2,7 @@
 
 use super::read::Read;
 use super::weights::Weights;
+use crate::budget::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Builder, NodeId};
 use crate::keras::config::Config;
@@ -10,7 +11,7 @@ use crate::keras::lower::State;
 use crate::keras::model::{Origin, Semantics, Weight};
 use crate::keras::object::Object;
 use crate::pointwise::Tape;
-use crate::tensor::{DType, Shape, Tensor};
+use crate::tensor::{DType, Tensor};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 
@@ -279,12 +280,23 @@ impl<'a> Cx<'a> {
             self.b().map(tape, &[node])
         }
     }
-    /// The constant that plays `role` in this layer, made once however often the layer is called.
-    pub fn constant(&mut self, role: &str, make: impl FnOnce() -> Result<Tensor>) -> Result<NodeId> {
+    /// Takes what so many numbers need that are made here and not read from the file, before they are made.
+    pub fn make_room(&self, numbers: usize) -> Result<()> {
+        self.state.budget.take(Resource::Made, 4 * numbers as u64)
+    }
+    /// The constant that plays `role` in this layer, made once however often the layer is called. It has so many more
+    /// numbers than the weights that it is made of.
+    pub fn constant(
+        &mut self,
+        role: &str,
+        more: usize,
+        make: impl FnOnce() -> Result<Tensor>,
+    ) -> Result<NodeId> {
         let key = format!("{}/{role}", self.site.path);
         if let Some(&known) = self.state.constants.get(&key) {
             return Ok(known);
         }
+        self.make_room(more)?;
         let tensor = make()?;
         let node = self.b().constant(tensor)?;
         self.state.constants.insert(key, node);
@@ -347,20 +359,4 @@ impl<'a> Cx<'a> {
 /// One result without a mask of its own.
 pub fn one(node: NodeId) -> Outcome {
     Ok(vec![Value::new(node)])
-}
-
-/// Most elements of a constant that is made here and not read from the file.
-const MAX_MADE: usize = 1 << 26;
-
-/// The shape of a constant that is made here. Few numbers in a file must not take much memory.
-pub fn made(dims: &[usize]) -> Result<Shape> {
-    let shape = Shape::checked(dims)?;
-    if shape.count() > MAX_MADE {
-        return Err(Error::new(ErrorKind::TooLarge {
-            what: format!("the element count of a constant of shape {shape}"),
-            found: shape.count() as u64,
-            limit: MAX_MADE as u64,
-        }));
-    }
-    Ok(shape)
 }

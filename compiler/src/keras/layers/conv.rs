@@ -6,6 +6,7 @@ use super::context::{Cx, Outcome, Stop, one};
 use super::read::Read;
 use super::spatial::{Image, Padding, lifted};
 use super::weights::Weights;
+use crate::budget::Resource;
 use crate::graph::NodeId;
 use crate::keras::ranges::{COUNT, WINDOW};
 use crate::ops::{Algorithm, Conv, Depthwise};
@@ -45,6 +46,7 @@ pub fn conv<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let groups = r.usize_or("groups", 1, COUNT);
     r.finish(cx)?;
     strides_or_dilation(cx, args.strides, args.dilation)?;
+    cx.state.budget.take(Resource::Parts, groups)?;
     let image = Image::input(cx, N, args.format)?;
     let [_, height, width, channels] = image.dims;
     if !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {

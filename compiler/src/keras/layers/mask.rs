@@ -1,11 +1,11 @@
 //! Masks: which time steps count. Inside the graph they are f32 of shape `[batch, time]`, 1 or 0.
 
-use super::context::{Cx, Outcome, Stop, Value, made};
+use super::context::{Cx, Outcome, Stop, Value};
 use crate::graph::NodeId;
 use crate::keras::ranges::ANY;
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder};
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 
 /// 1 where x differs from `value`, else 0.
 pub fn differs_from(value: f32) -> Tape {
@@ -119,7 +119,8 @@ fn concatenated_steps(cx: &mut Cx<'_>, values: &[Value], axis: usize) -> Result<
             Some(mask) => mask,
             None => {
                 let dims = cx.dims(value.node);
-                let shape = made(dims.get(..rank).unwrap_or(&dims))?;
+                let shape = Shape::checked(dims.get(..rank).unwrap_or(&dims))?;
+                cx.make_room(shape.count())?;
                 cx.b().constant(Tensor::splat(shape, 1.0))?
             }
         });

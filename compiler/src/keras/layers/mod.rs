@@ -38,6 +38,7 @@ pub(super) use read::check_training;
 use super::config::Config;
 use super::lower::State;
 use super::model::{Layer, Network, Origin, Semantics};
+use crate::budget::Resource;
 use crate::error::{Collector, Error, ErrorKind};
 use serde_json::Value as Json;
 use std::collections::HashSet;
@@ -214,6 +215,7 @@ pub(super) fn lower<'a>(
     args: Vec<Arg<'a>>,
     kwargs: Vec<(&'a str, Arg<'a>)>,
 ) -> Outcome {
+    state.budget.take(Resource::Arguments, site.config.memory())?;
     let mut cx = Cx::new(state, site, args, kwargs);
     if *cx.site.origin == Origin::Operation {
         return operators::operation(&mut cx);

@@ -2,8 +2,9 @@
 //! the wrapper's weights are those of all its layers.
 
 use super::context::{Cx, Outcome, Stop, Value};
-use crate::error::Error;
-use crate::graph::{Graph, NodeId};
+use crate::budget::{Budget, Resource};
+use crate::error::{Error, ErrorKind};
+use crate::graph::NodeId;
 use crate::keras::architecture::{self, Reader, form_of};
 use crate::keras::lower::State;
 use crate::keras::model::{Layer, Network, Semantics, Weight};
@@ -20,7 +21,8 @@ pub fn is_model(object: &Object) -> bool {
 /// Calls the model that `object` describes with the weights of the layer.
 pub fn call(cx: &mut Cx<'_>, object: &Object, x: NodeId) -> Outcome {
     let semantics = cx.state.semantics;
-    let mut reader = Reader::new(semantics);
+    let budget = &cx.state.budget.clone();
+    let mut reader = Reader::new(semantics, budget);
     let document = json!({"class_name": object.written, "config": object.config.values()});
     let network = reader.model(document);
     let read = std::mem::take(&mut reader.problems).finish(());
@@ -31,7 +33,7 @@ pub fn call(cx: &mut Cx<'_>, object: &Object, x: NodeId) -> Outcome {
     if let Some(layer) = network
         .layers
         .iter()
-        .find(|layer| hides_statistics(layer, semantics))
+        .find(|layer| hides_statistics(layer, semantics, budget))
     {
         let message = format!(
             "layer {:?} inside wraps a model with weights that are not trained, which cannot be told apart",
@@ -43,7 +45,7 @@ pub fn call(cx: &mut Cx<'_>, object: &Object, x: NodeId) -> Outcome {
         return Err(cx.inconsistent(format!("the model inside takes {} tensors", network.inputs.len())));
     }
     let prefix = format!("{}/{}/", cx.site.path, network.name);
-    rename(&mut network, &prefix);
+    rename(&mut network, &prefix, budget)?;
     if !cx.state.trial {
         let wanted = wanted(cx, &network, x)?;
         distribute(&mut network, &wanted, &mut cx.site.weights.iter());
@@ -66,47 +68,57 @@ fn count(network: &Network, wanted: &HashMap<String, usize>) -> usize {
 }
 
 /// Whether a wrapper inside holds a model with weights that are not trained: how many is known only to who lowers it.
-fn hides_statistics(layer: &Layer, semantics: Semantics) -> bool {
+fn hides_statistics(layer: &Layer, semantics: Semantics, budget: &Budget) -> bool {
     match &layer.network {
         Some(inner) => inner
             .layers
             .iter()
-            .any(|layer| hides_statistics(layer, semantics)),
-        None => {
-            architecture::wrapped(layer, semantics).is_some_and(|inner| has_statistics(&inner, semantics))
-        }
+            .any(|layer| hides_statistics(layer, semantics, budget)),
+        None => architecture::wrapped(layer, semantics, budget)
+            .is_some_and(|inner| has_statistics(&inner, semantics, budget)),
     }
 }
 
-fn has_statistics(network: &Network, semantics: Semantics) -> bool {
+fn has_statistics(network: &Network, semantics: Semantics, budget: &Budget) -> bool {
     network.layers.iter().any(|layer| match &layer.network {
-        Some(inner) => has_statistics(inner, semantics),
-        None => super::fixed_weights(layer, usize::MAX) > 0 || hides_statistics(layer, semantics),
+        Some(inner) => has_statistics(inner, semantics, budget),
+        None => super::fixed_weights(layer, usize::MAX) > 0 || hides_statistics(layer, semantics, budget),
     })
 }
 
 /// Layers are called after the wrapper.
-fn rename(network: &mut Network, prefix: &str) {
+fn rename(network: &mut Network, prefix: &str, budget: &Budget) -> Result<(), Error> {
     for layer in &mut network.layers {
+        let length = prefix.len() + layer.path.len();
+        budget.take(Resource::Path, length)?;
+        budget.take(Resource::Names, length)?;
         layer.path = format!("{prefix}{}", layer.path);
         if let Some(inner) = &mut layer.network {
-            rename(inner, prefix);
+            rename(inner, prefix, budget)?;
         }
     }
+    Ok(())
 }
 
 /// How many weights each layer wants, by its path: from a trial without any.
-fn wanted(cx: &Cx<'_>, network: &Network, x: NodeId) -> Result<HashMap<String, usize>, Error> {
-    let mut trial = State::new(cx.state.semantics);
+fn wanted(cx: &mut Cx<'_>, network: &Network, x: NodeId) -> Result<HashMap<String, usize>, Stop> {
+    let mut trial = State::new(cx.state.semantics, cx.state.budget.clone());
     trial.trial = true;
-    let mut graph = Graph::new();
     let input = Input {
         name: "input".to_owned(),
         ty: cx.state.graph.ty(x).clone(),
     };
-    let node = graph.add("input", input, &[])?;
-    trial.graph = graph;
+    let node = trial.graph.add("input", input, &[])?;
     trial.network(network, vec![Some(Value::new(node))]);
+    if cx.state.budget.is_over() {
+        // Of all problems, the only one that does not come again.
+        if let Err(errors) = trial.problems.finish(()) {
+            let large = |error: &&Error| matches!(error.kind, ErrorKind::TooLarge { .. });
+            let large = errors.as_slice().iter().find(large).cloned();
+            cx.state.problems.keep(large.map_or(Ok(()), Err));
+        }
+        return Err(Stop::Told);
+    }
     Ok(trial.wanted)
 }
 

@@ -282,6 +282,8 @@ pub fn normalization(cx: &mut Cx<'_>) -> Outcome {
     let statistics =
         match given {
             (Some(mean), Some(variance)) => {
+                // Two lists of numbers twice as large.
+                cx.make_room(4 * count)?;
                 let fill = |values: Vec<f64>| match values[..] {
                     [only] => Some(vec![only; count]),
                     _ => (values.len() == count).then_some(values),
@@ -347,7 +349,7 @@ fn scale_shift(cx: &mut Cx<'_>, x: NodeId, shape: &[usize], coefficients: &[(f64
     let tensor = |values: Vec<f64>| -> Result<Tensor> { rounded(shape, values) };
     let scales = coefficients.iter().map(|c| c.0).collect();
     let shifts = coefficients.iter().map(|c| c.1).collect();
-    let scale = cx.constant("scale", || tensor(scales))?;
-    let shift = cx.constant("shift", || tensor(shifts))?;
+    let scale = cx.constant("scale", coefficients.len(), || tensor(scales))?;
+    let shift = cx.constant("shift", coefficients.len(), || tensor(shifts))?;
     cx.b().map(scale_shift_tape(), &[x, scale, shift])
 }

@@ -8,7 +8,7 @@ use crate::error::ErrorKind;
 use crate::graph::{Builder, Graph, NodeId};
 use crate::ops::{Input, Scan, Slice};
 use crate::pointwise::{Binary, Tape};
-use crate::tensor::{Tensor, TensorType};
+use crate::tensor::{Shape, Tensor, TensorType};
 use std::sync::Arc;
 
 /// A recurrent layer as its config has it.
@@ -230,7 +230,7 @@ impl Recurrent {
         masked: bool,
         held: bool,
     ) -> Result<(Graph, usize), Stop> {
-        let mut graph = Graph::new();
+        let mut graph = Graph::within(cx.state.budget.clone());
         let mut b = Builder::new(&mut graph, cx.site.path.as_str());
         let state = [batch, self.cell.units];
         let mut states = Vec::new();
@@ -312,7 +312,7 @@ impl Recurrent {
         let path = cx.site.path.clone();
         let mut place = |name: &str, shape: &[usize]| {
             let name = format!("{path}/{name}");
-            let ty = TensorType::f32(crate::tensor::Shape::checked(shape)?);
+            let ty = TensorType::f32(Shape::checked(shape)?);
             cx.b().add(Input { name, ty }, &[])
         };
         let output = if self.sequences {
@@ -330,8 +330,8 @@ impl Recurrent {
 
 /// States of 0.
 fn zeros(cx: &mut Cx<'_>, batch: usize, units: usize) -> Result<NodeId, Stop> {
-    let shape = super::context::made(&[batch, units])?;
-    Ok(cx.constant(&format!("zeros {shape}"), || {
+    let shape = Shape::checked([batch, units])?;
+    Ok(cx.constant(&format!("zeros {shape}"), shape.count(), || {
         Ok(Tensor::splat(shape.clone(), 0.0))
     })?)
 }

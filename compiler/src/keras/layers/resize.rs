@@ -5,7 +5,7 @@
 
 use super::context::{Cx, Outcome, Stop, one};
 use super::image::{Fit, Resizable};
-use super::shape::{checked_extent, gather, repeat};
+use super::shape::{gather, repeat};
 use super::spatial::{channels_first, channels_last};
 use crate::error::Result;
 use crate::graph::NodeId;
@@ -116,16 +116,19 @@ fn resample(
         let index = move |i: usize| (((i as f32 + 0.5) * scale).floor() as usize).min(input - 1);
         return gather(cx, x, axis, &format!("nearest {axis} of {input}"), output, index);
     }
-    checked_extent(output)?;
+    let count = interpolation.count();
+    cx.make_room(2 * count * output)?;
     let taps = interpolation.taps(input, output, scale);
-    let count = taps.first().map_or(0, Vec::len);
     let mut inputs = Vec::new();
     let mut shape = vec![1; dims.len() - axis];
     shape[0] = output;
     for tap in 0..count {
         let role = format!("tap {tap} of {axis} from {input} to {output}");
-        let indices: Vec<i32> = taps.iter().map(|row| row[tap].0 as i32).collect();
-        let indices = cx.constant(&format!("{role}, indices"), || Tensor::i32([output], indices))?;
+        let rows = || taps.chunks_exact(count).map(|row| row[tap]);
+        let indices = cx.constant(&format!("{role}, indices"), 0, || {
+            let indices: Vec<i32> = rows().map(|(index, _)| index as i32).collect();
+            Tensor::i32([output], indices)
+        })?;
         inputs.push(cx.b().add(
             Gather {
                 axis,
@@ -133,8 +136,8 @@ fn resample(
             },
             &[x, indices],
         )?);
-        let weights: Vec<f32> = taps.iter().map(|row| row[tap].1).collect();
-        inputs.push(cx.constant(&format!("{role}, weights"), || {
+        inputs.push(cx.constant(&format!("{role}, weights"), 0, || {
+            let weights: Vec<f32> = rows().map(|(_, weight)| weight).collect();
             Tensor::f32(shape.clone(), weights)
         })?);
     }
@@ -165,10 +168,19 @@ impl Interpolation {
         let found = INTERPOLATIONS.iter().find(|(of, _)| *of == name);
         found.map(|(_, interpolation)| *interpolation)
     }
-    /// For every result, the elements that it is made of and their weights; all have equally many.
-    fn taps(self, input: usize, output: usize, scale: f32) -> Vec<Vec<(usize, f32)>> {
+    /// Of how many elements a result is made.
+    fn count(self) -> usize {
+        match self {
+            Self::Nearest => 1,
+            Self::Bilinear => 2,
+            Self::Bicubic => 4,
+            Self::Lanczos(radius) => 2 * usize::from(radius) + 1,
+        }
+    }
+    /// For every result, the elements that it is made of and their weights, one result after the other.
+    fn taps(self, input: usize, output: usize, scale: f32) -> Vec<(usize, f32)> {
         (0..output)
-            .map(|i| {
+            .flat_map(|i| {
                 let at = (i as f32 + 0.5) * scale - 0.5;
                 match self {
                     Self::Nearest => vec![(at.round().max(0.0) as usize, 1.0)],

@@ -3,14 +3,11 @@
 
 use super::context::{Cx, Outcome, Stop, one};
 use super::spatial::{Format, channels_last};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::graph::NodeId;
 use crate::keras::ranges::{AXIS, COUNT, OPEN_EXTENT, SIDE};
 use crate::ops::{Gather, Pad, Slice};
 use crate::tensor::{Shape, Tensor};
-
-/// Most indices of one Gather that is made here.
-const MAX_INDICES: usize = 1 << 22;
 
 /// `Flatten`: all axes but the batch become one; channels go last before.
 pub fn flatten(cx: &mut Cx<'_>) -> Outcome {
@@ -87,18 +84,6 @@ pub fn repeat(cx: &mut Cx<'_>, x: NodeId, axis: usize, times: usize) -> Result<N
     gather(cx, x, axis, &format!("repeat {axis}"), count, |i| i / times)
 }
 
-/// Bounds an extent for which a list of indices is made.
-pub fn checked_extent(count: usize) -> Result<()> {
-    if count <= MAX_INDICES {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::TooLarge {
-        what: "the extent of a repeated or resized axis".to_owned(),
-        found: count as u64,
-        limit: MAX_INDICES as u64,
-    }))
-}
-
 /// Takes elements of an axis by indices that are known.
 pub fn gather(
     cx: &mut Cx<'_>,
@@ -109,15 +94,14 @@ pub fn gather(
     index: impl Fn(usize) -> usize,
 ) -> Result<NodeId, Stop> {
     let mut dims = cx.dims(x);
-    if count == dims[axis] && count <= MAX_INDICES && (0..count).all(|i| index(i) == i) {
+    if count == dims[axis] && (0..count).all(|i| index(i) == i) {
         return Ok(x);
     }
     dims[axis] = count;
     Shape::checked(dims)?;
-    checked_extent(count)?;
     // A shared layer may see several extents.
     let role = format!("{role} to {count}");
-    let indices = cx.constant(&role, || {
+    let indices = cx.constant(&role, count, || {
         let indices: Vec<i32> = (0..count)
             .map(|i| i32::try_from(index(i)).unwrap_or(i32::MAX))
             .collect();

@@ -5,7 +5,7 @@
 //! convolution with stride 1 computes all phases as s·s groups of channels (with zero taps where a phase has
 //! fewer than another), and moving these groups into space gives the results, of which the padding is cut off.
 
-use super::context::{Cx, Outcome, made, one};
+use super::context::{Cx, Outcome, one};
 use super::conv::{kernel_shape, strides_or_dilation, with_bias};
 use super::shape::crop;
 use super::spatial::{Image, Padding, lifted};
@@ -128,7 +128,7 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
         return Err(cx.inconsistent("output_padding leaves nothing"));
     }
     let phases = h.stride * w.stride;
-    let kernel = made(&[h.taps, w.taps, channels, phases * filters])?;
+    let kernel = Shape::checked([h.taps, w.taps, channels, phases * filters])?;
     let kernel = weights.derived(cx, "phases", &kernel, |weights| {
         Some(phase_kernel(weights.get("kernel")?, axes, channels, filters))
     })?;

@@ -81,7 +81,9 @@ impl<'a> Weights<'a> {
         let complete = self.parts.iter().all(|(_, _, tensor)| tensor.is_some());
         let missing = || Error::internal("a weight is missing");
         if complete {
-            return cx.constant(role, || make(self).unwrap_or_else(|| Err(missing())));
+            let read = self.parts.iter().map(|(_, shape, _)| shape.count()).sum();
+            let more = shape.count().saturating_sub(read);
+            return cx.constant(role, more, || make(self).unwrap_or_else(|| Err(missing())));
         }
         // Lowering has failed already: anything of this shape will do to go on.
         let name = format!("{}/{role}", cx.site.path);

@@ -3,23 +3,17 @@
 //! `layers/bidirectional/forward_layer/cell/vars/0`.
 
 use super::{in_keras_order, listed};
+use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::architecture;
 use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Semantics, Weight};
 use crate::keras::object::class_of;
 use serde_json::{Map, Value};
-use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 
 /// The attribute that holds a model's layers; TensorFlow 2.12 and 2.13 wrote the second.
 pub(super) const LISTS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"];
-
-/// Most levels of attributes below a layer.
-const MAX_DEPTH: usize = 16;
-
-/// Most groups below one layer. Groups can be linked to themselves, which makes a tree without end.
-const MAX_GROUPS: usize = 1_000;
 
 /// The order in which a layer makes the layers inside it, which is the order of its weights. All
 /// other attributes come in the order of their names.
@@ -46,17 +40,15 @@ enum Known<'a> {
 pub(super) struct Reader<'a> {
     tree: &'a dyn Tree,
     semantics: Semantics,
-    /// Groups visited so far below the current layer.
-    visited: Cell<usize>,
+    budget: &'a Budget,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(tree: &'a dyn Tree, semantics: Semantics) -> Self {
-        let visited = Cell::new(0);
+    pub(super) fn new(tree: &'a dyn Tree, semantics: Semantics, budget: &'a Budget) -> Self {
         Self {
             tree,
             semantics,
-            visited,
+            budget,
         }
     }
 
@@ -77,9 +69,12 @@ impl<'a> Reader<'a> {
                 format!("{list}/{key}")
             });
             self.layer(layer, path.as_deref(), problems);
+            if self.budget.is_over() {
+                return;
+            }
         }
         let has_weights = |key: &&String| {
-            let variables = self.variables(&format!("{list}/{key}"), "", Known::Nothing, 0);
+            let variables = self.variables(&format!("{list}/{key}"), "", Known::Nothing);
             variables.is_ok_and(|variables| !variables.is_empty())
         };
         let extra: Vec<_> = unused.iter().filter(has_weights).collect();
@@ -149,7 +144,7 @@ impl<'a> Reader<'a> {
             return self.network(inner, base.as_deref(), problems);
         }
         let Some(path) = path else { return };
-        if let Some(mut inner) = architecture::wrapped(layer, self.semantics) {
+        if let Some(mut inner) = architecture::wrapped(layer, self.semantics, self.budget) {
             self.network(&mut inner, Some(&format!("{path}/layer/")), problems);
             layer.weights = in_keras_order(inner);
             return;
@@ -161,7 +156,7 @@ impl<'a> Reader<'a> {
 
     fn read(&self, path: &str, known: Known) -> Result<Vec<Weight>> {
         let mut weights = Vec::new();
-        for (name, path) in self.variables(path, "", known, 0)? {
+        for (name, path) in self.variables(path, "", known)? {
             let tensor = self.tree.tensor(&path);
             let tensor = tensor.map_err(|error| error.in_field(name.as_str()))?;
             weights.extend(tensor.map(|tensor| Weight { name, tensor }));
@@ -170,15 +165,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Name and path of every variable of an object and of all inside it, in order.
-    fn variables(&self, path: &str, name: &str, known: Known, depth: usize) -> Result<Vec<(String, String)>> {
-        self.visited.set(self.visited.get() + 1);
-        if depth == 0 {
-            self.visited.set(0);
-        }
-        if depth > MAX_DEPTH || self.visited.get() > MAX_GROUPS {
-            let message = "the groups of its weights are nested without end";
-            return Err(Error::malformed(message));
-        }
+    fn variables(&self, path: &str, name: &str, known: Known) -> Result<Vec<(String, String)>> {
+        // Groups can be linked to themselves, which makes a tree without end.
+        self.budget.take(Resource::Depth, path.split('/').count())?;
+        self.budget.take(Resource::Groups, 1_u64)?;
         let mut variables = self.tree.datasets(&format!("{path}/vars"))?;
         variables.sort_by_key(|name| (name.len(), name.clone()));
         for (place, variable) in variables.iter().enumerate() {
@@ -197,7 +187,7 @@ impl<'a> Reader<'a> {
         for child in children {
             let (path, name) = (format!("{path}/{child}"), format!("{name}{child}/"));
             let known = known.child(&places, &child);
-            found.extend(self.variables(&path, &name, known, depth + 1)?);
+            found.extend(self.variables(&path, &name, known)?);
         }
         Ok(found)
     }

@@ -2,13 +2,11 @@
 //! datasets in it, in Keras' order `trainable_weights + non_trainable_weights`.
 
 use super::listed;
+use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Weight};
 use std::collections::{HashMap, HashSet};
-
-/// Most parts of the path in the name of a weight.
-const MAX_SCOPES: usize = 64;
 
 /// Reads a list of strings that is cut into `name0`, `name1`, … when it exceeds what one HDF5
 /// attribute can hold.
@@ -27,7 +25,13 @@ pub(super) fn strings(tree: &dyn Tree, group: &str, name: &str) -> Result<Option
 }
 
 /// Gives every layer of the outermost model its weights.
-pub(super) fn load(network: &mut Network, tree: &dyn Tree, group: &str, problems: &mut Collector) {
+pub(super) fn load(
+    network: &mut Network,
+    tree: &dyn Tree,
+    group: &str,
+    budget: &Budget,
+    problems: &mut Collector,
+) {
     let names = match strings(tree, group, "layer_names") {
         Ok(names) => names.unwrap_or_default(),
         Err(error) => return problems.push(error),
@@ -37,9 +41,12 @@ pub(super) fn load(network: &mut Network, tree: &dyn Tree, group: &str, problems
     };
     for (layer, name) in network.layers.iter_mut().zip(order) {
         let Some(name) = name else { continue };
+        if budget.is_over() {
+            return;
+        }
         let weights = read(tree, &join(group, &name)).map_err(|error| layer.at(error));
         if let Some(weights) = problems.keep(weights) {
-            let given = give(layer, weights).map_err(|error| layer.at(error));
+            let given = give(layer, weights, budget).map_err(|error| layer.at(error));
             problems.keep(given);
         }
     }
@@ -110,16 +117,16 @@ fn read(tree: &dyn Tree, group: &str) -> Result<Vec<Weight>> {
     Ok(weights)
 }
 
-fn give(layer: &mut Layer, weights: Vec<Weight>) -> Result<()> {
+fn give(layer: &mut Layer, weights: Vec<Weight>, budget: &Budget) -> Result<()> {
     let Some(network) = &mut layer.network else {
         layer.weights = weights;
         return Ok(());
     };
     let mut owners = Vec::with_capacity(weights.len());
     let leaves = leaves(network);
-    let known = Owners::new(&leaves);
+    let known = Owners::new(&leaves, budget)?;
     for weight in &weights {
-        owners.push(known.of(&weight.name)?);
+        owners.push(known.of(&weight.name, budget)?);
     }
     let mut slots: Vec<Vec<Weight>> = leaves.iter().map(|_| Vec::new()).collect();
     for (weight, owner) in weights.into_iter().zip(owners) {
@@ -184,25 +191,24 @@ struct Claims {
 }
 
 impl Owners {
-    fn new(leaves: &[Leaf]) -> Self {
+    fn new(leaves: &[Leaf], budget: &Budget) -> Result<Self> {
         let mut claims: HashMap<String, Claims> = HashMap::new();
         for (index, leaf) in leaves.iter().enumerate() {
             claims.entry(leaf.path.clone()).or_default().whole.push(index);
             let starts = leaf.path.match_indices('/').map(|(at, _)| at + 1);
             let ends = starts.filter_map(|start| leaf.path.get(start..));
             for end in ends.filter(|end| end.len() >= leaf.name) {
+                budget.take(Resource::Names, end.len())?;
                 claims.entry(end.to_owned()).or_default().ends.push(index);
             }
         }
-        Self(claims)
+        Ok(Self(claims))
     }
 
-    fn of(&self, weight: &str) -> Result<usize> {
+    fn of(&self, weight: &str, budget: &Budget) -> Result<usize> {
         let scope = weight.rsplit_once('/').map_or("", |(scope, _)| scope);
         let plain: Vec<_> = scope.split('/').collect();
-        if plain.len() > MAX_SCOPES {
-            return Err(unclear(weight, "none of the layers"));
-        }
+        budget.take(Resource::Depth, plain.len())?;
         let counted: Vec<_> = plain.iter().map(|part| without_counter(part)).collect();
         for parts in [plain, counted] {
             let ranges =

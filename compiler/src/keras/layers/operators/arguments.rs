@@ -223,8 +223,9 @@ impl<'a> Arguments<'a> {
         if shape.is_empty() {
             return Ok(Operand::Number(values.first().copied().unwrap_or_default() as f32));
         }
+        let count = values.len();
         let make = || crate::keras::layers::weights::rounded(&shape, values);
-        Ok(Operand::Tensor(cx.constant(role, make)?))
+        Ok(Operand::Tensor(cx.constant(role, count, make)?))
     }
     /// Reports what nobody read.
     pub(super) fn finish(self, cx: &mut Cx<'_>) -> Result<(), Stop> {

@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, X};
 use super::functions::count;
 use crate::graph::NodeId;
-use crate::keras::layers::context::{Cx, Outcome, Stop, made, one};
+use crate::keras::layers::context::{Cx, Outcome, Stop, one};
 use crate::keras::layers::normalize::{centred, mean_square};
 use crate::keras::layers::pool::pooled;
 use crate::keras::layers::recurrent::reversed;
@@ -11,7 +11,7 @@ use crate::keras::layers::shape::{crop, repeat};
 use crate::keras::layers::spatial::Padding;
 use crate::ops::{MatMul, Pad, PoolKind};
 use crate::pointwise::{Binary, Tape, TapeBuilder, Unary, library};
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
@@ -40,8 +40,8 @@ fn mixed(
     weight: impl Fn(usize, usize) -> f32,
 ) -> Result<NodeId, Stop> {
     let mut dims = cx.dims(x);
-    let shape = made(&[from, to])?;
-    let matrix = cx.constant(role, || {
+    let shape = Shape::checked([from, to])?;
+    let matrix = cx.constant(role, from * to, || {
         let elements: Vec<f32> = (0..from * to).map(|i| weight(i / to, i % to)).collect();
         Tensor::f32(shape, elements)
     })?;

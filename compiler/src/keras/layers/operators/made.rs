@@ -1,8 +1,8 @@
 //! Tensors that are made of sizes and numbers.
 
 use super::arguments::Arguments;
-use crate::keras::layers::context::{Cx, Outcome, Stop, made, one};
-use crate::tensor::Tensor;
+use crate::keras::layers::context::{Cx, Outcome, Stop, one};
+use crate::tensor::{Shape, Tensor};
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
@@ -29,7 +29,8 @@ fn filled(cx: &mut Cx<'_>, a: Args<'_, '_>, value: f64) -> Outcome {
     a.text(cx, 9, &["dtype"])?;
     let extents: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
     let extents = extents.ok_or_else(|| cx.inconsistent(format!("{dims:?} is not a shape")))?;
-    let shape = made(&extents)?;
+    let shape = Shape::checked(extents)?;
+    cx.make_room(shape.count())?;
     one(cx.b().constant(Tensor::splat(shape, value as f32))?)
 }
 
@@ -54,7 +55,8 @@ pub fn range(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     if !(1.0..=1e9).contains(&count) {
         return Err(refuse());
     }
-    let shape = made(&[count as usize])?;
+    let shape = Shape::checked([count as usize])?;
+    cx.make_room(shape.count())?;
     let numbers: Vec<f32> = (0..shape.count())
         .map(|i| (start + i as f64 * step) as f32)
         .collect();

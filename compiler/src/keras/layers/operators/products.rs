@@ -262,7 +262,7 @@ pub fn cumulative_sum(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let exclusive = a.flag(cx, 9, &["exclusive"], false)?;
     let reverse = a.flag(cx, 9, &["reverse"], false)?;
     let extent = dims[axis];
-    let shape = crate::keras::layers::context::made(&[extent, extent])?;
+    let shape = crate::tensor::Shape::checked([extent, extent])?;
     let role = format!("sums of {extent}, {exclusive}, {reverse}");
     let counts = |from: usize, to: usize| match (reverse, exclusive) {
         (false, false) => from <= to,
@@ -270,7 +270,7 @@ pub fn cumulative_sum(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         (true, false) => from >= to,
         (true, true) => from > to,
     };
-    let matrix = cx.constant(&role, || {
+    let matrix = cx.constant(&role, shape.count(), || {
         let element = |i: usize| f32::from(u8::from(counts(i / extent, i % extent)));
         crate::tensor::Tensor::f32(shape, (0..extent * extent).map(element).collect::<Vec<_>>())
     })?;

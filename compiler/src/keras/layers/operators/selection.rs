@@ -3,12 +3,12 @@
 use super::arguments::{Arguments, X};
 use super::functions::AXIS;
 use crate::graph::NodeId;
-use crate::keras::layers::context::{Cx, Outcome, Stop, Value, made, one};
+use crate::keras::layers::context::{Cx, Outcome, Stop, Value, one};
 use crate::keras::layers::pool::drop_axes;
 use crate::keras::layers::shape::{crop, gather};
 use crate::ops::{Gather, ReduceKind, Slice};
 use crate::pointwise::{Compare, TapeBuilder};
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
@@ -52,9 +52,9 @@ pub fn take(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
 fn places(cx: &mut Cx<'_>, extent: usize, axis: usize, rank: usize) -> Result<NodeId, Stop> {
     let mut shape = vec![1; rank];
     shape[axis] = extent;
-    let shape = made(&shape)?;
+    let shape = Shape::checked(shape)?;
     Ok(
-        cx.constant(&format!("places {extent} along {axis} of {rank}"), || {
+        cx.constant(&format!("places {extent} along {axis} of {rank}"), extent, || {
             Tensor::f32(shape, (0..extent).map(|i| i as f32).collect::<Vec<_>>())
         })?,
     )

@@ -1,0 +1,276 @@
+//! What a small file can ask for: every kind of file that asks for far more than it holds is compiled, or refused by
+//! name, in bounded time and memory. The files are made here; `budget/` has the weights around them.
+
+#[path = "budget/architectures.rs"]
+mod architectures;
+#[path = "budget/command.rs"]
+mod command;
+
+use architectures::{chain, functional, input, layer, nested, node, sequential, tensor, times};
+use command::{Container, Took, compile};
+use serde_json::{Value, json};
+
+/// Bytes of a file that the promise below is about.
+const SMALL: usize = 1 << 20;
+/// Seconds of processor time, and MiB of memory at the peak.
+const MOST: [f64; 2] = [10.0, 500.0];
+
+/// What is expected of a file.
+enum Expected {
+    /// It is compiled.
+    Compiled,
+    /// It is refused, in words that hold these.
+    Refused(&'static str),
+}
+
+use Expected::{Compiled, Refused};
+
+/// Compiles one file after the other and reports all that are not as expected.
+fn check(cases: Vec<(&str, Container, Expected)>) {
+    let mut failures = Vec::new();
+    for (name, container, expected) in cases {
+        let took = compile(name, &container);
+        println!("{name:<24} {took}");
+        failures.extend(complaint(&took, &expected).map(|complaint| format!("{name}: {complaint}: {took}")));
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+fn complaint(took: &Took, expected: &Expected) -> Option<&'static str> {
+    let met = match expected {
+        Compiled => took.code == Some(0),
+        Refused(words) => took.code == Some(1) && took.message.contains(words),
+    };
+    let complaints = [
+        (met, "is not what is expected"),
+        (took.bytes < SMALL, "the file is not small"),
+        (took.seconds < MOST[0], "takes too long"),
+        (took.peak < MOST[1], "takes too much memory"),
+        (took.message.len() < 20_000, "says too much"),
+    ];
+    let found = complaints.into_iter().find(|(sound, _)| !sound);
+    found.map(|(_, complaint)| complaint)
+}
+
+/// A `.keras` archive of a model without weights.
+fn archive(architecture: Value) -> Container {
+    Container::keras(architecture.to_string(), include_bytes!("budget/none.weights.h5"))
+}
+
+#[test]
+fn models_called_again_and_again() {
+    let mut model = functional(
+        "m0",
+        vec![input("in", &[4]), layer("ReLU", "r", json!({}), &["in"])],
+        "r",
+    );
+    for depth in 1..=12 {
+        model = nested(&format!("m{depth}"), model, 4);
+    }
+    let config = json!({"layer": {"class_name": "ReLU", "module": "keras.layers", "config": {
+        "name": "inside", "kernel_initializer": vec![0; 1_300_000],
+    }}});
+    let mut wrapper = layer("TimeDistributed", "td", config, &["in"]);
+    wrapper["inbound_nodes"] = times(2_000, |i| {
+        node(&[tensor(if i == 0 { "in" } else { "td" }, i.saturating_sub(1))])
+    });
+    let wrapper = functional("m", vec![input("in", &[3, 4]), wrapper], ["td", "1999"]);
+    check(vec![
+        (
+            "4 calls, 12 levels deep",
+            archive(model),
+            Refused("the number of calls of layers is 20001, more than the limit of 20000"),
+        ),
+        (
+            "wrapper called 2000 times",
+            archive(wrapper),
+            Refused(
+                r#"layer "td" (TimeDistributed): the memory of the arguments read at all calls of layers in bytes is"#,
+            ),
+        ),
+    ]);
+}
+
+#[test]
+fn names() {
+    let mut inside = chain("ReLU", 10_000, |_| json!({}), &[4]);
+    let name = "n".repeat(1 << 20);
+    inside["config"]["name"] = json!(name);
+    inside["name"] = json!(name);
+    inside["inbound_nodes"] = json!([node(&[tensor("in", 0)])]);
+    let long = functional("m", vec![input("in", &[4]), inside], [name.as_str(), "1"]);
+    // The ends of paths tell the weights of nested models apart in `.h5` files.
+    let outer = |name: String| {
+        let shape = json!({"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [null, 4]}});
+        let dense = |i| json!({"class_name": "Dense", "config": {"name": format!("d{i}"), "units": 4}});
+        let inner = json!({"name": name, "layers": times(15, dense)});
+        let inner = json!({"class_name": "Sequential", "config": inner});
+        let outer = json!({"class_name": "Sequential", "config": {"name": "outer", "layers": [inner]}});
+        let layers = json!({"name": "m", "layers": [shape, outer]});
+        let model = json!({"class_name": "Sequential", "config": layers, "keras_version": "2.4.0"});
+        Container::json(model.to_string(), include_bytes!("budget/nested.h5"))
+    };
+    check(vec![
+        (
+            "a name of 1 MB",
+            archive(long),
+            Refused("the length of a layer's path in bytes is 10"),
+        ),
+        (
+            "100,000 slashes",
+            outer("/".repeat(100_000)),
+            Refused("the length of a layer's path in bytes is 1000"),
+        ),
+        (
+            "2,000 slashes, 15 layers inside",
+            outer("/a".repeat(2_000)),
+            Refused("the length of all names of layers and nodes in bytes is"),
+        ),
+    ]);
+}
+
+#[test]
+fn documents() {
+    let objects = format!(
+        r#"{{"class_name":"Functional","config":{{"a":[{}0]}}}}"#,
+        r#"{"":0},"#.repeat(4_700_000)
+    );
+    let weights = include_bytes!("budget/none.weights.h5");
+    check(vec![
+        (
+            "32 MB of objects",
+            Container::keras(objects, weights),
+            Refused("the memory of the JSON values in bytes is"),
+        ),
+        (
+            "arguments of 30 MB that nobody knows",
+            archive(functional(
+                "m",
+                vec![
+                    input("in", &[4]),
+                    layer("ReLU", "r", unknown(28, 1_000_000), &["in"]),
+                ],
+                "r",
+            )),
+            Refused("field is not known"),
+        ),
+    ]);
+}
+
+/// Keys that no layer has, with long texts.
+fn unknown(count: usize, length: usize) -> Value {
+    let entry = |i| (format!("key{i}"), json!("x".repeat(length)));
+    Value::Object((0..count).map(entry).collect())
+}
+
+#[test]
+fn axes() {
+    let many = [&vec![1; 200_000][..], &[4]].concat();
+    let reshape = layer("Reshape", "r", json!({"target_shape": many}), &["in"]);
+    let relu = layer("ReLU", "r", json!({}), &["in"]);
+    check(vec![
+        (
+            "200,000 axes of a result",
+            archive(functional("m", vec![input("in", &[4]), reshape], "r")),
+            Refused(
+                r#"layer "r" (Reshape): the number of axes of a tensor is 200002, more than the limit of 64"#,
+            ),
+        ),
+        (
+            "200,000 axes of an input",
+            archive(functional("m", vec![input("in", &many), relu], "r")),
+            Refused(
+                r#"layer "in" (InputLayer): the number of axes of a tensor is 200002, more than the limit of 64"#,
+            ),
+        ),
+    ]);
+}
+
+#[test]
+fn constants_made_of_little() {
+    let strides = |i: usize| json!({"filters": 1, "kernel_size": 1, "strides": 1000 + i, "padding": "valid"});
+    let transposed = (0..60).map(|i| layer("Conv2DTranspose", &format!("t{i}"), strides(i), &["in"]));
+    let layers = [input("in", &[1, 1, 1])].into_iter().chain(transposed).collect();
+    let outputs: Vec<_> = (0..60).map(|i| format!("t{i}")).collect();
+    let outputs = json!(outputs.iter().map(|name| json!([name, 0, 0])).collect::<Vec<_>>());
+    let mut model = functional("m", layers, "t0");
+    model["config"]["output_layers"] = outputs;
+    let weights = include_bytes!("budget/transposed.weights.h5");
+    let resizing = |i: usize| json!({"height": 4_000_000 - i, "width": 1, "interpolation": "lanczos5"});
+    check(vec![
+        (
+            "60 transposed convolutions",
+            Container::keras(model.to_string(), weights),
+            Refused("(Conv2DTranspose): the size of all constants that are not in the file in bytes is"),
+        ),
+        (
+            "resizing",
+            archive(sequential(
+                &[1, 1, 1],
+                times(8, |i| layer("Resizing", &format!("r{i}"), resizing(i), &[])),
+            )),
+            Refused("the size of all constants that are not in the file in bytes is 352000000"),
+        ),
+        (
+            "upsampling",
+            archive(chain("UpSampling1D", 29, |_| json!({"size": 2}), &[1, 1])),
+            Refused("the size of all constants that are not in the file in bytes is"),
+        ),
+    ]);
+}
+
+#[test]
+fn weights_that_are_not_there() {
+    let dense = |_| json!({"units": 512, "use_bias": false});
+    let model = chain("Dense", 400, dense, &[512]);
+    check(vec![(
+        "a weight of 400 layers",
+        Container::keras(model.to_string(), include_bytes!("budget/zeros.weights.h5")),
+        Refused("the declared size of the weights in bytes is"),
+    )]);
+}
+
+#[test]
+fn legal_models_go_through() {
+    let add = |before: &str, name: String| layer("Add", &name, json!({}), &[before, before]);
+    let mut doubled = vec![input("in", &[4])];
+    for i in 0..1_000 {
+        let before = doubled
+            .last()
+            .and_then(|l| l["config"]["name"].as_str())
+            .map(str::to_owned);
+        doubled.push(add(&before.unwrap_or_default(), format!("a{i}")));
+    }
+    check(vec![
+        (
+            "a chain of 5,000",
+            archive(chain("ReLU", 5_000, |_| json!({}), &[4])),
+            Compiled,
+        ),
+        (
+            "5,000 different functions",
+            archive(chain(
+                "LeakyReLU",
+                5_000,
+                |i| json!({"negative_slope": 0.0001 * i as f64}),
+                &[4],
+            )),
+            Compiled,
+        ),
+        (
+            "3,000 different kernels",
+            archive(chain(
+                "AveragePooling1D",
+                3_000,
+                |_| json!({"pool_size": 2, "strides": 1, "padding": "valid"}),
+                &[8_000, 1],
+            )),
+            Compiled,
+        ),
+        (
+            "x + x, 1,000 times",
+            archive(functional("m", doubled, "a999")),
+            Compiled,
+        ),
+    ]);
+}
