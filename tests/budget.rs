@@ -157,6 +157,64 @@ fn documents() {
     ]);
 }
 
+/// What takes longer than its length when each of many is compared with all others.
+#[test]
+fn many_of_one_kind() {
+    let leaky = |i: usize, before: &str| {
+        let config = json!({"negative_slope": 0.0001 * i as f64});
+        layer("LeakyReLU", &format!("r{i}"), config, &[before])
+    };
+    let names: Vec<_> = (0..9_990).map(|i| format!("r{i}")).collect();
+    let all: Vec<_> = names.iter().map(String::as_str).collect();
+    let ports = |names: &[&str]| json!(names.iter().map(|name| json!([name, 0, 0])).collect::<Vec<_>>());
+    let branches = || std::iter::once(input("in", &[4])).chain((0..9_990).map(|i| leaky(i, "in")));
+    let sum = branches().chain([layer("Add", "sum", json!({}), &all)]).collect();
+    let mut outputs = functional("m", branches().collect(), "r0");
+    outputs["config"]["output_layers"] = ports(&all);
+    let inputs: Vec<_> = (0..9_990).map(|i| format!("in{i}")).collect();
+    let inputs: Vec<_> = inputs.iter().map(String::as_str).collect();
+    let pairs = (0..9_990).map(|i| leaky(i, inputs[i]));
+    let layers = inputs.iter().map(|name| input(name, &[4])).chain(pairs).collect();
+    let mut both = functional("m", layers, "r0");
+    both["config"]["input_layers"] = ports(&inputs);
+    both["config"]["output_layers"] = ports(&all);
+    let gelu = |_| json!({"activation": "gelu"});
+    let pad = |i: usize| match i % 2 {
+        0 => json!({"padding": [1, 1]}),
+        _ => json!({"cropping": [1, 1]}),
+    };
+    let class = |i: usize| ["ZeroPadding1D", "Cropping1D"][i % 2];
+    let pads = times(10_000, |i| layer(class(i), &format!("l{i}"), pad(i), &[]));
+    let pool = |_| json!({"pool_size": 2, "strides": 1, "padding": "valid"});
+    check(vec![
+        ("a sum of 9,990", archive(functional("m", sum, "sum")), Compiled),
+        ("9,990 outputs", archive(outputs), Compiled),
+        ("9,990 inputs and outputs", archive(both), Compiled),
+        (
+            "a chain of 19,990 softmax",
+            archive(chain("Softmax", 19_990, |_| json!({"axis": -1}), &[4])),
+            Compiled,
+        ),
+        (
+            "a chain of 19,990 gelu",
+            archive(chain("Activation", 19_990, gelu, &[4])),
+            Compiled,
+        ),
+        (
+            "pads and crops in turn",
+            archive(sequential(&[16, 3], pads)),
+            Refused(
+                "the number of nodes that passes put in place of others is 400001, more than the limit of",
+            ),
+        ),
+        (
+            "19,000 different kernels",
+            archive(chain("AveragePooling1D", 19_000, pool, &[20_000, 1])),
+            Refused("the number of instructions of the module is"),
+        ),
+    ]);
+}
+
 /// Keys that no layer has, with long texts.
 fn unknown(count: usize, length: usize) -> Value {
     let entry = |i| (format!("key{i}"), json!("x".repeat(length)));
@@ -228,6 +286,53 @@ fn weights_that_are_not_there() {
         Container::keras(model.to_string(), include_bytes!("budget/zeros.weights.h5")),
         Refused("the declared size of the weights in bytes is"),
     )]);
+}
+
+#[test]
+fn weights_used_again_and_again() {
+    let dense = json!({"units": 512, "use_bias": false});
+    let mut again = layer("Dense", "d", dense, &["in"]);
+    again["inbound_nodes"] = times(9_000, |i| {
+        node(&[if i == 0 {
+            tensor("in", 0)
+        } else {
+            tensor("d", i - 1)
+        }])
+    });
+    let chained = functional("m", vec![input("in", &[512]), again.clone()], ["d", "8999"]);
+    // A scale behind each call may go into the weights if there is the same behind all others.
+    let scale = |i: usize| format!("s{i}");
+    again["inbound_nodes"] = times(9_000, |i| match i.checked_sub(1) {
+        None => node(&[tensor("in", 0)]),
+        Some(before) => node(&[tensor(&scale(before), 0)]),
+    });
+    let scales = (0..9_000).map(|i| {
+        let class = if i == 8_999 { "ReLU" } else { "Rescaling" };
+        let config = if i == 8_999 {
+            json!({})
+        } else {
+            json!({"scale": 1.5, "offset": 0.0})
+        };
+        let mut layer = layer(class, &scale(i), config, &["d"]);
+        layer["inbound_nodes"] = json!([node(&[tensor("d", i)])]);
+        layer
+    });
+    let layers = [input("in", &[512]), again].into_iter().chain(scales).collect();
+    let scaled = functional("m", layers, "s8999");
+    let weights = include_bytes!("budget/zeros.weights.h5");
+    let packed = "the size of all weights as kernels read them in bytes is";
+    check(vec![
+        (
+            "a weight of 9,000 calls",
+            Container::keras(chained.to_string(), weights),
+            Refused(packed),
+        ),
+        (
+            "9,000 calls, scaled",
+            Container::keras(scaled.to_string(), weights),
+            Refused(packed),
+        ),
+    ]);
 }
 
 #[test]

@@ -54,7 +54,7 @@ resources! {
         "A value takes up to a hundred times the memory of its text. A convolution of Keras 3 takes 10 KB.";
     Unpacked: OfFile { least: 64 * MB, times: 16, most: 4096 * MB }, "the unpacked size of the weights in bytes",
         "Weights hardly shrink when packed, unless they are mostly zeros.";
-    Weights: OfFile { least: 64 * MB, times: 16, most: 4096 * MB }, "the declared size of the weights in bytes",
+    Weights: OfFile { least: 32 * MB, times: 16, most: 4096 * MB }, "the declared size of the weights in bytes",
         "HDF5 may leave out or pack what a dataset declares; the same dataset may be named again and again.";
     Fetched: OfFile { least: 64 * MB, times: 16, most: u64::MAX }, "the number of bytes fetched from the HDF5 file",
         "A damaged file makes its reader fetch the same place without end; a sound one is read about once.";
@@ -76,24 +76,34 @@ resources! {
         "A layer's config is read anew at each call, and a wrapper copies what it wraps.";
     Made: All(64 * MB), "the size of all constants that are not in the file in bytes",
         "Strides, repetitions and sizes turn few weights, or none, into large constants.";
+    Constants: OfFile { least: 128 * MB, times: 64, most: u64::MAX }, "the size of all constants of the graph in bytes",
+        "Passes scale and move weights, each time anew. Most weights are changed once or twice.";
+    Scaled: All(100_000_000), "the number of channels for whose scales a place was looked for",
+        "Few operations lie between a scale and its place. Where it is used up, scales stay where they are.";
     Nodes: All(100_000), "the number of nodes of the graph",
-        "A layer becomes a few nodes, a recurrent one some fifty. Passes replace nodes and so add to them.";
+        "A layer becomes a few nodes, a recurrent one some fifty.";
+    Rewrites: All(400_000), "the number of nodes that passes put in place of others",
+        "A node is replaced a few times. What only moves values goes past a node at a time, and the next node anew.";
     Edges: All(1_000_000), "the number of inputs of nodes of the graph",
         "A thousand densely concatenated layers have half a million.";
     Rank: Each(64), "the number of axes of a tensor",
         "NumPy has no more than 64. Kernels nest a loop for each axis.";
-    Tape: Each(100_000), "the number of instructions of a function of scalars",
-        "Passes fuse far shorter ones; the code of a kernel repeats them for each register of its tile.";
+    Tape: Each(4_096), "the number of instructions of a function of scalars",
+        "Passes stop fusing far below; the code of a kernel repeats them for each register of its tile.";
     Parts: Each(10_000), "the number of groups of channels",
         "Each group of a convolution is computed by itself, with weights of its own. ResNeXt has 32.";
     Folded: All(50_000_000), "the number of elements computed while compiling",
         "The reference evaluation takes about 50 ns for each. Where it is used up, constants are left to run time.";
     Steps: All(100_000), "the number of kernel runs",
         "A layer takes a few, a grouped convolution one for each group.";
+    Packed: OfFile { least: 1024 * MB, times: 64, most: u64::MAX }, "the size of all weights as kernels read them in bytes",
+        "Weights are arranged anew for each call of a layer.";
+    Stored: OfFile { least: 128 * MB, times: 64, most: u64::MAX }, "the size of the weights of the bundle in bytes",
+        "Weights that are arranged alike are stored once; kernels of different shapes may want different arrangements.";
     Kernels: Each(20_000), "the number of different kernels",
         "Layers of equal shape share one; the networks of keras.applications have at most 300.";
-    Code: Each(3_000_000), "the number of instructions of the module",
-        "The networks of keras.applications have at most 100,000.";
+    Code: OfFile { least: 2_000_000, times: 2, most: 20_000_000 }, "the number of instructions of the module",
+        "The networks of keras.applications have at most 100,000. A convolution of a shape of its own has a thousand.";
 }
 
 /// What to do about a file that asks for too much.
@@ -171,6 +181,19 @@ impl Budget {
         taken.saturating_add(amount) <= self.limit(resource) && self.take(resource, amount).is_ok()
     }
 
+    /// The error that something is used up instead of what followed from that, at the same place: other readers pass on
+    /// no more than a text.
+    pub fn blame(&self, error: Error) -> Error {
+        let over = ALL.iter().find_map(|&resource| self.take(resource, 0_u64).err());
+        match over {
+            Some(over) if !matches!(error.kind, ErrorKind::TooLarge { .. }) => Error {
+                place: error.place,
+                ..over
+            },
+            _ => error,
+        }
+    }
+
     /// Whether something was taken that there was not: from then on, work comes to an end.
     pub fn is_over(&self) -> bool {
         let over = |(taken, resource): (&AtomicU64, &Resource)| {
@@ -227,6 +250,8 @@ mod tests {
             "the number of calls of layers is 20002, more than the limit of 20000; no model for a browser is like this; look where the file comes from"
         );
         assert!(budget.is_over());
+        let followed = Error::malformed("nothing more to read").in_layer("r", "ReLU");
+        assert_eq!(budget.blame(followed), error.in_layer("r", "ReLU"));
         assert!(!fork.is_over());
         assert_eq!(fork.take(Resource::Calls, 1_u64), Ok(()));
         assert!(fork.take(Resource::Calls, u64::MAX).is_err());
@@ -246,10 +271,10 @@ mod tests {
     #[test]
     fn files_allow_for_what_is_in_them() {
         let budget = Budget::new();
-        assert!(!budget.spare(Resource::Weights, 65 * MB));
+        assert!(!budget.spare(Resource::Weights, 33 * MB));
         assert!(!budget.is_over(), "nothing was taken");
         budget.open(MB);
-        assert!(budget.spare(Resource::Weights, 80 * MB));
+        assert!(budget.spare(Resource::Weights, 48 * MB));
         assert!(!budget.spare(Resource::Weights, 1));
         budget.open(u64::MAX);
         assert!(budget.spare(Resource::Weights, 4000 * MB));

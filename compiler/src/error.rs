@@ -124,9 +124,18 @@ impl Error {
     }
     /// Names the layer and its class, unless they are named already.
     pub fn in_layer(mut self, layer: impl Into<String>, class: impl Into<String>) -> Self {
-        if self.place.layer.is_none() {
-            self.place.layer = Some(layer.into());
-            self.place.class = Some(class.into());
+        let layer = layer.into();
+        let place = &mut self.place;
+        let known = place.layer.get_or_insert_with(|| layer.clone());
+        if *known == layer {
+            place.class.get_or_insert_with(|| class.into());
+        }
+        self
+    }
+    /// Names the layer that a node comes from, after which the node is called, unless a layer is named already.
+    pub fn in_node(mut self, name: &str) -> Self {
+        if !name.is_empty() {
+            self.place.layer.get_or_insert_with(|| name.to_owned());
         }
         self
     }

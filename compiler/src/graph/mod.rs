@@ -28,6 +28,8 @@ pub struct Graph {
     inputs: Vec<NodeId>,
     outputs: Vec<Output>,
     budget: Budget,
+    /// Whether it is complete, and passes work on it.
+    rewritten: bool,
 }
 
 /// Two graphs are equal when they print the same and hold the same constants.
@@ -73,6 +75,11 @@ impl Graph {
         &self.budget
     }
 
+    /// The graph is complete: nodes that are added from here on replace others.
+    pub fn rewriting(&mut self) {
+        self.rewritten = true;
+    }
+
     /// Adds a node and infers its types. [`Op::Input`] becomes the graph's next input.
     ///
     /// # Errors
@@ -80,9 +87,18 @@ impl Graph {
     pub fn add(&mut self, name: impl Into<String>, op: impl Into<Op>, inputs: &[NodeId]) -> Result<NodeId> {
         let (name, op) = (name.into(), op.into());
         let types = self.infer(&op, inputs)?;
-        self.budget.take(Resource::Nodes, 1_u64)?;
-        self.budget.take(Resource::Edges, inputs.len())?;
-        self.budget.take(Resource::Names, name.len())?;
+        let added = || {
+            let counted = if self.rewritten {
+                Resource::Rewrites
+            } else {
+                Resource::Nodes
+            };
+            self.budget.take(counted, 1_u64)?;
+            self.budget.take(Resource::Edges, inputs.len())?;
+            self.budget.take(Resource::Names, name.len())?;
+            self.make_room(&op, &types)
+        };
+        added().map_err(|error| error.in_node(&name))?;
         let id = self.nodes.add(Node {
             name,
             inputs: inputs.to_vec(),
@@ -111,6 +127,8 @@ impl Graph {
     pub fn replace(&mut self, id: NodeId, op: impl Into<Op>, inputs: &[NodeId]) -> Result<()> {
         let op = op.into();
         let types = self.infer(&op, inputs)?;
+        self.make_room(&op, &types)
+            .map_err(|error| error.in_node(&self.node(id).name))?;
         if types.first() != self.node(id).types.first() {
             return Err(Error::internal(format!(
                 "replacing {} by {op} changes its type from {} to {}",
@@ -165,8 +183,11 @@ impl Graph {
     /// Changes the elements of a constant, in place where nobody else holds them. Types do not change.
     ///
     /// # Errors
-    /// When the node is no float constant.
+    /// When the node is no float constant, or the budget is used up.
     pub fn edit_constant(&mut self, id: NodeId, edit: impl FnOnce(&mut [f32])) -> Result<()> {
+        let node = self.node(id);
+        self.make_room(&node.op, &node.types)
+            .map_err(|error| error.in_node(&node.name))?;
         match &mut self.nodes.node_mut(id).op {
             Op::Constant(constant) => {
                 edit(constant.0.as_f32_mut()?);
@@ -185,12 +206,18 @@ impl Graph {
             (Op::Project(_), &[input]) => self.node(input).types.iter().collect(),
             _ => inputs.iter().map(|&i| self.ty(i)).collect(),
         };
-        let results = op.infer(&types)?;
-        for result in &results {
+        op.infer(&types)
+    }
+
+    /// Takes what an operation with these results needs.
+    fn make_room(&self, op: &Op, results: &[TensorType]) -> Result<()> {
+        for result in results {
             self.budget.take(Resource::Rank, result.shape.rank())?;
         }
-        self.budget.take(Resource::Tape, op.scalar_instructions())?;
-        Ok(results)
+        if let (Op::Constant(_), [ty]) = (op, results) {
+            self.budget.take(Resource::Constants, 4 * ty.shape.count())?;
+        }
+        self.budget.take(Resource::Tape, op.scalar_instructions())
     }
 
     /// A node.

@@ -131,8 +131,12 @@ impl Reader {
                 .push(bad(format!("model {name:?} has no list of layers")));
             return None;
         };
+        let taken = self.budget.take(Resource::Layers, raw.len());
         self.problems
-            .keep(self.budget.take(Resource::Layers, raw.len()))?;
+            .keep(taken.map_err(|error| match prefix.strip_suffix('/') {
+                Some(path) => error.in_layer(path, class),
+                None => error,
+            }))?;
         let mut drafts = Vec::with_capacity(raw.len());
         for (i, layer) in raw.into_iter().enumerate() {
             drafts.extend(self.layer(layer, prefix, i));

@@ -55,6 +55,10 @@ impl Store {
         budget: &Budget,
     ) -> Result<Self> {
         let bytes = Section::new(reader, start, length, budget);
+        Self::of(bytes, budget).map_err(|error| budget.blame(error))
+    }
+
+    fn of<R: Read + Seek + Send + 'static>(bytes: Section<R>, budget: &Budget) -> Result<Self> {
         let file = File::from_source(bytes.clone()).map_err(damaged)?;
         let groups = HashMap::from([(String::new(), Some(file.root()))]);
         Ok(Self {
@@ -154,7 +158,8 @@ impl Store {
     fn check_size(&self, shape: &Shape, element: u64, chunk: Option<Vec<u64>>) -> Result<()> {
         let times = |count: u64, extent: &u64| count.saturating_mul(*extent);
         let chunk = chunk.map_or(0, |extents| extents.iter().fold(1, times));
-        let bytes = chunk.max(shape.count() as u64).saturating_mul(element);
+        // Numbers of any width become floats.
+        let bytes = chunk.max(shape.count() as u64).saturating_mul(element.max(4));
         self.budget.take(Resource::Weights, bytes)
     }
 
@@ -198,10 +203,8 @@ impl Store {
         }
         Tensor::f32(shape, numbers::decode(&bytes, encoding))
     }
-}
 
-impl Tree for Store {
-    fn strings(&self, group: &str, name: &str) -> Result<Option<Vec<String>>> {
+    fn strings_of(&self, group: &str, name: &str) -> Result<Option<Vec<String>>> {
         let Some(found) = self.group(group)? else {
             return Ok(None);
         };
@@ -225,7 +228,7 @@ impl Tree for Store {
         }
     }
 
-    fn groups(&self, path: &str) -> Result<Vec<String>> {
+    fn groups_in(&self, path: &str) -> Result<Vec<String>> {
         let Some(group) = self.group(path)? else {
             return Ok(Vec::new());
         };
@@ -240,7 +243,7 @@ impl Tree for Store {
         Ok(names)
     }
 
-    fn datasets(&self, path: &str) -> Result<Vec<String>> {
+    fn datasets_in(&self, path: &str) -> Result<Vec<String>> {
         let Some(group) = self.group(path)? else {
             return Ok(Vec::new());
         };
@@ -250,11 +253,27 @@ impl Tree for Store {
         }
     }
 
-    fn tensor(&self, path: &str) -> Result<Option<Tensor>> {
+    fn tensor_at(&self, path: &str) -> Result<Option<Tensor>> {
         match self.dataset(path)? {
             Some(dataset) => self.read_tensor(&dataset).map(Some),
             None => Ok(None),
         }
+    }
+}
+
+impl Tree for Store {
+    fn strings(&self, group: &str, name: &str) -> Result<Option<Vec<String>>> {
+        let found = self.strings_of(group, name);
+        found.map_err(|error| self.budget.blame(error))
+    }
+    fn groups(&self, group: &str) -> Result<Vec<String>> {
+        self.groups_in(group).map_err(|error| self.budget.blame(error))
+    }
+    fn datasets(&self, group: &str) -> Result<Vec<String>> {
+        self.datasets_in(group).map_err(|error| self.budget.blame(error))
+    }
+    fn tensor(&self, path: &str) -> Result<Option<Tensor>> {
+        self.tensor_at(path).map_err(|error| self.budget.blame(error))
     }
 }
 

@@ -70,6 +70,7 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
     for (port, value) in model.root.outputs.iter().zip(results) {
         let Some(value) = value else { continue };
         let taken = graph.budget().take(Resource::Nodes, 1_u64);
+        let taken = taken.map_err(|error| error.in_node(&port.name));
         if problems.keep(taken).is_none() {
             break;
         }
@@ -326,10 +327,14 @@ fn spread(
     match argument {
         Argument::Dict(items) => {
             // A dict is matched by key or, as Keras does too, by the names of the inputs.
+            let mut places: HashMap<&str, usize> = HashMap::new();
+            for (place, (key, _)) in items.iter().enumerate() {
+                places.entry(key).or_insert(place);
+            }
             for port in &net.inputs {
-                let named =
-                    |(key, _): &&(String, Argument)| port.key.as_ref() == Some(key) || port.name == *key;
-                if let Some((_, item)) = items.iter().find(named) {
+                let names = [port.key.as_deref(), Some(port.name.as_str())];
+                let places = names.into_iter().flatten().filter_map(|name| places.get(name));
+                if let Some((_, item)) = places.min().and_then(|&place| items.get(place)) {
                     spread(item, net, find, problems, given);
                 }
             }

@@ -133,6 +133,7 @@ pub fn from_architecture(
         .ok_or_else(|| Error::internal("a model was lost"))?;
     notes.extend(pruned(&mut root));
     weights::fill(&mut root, weights)?;
+    budget.open(weights::bytes(&root));
     Ok(KerasModel {
         version,
         name: root.name.clone(),

@@ -1,6 +1,8 @@
 //! Architectures in every dialect, and broken ones.
 
 use super::{Argument, KerasModel, LayerId, Network, Origin, TensorRef, from_architecture};
+use crate::budget::{Budget, Resource};
+use crate::error::ErrorKind;
 use serde_json::{Value, json};
 
 fn read(model: Value) -> Result<KerasModel, String> {
@@ -324,4 +326,25 @@ fn policies_are_noted() {
         model.notes,
         ["layers that ask for float16 compute in float32 here: 1"]
     );
+}
+
+#[test]
+fn a_reader_that_asks_for_too_much_is_stopped_by_name() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/budget/none.weights.h5");
+    let file = std::fs::read(path).unwrap();
+    let open = |budget: &Budget| {
+        let length = file.len() as u64;
+        let store = super::hdf5::Store::open(std::io::Cursor::new(file.clone()), 0, length, budget)?;
+        super::hdf5::Tree::groups(&store, "layers")
+    };
+    let budget = Budget::new();
+    assert_eq!(open(&budget).unwrap(), ["re_lu"]);
+    let most = 64 << 20;
+    for left in [0_u64, 400] {
+        let budget = Budget::new();
+        budget.take(Resource::Fetched, most - left).unwrap();
+        let error = open(&budget).unwrap_err();
+        let fetched = |kind: &ErrorKind| matches!(kind, ErrorKind::TooLarge { limit, .. } if *limit == most);
+        assert!(fetched(&error.kind), "{error}");
+    }
 }

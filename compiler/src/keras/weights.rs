@@ -12,7 +12,7 @@ mod tests;
 
 use super::hdf5::Tree;
 use super::layers;
-use super::model::{KerasModel, Network, Weight};
+use super::model::{KerasModel, Layer, Network, Weight};
 use crate::error::{Collector, Result};
 use serde_json::Value;
 
@@ -54,6 +54,18 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, prob
             reader.network(&mut model.root, Some(""), problems);
         }
     }
+}
+
+/// Bytes of all weights of a model.
+pub(super) fn bytes(network: &Network) -> u64 {
+    let of = |layer: &Layer| match &layer.network {
+        Some(inner) => bytes(inner),
+        None => {
+            let counts = layer.weights.iter().map(|weight| weight.tensor.shape().count());
+            4 * counts.sum::<usize>() as u64
+        }
+    };
+    network.layers.iter().map(of).sum()
 }
 
 /// Gives every layer the weights that `source` has for its path.

@@ -175,6 +175,7 @@ pub fn run(graph: &mut Graph, options: Options) -> Result<Report> {
 
 /// Runs a pass on a graph and on the bodies of its scans.
 fn apply(pass: &Pass, graph: &mut Graph, log: &mut Log) -> Result<usize> {
+    graph.rewriting();
     let mut changes = (pass.run)(graph, log)?;
     for id in graph.order() {
         let Op::Scan(scan) = graph.op(id) else { continue };

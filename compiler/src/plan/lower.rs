@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::kernel::Kernel;
 use crate::ops::Scan;
-use crate::ops::lowering::{Pointer, Preparation, Site, View, copy};
+use crate::ops::lowering::{Jobs, Pointer, Preparation, Site, View, copy};
 use crate::tensor::{Data, Tensor};
 use std::collections::{HashMap, HashSet};
 
@@ -97,6 +97,17 @@ pub(super) fn lower(graph: &Graph, order: &[NodeId], layout: &mut Layout) -> Res
     Ok(lowering.program)
 }
 
+/// Bytes of the weights that an operation has arranged for its kernels.
+fn packed(jobs: &Jobs) -> usize {
+    let pointers = jobs.jobs.iter().flat_map(|job| &job.pointers);
+    let data = pointers.map(|pointer| match pointer {
+        Pointer::Data(data) => data.len(),
+        _ => 0,
+    });
+    let prepared = jobs.prepared.iter().map(|preparation| preparation.data.len());
+    4 * data.chain(prepared).sum::<usize>()
+}
+
 struct Lowering<'a> {
     layout: &'a mut Layout,
     known: HashMap<Kernel, KernelId>,
@@ -155,8 +166,13 @@ impl Lowering<'_> {
         };
         let jobs = node.op.lower(&site)?;
         let budget = graph.budget();
-        budget.take(Resource::Steps, jobs.jobs.len())?;
-        budget.take(Resource::Names, jobs.jobs.len() * node.name.len())?;
+        let stored = self.program.weights.bytes();
+        let taken = || {
+            budget.take(Resource::Steps, jobs.jobs.len())?;
+            budget.take(Resource::Names, jobs.jobs.len() * node.name.len())?;
+            budget.take(Resource::Packed, packed(&jobs))
+        };
+        taken().map_err(|error| error.in_node(&node.name))?;
         let scratch: Vec<BufferId> = jobs
             .scratch
             .iter()
@@ -190,7 +206,10 @@ impl Lowering<'_> {
             let run = self.run(job.kernel, arguments, &node.name, own);
             runs.push(run);
         }
-        budget.take(Resource::Kernels, self.program.kernels.len())?;
+        let taken = budget
+            .take(Resource::Stored, self.program.weights.bytes() - stored)
+            .and_then(|()| budget.take(Resource::Kernels, self.program.kernels.len()));
+        taken.map_err(|error| error.in_node(&node.name))?;
         Ok(runs)
     }
 

@@ -121,10 +121,17 @@ pub fn emit(plan: &Plan, features: Features, threading: Threading) -> Result<Mod
     if let Threading::Multi { worth } = threading {
         cx.team = Some(Team::new(&mut cx, worth));
     }
+    // Modules are made one after the other: each may be as large.
+    let budget = plan.budget.fork();
     let mut kernels = Vec::with_capacity(plan.kernels.len());
-    for kernel in &plan.kernels {
+    for (index, kernel) in plan.kernels.iter().enumerate() {
+        let before = cx.instructions;
         kernels.push(emit_kernel(&mut cx, kernel));
-        plan.budget.take(Resource::Code, cx.instructions)?;
+        let taken = budget.take(Resource::Code, cx.instructions - before);
+        taken.map_err(|error| match plan.runs().find(|run| run.kernel.0 == index) {
+            Some(run) => error.in_node(&run.name),
+            None => error,
+        })?;
     }
     program::emit(&mut cx, plan, &layout, &kernels);
     let bytes = cx.module.emit_wasm();

@@ -26,6 +26,13 @@ pub fn call(cx: &mut Cx<'_>, object: &Object, x: NodeId) -> Outcome {
     let document = json!({"class_name": object.written, "config": object.config.values()});
     let network = reader.model(document);
     let read = std::mem::take(&mut reader.problems).finish(());
+    let (path, class) = (cx.site.path.as_str(), cx.site.written);
+    let read = read.map_err(|errors| {
+        errors.map(|error| match error.kind {
+            ErrorKind::TooLarge { .. } => error.in_layer(path, class),
+            _ => error,
+        })
+    });
     if cx.state.problems.keep_all(read).is_none() {
         return Err(Stop::Told);
     }

@@ -1,5 +1,6 @@
 //! Recognising functions `x * scale[channel] + shift[channel]`.
 
+use crate::budget::Resource;
 use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
 use crate::pointwise::{Binary, Instr, Tape, Unary};
@@ -55,7 +56,7 @@ impl Affine {
         // An axis of the other shape that this one is the innermost part of, as when images become vectors.
         let axis = (0..to.rank()).find(|&a| strides[a] <= inner && inner * extent <= strides[a] * to[a])?;
         let whole = inner.is_multiple_of(strides[axis]);
-        if !whole || !to[axis].is_multiple_of(inner / strides[axis] * extent) {
+        if !whole || to[axis] > SPELLED_OUT || !to[axis].is_multiple_of(inner / strides[axis] * extent) {
             return None;
         }
         let repeat = |values: &[f64]| -> Vec<f64> {
@@ -84,6 +85,9 @@ pub fn recognise(graph: &Graph, map: NodeId) -> Option<(NodeId, Affine)> {
     }
     let axis = common_axis(graph, map, x)?;
     let channels = axis.map_or(1, |axis| graph.ty(map).shape[axis]);
+    if !look(graph, channels) {
+        return None;
+    }
     let operands: Vec<Operand> = inputs
         .iter()
         .map(|&input| match graph.constant(input) {
@@ -98,6 +102,17 @@ pub fn recognise(graph: &Graph, map: NodeId) -> Option<(NodeId, Affine)> {
         shift.push(t);
     }
     Some((x, Affine { axis, scale, shift }))
+}
+
+/// Most indices of an axis for which a function is spelled out that was known for the innermost part of it.
+const SPELLED_OUT: usize = 1 << 20;
+
+/// What looking at an operation costs besides its channels.
+const LOOK: usize = 32;
+
+/// Takes what it needs to look at so many channels of an operation, if it is there.
+pub fn look(graph: &Graph, channels: usize) -> bool {
+    graph.budget().spare(Resource::Scaled, (LOOK + channels) as u64)
 }
 
 /// What an input of a tape is.

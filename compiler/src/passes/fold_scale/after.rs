@@ -1,6 +1,6 @@
 //! Handing a scale and shift to the operations that use the value.
 
-use super::affine::Affine;
+use super::affine::{self, Affine};
 use super::before::{check_weights, passes_pool};
 use super::edit::{Edit, What};
 use crate::graph::{Graph, NodeId};
@@ -9,6 +9,7 @@ use crate::passes::linear::Linear;
 use crate::passes::log::Reason;
 use crate::passes::rewrite::name;
 use crate::tensor::Shape;
+use std::rc::Rc;
 
 /// The edits after which all users of `id`, the node that applies `affine`, can use its input instead.
 ///
@@ -17,8 +18,12 @@ use crate::tensor::Shape;
 pub fn plan(graph: &Graph, id: NodeId, affine: Affine) -> Result<Vec<Edit>, Reason> {
     let mut edits = Vec::new();
     // What comes next stands last.
-    let mut open = uses(graph, id, &affine)?;
+    let mut open = uses(graph, id, affine)?;
     while let Some((id, user, affine)) = open.pop() {
+        if !affine::look(graph, affine.scale.len()) {
+            return Err(Reason::TooSlow);
+        }
+        let affine = Rc::unwrap_or_clone(affine);
         // Only as the first input is a value what the operation is linear in, and never twice.
         let count = graph.inputs_of(user).iter().filter(|&&input| input == id).count();
         if count != 1 || graph.inputs_of(user)[0] != id {
@@ -28,7 +33,7 @@ pub fn plan(graph: &Graph, id: NodeId, affine: Affine) -> Result<Vec<Edit>, Reas
             Some(linear) => edits.push(inputs(graph, &linear, affine)?),
             None => {
                 let affine = through(graph, id, user, affine)?;
-                open.extend(uses(graph, user, &affine)?);
+                open.extend(uses(graph, user, affine)?);
             }
         }
     }
@@ -36,12 +41,13 @@ pub fn plan(graph: &Graph, id: NodeId, affine: Affine) -> Result<Vec<Edit>, Reas
 }
 
 /// The users of a value, last to first, each with the function that is to be taken up.
-fn uses(graph: &Graph, id: NodeId, affine: &Affine) -> Result<Vec<(NodeId, NodeId, Affine)>, Reason> {
+fn uses(graph: &Graph, id: NodeId, affine: Affine) -> Result<Vec<(NodeId, NodeId, Rc<Affine>)>, Reason> {
     if graph.is_output(id) {
         return Err(Reason::IsOutput(name(graph, id)));
     }
+    let affine = Rc::new(affine);
     let users = graph.users(id).into_iter().rev();
-    Ok(users.map(|user| (id, user, affine.clone())).collect())
+    Ok(users.map(|user| (id, user, Rc::clone(&affine))).collect())
 }
 
 fn no_place(graph: &Graph, user: NodeId) -> Reason {

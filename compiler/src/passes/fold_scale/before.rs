@@ -1,6 +1,6 @@
 //! Handing a scale and shift to the operations that produce the value.
 
-use super::affine::Affine;
+use super::affine::{self, Affine};
 use super::edit::{Edit, What};
 use super::shared;
 use crate::graph::{Graph, NodeId};
@@ -36,6 +36,9 @@ fn visit(
 ) -> Result<(), Reason> {
     if graph.is_output(id) {
         return Err(Reason::IsOutput(name(graph, id)));
+    }
+    if !affine::look(graph, affine.scale.len()) {
+        return Err(Reason::TooSlow);
     }
     if graph.sole_user(id).is_none() {
         return Err(Reason::SharedValue(name(graph, id)));
