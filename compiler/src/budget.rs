@@ -82,7 +82,7 @@ resources! {
         "Few operations lie between a scale and its place. Where it is used up, scales stay where they are.";
     Nodes: All(100_000), "the number of nodes of the graph",
         "A layer becomes a few nodes, a recurrent one some fifty.";
-    Rewrites: All(400_000), "the number of nodes that passes put in place of others",
+    Rewrites: All(1_000_000), "the number of nodes that passes put in place of others",
         "A node is replaced a few times. What only moves values goes past a node at a time, and the next node anew.";
     Edges: All(1_000_000), "the number of inputs of nodes of the graph",
         "A thousand densely concatenated layers have half a million.";

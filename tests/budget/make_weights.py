@@ -33,3 +33,7 @@ with h5py.File(HERE / "zeros.weights.h5", "w", libver="latest") as file:
     shared.create_dataset("vars/0", (512, 512), np.float32)
     for index in range(1, 400):
         file[f"layers/dense_{index}"] = shared
+
+# A megabyte of zeros that takes a kilobyte, for one Dense layer.
+with h5py.File(HERE / "dense.weights.h5", "w", libver="latest") as file:
+    file.create_dataset("layers/dense/vars/0", (512, 512), np.float32)

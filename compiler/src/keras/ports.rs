@@ -2,10 +2,11 @@
 
 use super::config::KerasDType;
 use super::lower::Port;
-use super::model::{self, Call, Layer, Network, TensorRef};
+use super::model::{self, Layer, Network, TensorRef};
 use super::ranges::AXIS;
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::tensor::Shape;
+use std::collections::HashMap;
 
 /// Shapes that the user gives, batch included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,11 +53,12 @@ type Open = Vec<Option<usize>>;
 pub(super) fn resolve(net: &Network, given: &InputShapes, problems: &mut Collector) -> Vec<Option<Port>> {
     check_names(net, given, problems);
     let several = net.inputs.len() > 1;
+    let takers = Takers::new(net);
     net.inputs
         .iter()
         .map(|port| {
             let (open, dtype) = problems.keep(declared(net, port))?;
-            let open = open.map(|open| learned(net, port.tensor, open));
+            let open = open.map(|open| takers.learned(port.tensor, open));
             let dims = problems.keep(complete(port, open, given.of(&port.name), several))?;
             Some(Port {
                 name: port.name.clone(),
@@ -107,25 +109,52 @@ fn declared(net: &Network, port: &model::Port) -> Result<(Option<Open>, KerasDTy
     Ok((shape, dtype))
 }
 
-/// A shape with what weights know of it: a Normalization that was adapted before it had an input leaves the whole
-/// shape open in the file, but has statistics of every feature.
-fn learned(net: &Network, tensor: TensorRef, mut open: Open) -> Open {
-    for layer in &net.layers {
-        let place = |call: &Call| call.tensors().iter().position(|&taken| taken == tensor);
-        let Some(place) = layer.calls.iter().find_map(place) else {
-            continue;
-        };
-        match &layer.network {
-            Some(inner) => {
-                if let Some(port) = inner.inputs.get(place) {
-                    open = learned(inner, port.tensor, open);
+/// Which layers of a model take its inputs, and where among their tensors. Known for all inputs at once, since there may
+/// be many of both.
+struct Takers<'m> {
+    net: &'m Network,
+    of: HashMap<TensorRef, Vec<(usize, usize)>>,
+    /// The same of the models inside, by their layer.
+    inner: HashMap<usize, Takers<'m>>,
+}
+
+impl<'m> Takers<'m> {
+    fn new(net: &'m Network) -> Self {
+        let mut of: HashMap<TensorRef, Vec<(usize, usize)>> =
+            net.inputs.iter().map(|port| (port.tensor, Vec::new())).collect();
+        let mut inner = HashMap::new();
+        for (index, layer) in net.layers.iter().enumerate() {
+            for call in &layer.calls {
+                for (place, tensor) in call.tensors().into_iter().enumerate() {
+                    // A layer takes a tensor where it does so first.
+                    if let Some(takers) = of.get_mut(&tensor)
+                        && takers.last().is_none_or(|(last, _)| *last != index)
+                    {
+                        takers.push((index, place));
+                    }
                 }
             }
-            None if layer.is("Normalization") => fill_normalized(layer, &mut open),
-            None => {}
+            inner.extend(layer.network.as_ref().map(|net| (index, Takers::new(net))));
         }
+        Self { net, of, inner }
     }
-    open
+
+    /// A shape with what weights know of it: a Normalization that was adapted before it had an input leaves the whole
+    /// shape open in the file, but has statistics of every feature.
+    fn learned(&self, tensor: TensorRef, mut open: Open) -> Open {
+        for &(index, place) in self.of.get(&tensor).into_iter().flatten() {
+            match (self.inner.get(&index), self.net.layers.get(index)) {
+                (Some(inner), _) => {
+                    if let Some(port) = inner.net.inputs.get(place) {
+                        open = inner.learned(port.tensor, open);
+                    }
+                }
+                (None, Some(layer)) if layer.is("Normalization") => fill_normalized(layer, &mut open),
+                _ => {}
+            }
+        }
+        open
+    }
 }
 
 /// Fills the axes along which a Normalization has statistics.
