@@ -204,7 +204,7 @@ fn many_of_one_kind() {
             "pads and crops in turn",
             archive(sequential(&[16, 3], pads)),
             Refused(
-                "the number of nodes that passes put in place of others is 1000001, more than the limit of",
+                "the number of nodes that passes put in place of others is 400001, more than the limit of",
             ),
         ),
         (

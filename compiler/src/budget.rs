@@ -78,11 +78,11 @@ resources! {
         "Strides, repetitions and sizes turn few weights, or none, into large constants.";
     Constants: OfFile { least: 128 * MB, times: 64, most: u64::MAX }, "the size of all constants of the graph in bytes",
         "Passes scale and move weights, each time anew. Most weights are changed once or twice.";
-    Scaled: All(100_000_000), "the number of channels for whose scales a place was looked for",
+    Scaled: All(50_000_000), "the number of channels for whose scales a place was looked for",
         "Few operations lie between a scale and its place. Where it is used up, scales stay where they are.";
     Nodes: All(100_000), "the number of nodes of the graph",
         "A layer becomes a few nodes, a recurrent one some fifty.";
-    Rewrites: All(1_000_000), "the number of nodes that passes put in place of others",
+    Rewrites: All(400_000), "the number of nodes that passes put in place of others",
         "A node is replaced a few times. What only moves values goes past a node at a time, and the next node anew.";
     Edges: All(1_000_000), "the number of inputs of nodes of the graph",
         "A thousand densely concatenated layers have half a million.";

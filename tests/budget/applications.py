@@ -39,7 +39,8 @@ print(code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 def compiled(compiler, model):
     """Size of the file in MB, exit code, processor time in seconds, peak memory in MB and what the compiler says."""
-    shape = ",".join(map(str, (BATCH, *model.input_shape[1:])))
+    sizes = [size or small for size, small in zip(model.input_shape[1:], SMALL)]
+    shape = ",".join(map(str, (BATCH, *sizes)))
     with tempfile.TemporaryDirectory() as folder:
         path, out = os.path.join(folder, "model.keras"), os.path.join(folder, "dist")
         model.save(path)
