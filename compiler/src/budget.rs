@@ -76,7 +76,7 @@ resources! {
         "A layer's config is read anew at each call, and a wrapper copies what it wraps.";
     Made: All(64 * MB), "the size of all constants that are not in the file in bytes",
         "Strides, repetitions and sizes turn few weights, or none, into large constants.";
-    Constants: OfFile { least: 128 * MB, times: 64, most: u64::MAX }, "the size of all constants of the graph in bytes",
+    Constants: OfFile { least: 96 * MB, times: 32, most: u64::MAX }, "the size of all constants of the graph in bytes",
         "Passes scale and move weights, each time anew. Most weights are changed once or twice.";
     Scaled: All(50_000_000), "the number of channels for whose scales a place was looked for",
         "Few operations lie between a scale and its place. Where it is used up, scales stay where they are.";
@@ -98,11 +98,11 @@ resources! {
         "A layer takes a few, a grouped convolution one for each group.";
     Packed: OfFile { least: 1024 * MB, times: 64, most: u64::MAX }, "the size of all weights as kernels read them in bytes",
         "Weights are arranged anew for each call of a layer.";
-    Stored: OfFile { least: 128 * MB, times: 64, most: u64::MAX }, "the size of the weights of the bundle in bytes",
+    Stored: OfFile { least: 96 * MB, times: 32, most: u64::MAX }, "the size of the weights of the bundle in bytes",
         "Weights that are arranged alike are stored once; kernels of different shapes may want different arrangements.";
     Kernels: Each(20_000), "the number of different kernels",
         "Layers of equal shape share one; the networks of keras.applications have at most 300.";
-    Code: OfFile { least: 2_000_000, times: 2, most: 20_000_000 }, "the number of instructions of the module",
+    Code: OfFile { least: 1_000_000, times: 1, most: 20_000_000 }, "the number of instructions of the module",
         "The networks of keras.applications have at most 100,000. A convolution of a shape of its own has a thousand.";
 }
 
