@@ -1,6 +1,6 @@
 //! Moves sunk below scalar functions.
 
-use super::operand::{Operand, before_reshape, before_transpose};
+use super::operand::{Operand, before_reshape, before_transpose, settles};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Map, Op, Pad};
@@ -66,7 +66,9 @@ impl<'g> Site<'g> {
         let op = self.graph.op(self.mover);
         let operands = match op {
             Op::Reshape(_) => self.operands(|input| before_reshape(self.graph, from, to, input, false)),
-            Op::Transpose(op) => self.operands(|input| before_transpose(self.graph, &op.perm, input)),
+            Op::Transpose(op) => self
+                .operands(|input| before_transpose(self.graph, &op.perm, input))
+                .filter(|operands| settles(self.graph, self.id, &op.perm, operands)),
             Op::Slice(_) if sole && self.slice_pays() => self.operands(|input| self.unmoved(from, to, input)),
             Op::Gather(_) if sole && from.rank() == to.rank() && from.count() <= to.count() => {
                 self.operands(|input| self.unmoved(from, to, input))

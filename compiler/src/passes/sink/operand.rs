@@ -9,6 +9,8 @@ use crate::tensor::Shape;
 pub enum Operand {
     /// A node as it is.
     Same(NodeId),
+    /// A node that has the operand before the move, for other users.
+    There(NodeId),
     /// A node under another shape.
     Reshaped(NodeId, Shape),
     /// A constant, given leading axes of extent 1, with its axes permuted.
@@ -22,7 +24,7 @@ impl Operand {
     /// Makes the operand.
     pub fn make(self, graph: &mut Graph) -> Result<NodeId> {
         match self {
-            Self::Same(id) => Ok(id),
+            Self::Same(id) | Self::There(id) => Ok(id),
             Self::Reshaped(id, shape) => {
                 let name = graph.node(id).name.clone();
                 match graph.constant(id) {
@@ -66,6 +68,17 @@ pub fn inverse(perm: &[usize]) -> Vec<usize> {
     inverse
 }
 
+/// Whether an operation can be exchanged with the transposes by `perm` among its inputs and not be exchanged back with
+/// those that take their place: they stay for other users, so that one must vanish.
+pub fn settles(graph: &Graph, id: NodeId, perm: &[usize], operands: &[Operand]) -> bool {
+    let vanishes = |input: &NodeId| {
+        matches!(graph.op(*input), Op::Transpose(op) if op.perm == perm)
+            && graph.sole_user(*input) == Some(id)
+    };
+    let stays = |operand: &Operand| matches!(operand, Operand::There(_));
+    !operands.iter().any(stays) || graph.inputs_of(id).iter().any(vanishes)
+}
+
 /// An operand of values that were transposed by `perm`, for the values before that.
 pub fn before_transpose(graph: &Graph, perm: &[usize], operand: NodeId) -> Option<Operand> {
     let shape = &graph.ty(operand).shape;
@@ -81,7 +94,7 @@ pub fn before_transpose(graph: &Graph, perm: &[usize], operand: NodeId) -> Optio
     let back = inverse(perm);
     let is_inverse = |user: &NodeId| matches!(graph.op(*user), Op::Transpose(op) if op.perm == back);
     if let Some(there) = graph.users(operand).into_iter().find(is_inverse) {
-        return Some(Operand::Same(there));
+        return Some(Operand::There(there));
     }
     if back.iter().filter(|&&axis| dims[axis] != 1).is_sorted() {
         let dims: Vec<_> = back.iter().map(|&axis| dims[axis]).collect();

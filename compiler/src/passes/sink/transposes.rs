@@ -1,6 +1,6 @@
 //! Transposes sunk below operations that treat all axes alike, up to their own attributes.
 
-use super::operand::{Operand, before_transpose};
+use super::operand::{Operand, before_transpose, settles};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Concat, Gather, MatMul, Op, Pad, Reduce, Slice, Transpose};
@@ -76,7 +76,7 @@ fn exchange(graph: &Graph, id: NodeId) -> Option<(Op, Vec<Operand>, Vec<usize>)>
         }
     });
     let operands = operands.collect::<Option<Vec<_>>>()?;
-    Some((op, operands, perm.clone()))
+    settles(graph, id, perm, &operands).then(|| (op, operands, perm.clone()))
 }
 
 /// How many of the inputs are values that are moved along: all those of a concatenation, else the first.

@@ -164,6 +164,34 @@ fn fusion_stops_at_long_functions() {
 }
 
 #[test]
+fn transposes_that_others_use_do_not_change_places_for_ever() {
+    for join in [false, true] {
+        let mut graph = Graph::new();
+        let mut net = Net {
+            b: Builder::new(&mut graph, ""),
+            random: Random::new(1),
+        };
+        let (x, e) = (net.input([2, 3, 4]).expect("x"), net.input([3, 2, 4]).expect("e"));
+        let [moved, back] = [x, e].map(|id| net.b.transpose(id, [1, 0, 2]).expect("a transpose"));
+        let both = [moved, e];
+        let y = match join {
+            true => net.b.concat(2, &both),
+            false => net.b.map(Tape::binary(Binary::Add), &both),
+        };
+        for id in [moved, back, y.expect("a result")] {
+            net.output(id);
+        }
+        let mut inputs = Vec::new();
+        for dims in [[2, 3, 4], [3, 2, 4]] {
+            inputs.push(Random::new(2).tensor(dims));
+        }
+        let before = graph.eval(&inputs).expect("values");
+        run(&mut graph, Options::default()).expect("the pipeline ends");
+        assert_eq!(graph.eval(&inputs).expect("values"), before, "\n{graph}");
+    }
+}
+
+#[test]
 fn recognises_scales_of_channels() {
     let mut graph = Graph::new();
     let mut net = Net {
