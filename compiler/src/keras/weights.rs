@@ -12,7 +12,7 @@ mod tests;
 
 use super::hdf5::Tree;
 use super::layers;
-use super::model::{KerasModel, Layer, Network, Weight};
+use super::model::{KerasModel, Layer, Network, Semantics, Weight};
 use crate::error::{Collector, Result};
 use serde_json::Value;
 
@@ -47,6 +47,10 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, prob
     match layout {
         Layout::Legacy(group) => {
             legacy::load(&mut model.root, tree, group, budget, problems);
+            // Keras 2 reads them as they stand, whatever they were.
+            if model.version.semantics == Semantics::Keras3 {
+                legacy::turn_bidirectional(&mut model.root);
+            }
             problems.keep(cudnn::convert(&mut model.root));
         }
         Layout::Checkpoint => {

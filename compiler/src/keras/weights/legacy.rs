@@ -6,6 +6,7 @@ use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::hdf5::Tree;
 use crate::keras::model::{Layer, Network, Origin, Weight};
+use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
 /// Reads a list of strings that is cut into `name0`, `name1`, … when it exceeds what one HDF5
@@ -115,6 +116,31 @@ fn read(tree: &dyn Tree, group: &str) -> Result<Vec<Weight>> {
         }
     }
     Ok(weights)
+}
+
+/// Puts the weights of the forward layer of a Bidirectional first. They stand last where it alone is not trained, since the
+/// trainable weights of a layer come first, and there are as many of either layer.
+pub(super) fn turn_bidirectional(network: &mut Network) {
+    let is_off = |value: Option<&Value>| value == Some(&Value::Bool(false));
+    for layer in &mut network.layers {
+        if let Some(inner) = &mut layer.network {
+            turn_bidirectional(inner);
+            continue;
+        }
+        let config = layer.config.values();
+        let fixed = |key: &str| {
+            is_off(
+                config
+                    .get(key)
+                    .and_then(|inner| inner.pointer("/config/trainable")),
+            )
+        };
+        let turned = fixed("layer") && !fixed("backward_layer") && config.contains_key("backward_layer");
+        if layer.is("Bidirectional") && turned && !is_off(config.get("trainable")) {
+            let half = layer.weights.len() / 2;
+            layer.weights.rotate_left(half);
+        }
+    }
 }
 
 fn give(layer: &mut Layer, weights: Vec<Weight>, budget: &Budget) -> Result<()> {

@@ -159,6 +159,30 @@ fn legacy_nested_models_by_the_names_of_weights() {
 }
 
 #[test]
+fn legacy_ways_of_which_one_is_not_trained() {
+    let way =
+        |trainable: bool| json!({"class_name": "LSTM", "config": {"name": "way", "trainable": trainable}});
+    let model = |keras: &str, forward: bool, backward: bool| {
+        let config =
+            json!({"name": "b", "trainable": true, "layer": way(forward), "backward_layer": way(backward)});
+        let mut model = sequential("m", &[json!({"class_name": "Bidirectional", "config": config})]);
+        model["keras_version"] = json!(keras);
+        model
+    };
+    let fake = Fake::legacy(&[("b", &["k0", "r0", "k1", "r1"])]);
+    for (keras, forward, backward, expected) in [
+        ("3.15.1", true, true, [0.0, 1.0, 2.0, 3.0]),
+        ("3.15.1", true, false, [0.0, 1.0, 2.0, 3.0]),
+        ("3.15.1", false, false, [0.0, 1.0, 2.0, 3.0]),
+        ("3.15.1", false, true, [2.0, 3.0, 0.0, 1.0]),
+        ("2.15.0", false, true, [0.0, 1.0, 2.0, 3.0]),
+    ] {
+        let found = loaded(model(keras, forward, backward), &fake).unwrap();
+        assert_eq!(found, [at("b", &expected)], "{keras} {forward} {backward}");
+    }
+}
+
+#[test]
 fn legacy_models_in_models_with_equal_names() {
     let inner = sequential("i", &[layer("Dense", "d")]);
     let model = sequential("m", &[sequential("s", &[layer("Dense", "d"), inner])]);

@@ -178,10 +178,12 @@ pub fn tensor_dot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         _ => {
             let count = a.integer(cx, 2, &["axes"])?.unwrap_or(2);
             let all = i64::try_from(ranks[0]).unwrap_or(i64::MAX);
-            [
-                Some((all - count..all).collect()),
-                Some((0..count.clamp(0, all)).collect()),
-            ]
+            if !(0..=all).contains(&count) {
+                return Err(cx.inconsistent(format!(
+                    "it cannot sum over {count} axes of a tensor of rank {all}"
+                )));
+            }
+            [Some((all - count..all).collect()), Some((0..count).collect())]
         }
     };
     let [Some(first), Some(second)] = axes else {
