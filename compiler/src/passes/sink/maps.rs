@@ -66,7 +66,12 @@ impl<'g> Site<'g> {
         let op = self.graph.op(self.mover);
         let operands = match op {
             Op::Reshape(_) => self.operands(|input| before_reshape(self.graph, from, to, input, false)),
-            Op::Transpose(op) => self.operands(|input| before_transpose(self.graph, &op.perm, input)),
+            Op::Transpose(op) => self.operands(|input| {
+                // The same transpose can be there already, for its own input: nothing would be gained by exchanging
+                // the two, again and again.
+                before_transpose(self.graph, &op.perm, input)
+                    .filter(|operand| !matches!(operand, Operand::Same(there) if *there == self.mover))
+            }),
             Op::Slice(_) if sole && self.slice_pays() => self.operands(|input| self.unmoved(from, to, input)),
             Op::Gather(_) if sole && from.rank() == to.rank() && from.count() <= to.count() => {
                 self.operands(|input| self.unmoved(from, to, input))

@@ -18,10 +18,12 @@ mod pads;
 mod transposes;
 
 use super::{Log, rewrite};
+use crate::budget::Resource;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 
-/// See the module. Goes on until no move can sink any further; each step brings one closer to the outputs.
+/// See the module. Goes on until no move can sink any further; each step brings one closer to the outputs. Transposes
+/// that are used in several places can be exchanged in circles; the budget ends that.
 pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
     sweeps(graph, log, |graph, id| match chains::sort(graph, id)? {
         0 => Ok(exchange(graph, id)?.into()),
@@ -35,7 +37,7 @@ pub fn one_by_one(graph: &mut Graph, log: &mut Log) -> Result<usize> {
     sweeps(graph, log, |graph, id| Ok(exchange(graph, id)?.into()))
 }
 
-/// Takes a step at each node until there are no more to take: gives their number.
+/// Takes a step at each node until there are no more to take, or the budget is used up; gives their number.
 fn sweeps(
     graph: &mut Graph,
     log: &mut Log,
@@ -43,7 +45,11 @@ fn sweeps(
 ) -> Result<usize> {
     rewrite::exhaust(graph, log, |graph, _| {
         let mut sunk = 0;
-        for id in graph.order() {
+        let order = graph.order();
+        if !graph.budget().spare(Resource::Sunk, order.len() as u64) {
+            return Ok(0);
+        }
+        for id in order {
             if graph.contains(id) {
                 sunk += step(graph, id)?;
             }

@@ -175,6 +175,33 @@ fn pairs(count: usize, mut pair: impl FnMut(&mut Builder<'_>, NodeId, usize) -> 
     graph
 }
 
+/// A value and its own transpose: as far as the rule goes, either may be said to be the moved one.
+#[test]
+fn turning_in_circles_ends() {
+    for perm in [[1, 0, 2], [1, 2, 0]] {
+        let mut graph = Graph::within(Budget::new());
+        let mut b = Builder::new(&mut graph, "");
+        let mut build = || -> Result<()> {
+            let x = b.input("x", TensorType::f32([3, 3, 3]))?;
+            let there = b.transpose(x, perm)?;
+            let back = b.transpose(there, perm)?;
+            for y in [there, back] {
+                let sum = b.map(Tape::binary(Binary::Add), &[x, y])?;
+                b.graph.add_output(format!("{sum:?}"), sum);
+                let sum = b.map(Tape::binary(Binary::Sub), &[y, x])?;
+                b.graph.add_output(format!("{sum:?}"), sum);
+            }
+            b.graph.add_output("there", there);
+            Ok(())
+        };
+        build().expect("the graph is well formed");
+        let x = Random::new(1).tensor([3, 3, 3]);
+        let expected = graph.eval(std::slice::from_ref(&x));
+        run(&mut graph, Options::default()).expect("it ends");
+        assert_eq!(graph.eval(&[x]), expected);
+    }
+}
+
 #[test]
 fn long_chains_keep_within_the_budget() {
     let functions = [Unary::Tanh, Unary::Abs, Unary::Erf];
