@@ -83,7 +83,9 @@ resources! {
     Nodes: All(100_000), "the number of nodes of the graph",
         "A layer becomes a few nodes, a recurrent one some fifty.";
     Rewrites: All(400_000), "the number of nodes that passes put in place of others",
-        "A node is replaced a few times. What only moves values goes past a node at a time, and the next node anew.";
+        "A node is replaced a few times. What only moves values may go past many nodes, one at a time.";
+    Sunk: All(20_000_000), "the number of nodes looked at to sink what only moves values",
+        "Moves sink within a few looks at the whole graph. Where it is used up, they stay where they are.";
     Edges: All(1_000_000), "the number of inputs of nodes of the graph",
         "A thousand densely concatenated layers have half a million.";
     Rank: Each(64), "the number of axes of a tensor",

@@ -64,6 +64,12 @@ class Net:
         return self.add("BatchNormalization", [x], [(name, (channels,)) for name in names], axis=[3], momentum=0.99,
                         epsilon=1e-3, center=True, scale=True)
 
+    def crop(self, x, rows):
+        return self.add("Cropping2D", [x], cropping=[[0, rows], [0, 0]], data_format="channels_last")
+
+    def pad(self, x, rows):
+        return self.add("ZeroPadding2D", [x], padding=[[0, rows], [0, 0]], data_format="channels_last")
+
     def save(self, path):
         """Writes a `.h5` whose last layer is the output."""
         config = {"name": "m", "layers": self.layers, "input_layers": [["l0", 0, 0]],
@@ -164,7 +170,53 @@ def joined(n):
     return net
 
 
-FAMILIES = [activations, dense, convolutions, residuals, gates, tree, fan, densenet, joined]
+def permutes(n):
+    """Permutations of axes and activations, alternating."""
+    net, x = Net(4, 2, 8), "l0"
+    for i in range(n // 2):
+        x = net.add("Permute", [x], dims=[[2, 3, 1], [3, 2, 1], [1, 3, 2]][i % 3])
+        x = net.activation(x, ACTIVATIONS[i % len(ACTIVATIONS)])
+    return net
+
+
+def reshapes(n):
+    """Reshapes and activations, alternating."""
+    net, x = Net(4, 2, 8), "l0"
+    for i in range(n // 2):
+        x = net.add("Reshape", [x], target_shape=[[64], [8, 8], [2, 4, 8]][i % 3])
+        x = net.activation(x, ACTIVATIONS[i % len(ACTIVATIONS)])
+    return net
+
+
+def pads(n):
+    """Padding and activations, alternating; the activations do not keep the zeros."""
+    net, x = Net(1, 1, 1), "l0"
+    for i in range(n // 2):
+        x = net.activation(net.pad(x, 1), ACTIVATIONS[i % len(ACTIVATIONS)])
+    return net
+
+
+def crops(n):
+    """Cropping and activations, alternating, after a convolution."""
+    net = Net(n, 1, 1)
+    x = net.conv("l0", 1, 1)
+    for _ in range(n // 2):
+        x = net.activation(net.crop(x, 1), "relu")
+    return net
+
+
+def moves(n):
+    """A permutation, an activation, a reshape, an activation, padding, an activation."""
+    net, x = Net(4, 2, 8), "l0"
+    for i in range(n // 6):
+        x = net.activation(net.add("Permute", [x], dims=[2, 3, 1]), "relu")
+        x = net.activation(net.add("Reshape", [x], target_shape=[4 + i, 2, 8]), "relu")
+        x = net.activation(net.pad(x, 1), "relu")
+    return net
+
+
+FAMILIES = [activations, dense, convolutions, residuals, gates, tree, fan, densenet, joined, permutes, reshapes, pads, crops,
+            moves]
 
 
 def seconds(compiler, model, out):

@@ -69,14 +69,21 @@ pub fn inverse(perm: &[usize]) -> Vec<usize> {
 }
 
 /// Whether an operation can be exchanged with the transposes by `perm` among its inputs and not be exchanged back with
-/// those that take their place: they stay for other users, so that one must vanish.
+/// those that take their place: they stay for other users, so that another one must vanish.
 pub fn settles(graph: &Graph, id: NodeId, perm: &[usize], operands: &[Operand]) -> bool {
-    let vanishes = |input: &NodeId| {
-        matches!(graph.op(*input), Op::Transpose(op) if op.perm == perm)
-            && graph.sole_user(*input) == Some(id)
+    let stays = |id: NodeId| {
+        operands
+            .iter()
+            .any(|operand| matches!(operand, Operand::There(there) if *there == id))
     };
-    let stays = |operand: &Operand| matches!(operand, Operand::There(_));
-    !operands.iter().any(stays) || graph.inputs_of(id).iter().any(vanishes)
+    let vanishes = |&input: &NodeId| {
+        let transposed = matches!(graph.op(input), Op::Transpose(op) if op.perm == perm);
+        transposed && graph.sole_user(input) == Some(id) && !stays(input)
+    };
+    !operands
+        .iter()
+        .any(|operand| matches!(operand, Operand::There(_)))
+        || graph.inputs_of(id).iter().any(vanishes)
 }
 
 /// An operand of values that were transposed by `perm`, for the values before that.

@@ -7,7 +7,7 @@ use crate::passes::{Log, Options, PIPELINE, apply, run};
 use crate::tensor::Tensor;
 
 /// How many graphs a test makes of so many: `RANDOM_GRAPHS=100` makes a hundred times as many.
-fn seeds(usual: u64) -> std::ops::Range<u64> {
+pub fn seeds(usual: u64) -> std::ops::Range<u64> {
     let times = std::env::var("RANDOM_GRAPHS")
         .ok()
         .and_then(|times| times.parse().ok());

@@ -1,6 +1,7 @@
 //! Tests of the passes.
 
 mod cases;
+mod chains;
 mod differential;
 mod layers;
 mod random;

@@ -192,6 +192,28 @@ fn transposes_that_others_use_do_not_change_places_for_ever() {
 }
 
 #[test]
+fn a_value_and_its_own_transpose_do_not_change_places_for_ever() {
+    for join in [false, true] {
+        let mut graph = Graph::new();
+        let mut net = Net {
+            b: Builder::new(&mut graph, ""),
+            random: Random::new(1),
+        };
+        let x = net.input([4, 4, 2]).expect("x");
+        let moved = net.b.transpose(x, [1, 0, 2]).expect("a transpose");
+        let y = match join {
+            true => net.b.concat(2, &[moved, x]),
+            false => net.b.map(Tape::binary(Binary::Sub), &[x, moved]),
+        };
+        net.output(y.expect("a result"));
+        let input = Random::new(2).tensor([4, 4, 2]);
+        let before = graph.eval(std::slice::from_ref(&input)).expect("values");
+        run(&mut graph, Options::default()).expect("the pipeline ends");
+        assert_eq!(graph.eval(&[input]).expect("values"), before, "\n{graph}");
+    }
+}
+
+#[test]
 fn recognises_scales_of_channels() {
     let mut graph = Graph::new();
     let mut net = Net {
