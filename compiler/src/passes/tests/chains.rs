@@ -111,7 +111,7 @@ fn link(b: &mut Builder<'_>, random: &mut Random, x: NodeId, values: &[NodeId]) 
         3 | 4 => {
             let count: usize = dims.iter().product();
             let rows = random.pick(&[2, 3, 4]);
-            if count % rows == 0 && random.chance(80) {
+            if count.is_multiple_of(rows) && random.chance(80) {
                 b.reshape(x, [rows, count / rows])
             } else {
                 b.reshape(x, [count])
