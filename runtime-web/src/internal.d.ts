@@ -154,8 +154,8 @@ export interface Setup {
   warm: [number, number];
 }
 
-/** What a worker tells: it is ready, the steps are done, it failed. */
-export type ThreadMessage = { ready: true } | { ms: number } | { error: string };
+/** What a worker tells: its script runs, it is ready, the steps are done, it failed. */
+export type ThreadMessage = { here: true } | { ready: true } | { ms: number } | { error: string };
 
 /** A worker of node:worker_threads. */
 export interface NodeWorker {

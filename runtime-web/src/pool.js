@@ -4,6 +4,9 @@ import { because } from './source.js';
 
 /** @import { Setup, Thread, ThreadMessage } from './internal.js' */
 
+/** How long workers may take from when they are needed until all run their script, in milliseconds. */
+const START = 20_000;
+
 /** Workers that run ranges of steps, one range at a time. */
 export class Pool {
   /** @type {Thread[]} */
@@ -16,6 +19,7 @@ export class Pool {
   #done = () => {};
   /** @type {(error: unknown) => void} */
   #fail = () => {};
+  #here;
   #ready = false;
   /** Why it has ended, if it has. @type {unknown} */
   ended;
@@ -27,6 +31,10 @@ export class Pool {
     this.#calls = new Int32Array(memory.buffer, command - 64, 3);
     // What other threads left there and in the words of their jobs, which lie below.
     new Int32Array(memory.buffer, 0, command / 4 + 4).fill(0);
+    let absent = threads;
+    let here = () => {};
+    /** Every worker runs its script. @type {Promise<void>} */
+    this.#here = new Promise((resolve) => (here = resolve));
     /** Every worker has its instance. @type {Promise<unknown>} */
     this.started = new Promise((resolve, reject) => {
       this.#fail = reject;
@@ -37,7 +45,9 @@ export class Pool {
         this.#listen(worker, (message) => {
           if ('error' in message) this.#lose(message.error);
           else if ('ms' in message) this.#done(message.ms);
-          else if (--missing === 0) resolve((this.#ready = true));
+          else if ('here' in message) {
+            if (--absent === 0) here();
+          } else if (--missing === 0) resolve((this.#ready = true));
         });
       }
     });
@@ -46,7 +56,11 @@ export class Pool {
   }
 
   /** @param {Setup[]} setups What to tell each worker at first. */
-  setUp(setups) {
+  async setUp(setups) {
+    // A worker that never starts says nothing: its script is still on the way, or the engine has forgotten it. No model may
+    // wait for it for ever. Until all are there, none is told anything: so none is at work in a memory that is given up.
+    const late = setTimeout(() => this.#lose(`one did not start within ${START / 1000} s`), START);
+    await Promise.race([this.#here, this.started]).finally(() => clearTimeout(late));
     this.#workers.forEach((worker, i) => worker.postMessage(setups[i]));
     return this.started;
   }

@@ -43,10 +43,14 @@ function work({ module, memory, command, thread, threads, scratch, warm }, post)
 
 // Bundlers do not see the name and so do not look for the module.
 const name = 'node:worker_threads';
-if (typeof postMessage === 'function') onmessage = ({ data }) => work(data, (message) => postMessage(message));
-else {
-  import(/* webpackIgnore: true */ /* @vite-ignore */ name).then(({ parentPort }) =>
-    parentPort.once('message', (/** @type {Setup} */ data) => work(data, (message) => parentPort.postMessage(message))));
+if (typeof postMessage === 'function') {
+  onmessage = ({ data }) => work(data, (message) => postMessage(message));
+  postMessage({ here: true });
+} else {
+  import(/* webpackIgnore: true */ /* @vite-ignore */ name).then(({ parentPort }) => {
+    parentPort.once('message', (/** @type {Setup} */ data) => work(data, (message) => parentPort.postMessage(message)));
+    parentPort.postMessage({ here: true });
+  });
 }
 
 // Without it, type checkers would take the names above for global ones.

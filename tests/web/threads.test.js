@@ -291,6 +291,25 @@ everyEngine(({ single, singleInWorker }, browser) => {
     assert.match(error, /a thread of the model ended \(Error: boom\); try again/);
   });
 
+  // To the page it looks the same when an engine forgets one.
+  test('one thread where workers do not start', async () => {
+    const { page, server } = await open(isolated);
+    server.fault(/worker\.js$/, faults.stalled);
+    server.fault(/index\.js$/, (file, response, { headers }) =>
+      response.writeHead(200, headers).end(String(file).replace(/const START = .*;/, 'const START = 500;')));
+    const { threads, fallbacks, found, expected } = await page.evaluate(async () => {
+      const { load } = await import('/bundle/index.js');
+      const x = Float32Array.from({ length: 64 }, (_, i) => Math.abs(Math.sin(i)));
+      const one = await load(undefined, { threads: 1 });
+      const model = await load(undefined, { threads: 2 });
+      const [expected, found] = [await one.predict(x), await model.predict(x)].map(({ digit }) => Array.from(digit));
+      return { threads: model.threads, fallbacks: model.fallbacks, found, expected };
+    });
+    const why = 'workers cannot be started (one did not start within 0.5 s)';
+    assert.deepEqual({ threads, singles: singles(fallbacks) }, { threads: 1, singles: [why] });
+    assert.deepEqual(found, expected);
+  });
+
   test('one thread where workers cannot be loaded', async () => {
     const { page, server } = await open(isolated);
     server.fault(/worker\.js$/, faults.missing);
