@@ -18,7 +18,7 @@ use runner::{Runner, Stage};
 #[test]
 fn architectures() {
     let seeds = architectures::Seeds::new();
-    let tally = Runner::new("architectures", 8_000).run(move |number| architectures::run(&seeds, number));
+    let tally = Runner::new("architectures", 150_000).run(move |number| architectures::run(&seeds, number));
     // Mutants that are all refused at once would show nothing.
     assert!(tally.share(Stage::Emitted) > 0.25, "{tally}");
 }
@@ -26,20 +26,20 @@ fn architectures() {
 #[test]
 fn hdf5_files() {
     let seeds = files::hdf5();
-    let tally = Runner::new("hdf5 files", 6_000).run(move |number| files::damaged(&seeds, number));
+    let tally = Runner::new("hdf5 files", 100_000).run(move |number| files::damaged(&seeds, number));
     assert!(tally.share(Stage::Emitted) > 0.1, "{tally}");
 }
 
 #[test]
 fn archives() {
     let seeds = files::archives();
-    let tally = Runner::new("archives", 4_000).run(move |number| seeds.run(number));
+    let tally = Runner::new("archives", 50_000).run(move |number| seeds.run(number));
     assert!(tally.share(Stage::Emitted) > 0.1, "{tally}");
 }
 
 #[test]
 fn manifests() {
     let bundle = files::Bundle::new();
-    let tally = Runner::new("manifests", 4_000).run(move |number| bundle.run(number));
+    let tally = Runner::new("manifests", 300_000).run(move |number| bundle.run(number));
     assert!(tally.share(Stage::Read) > 0.05, "{tally}");
 }
