@@ -283,6 +283,7 @@ impl Cell {
             _ => None,
         };
         Ok(Constants {
+            complete: kernel.is_some() && (bias.is_some() || !(after && self.bias)),
             kernels: kernel.unwrap_or_default(),
             bias,
         })
@@ -293,6 +294,7 @@ impl Cell {
 pub struct Constants {
     kernels: Vec<Tensor>,
     bias: Option<Tensor>,
+    complete: bool,
 }
 
 impl Constants {
@@ -322,7 +324,7 @@ impl Constants {
     }
     /// Whether the step can be built.
     pub fn complete(&self) -> bool {
-        !self.kernels.is_empty()
+        self.complete
     }
 }
 

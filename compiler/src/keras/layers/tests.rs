@@ -73,6 +73,24 @@ fn all_problems_are_reported_and_nothing_that_follows_from_them() {
 }
 
 #[test]
+fn a_recurrent_layer_without_some_of_its_weights() {
+    for (given, missing) in [
+        (&[&[2usize, 9][..], &[3, 9]][..], "bias"),
+        (&[&[2, 9]], "recurrent_kernel"),
+        (&[], "kernel"),
+    ] {
+        let model = chain(
+            json!([1, 4, 2]),
+            vec![("GRU", json!({"units": 3, "reset_after": true}))],
+        );
+        let lines = problems(model, &[("layer0", given)], &[]);
+        let expected = format!("layer \"layer0\" (GRU): {missing}: weight is missing");
+        assert!(lines.iter().any(|line| line.contains(&expected)), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.contains("internal")), "{lines:?}");
+    }
+}
+
+#[test]
 fn weights_that_are_missing_or_wrong_do_not_stop_the_rest() {
     let model = chain(
         json!([null, 4]),
