@@ -92,14 +92,14 @@ pub fn run(seeds: &Seeds, number: u64) -> Outcome {
     if std::env::var_os("FUZZ_SHOW").is_some() {
         println!("{number}: {}", mutant.model);
     }
-    match with_weights(&mutant.model) {
+    match with_weights(&mutant.model, &mut mutant.random) {
         Ok(model) => compile(&model, &InputShapes::default(), number),
         Err(errors) => refused(errors, Stage::Refused),
     }
 }
 
-/// A model with weights of the shapes that its layers ask for.
-fn with_weights(model: &Value) -> Result<KerasModel, Errors> {
+/// A model with weights of the shapes that its layers ask for; now and then one is missing.
+fn with_weights(model: &Value, random: &mut Random) -> Result<KerasModel, Errors> {
     // What layers say of weights that fit none of them tells which they want.
     let misfit = Tensor::f32([1; 7], vec![0.0]).expect("one element");
     let asked = RefCell::new(Vec::new());
@@ -138,6 +138,7 @@ fn with_weights(model: &Value) -> Result<KerasModel, Errors> {
         let shapes = wanted.get(path).map_or(&[][..], Vec::as_slice);
         shapes
             .iter()
+            .filter(|_| !random.once_in(50))
             .filter_map(|(name, dims)| weight(name, dims))
             .collect()
     })
