@@ -96,8 +96,8 @@ resources! {
         "Each group of a convolution is computed by itself, with weights of its own. ResNeXt has 32.";
     Folded: All(50_000_000), "the number of elements computed while compiling",
         "The reference evaluation takes about 50 ns for each. Where it is used up, constants are left to run time.";
-    Steps: All(100_000), "the number of kernel runs",
-        "A layer takes a few, a grouped convolution one for each group.";
+    Steps: All(200_000), "the number of kernel runs",
+        "A layer takes a few, a grouped convolution one for each group, a join one for each part.";
     Packed: OfFile { least: 1024 * MB, times: 64, most: u64::MAX }, "the size of all weights as kernels read them in bytes",
         "Weights are arranged anew for each call of a layer.";
     Stored: OfFile { least: 96 * MB, times: 32, most: u64::MAX }, "the size of the weights of the bundle in bytes",

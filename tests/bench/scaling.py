@@ -161,9 +161,9 @@ def densenet(n):
 
 
 def joined(n):
-    """Every layer takes all before it, each by a join of all of them: n²/8 connections."""
+    """A quarter of the layers, of which each takes all before it, by a join of all of them: n²/128 connections."""
     net, xs = Net(4, 4, 2), ["l0"]
-    for _ in range(n // 2):
+    for _ in range(n // 8):
         x = net.join(*xs) if len(xs) > 1 else "l0"
         xs.append(net.conv(x, 2 * len(xs), 2))
     net.join(*xs)
