@@ -2,6 +2,7 @@
 
 use super::layers::{Net, same};
 use super::random::Random;
+use crate::budget::Resource;
 use crate::error::ErrorKind;
 use crate::graph::{Builder, Graph, NodeId};
 use crate::ops::Op;
@@ -163,6 +164,11 @@ fn fusion_stops_at_long_functions() {
     }
 }
 
+/// Whether moves sank as far as they go, and not until the budget ended it.
+fn ended_by_itself(graph: &Graph) -> bool {
+    graph.budget().spare(Resource::Sunk, 19_000_000)
+}
+
 #[test]
 fn transposes_that_others_use_do_not_change_places_for_ever() {
     for join in [false, true] {
@@ -187,6 +193,7 @@ fn transposes_that_others_use_do_not_change_places_for_ever() {
         }
         let before = graph.eval(&inputs).expect("values");
         run(&mut graph, Options::default()).expect("the pipeline ends");
+        assert!(ended_by_itself(&graph), "\n{graph}");
         assert_eq!(graph.eval(&inputs).expect("values"), before, "\n{graph}");
     }
 }
@@ -209,6 +216,7 @@ fn a_value_and_its_own_transpose_do_not_change_places_for_ever() {
         let input = Random::new(2).tensor([4, 4, 2]);
         let before = graph.eval(std::slice::from_ref(&input)).expect("values");
         run(&mut graph, Options::default()).expect("the pipeline ends");
+        assert!(ended_by_itself(&graph), "\n{graph}");
         assert_eq!(graph.eval(&[input]).expect("values"), before, "\n{graph}");
     }
 }
