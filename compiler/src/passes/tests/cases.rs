@@ -4,7 +4,7 @@ use super::layers::{Net, same, valid};
 use super::snapshots::{Case, What};
 use super::tapes;
 use crate::error::Result;
-use crate::ops::{Algorithm, Conv, Pad, PoolKind, Reduce, ReduceKind, Scan, Slice, WindowAxis};
+use crate::ops::{Conv, Pad, PoolKind, Reduce, ReduceKind, Scan, Slice, WindowAxis};
 use crate::pointwise::{Binary, Tape, Unary};
 use crate::tensor::{Tensor, TensorType};
 use std::sync::Arc;
@@ -48,7 +48,6 @@ cases! {
     fuse_maps_cheap, What::Pass("fuse_maps"), "A difference is computed twice rather than written and read, as in a layer normalisation.";
     fuse_maps_missed, What::Pass("fuse_maps"), "Maps that are broadcast, or used twice, stay.";
     epilogue_residual, What::Pass("fuse_epilogues"), "A sum of two convolutions goes into the later one.";
-    algorithms, What::Pass("algorithms"), "A 3x3 convolution of many pixels is computed by Winograd's algorithm; a small and a strided one are not.";
     epilogue_missed, What::Pass("fuse_epilogues"), "What others use, or is broadcast, has no epilogue.";
     residual_network, What::Pipeline, "Convolution, normalisation, activation, pool, residual block, head.";
     preactivation_network, What::Pipeline, "Normalisation and activation before the convolution, its shortcut from in between.";
@@ -294,7 +293,6 @@ fn scale_shared_weights(net: &mut Net) -> Result<()> {
             window: valid(1),
             groups: 1,
             bias: false,
-            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         let y = net.name("conv").b.add(op, &[x, weights])?;
@@ -307,16 +305,6 @@ fn scale_shared_weights(net: &mut Net) -> Result<()> {
         let y = net.binary(Binary::Add, y, shift)?;
         net.output(y);
     }
-    Ok(())
-}
-
-fn algorithms(net: &mut Net) -> Result<()> {
-    let x = net.input([1, 28, 28, 32])?;
-    let x = net.name("large").conv(x, 32, same(3))?;
-    let strided = same(3).map(|axis| WindowAxis { stride: 2, ..axis });
-    let x = net.name("strided").conv(x, 8, strided)?;
-    let y = net.name("narrow").conv(x, 8, same(3))?;
-    net.output(y);
     Ok(())
 }
 
