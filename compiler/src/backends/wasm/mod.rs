@@ -19,6 +19,7 @@ mod cost;
 mod depthwise;
 mod epilogue;
 mod gather;
+mod listed;
 mod map;
 mod moves;
 mod pool;
@@ -26,6 +27,7 @@ mod program;
 mod reduce;
 mod size;
 mod tape;
+mod team;
 mod threads;
 mod tile;
 mod winograd;
@@ -36,7 +38,7 @@ use crate::kernel::Kernel;
 use crate::plan::{ALIGNMENT, Plan};
 use asm::{Asm, Context};
 use std::collections::HashMap;
-use threads::Team;
+use team::Team;
 use walrus::{FunctionId, ValType};
 
 /// Which instructions a module may use.
