@@ -86,7 +86,7 @@ pub enum Binary {
     /// Quotient.
     Div,
     /// The smaller; NaN if either is NaN. A constant operand is the second one, so that with a
-    /// comparison `b < a ? b : a`, wasm's cheap `f32x4.pmin`, NaN stays NaN.
+    /// comparison `b < a ? b : a`, often one instruction, NaN stays NaN.
     Min,
     /// The greater; as for [`Binary::Min`].
     Max,

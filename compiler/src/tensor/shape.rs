@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 
-/// Most elements that one tensor may have: beyond it, byte offsets leave wasm's 32-bit address space.
+/// Most elements that one tensor may have: beyond it, byte offsets leave a 32-bit address space.
 pub const MAX_ELEMENTS: usize = 1 << 29;
 
 /// Extents of a tensor, outermost axis first; images are `[batch, height, width, channels]`.
