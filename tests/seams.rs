@@ -5,8 +5,8 @@ use keras_compile::backends::wasm::{Features, Threading, emit};
 use keras_compile::error::Result;
 use keras_compile::graph::{Builder, Graph, NodeId};
 use keras_compile::ops::{
-    Algorithm, Conv, Depthwise, Gather, MatMul, Op, Pad, Pool, PoolKind, PoolPadding, Reduce, ReduceKind,
-    Scan, Slice, WindowAxis,
+    Algorithm, Conv, Gather, MatMul, Op, Pad, Pool, PoolKind, PoolPadding, Reduce, ReduceKind, Scan, Slice,
+    WindowAxis,
 };
 use keras_compile::plan::plan;
 use keras_compile::pointwise::library::silu;
@@ -160,13 +160,15 @@ const CASES: &[(&str, Case)] = &[
     }),
     ("depthwise with a long epilogue and an operand", |b, r| {
         let x = input(b, &[1, 9, 8, 13])?;
-        let w = b.constant(r.tensor(&[3, 3, 13]))?;
+        let w = b.constant(r.tensor(&[3, 3, 1, 13]))?;
         let scale = b.reduce(ReduceKind::Max, [1, 2], x)?;
         let axis = window(3, 1, 1, 1, 1);
         b.add(
-            Depthwise {
+            Conv {
                 window: [axis, axis],
+                groups: 13,
                 bias: false,
+                algorithm: Algorithm::Direct,
                 epilogue: Tape::binary(Binary::Add).then(&silu::tape()),
             },
             &[x, w, scale],
@@ -206,13 +208,15 @@ const CASES: &[(&str, Case)] = &[
         "depthwise with strides, dilation and an odd number of channels",
         |b, r| {
             let x = input(b, &[2, 11, 16, 13])?;
-            let w = b.constant(r.tensor(&[3, 5, 13]))?;
+            let w = b.constant(r.tensor(&[3, 5, 1, 13]))?;
             let bias = b.constant(r.tensor(&[13]))?;
             let window = [window(3, 2, 1, 1, 1), window(5, 1, 2, 4, 4)];
             b.add(
-                Depthwise {
+                Conv {
                     window,
+                    groups: 13,
                     bias: true,
+                    algorithm: Algorithm::Direct,
                     epilogue: relu(),
                 },
                 &[x, w, bias],
@@ -221,12 +225,14 @@ const CASES: &[(&str, Case)] = &[
     ),
     ("depthwise 7x7 without bias", |b, r| {
         let x = input(b, &[1, 14, 14, 8])?;
-        let w = b.constant(r.tensor(&[7, 7, 8]))?;
+        let w = b.constant(r.tensor(&[7, 7, 1, 8]))?;
         let axis = window(7, 1, 1, 3, 3);
         b.add(
-            Depthwise {
+            Conv {
                 window: [axis, axis],
+                groups: 8,
                 bias: false,
+                algorithm: Algorithm::Direct,
                 epilogue: Tape::identity(),
             },
             &[x, w],

@@ -8,7 +8,6 @@
 
 mod concat;
 mod conv;
-mod depthwise;
 mod gather;
 pub mod lowering;
 mod map;
@@ -28,7 +27,6 @@ mod winograd;
 pub use crate::kernel::WindowAxis;
 pub use concat::Concat;
 pub use conv::Conv;
-pub use depthwise::Depthwise;
 pub use gather::Gather;
 pub use map::Map;
 pub use matmul::MatMul;
@@ -260,8 +258,8 @@ macro_rules! ops {
 }
 
 ops!(
-    Input, Constant, Map, Conv, Depthwise, MatMul, Pool, Reduce, Concat, Pad, Slice, Transpose, Reshape,
-    Gather, Scan, Project,
+    Input, Constant, Map, Conv, MatMul, Pool, Reduce, Concat, Pad, Slice, Transpose, Reshape, Gather, Scan,
+    Project,
 );
 
 /// The inputs as an array of known length.

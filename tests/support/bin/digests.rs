@@ -56,7 +56,10 @@ fn digests(mut graph: Graph, exact: bool) -> Result<Vec<(String, String)>, Error
     let plan = plan::plan(&graph)?;
     let kind = if exact { "exact " } else { "" };
     let mut found = vec![
-        (format!("{kind}plan"), hash(report::listing(&plan).to_string().as_bytes())),
+        (
+            format!("{kind}plan"),
+            hash(report::listing(&plan).to_string().as_bytes()),
+        ),
         (format!("{kind}weights"), weights(&plan)),
     ];
     if exact {

@@ -4,9 +4,7 @@ use super::random::Random;
 use super::tapes;
 use crate::error::Result;
 use crate::graph::{Builder, NodeId};
-use crate::ops::{
-    Algorithm, Conv, Depthwise, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, WindowAxis,
-};
+use crate::ops::{Algorithm, Conv, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, WindowAxis};
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 
@@ -68,10 +66,13 @@ impl Net<'_> {
         self.b.add(op, &[x, weights])
     }
     pub fn depthwise(&mut self, x: NodeId, window: [WindowAxis; 2]) -> Result<NodeId> {
-        let weights = self.weights([window[0].size, window[1].size, self.channels(x)])?;
-        let op = Depthwise {
+        let channels = self.channels(x);
+        let weights = self.weights([window[0].size, window[1].size, 1, channels])?;
+        let op = Conv {
             window,
+            groups: channels,
             bias: false,
+            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &[x, weights])

@@ -4,8 +4,8 @@ use super::tapes;
 use crate::error::Result;
 use crate::graph::{Builder, Graph, NodeId};
 use crate::ops::{
-    Algorithm, Concat, Conv, Depthwise, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, Scan,
-    Slice, WindowAxis,
+    Algorithm, Concat, Conv, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, Scan, Slice,
+    WindowAxis,
 };
 use crate::pointwise::{Binary, Tape, Unary};
 use crate::tensor::{Shape, Tensor, TensorType};
@@ -188,12 +188,14 @@ impl Maker<'_> {
     fn depthwise(&mut self, x: NodeId) -> Result<NodeId> {
         let [_, h, w, c] = self.dims(x);
         let window = [self.axis(h), self.axis(w)];
-        let weights = self.constant([window[0].size, window[1].size, c])?;
+        let weights = self.constant([window[0].size, window[1].size, 1, c])?;
         let bias = self.bias(c)?;
         let inputs: Vec<_> = [x, weights].into_iter().chain(bias).collect();
-        let op = Depthwise {
+        let op = Conv {
             window,
+            groups: c,
             bias: bias.is_some(),
+            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &inputs)
