@@ -1,5 +1,6 @@
 //! Convolution.
 
+use super::attributes::{Attributes, parsed};
 use super::lowering::{Jobs, Pointer, Site, constant, epilogue};
 use super::reference::finish;
 use super::winograd::{self, Algorithm};
@@ -158,6 +159,25 @@ impl Operation for Conv {
             write!(f, " winograd={m}x{m}")?;
         }
         print_epilogue(&self.epilogue, f)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let window = text.windows()?;
+        let groups = text.optional("groups")?.map_or(Ok(1), parsed)?;
+        let bias = text.word("bias");
+        let algorithm = match text.optional("winograd")? {
+            None => Algorithm::Direct,
+            Some(tile) => Algorithm::Winograd {
+                m: parsed(tile.split('x').next().unwrap_or_default())?,
+            },
+        };
+        let epilogue = text.epilogue(2 + usize::from(bias))?;
+        Ok(Self {
+            window,
+            groups,
+            bias,
+            algorithm,
+            epilogue,
+        })
     }
     fn storage(&self) -> Storage {
         Storage::Strided

@@ -40,6 +40,7 @@ mod eval;
 pub mod expand;
 mod fuse;
 pub mod library;
+mod parse;
 pub mod prim;
 mod print;
 mod simplify;
