@@ -1,5 +1,6 @@
 //! Concatenation.
 
+use super::attributes::Attributes;
 use super::reference::indices;
 use super::{Operation, Storage, reference::broadcast_offset};
 use crate::error::{Error, Result};
@@ -83,5 +84,10 @@ impl Operation for Concat {
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " axis={}", self.axis)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        Ok(Self {
+            axis: text.number("axis")?,
+        })
     }
 }

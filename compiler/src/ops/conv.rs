@@ -1,5 +1,6 @@
 //! Convolution.
 
+use super::attributes::{Attributes, parsed};
 use super::lowering::{Jobs, Matrix, Method, Pointer, Product, Site, Windows, constant, epilogue, last_four};
 use super::reference::finish;
 use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
@@ -179,6 +180,18 @@ impl Operation for Conv {
             write!(f, " bias")?;
         }
         print_epilogue(&self.epilogue, f)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let window = text.windows()?;
+        let groups = text.optional("groups")?.map_or(Ok(1), parsed)?;
+        let bias = text.word("bias");
+        let epilogue = text.epilogue(2 + usize::from(bias))?;
+        Ok(Self {
+            window,
+            groups,
+            bias,
+            epilogue,
+        })
     }
     fn storage(&self) -> Storage {
         Storage::Strided

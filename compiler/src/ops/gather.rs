@@ -1,5 +1,6 @@
 //! Rows by index.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site};
 use super::{IndexRange, Operation, exactly};
 use crate::error::{Error, Result};
@@ -81,6 +82,12 @@ impl Operation for Gather {
             f.write_str(" negative")?;
         }
         Ok(())
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        Ok(Self {
+            axis: text.number("axis")?,
+            negative: text.word("negative"),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Scalar functions over broadcast inputs.
 
+use super::attributes::{Attributes, braced};
 use super::lowering::{Jobs, Pointer, Site};
 use super::reference::{broadcast_offset, indices};
 use super::{Operation, Storage};
@@ -59,6 +60,11 @@ impl Operation for Map {
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {{{}}}", self.tape)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let inputs = text.inputs as u32;
+        let tape = Tape::parse(braced(text.next("a function")?)?, inputs)?;
+        Ok(Self { tape })
     }
     fn storage(&self) -> Storage {
         Storage::Strided

@@ -1,5 +1,6 @@
 //! Matrix product.
 
+use super::attributes::Attributes;
 use super::conv::check_bias;
 use super::lowering::{Jobs, Matrix, Method, Pointer, Product, Site, constant, epilogue, last_four};
 use super::reference::{finish, indices};
@@ -120,6 +121,13 @@ impl Operation for MatMul {
             write!(f, " bias")?;
         }
         print_epilogue(&self.epilogue, f)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let bias = text.word("bias");
+        Ok(Self {
+            bias,
+            epilogue: text.epilogue(2 + usize::from(bias))?,
+        })
     }
     fn storage(&self) -> Storage {
         Storage::Strided

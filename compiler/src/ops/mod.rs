@@ -6,6 +6,7 @@
 //! default is resolved. An operation that has an *epilogue* applies its [`Tape`] to each result: input 0 of
 //! the tape is the raw result, its further inputs are further inputs of the node, broadcast to the result.
 
+pub mod attributes;
 mod concat;
 mod conv;
 mod gather;
@@ -42,6 +43,7 @@ pub use transpose::Transpose;
 use crate::error::{Error, Result};
 use crate::pointwise::Tape;
 use crate::tensor::{Tensor, TensorType};
+use attributes::Attributes;
 use lowering::{Jobs, Product, Site};
 use std::fmt;
 
@@ -93,6 +95,12 @@ pub trait Operation: Clone + PartialEq + fmt::Debug {
         let _ = f;
         Ok(())
     }
+
+    /// The operation that prints these attributes.
+    ///
+    /// # Errors
+    /// When none does.
+    fn parse(text: &mut Attributes<'_>) -> Result<Self>;
 
     /// Where the result may lie.
     fn storage(&self) -> Storage {
@@ -178,6 +186,16 @@ macro_rules! ops {
             /// The name in the textual IR.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$op(_) => <$op as Operation>::NAME),+ }
+            }
+            /// The operation of this name that prints these attributes.
+            ///
+            /// # Errors
+            /// When there is none.
+            pub fn parse(name: &str, text: &mut Attributes<'_>) -> Result<Self> {
+                $(if name == <$op as Operation>::NAME {
+                    return <$op as Operation>::parse(text).map(Self::$op);
+                })+
+                Err(Error::malformed(format!("there is no operation {name:?}")))
             }
             /// See [`Operation::infer`].
             ///

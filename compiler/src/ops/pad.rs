@@ -1,5 +1,6 @@
 //! Padding with a constant.
 
+use super::attributes::{Attributes, parsed};
 use super::lowering::{Jobs, Pointer, Site, copy};
 use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
@@ -72,5 +73,18 @@ impl Operation for Pad {
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " pads={:?} value={}", self.pads, self.value)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let pair = |text: &str| {
+            let (before, after) = text.split_once(',').unwrap_or((text, ""));
+            Ok((parsed(before.trim())?, parsed(after.trim())?))
+        };
+        let pads = text.value("pads")?.trim_matches(['[', ']', '(', ')']);
+        let pads = pads.split("), (").filter(|pair| !pair.is_empty()).map(pair);
+        let pads = pads.collect::<Result<_>>()?;
+        Ok(Self {
+            pads,
+            value: text.number("value")?,
+        })
     }
 }

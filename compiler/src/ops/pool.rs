@@ -1,5 +1,6 @@
 //! Pooling.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site, epilogue};
 use super::reference::finish;
 use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
@@ -102,6 +103,26 @@ impl Operation for Pool {
             write!(f, " zeros")?;
         }
         print_epilogue(&self.epilogue, f)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let kind = match text.next("the kind")? {
+            "max" => PoolKind::Max,
+            "average" => PoolKind::Average,
+            other => return Err(Error::malformed(format!("there is no pool {other:?}"))),
+        };
+        let window = text.windows()?;
+        let padding = if text.word("zeros") {
+            PoolPadding::Zero
+        } else {
+            PoolPadding::Exclude
+        };
+        let epilogue = text.epilogue(1)?;
+        Ok(Self {
+            kind,
+            window,
+            padding,
+            epilogue,
+        })
     }
     fn storage(&self) -> Storage {
         Storage::Strided

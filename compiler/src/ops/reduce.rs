@@ -1,5 +1,6 @@
 //! Reduction over whole axes.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site};
 use super::reference::{finish, indices};
 use super::{Operation, Storage, check_epilogue, print_epilogue};
@@ -21,6 +22,11 @@ pub struct Reduce {
     pub axes: Vec<usize>,
     /// Applied to each result.
     pub epilogue: Tape,
+}
+
+/// A kind in the textual IR.
+fn printed(kind: ReduceKind) -> String {
+    format!("{kind:?}").to_lowercase()
 }
 
 impl Operation for Reduce {
@@ -63,13 +69,25 @@ impl Operation for Reduce {
         finish(ty.shape, raw, &self.epilogue, &inputs[1..])
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            " {} axes={:?}",
-            format!("{:?}", self.kind).to_lowercase(),
-            self.axes
-        )?;
+        write!(f, " {} axes={:?}", printed(self.kind), self.axes)?;
         print_epilogue(&self.epilogue, f)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let name = text.next("the kind")?;
+        let known = [
+            ReduceKind::Sum,
+            ReduceKind::Max,
+            ReduceKind::Min,
+            ReduceKind::Product,
+        ];
+        let kind = known.into_iter().find(|kind| printed(*kind) == name);
+        let kind = kind.ok_or_else(|| Error::malformed(format!("there is no reduction {name:?}")))?;
+        let axes = text.list("axes")?;
+        Ok(Self {
+            kind,
+            axes,
+            epilogue: text.epilogue(1)?,
+        })
     }
     fn storage(&self) -> Storage {
         Storage::Strided

@@ -1,5 +1,6 @@
 //! The same elements under another shape.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site, View, copy};
 use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
@@ -15,6 +16,11 @@ pub struct Reshape {
 
 impl Operation for Reshape {
     const NAME: &'static str = "reshape";
+    /// The shape is that of the result.
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let shape = text.ty()?.shape.clone();
+        Ok(Self { shape })
+    }
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let [x] = exactly(inputs)?;
         let shape = Shape::checked(self.shape.dims())?;

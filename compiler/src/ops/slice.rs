@@ -1,5 +1,6 @@
 //! A regular part of a tensor.
 
+use super::attributes::{Attributes, list};
 use super::lowering::{Jobs, Pointer, Site};
 use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
@@ -112,5 +113,10 @@ impl Operation for Slice {
             write!(f, " steps={:?}", self.steps)?;
         }
         Ok(())
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let (starts, sizes) = (text.list("starts")?, text.list::<usize>("sizes")?);
+        let steps = text.optional("steps")?.map_or(Ok(vec![1; sizes.len()]), list)?;
+        Ok(Self { starts, sizes, steps })
     }
 }

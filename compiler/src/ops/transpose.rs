@@ -1,5 +1,6 @@
 //! Permutation of axes.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site};
 use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
@@ -72,5 +73,10 @@ impl Operation for Transpose {
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " perm={:?}", self.perm)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        Ok(Self {
+            perm: text.list("perm")?,
+        })
     }
 }

@@ -218,9 +218,13 @@ mod tests {
                 bias: false,
                 epilogue: Tape::identity(),
             };
-            x = b.add(conv, &[x, weights.expect("a constant")]).expect("a convolution");
+            x = b
+                .add(conv, &[x, weights.expect("a constant")])
+                .expect("a convolution");
         }
-        let weights = b.constant(Tensor::splat([count + 1, 2], 0.5)).expect("a constant");
+        let weights = b
+            .constant(Tensor::splat([count + 1, 2], 0.5))
+            .expect("a constant");
         let product = MatMul {
             bias: false,
             epilogue: Tape::identity(),

@@ -19,6 +19,7 @@ mod cost;
 mod depthwise;
 mod epilogue;
 mod gather;
+mod listed;
 mod map;
 mod moves;
 mod pool;
@@ -27,6 +28,7 @@ mod reduce;
 mod size;
 mod tape;
 mod target;
+mod team;
 mod threads;
 mod tile;
 mod winograd;
@@ -40,7 +42,7 @@ use crate::plan::Plan;
 use asm::{Asm, Context};
 use std::collections::HashMap;
 use target::ALIGNMENT;
-use threads::Team;
+use team::Team;
 use walrus::{FunctionId, LocalId, ValType};
 
 /// Which instructions a module may use.

@@ -6,6 +6,7 @@
 //! list of record addresses and a patch is `[address of the pointer, first value, advance]`.
 
 use super::asm::{Asm, Context};
+use super::listed::{call_record, for_each_listed, start_list};
 use super::target::ALIGNMENT;
 use super::threads::{self, Share};
 use super::{KernelCode, SLACK, record_function};
@@ -262,59 +263,10 @@ fn emit_warm(cx: &mut Context, table: TableId, ty: TypeId, steps_at: usize, entr
     asm.finish()
 }
 
-/// Turns numbers of steps into addresses in the list of steps.
-pub(super) fn start_list(asm: &mut Asm<'_>, bounds: [LocalId; 2], steps_at: usize, entry: usize) {
-    for bound in bounds {
-        asm.times(bound, entry);
-        asm.int(steps_at as i32);
-        asm.binary(BinaryOp::I32Add);
-        asm.set(bound);
-    }
-}
-
-/// Calls the record whose address is in `record` with all of its units.
-pub(super) fn call_record(asm: &mut Asm<'_>, record: LocalId, table: TableId, ty: TypeId) {
-    asm.get(record);
-    asm.int(0);
-    asm.get(record);
-    asm.load_i32(4);
-    asm.get(record);
-    asm.load_i32(0);
-    asm.push(walrus::ir::CallIndirect { ty, table });
-}
-
 /// Calls the records listed at `cursor` until `end`.
 fn call_listed(asm: &mut Asm<'_>, cursor: LocalId, end: LocalId, table: TableId, ty: TypeId) {
     for_each_listed(asm, cursor, end, 4, |asm, record| {
         call_record(asm, record, table, ty)
-    });
-}
-
-/// Runs `body` with each record of a list from `cursor` until `end`; an entry has so many bytes.
-pub(super) fn for_each_listed(
-    asm: &mut Asm<'_>,
-    cursor: LocalId,
-    end: LocalId,
-    entry: usize,
-    body: impl FnOnce(&mut Asm<'_>, LocalId),
-) {
-    let record = asm.i32();
-    asm.block(|asm, out| {
-        asm.get(cursor);
-        asm.get(end);
-        asm.binary(BinaryOp::I32GeU);
-        asm.br_if(out);
-        asm.repeat(|asm, top| {
-            asm.get(cursor);
-            asm.load_i32(0);
-            asm.set(record);
-            body(asm, record);
-            asm.advance(cursor, entry as i64);
-            asm.get(cursor);
-            asm.get(end);
-            asm.binary(BinaryOp::I32LtU);
-            asm.br_if(top);
-        });
     });
 }
 

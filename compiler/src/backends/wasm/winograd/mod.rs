@@ -145,7 +145,7 @@ impl Driver<'_> {
                 .for_each(|local| asm.get(local));
             for (i, &pointer) in [&pointers.out].into_iter().chain(&pointers.epilogue).enumerate() {
                 asm.get(pointer);
-                let bytes = WINOGRAD_LANES * blocks::stride(self.k, self.finish, i, 3);
+                let bytes = WINOGRAD_LANES * tiles::stride(self.k, self.finish, i, 3);
                 if bytes != 0 {
                     asm.times(l.panel, bytes);
                     asm.binary(BinaryOp::I32Add);

@@ -1,6 +1,5 @@
 //! Transforms of one tile: along columns into a small buffer, then along rows.
 
-use super::blocks;
 use super::linear::multiply;
 use super::scratch::Scratch;
 use crate::backends::wasm::asm::{Asm, Context};
@@ -184,6 +183,15 @@ impl Output<'_> {
 
     /// Strides in bytes of out and the operands, in this order.
     fn stride(&self, i: usize, axis: usize) -> usize {
-        blocks::stride(self.k, self.finish, i, axis)
+        stride(self.k, self.finish, i, axis)
+    }
+}
+
+/// Strides in bytes between batches, rows, pixels and channels of the result (0) and the epilogue's operands (from 1).
+pub(super) fn stride(k: &Winograd, finish: &Finish, i: usize, axis: usize) -> usize {
+    match (i, axis) {
+        (0, 3) => 4,
+        (0, _) => k.out[axis] * 4,
+        _ => finish.stride(i - 1, axis),
     }
 }
