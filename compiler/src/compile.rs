@@ -163,9 +163,9 @@ impl Prepared {
     ///
     /// # Errors
     /// When the model does not fit into 32-bit memory.
-    pub fn plan(&self, progress: &mut dyn Progress) -> Result<Plan, Errors> {
+    pub fn plan(&self, target: &dyn plan::Target, progress: &mut dyn Progress) -> Result<Plan, Errors> {
         progress.stage(Stage::Plan);
-        Ok(plan::plan(&self.graph)?)
+        Ok(plan::plan(&self.graph, target)?)
     }
 }
 
@@ -185,14 +185,10 @@ fn dtype(port: &keras::Port) -> String {
 /// All problems that were found at the stage that could not be finished.
 pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome, Errors> {
     let target = Target::new(&options.out, options.force)?.cancelled_by(options.cancel.clone());
-    let passes = passes::Options {
-        exact: options.exact,
-        ..Default::default()
-    };
-    let prepared = prepare(&options.source, passes, progress)?;
+    let prepared = prepare(&options.source, passes::Options::default(), progress)?;
     let file = options.source.model.display().to_string();
     let plan = prepared
-        .plan(progress)
+        .plan(&wasm::Wasm { exact: options.exact }, progress)
         .map_err(|errors| errors.map(|error| error.in_file(&file)))?;
     let Prepared {
         model,

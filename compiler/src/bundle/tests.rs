@@ -3,7 +3,7 @@
 use super::*;
 use crate::budget::Budget;
 use crate::error::ErrorKind;
-use crate::plan::{Step, Weights};
+use crate::plan::{ArenaId, Step, Weights};
 use crate::report::{StepRow, steps};
 use crate::tensor::TensorType;
 use std::fs;
@@ -40,7 +40,7 @@ impl Drop for Scratch {
 }
 
 fn plan(parts: Vec<Vec<f32>>, input: &str) -> Plan {
-    let mut weights = Weights::default();
+    let mut weights = Weights::new(64);
     parts.into_iter().for_each(|part| {
         weights.add(part);
     });
@@ -50,6 +50,7 @@ fn plan(parts: Vec<Vec<f32>>, input: &str) -> Plan {
             shape: [1, 3].into(),
             dtype,
         },
+        arena: ArenaId(0),
         offset,
         range: None,
     };
@@ -62,7 +63,9 @@ fn plan(parts: Vec<Vec<f32>>, input: &str) -> Plan {
         }],
         weights,
         prepared_bytes: 0,
+        arenas: vec![128],
         arena_bytes: 128,
+        decisions: Vec::new(),
         lower_bound_bytes: 128,
         inputs: vec![binding(input, DType::F32, 0), binding("ids", DType::I32, 64)],
         outputs: vec![binding("y", DType::F32, 0)],

@@ -4,7 +4,7 @@ use super::print;
 use super::progress::Reporter;
 use super::signals;
 use crate::{CompileArgs, Emit, Switch};
-use keras_compile::backends::wasm::{self, Features, Threading};
+use keras_compile::backends::wasm::{self, Features, Threading, Wasm};
 use keras_compile::bundle::{CancelToken, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::report::{bytes, listing};
@@ -53,15 +53,15 @@ pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
     let mut reporter = Reporter::new(args.quiet, args.verbose);
     let passes = passes::Options {
         stop_after: args.stop_after.as_deref(),
-        exact: args.exact,
         ..Default::default()
     };
+    let target = Wasm { exact: args.exact };
     let prepared = prepare(&args.source.source()?, passes, &mut reporter)?;
     let text = match what {
         Emit::Ir => prepared.graph.to_string(),
-        Emit::Plan => listing(&prepared.plan(&mut reporter)?).to_string(),
+        Emit::Plan => listing(&prepared.plan(&target, &mut reporter)?).to_string(),
         Emit::Wat => {
-            let plan = prepared.plan(&mut reporter)?;
+            let plan = prepared.plan(&target, &mut reporter)?;
             let module = wasm::emit(&plan, Features::Relaxed, Threading::Single)?;
             wasmprinter::print_bytes(&module.bytes)
                 .map_err(|error| Error::internal(format!("the module cannot be printed ({error})")))?

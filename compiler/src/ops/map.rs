@@ -5,7 +5,7 @@ use super::lowering::{Jobs, Pointer, Site};
 use super::reference::{broadcast_offset, indices};
 use super::{Operation, Storage};
 use crate::error::{Error, Result};
-use crate::kernel::{self, MapInput};
+use crate::kernel::{self, MapInput, MapOperands};
 use crate::pointwise::{Tape, Unary};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -69,7 +69,7 @@ impl Operation for Map {
     fn storage(&self) -> Storage {
         Storage::Strided
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         // A scalar has no axes; kernels have at least one.
         let scalar = site.output.dims.is_empty();
         let axes = |strides: Vec<usize>, one: usize| if scalar { vec![one] } else { strides };
@@ -86,11 +86,12 @@ impl Operation for Map {
             out: axes(site.output.strides.clone(), 1),
             tape: self.tape.clone(),
         };
-        let mut pointers: Vec<Pointer> = (0..site.inputs.len()).map(|i| Pointer::Input(i, 0)).collect();
-        pointers.push(Pointer::Output(0));
-        let mut jobs = Jobs::default();
-        jobs.push(kernel.simplified(), pointers);
-        Ok(jobs)
+        let operands = MapOperands {
+            inputs: (0..site.inputs.len()).map(|i| Pointer::Input(i, 0)).collect(),
+            out: Pointer::Output(0),
+        };
+        jobs.push(kernel.simplified(), operands);
+        Ok(())
     }
     fn flops(&self, _: &[&TensorType], results: &[TensorType]) -> u64 {
         u64::from(self.tape.cost()) * results[0].shape.count() as u64

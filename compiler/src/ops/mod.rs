@@ -23,7 +23,6 @@ mod scan;
 mod slice;
 mod source;
 mod transpose;
-mod winograd;
 
 pub use crate::kernel::WindowAxis;
 pub use concat::Concat;
@@ -40,13 +39,12 @@ pub use scan::Scan;
 pub use slice::Slice;
 pub use source::{Constant, Input};
 pub use transpose::Transpose;
-pub use winograd::Algorithm;
 
 use crate::error::{Error, Result};
 use crate::pointwise::Tape;
 use crate::tensor::{Tensor, TensorType};
 use attributes::Attributes;
-use lowering::{Jobs, Site};
+use lowering::{Jobs, Product, Site};
 use std::fmt;
 
 /// Where the result of an operation may lie.
@@ -109,25 +107,24 @@ pub trait Operation: Clone + PartialEq + fmt::Debug {
         Storage::Dense
     }
 
-    /// Zeros that the operation wants around its rank-4 input 0, along axes 1 and 2: before and after.
-    fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {
-        let _ = inputs;
-        [[0; 2]; 2]
+    /// What it multiplies, if it is a convolution or a matrix product that could have constant weights, in input 1.
+    fn product(&self, inputs: &[&TensorType], result: &TensorType) -> Option<Product> {
+        let _ = (inputs, result);
+        None
     }
-
-    /// The kernels that compute the result. Operations without results of their own in memory
-    /// (inputs, constants, projections) and recurrences, whose body is planned like a graph, have none.
+    /// Adds the kernels that compute the result. Operations without results of their own in memory
+    /// (inputs, constants, projections), those whose inputs are written into it, and recurrences, whose body is planned
+    /// like a graph, have none.
     ///
     /// # Errors
     /// When the inputs do not fit.
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
-        let _ = site;
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
+        let _ = (site, jobs);
         Err(Error::internal(format!(
             "{} is not computed by kernels",
             Self::NAME
         )))
     }
-
     /// Which result of its input the operation stands for, if it is a projection.
     fn projection(&self) -> Option<usize> {
         None
@@ -238,16 +235,16 @@ macro_rules! ops {
             pub fn keeps_integers(&self, input: usize) -> bool {
                 match self { $(Self::$op(op) => op.keeps_integers(input)),+ }
             }
-            /// See [`Operation::frame`].
-            pub fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {
-                match self { $(Self::$op(op) => op.frame(inputs)),+ }
+            /// See [`Operation::product`].
+            pub fn product(&self, inputs: &[&TensorType], result: &TensorType) -> Option<Product> {
+                match self { $(Self::$op(op) => op.product(inputs, result)),+ }
             }
             /// See [`Operation::lower`].
             ///
             /// # Errors
             /// As there.
-            pub fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
-                match self { $(Self::$op(op) => op.lower(site)),+ }
+            pub fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
+                match self { $(Self::$op(op) => op.lower(site, jobs)),+ }
             }
             /// See [`Operation::epilogue`].
             pub fn epilogue(&self) -> Option<(&Tape, usize)> {

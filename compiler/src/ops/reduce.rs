@@ -5,7 +5,7 @@ use super::lowering::{Jobs, Pointer, Site};
 use super::reference::{finish, indices};
 use super::{Operation, Storage, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
-use crate::kernel::{self, KeptAxis};
+use crate::kernel::{self, KeptAxis, ReduceOperands};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -92,7 +92,7 @@ impl Operation for Reduce {
     fn storage(&self) -> Storage {
         Storage::Strided
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         let (x, out) = (&site.inputs[0], &site.output);
         let operands: Vec<Vec<usize>> = site.inputs[1..].iter().map(|v| v.broadcast(&out.dims)).collect();
         let (reduced, kept): (Vec<usize>, Vec<usize>) =
@@ -111,11 +111,13 @@ impl Operation for Reduce {
             reduced: reduced.into_iter().map(|a| (x.dims[a], x.strides[a])).collect(),
             tape: self.epilogue.clone(),
         };
-        let mut jobs = Jobs::default();
-        let mut pointers = vec![Pointer::Input(0, 0), Pointer::Output(0)];
-        pointers.extend((1..site.inputs.len()).map(|i| Pointer::Input(i, 0)));
-        jobs.push(kernel.simplified(), pointers);
-        Ok(jobs)
+        let operands = ReduceOperands {
+            x: Pointer::Input(0, 0),
+            out: Pointer::Output(0),
+            operands: (1..site.inputs.len()).map(|i| Pointer::Input(i, 0)).collect(),
+        };
+        jobs.push(kernel.simplified(), operands);
+        Ok(())
     }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, 1))

@@ -5,7 +5,6 @@
 //! running it a second time changes nothing. The whole pipeline is repeated until no pass finds anything
 //! to do, since a fusion can make room for another one. Bodies of scans are graphs too: every pass is run on them.
 
-mod algorithms;
 mod common;
 mod dead_code;
 mod fold_constants;
@@ -91,15 +90,7 @@ pub const PIPELINE: &[Pass] = &[
         about: "apply scalar functions to results before they are written",
         run: fuse_epilogues::run,
     },
-    Pass {
-        name: ALGORITHMS,
-        about: "choose how convolutions are computed",
-        run: algorithms::run,
-    },
 ];
-
-/// The pass that `exact` leaves out.
-const ALGORITHMS: &str = "algorithms";
 
 /// Most repetitions of the pipeline. Networks need two or three: the last one finds nothing. Passes that still change the graph
 /// then would go on for ever.
@@ -110,8 +101,6 @@ const MAX_ROUNDS: usize = 10;
 pub struct Options<'a> {
     /// Stop after the first run of this pass.
     pub stop_after: Option<&'a str>,
-    /// Compute convolutions product by product, as Keras does, not by faster algorithms that round more.
-    pub exact: bool,
     /// Check the graph's invariants after every pass. Always done in debug builds.
     pub verify: bool,
 }
@@ -178,11 +167,7 @@ fn round(
     let mut busy = Vec::new();
     for (pass, (_, total)) in passes.iter().zip(changes) {
         log.enter(pass.name);
-        let count = if options.exact && pass.name == ALGORITHMS {
-            0
-        } else {
-            apply(pass, graph, log)?
-        };
+        let count = apply(pass, graph, log)?;
         if options.verify || cfg!(debug_assertions) {
             graph
                 .verify()

@@ -126,6 +126,16 @@ pub(super) fn label(kernel: &Kernel) -> String {
             k.panels * WINOGRAD_LANES,
             m = k.m
         ),
+        Kernel::Convolve(k) => {
+            let [rows, pixels] = &k.window;
+            let (rows, pixels) = (rows.size, pixels.size);
+            format!(
+                "{family} {} k={} of {} groups",
+                image(&k.dims).join("x"),
+                rows * pixels * k.channels,
+                k.groups
+            )
+        }
         Kernel::Depthwise(Depthwise { dims, taps, .. }) => {
             format!("{family} {} {}x{}", image(dims).join("x"), taps[0].0, taps[1].0)
         }

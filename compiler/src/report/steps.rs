@@ -94,14 +94,49 @@ fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backends::wasm::Wasm;
+    use crate::error::Result;
     use crate::graph::{Builder, Graph};
-    use crate::ops::{Algorithm, Conv, WindowAxis};
+    use crate::kernel::Image;
+    use crate::ops::{Conv, WindowAxis};
+    use crate::plan::{Arenas, Candidate, Matrix, Packed, Product, Target, Views, plan};
     use crate::pointwise::Tape;
     use crate::tensor::{Tensor, TensorType};
 
+    /// Takes F(m x m, 3x3) for everything.
+    struct Forced(usize);
+
+    impl Target for Forced {
+        fn alignment(&self) -> usize {
+            Wasm::default().alignment()
+        }
+        fn arenas(&self) -> Arenas {
+            Wasm::default().arenas()
+        }
+        fn most_arena_bytes(&self) -> usize {
+            Wasm::default().most_arena_bytes()
+        }
+        fn writes_in_place(&self) -> bool {
+            true
+        }
+        fn views(&self) -> Views {
+            Views::ALL
+        }
+        fn methods(&self, product: &Product) -> Vec<Candidate> {
+            let forced = Wasm::winograd(product, self.0).expect("it fits");
+            vec![Candidate { error: 0.0, ..forced }]
+        }
+        fn compacts(&self, _: &Product, _: &Image) -> bool {
+            false
+        }
+        fn pack(&self, kernel: &Kernel, weights: &Matrix<'_>) -> Result<Packed> {
+            Wasm::default().pack(kernel, weights)
+        }
+    }
+
     #[test]
     fn fast_convolutions_need_less() {
-        let needed = |algorithm| {
+        let needed = |target: &dyn Target| {
             let mut graph = Graph::new();
             let mut build = Builder::new(&mut graph, "conv");
             let x = build.input("x", TensorType::f32([1, 8, 8, 16])).unwrap();
@@ -115,25 +150,18 @@ mod tests {
                 window: [same, same],
                 groups: 1,
                 bias: false,
-                algorithm,
                 epilogue: Tape::identity(),
             };
             let y = build.add(conv, &[x, weights]).unwrap();
             graph.add_output("y", y);
-            let rows = steps(&crate::plan::plan(&graph).unwrap());
+            let rows = steps(&plan(&graph, target).unwrap());
             let sums = rows.iter().map(|row| [row.flops, row.needed]);
             sums.fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]])
         };
         let direct = 2 * 8 * 8 * 32 * 9 * 16;
-        assert_eq!(needed(Algorithm::Direct), [direct, direct]);
+        assert_eq!(needed(&Wasm { exact: true }), [direct, direct]);
         // 16 tiles of 16 positions, 4 of 36.
-        assert_eq!(
-            needed(Algorithm::Winograd { m: 2 }),
-            [direct, 2 * 16 * 16 * 16 * 32]
-        );
-        assert_eq!(
-            needed(Algorithm::Winograd { m: 4 }),
-            [direct, 2 * 4 * 36 * 16 * 32]
-        );
+        assert_eq!(needed(&Forced(2)), [direct, 2 * 16 * 16 * 16 * 32]);
+        assert_eq!(needed(&Forced(4)), [direct, 2 * 4 * 36 * 16 * 32]);
     }
 }

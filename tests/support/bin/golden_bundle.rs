@@ -1,7 +1,7 @@
 //! `golden-bundle GOLDEN DIR`: compiles a golden network into `DIR/dist`, and writes its inputs and what Keras
 //! predicts into `DIR/case.json`, for tests in Node and in browsers.
 
-use keras_compile::backends::wasm::{Features, Threading, emit};
+use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
 use keras_compile::bundle::{self, Contents, PackageName, Target};
 use keras_compile::tensor::Tensor;
 use keras_compile::{keras, passes, plan};
@@ -33,7 +33,7 @@ fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     let inputs = case.inputs(&wanted);
     passes::run(&mut graph, passes::Options::default())?;
-    let plan = plan::plan(&graph)?;
+    let plan = plan::plan(&graph, &Wasm::default())?;
     drop(graph);
     std::fs::create_dir_all(dir)?;
     let floats = |count: usize| vec!["float32".to_owned(); count];

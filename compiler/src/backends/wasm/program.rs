@@ -7,11 +7,12 @@
 
 use super::asm::{Asm, Context};
 use super::listed::{call_record, for_each_listed, start_list};
+use super::target::ALIGNMENT;
 use super::threads::{self, Share};
-use super::{KernelCode, SLACK, kernel_function};
+use super::{KernelCode, SLACK, record_function};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{Kernel, WINOGRAD_LANES};
-use crate::plan::{ALIGNMENT, Argument, Plan, Run, Space, Step};
+use crate::plan::{Argument, Plan, Run, Space, Step};
 use walrus::ir::BinaryOp;
 use walrus::{
     ConstExpr, DataKind, ElementItems, ElementKind, FunctionId, LocalId, RefType, TableId, TypeId, ValType,
@@ -57,7 +58,7 @@ impl Layout {
             + match argument.space {
                 Space::Weights => self.weights_at,
                 Space::Prepared => self.prepared_at,
-                Space::Arena => self.arena_at,
+                Space::Arena(_) => self.arena_at,
             }
     }
 }
@@ -67,7 +68,16 @@ fn slack(plan: &Plan) -> usize {
     let panel = |kernel: &Kernel| match kernel {
         Kernel::Contract(k) => (k.k() + 1) * 8 * 4,
         Kernel::Winograd(k) => k.channels * WINOGRAD_LANES * 4,
-        _ => 0,
+        // These touch nothing ahead.
+        Kernel::Map(_)
+        | Kernel::Reduce(_)
+        | Kernel::Convolve(_)
+        | Kernel::WinogradWeights(_)
+        | Kernel::Depthwise(_)
+        | Kernel::Pool(_)
+        | Kernel::Move(_)
+        | Kernel::Fill(_)
+        | Kernel::Gather(_) => 0,
     };
     // Steps are a byte at least, so many tiles touch a little more than a panel.
     SLACK + plan.kernels.iter().map(panel).max().unwrap_or(0) * 5 / 4
@@ -271,7 +281,7 @@ fn emit_run(cx: &mut Context, table: TableId, ty: TypeId, steps_at: usize) -> Fu
 
 /// The function of loop records.
 fn emit_loop(cx: &mut Context, table: TableId, ty: TypeId) -> FunctionId {
-    let (mut asm, fields) = kernel_function(cx, 5);
+    let (mut asm, fields) = record_function(cx, 5);
     let &[count, begin, end, patches, patches_end] = fields.as_slice() else {
         unreachable!("five were asked for")
     };

@@ -9,7 +9,7 @@ use super::weights::Weights;
 use crate::budget::Resource;
 use crate::graph::NodeId;
 use crate::keras::ranges::{COUNT, WINDOW};
-use crate::ops::{Algorithm, Conv};
+use crate::ops::Conv;
 use crate::pointwise::Tape;
 use serde_json::json;
 
@@ -67,7 +67,6 @@ pub fn conv<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
             .windows(args.size, args.strides, args.dilation, [height, width]),
         groups,
         bias: args.bias,
-        algorithm: Algorithm::Direct,
         epilogue: Tape::identity(),
     };
     let node = with_bias(cx, op, &weights, &[image.node, kernel])?;
@@ -129,7 +128,6 @@ pub fn separable<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
         window: [crate::ops::WindowAxis::new(1); 2],
         groups: 1,
         bias: args.bias,
-        algorithm: Algorithm::Direct,
         epilogue: Tape::identity(),
     };
     let node = with_bias(cx, op, &weights, &[middle_node, kernel])?;
@@ -173,7 +171,6 @@ fn depthwise_conv(
             .windows(args.size, args.strides, args.dilation, [height, width]),
         groups: all,
         bias,
-        algorithm: Algorithm::Direct,
         epilogue: Tape::identity(),
     };
     with_bias(cx, op, weights, &[node, kernel])

@@ -4,7 +4,7 @@ use super::random::Random;
 use super::tapes;
 use crate::error::Result;
 use crate::graph::{Builder, NodeId};
-use crate::ops::{Algorithm, Conv, WindowAxis};
+use crate::ops::{Conv, WindowAxis};
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 
@@ -53,7 +53,6 @@ impl Net<'_> {
             window,
             groups: 1,
             bias: false,
-            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &[x, weights])

@@ -4,8 +4,7 @@ use super::tapes;
 use crate::error::Result;
 use crate::graph::{Builder, Graph, NodeId};
 use crate::ops::{
-    Algorithm, Concat, Conv, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, Scan, Slice,
-    WindowAxis,
+    Concat, Conv, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, Scan, Slice, WindowAxis,
 };
 use crate::pointwise::{Binary, Tape, Unary};
 use crate::tensor::{Shape, Tensor, TensorType};
@@ -179,7 +178,6 @@ impl Maker<'_> {
             window,
             groups,
             bias: bias.is_some(),
-            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &inputs)
@@ -195,7 +193,6 @@ impl Maker<'_> {
             window,
             groups: c,
             bias: bias.is_some(),
-            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &inputs)
@@ -331,7 +328,6 @@ impl Maker<'_> {
             window: [WindowAxis::new(1); 2],
             groups: 1,
             bias: false,
-            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &[x, weights])
@@ -498,7 +494,6 @@ impl Maker<'_> {
                 window: [WindowAxis::new(1); 2],
                 groups: 1,
                 bias: false,
-                algorithm: Algorithm::Direct,
                 epilogue: Tape::identity(),
             };
             let y = self.b.add(op, &[input, weights])?;

@@ -1,5 +1,6 @@
 //! Transforms of the tiles of a block: where each of them lies.
 
+use super::scratch::Scratch;
 use super::tiles::{Output, emit_input, stride};
 use crate::backends::wasm::asm::{Asm, Context};
 use crate::backends::wasm::epilogue::Finish;
@@ -25,7 +26,7 @@ impl Blocks<'_> {
             asm.get(half);
             asm.get(v);
             asm.call(tile_function);
-            asm.advance(v, self.k.tile_stride() as i64 * 4);
+            asm.advance(v, Scratch::of(self.k).tile_stride() as i64 * 4);
         });
         asm.finish()
     }
