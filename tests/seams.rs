@@ -477,7 +477,7 @@ fn recurrence(b: &mut Builder<'_>, r: &mut Random, reverse: bool) -> Result<Node
 }
 
 #[test]
-fn kernels_and_code_agree_with_the_reference() {
+fn kernels_agree_with_the_reference_and_code_with_kernels() {
     let mut graphs = convolutions();
     for (name, case) in CASES {
         let mut graph = Graph::new();

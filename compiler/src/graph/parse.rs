@@ -4,7 +4,7 @@
 //! given once and before it is used. The types are checked against what the operation infers.
 //!
 //! The elements of large constants are not in the text. Where they are missing, they are made from the number
-//! of the node, or from `seed=N`: floats between -1 and 1, integers 0 and 1.
+//! of the node, or from `seed=N`: floats between -1 and 1, integers 0 and 1 in turn. `splat=X` is for elements that are all the same.
 
 use super::{Graph, NodeId};
 use crate::error::Error;
@@ -101,6 +101,10 @@ impl<'t> Reading<'t> {
                 op.name(),
                 attributes.rest()
             )));
+        }
+        if let Op::Constant(constant) = &op {
+            // The text stands for a file that holds them.
+            self.graph.budget().open(4 * constant.0.shape().count() as u64);
         }
         let id = self.graph.add(named(name)?, op, &inputs)?;
         let inferred = &self.graph.node(id).types;

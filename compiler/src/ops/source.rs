@@ -83,8 +83,8 @@ impl Operation for Constant {
         let data = match ty.dtype {
             DType::F32 => Data::F32(elements(spelled, splat, count, || generated(seed))?.into()),
             DType::I32 => {
-                let bits = || generated(seed).map(|v| i32::from(v > 0.0));
-                Data::I32(elements(spelled, splat, count, bits)?.into())
+                let in_turn = || (seed..).map(|i| (i % 2) as i32);
+                Data::I32(elements(spelled, splat, count, in_turn)?.into())
             }
         };
         Ok(Self(Tensor::new(ty.shape, data)?))
