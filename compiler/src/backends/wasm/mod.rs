@@ -14,6 +14,7 @@
 //! is large.
 
 mod asm;
+mod bundle;
 mod contract;
 mod cost;
 mod depthwise;
@@ -29,6 +30,8 @@ mod tape;
 mod threads;
 mod tile;
 mod winograd;
+
+pub use bundle::BACKEND;
 
 use crate::budget::Resource;
 use crate::error::{Error, Result};
