@@ -142,7 +142,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("data_format", &["keras/"]),
     ("walrus", &["backends/wasm/"]),
     ("wasmparser", &["backends/wasm/"]),
-    ("wasmprinter", &["cli/"]),
+    ("wasmprinter", &["backends/wasm/"]),
     ("clap", &["main.rs"]),
     ("libc", &["files.rs"]),
     ("signal_hook", &["cli/signals.rs"]),
