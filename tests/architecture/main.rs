@@ -115,6 +115,30 @@ const MAY_SAY: &[(&str, &str)] = &[
 /// Modules where more than three files may lead to each other.
 const MAY_CIRCLE: &[&str] = &["keras"];
 
+/// To add something of this kind, the library is touched in these places only: an example of its kind is named in no others.
+/// What uses it where it pays, as passes and layers use operations, is not counted. See the table in the map.
+const TO_ADD: &[(&str, &str, &[&str], &[&str])] = &[
+    (
+        "an activation",
+        "softsign",
+        &["pointwise/library", "keras/layers/"],
+        &[],
+    ),
+    (
+        "an operation",
+        "Pad",
+        &["ops/pad.rs", "ops/mod.rs"],
+        &["passes/", "keras/"],
+    ),
+    ("a pass", "merge_strides", &["passes/mod.rs"], &[]),
+    (
+        "a kernel family",
+        "Kernel::Gather",
+        &["report/kernels.rs", "backends/"],
+        &[],
+    ),
+];
+
 /// Words of code with the only files below `compiler/src` where they may stand.
 const PLACES: &[(&str, &[&str])] = &[
     (
@@ -193,6 +217,13 @@ fn names(line: &str, word: &str) -> bool {
     hits.any(|(i, _)| !line[..i].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
+/// Whether a whole word stands in a line.
+fn names_alone(line: &str, word: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut hits = line.match_indices(word);
+    hits.any(|(i, _)| !line[..i].ends_with(is_word) && !line[i + word.len()..].starts_with(is_word))
+}
+
 #[test]
 fn modules_import_only_what_stands_above_them() {
     let [library, _] = crates();
@@ -251,6 +282,30 @@ fn words_stay_in_their_places() {
                 complaints.push(format!("{}:{}: {word} belongs to {places:?}", file.name, at + 1));
             }
         }
+    }
+    none(complaints);
+}
+
+#[test]
+fn what_is_added_is_added_in_few_places() {
+    let mut complaints = Vec::new();
+    let sources = sources();
+    for (what, example, places, uses) in TO_ADD {
+        let within = |file: &File, places: &[&str]| places.iter().any(|place| file.name.starts_with(place));
+        let naming = |file: &&File| file.code.iter().any(|line| names_alone(line, example));
+        let named: Vec<&File> = sources
+            .iter()
+            .filter(naming)
+            .filter(|file| !within(file, uses))
+            .collect();
+        let others = named.iter().filter(|file| !within(file, places));
+        complaints.extend(
+            others.map(|file| format!("{}: {example} is named: to add {what} touches it", file.name)),
+        );
+        let unused = places
+            .iter()
+            .filter(|place| !named.iter().any(|file| within(file, &[place])));
+        complaints.extend(unused.map(|place| format!("{place} does not name {example}")));
     }
     none(complaints);
 }
