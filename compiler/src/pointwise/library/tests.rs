@@ -81,7 +81,10 @@ fn every_function_is_tested() {
     for source in sources {
         for function in source.split("#[pointwise]\npub fn ").skip(1) {
             let (name, _) = function.split_once('(').expect("a function has arguments");
-            assert!(tested.contains(&name), "{name} is not in the table of these tests");
+            assert!(
+                tested.contains(&name),
+                "{name} is not in the table of these tests"
+            );
         }
     }
 }
