@@ -1,13 +1,15 @@
 //! Goldens from real Keras, Keras 2 and 3: layers through all seams, whole networks through the emitted code.
 
-use keras_compile::backends::wasm::Features;
+use keras_compile::backends::wasm::{Features, Wasm};
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::graph::Graph;
 use keras_compile::tensor::{Tensor, TensorType};
 use keras_compile::{keras, passes, plan};
 use keras_compile_tests::goldens::{Case, cases, files};
+use keras_compile_tests::interpreter::interpret;
+use keras_compile_tests::targets::Textures;
 use keras_compile_tests::threads::same_on_threads;
-use keras_compile_tests::wasm::{Instantiated, interpret};
+use keras_compile_tests::wasm::Instantiated;
 
 /// Names and types of a graph's inputs.
 fn signature(graph: &Graph) -> Vec<(String, TensorType)> {
@@ -55,11 +57,15 @@ fn check(case: &Case, depth: Depth) -> Result<(), String> {
         ..passes::Options::default()
     };
     passes::run(&mut graph, options).map_err(|error| format!("passes: {error}"))?;
-    let plan = plan::plan(&graph).map_err(|error| format!("plan: {error}"))?;
+    let plan = plan::plan(&graph, &Wasm::default()).map_err(|error| format!("plan: {error}"))?;
     if depth == Depth::All {
         case.compare(&named(&graph, interpret(&plan, &inputs)))
             .map_err(|error| format!("kernels: {error}"))?;
     }
+    // The second target, as unlike the first as can be, shows that nothing above targets knows which it is.
+    let textures = plan::plan(&graph, &Textures).map_err(|error| format!("plan for textures: {error}"))?;
+    case.compare(&named(&graph, interpret(&textures, &inputs)))
+        .map_err(|error| format!("textures: {error}"))?;
     for features in [Features::Baseline, Features::Relaxed] {
         let mut instance = Instantiated::new(&plan, features);
         instance.poison(&plan);

@@ -1,20 +1,22 @@
 //! The second and third seam: for small graphs of every operation, kernels against the reference evaluation, and
 //! emitted code against kernels.
 
-use keras_compile::backends::wasm::{Features, Threading, emit};
+use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
 use keras_compile::error::Result;
 use keras_compile::graph::{Builder, Graph, NodeId};
+use keras_compile::kernel::Kernel;
 use keras_compile::ops::{
-    Algorithm, Conv, Depthwise, Gather, MatMul, Op, Pad, Pool, PoolKind, PoolPadding, Reduce, ReduceKind,
-    Scan, Slice, WindowAxis,
+    Conv, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, Reduce, ReduceKind, Scan, Slice, WindowAxis,
 };
-use keras_compile::plan::plan;
+use keras_compile::plan::{ArenaId, Plan, Space, Target, plan};
 use keras_compile::pointwise::library::silu;
 use keras_compile::pointwise::{Binary, Tape, Unary};
 use keras_compile::tensor::{Tensor, TensorType};
+use keras_compile_tests::interpreter::{check_touches, interpret};
 use keras_compile_tests::random::Random;
+use keras_compile_tests::targets::{Like, Textures};
 use keras_compile_tests::threads::same_on_threads;
-use keras_compile_tests::wasm::{Instantiated, interpret};
+use keras_compile_tests::wasm::Instantiated;
 use std::sync::Arc;
 
 /// Builds a graph of one kind from random data; gives its outputs.
@@ -57,7 +59,6 @@ fn conv_of(
             window,
             groups,
             bias: true,
-            algorithm: Algorithm::Direct,
             epilogue,
         },
         &all,
@@ -160,12 +161,13 @@ const CASES: &[(&str, Case)] = &[
     }),
     ("depthwise with a long epilogue and an operand", |b, r| {
         let x = input(b, &[1, 9, 8, 13])?;
-        let w = b.constant(r.tensor(&[3, 3, 13]))?;
+        let w = b.constant(r.tensor(&[3, 3, 1, 13]))?;
         let scale = b.reduce(ReduceKind::Max, [1, 2], x)?;
         let axis = window(3, 1, 1, 1, 1);
         b.add(
-            Depthwise {
+            Conv {
                 window: [axis, axis],
+                groups: 13,
                 bias: false,
                 epilogue: Tape::binary(Binary::Add).then(&silu::tape()),
             },
@@ -206,12 +208,13 @@ const CASES: &[(&str, Case)] = &[
         "depthwise with strides, dilation and an odd number of channels",
         |b, r| {
             let x = input(b, &[2, 11, 16, 13])?;
-            let w = b.constant(r.tensor(&[3, 5, 13]))?;
+            let w = b.constant(r.tensor(&[3, 5, 1, 13]))?;
             let bias = b.constant(r.tensor(&[13]))?;
             let window = [window(3, 2, 1, 1, 1), window(5, 1, 2, 4, 4)];
             b.add(
-                Depthwise {
+                Conv {
                     window,
+                    groups: 13,
                     bias: true,
                     epilogue: relu(),
                 },
@@ -221,11 +224,12 @@ const CASES: &[(&str, Case)] = &[
     ),
     ("depthwise 7x7 without bias", |b, r| {
         let x = input(b, &[1, 14, 14, 8])?;
-        let w = b.constant(r.tensor(&[7, 7, 8]))?;
+        let w = b.constant(r.tensor(&[7, 7, 1, 8]))?;
         let axis = window(7, 1, 1, 3, 3);
         b.add(
-            Depthwise {
+            Conv {
                 window: [axis, axis],
+                groups: 8,
                 bias: false,
                 epilogue: Tape::identity(),
             },
@@ -473,7 +477,7 @@ fn recurrence(b: &mut Builder<'_>, r: &mut Random, reverse: bool) -> Result<Node
 }
 
 #[test]
-fn kernels_and_code_agree_with_the_reference() {
+fn kernels_agree_with_the_reference_and_code_with_kernels() {
     let mut graphs = convolutions();
     for (name, case) in CASES {
         let mut graph = Graph::new();
@@ -482,12 +486,6 @@ fn kernels_and_code_agree_with_the_reference() {
         graph.add_output("out", out);
         graphs.push(((*name).to_owned(), graph));
     }
-    let by_winograd: Vec<_> = graphs
-        .iter()
-        .flat_map(|(name, graph)| [2, 4].map(|m| (format!("{name} by F({m}x{m})"), by_winograd(graph, m))))
-        .filter_map(|(name, graph)| Some((name, graph?)))
-        .collect();
-    graphs.extend(by_winograd);
     let failures: Vec<String> = graphs
         .iter()
         .filter_map(|(name, graph)| check(name, graph).err())
@@ -510,7 +508,7 @@ fn useful_threads(extent: usize) -> usize {
     let epilogue = (relu(), &[][..]);
     let y = conv_of(&mut b, &mut Random::new(5), x, [one, one], 1, 64, epilogue).expect("a convolution");
     graph.add_output("out", y);
-    let plan = plan(&graph).expect("a plan");
+    let plan = plan(&graph, &Wasm::default()).expect("a plan");
     let module = emit(&plan, Features::Relaxed, Threading::MULTI).expect("a module");
     module.useful_threads
 }
@@ -556,7 +554,7 @@ fn nan_stays() -> Result<()> {
     };
     let expected = numbers(&graph.eval(&inputs)?);
     assert_eq!(expected.iter().filter(|nan| **nan).count(), 3 * 5);
-    let plan = plan(&graph)?;
+    let plan = plan(&graph, &Wasm::default())?;
     assert_eq!(numbers(&interpret(&plan, &inputs)), expected, "interpreter");
     for features in [Features::Baseline, Features::Relaxed] {
         let found = Instantiated::new(&plan, features).predict(&plan, &inputs);
@@ -565,20 +563,11 @@ fn nan_stays() -> Result<()> {
     Ok(())
 }
 
-/// The graph with every convolution computed by Winograd's algorithm that can be; `None` if there is none.
-fn by_winograd(graph: &Graph, m: usize) -> Option<Graph> {
-    let mut changed = graph.clone();
-    let mut found = false;
-    for id in graph.order() {
-        let Op::Conv(conv) = graph.op(id) else { continue };
-        let conv = Conv {
-            algorithm: Algorithm::Winograd { m },
-            ..conv.clone()
-        };
-        // Where it does not fit, the graph stays as it is.
-        found |= changed.replace(id, conv, graph.inputs_of(id)).is_ok();
-    }
-    found.then_some(changed)
+/// Whether a plan computes something by Winograd's algorithm.
+fn has_winograd(plan: &Plan) -> bool {
+    plan.kernels
+        .iter()
+        .any(|kernel| matches!(kernel, Kernel::Winograd(_)))
 }
 
 fn check(name: &str, graph: &Graph) -> std::result::Result<(), String> {
@@ -590,23 +579,83 @@ fn check(name: &str, graph: &Graph) -> std::result::Result<(), String> {
         .map(|&id| random.of_type(graph.ty(id)))
         .collect();
     let expected = graph.eval(&inputs).map_err(|e| format!("{name}: eval: {e}"))?;
-    let plan = plan(graph).map_err(|e| format!("{name}: plan: {e}"))?;
-    compare(&expected, &interpret(&plan, &inputs)).map_err(|e| format!("{name}: interpreter: {e}"))?;
+    let planned = |target: &dyn Target, on: &str| {
+        let plan = plan(graph, target).map_err(|e| format!("{name} on {on}: plan: {e}"))?;
+        let found = interpret(&plan, &inputs);
+        compare(&expected, &found).map_err(|e| format!("{name} on {on}: interpreter: {e}"))?;
+        check_touches(&plan, &inputs).map_err(|e| format!("{name} on {on}: {e}"))?;
+        Ok::<_, String>((plan, found))
+    };
+    let (plain, found) = planned(&Wasm::default(), "wasm")?;
+    emitted(&plain, &inputs, &found).map_err(|e| format!("{name}: {e}"))?;
+    for m in [2, 4] {
+        let (plan, found) = planned(&Like::winograd(m), &format!("F({m}x{m})"))?;
+        if has_winograd(&plan) {
+            emitted(&plan, &inputs, &found).map_err(|e| format!("{name} by F({m}x{m}): {e}"))?;
+        }
+    }
+    let (textures, _) = planned(&Textures, "textures")?;
+    stands_alone(&textures).map_err(|e| format!("{name} on textures: {e}"))?;
+    let (apart, _) = planned(&Like::apart(), "arenas apart")?;
+    reads_elsewhere(&apart).map_err(|e| format!("{name} on arenas apart: {e}"))
+}
+
+/// Compares the code of a plan, for one thread and for several, with what the interpreter gave.
+fn emitted(plan: &Plan, inputs: &[Tensor], expected: &[Tensor]) -> std::result::Result<(), String> {
     for features in [Features::Baseline, Features::Relaxed] {
-        let mut instance = Instantiated::new(&plan, features);
-        instance.poison(&plan);
+        let mut instance = Instantiated::new(plan, features);
+        instance.poison(plan);
         // The second run must not depend on what the first one left.
         for run in 1..=2 {
-            compare(&expected, &instance.predict(&plan, &inputs))
-                .map_err(|e| format!("{name}: {features:?}, run {run}: {e}"))?;
+            compare(expected, &instance.predict(plan, inputs))
+                .map_err(|e| format!("{features:?}, run {run}: {e}"))?;
         }
-        let single = instance.predict(&plan, &inputs);
-        same_on_threads(&plan, features, &inputs, &single).map_err(|e| format!("{name}: {e}"))?;
+        let single = instance.predict(plan, inputs);
+        same_on_threads(plan, features, inputs, &single)?;
+    }
+    Ok(())
+}
+
+/// Checks that no kernel writes to an arena that it also reads.
+fn reads_elsewhere(plan: &Plan) -> std::result::Result<(), String> {
+    for run in plan.runs() {
+        let operands = plan.kernel(run).operands();
+        let arenas = |written: bool| -> Vec<ArenaId> {
+            let all = operands.iter().zip(&run.arguments);
+            let own = all.filter(|(operand, _)| operand.role.is_written() == written);
+            own.filter_map(|(_, argument)| match argument.space {
+                Space::Arena(arena) => Some(arena),
+                _ => None,
+            })
+            .collect()
+        };
+        let read = arenas(false);
+        if let Some(arena) = arenas(true).into_iter().find(|arena| read.contains(arena)) {
+            return Err(format!("{} reads and writes {arena:?}", run.name));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that every value is a tensor of its own: nothing is written but whole kernels' results, nothing packed or prepared.
+fn stands_alone(plan: &Plan) -> std::result::Result<(), String> {
+    reads_elsewhere(plan)?;
+    let families: Vec<_> = plan.kernels.iter().map(Kernel::family).collect();
+    for family in ["winograd", "winograd weights", "depthwise"] {
+        if families.contains(&family) {
+            return Err(format!("{family} among {families:?}"));
+        }
+    }
+    if plan.prepared_bytes > 0 {
+        return Err("something is prepared".to_owned());
     }
     Ok(())
 }
 
 fn compare(expected: &[Tensor], found: &[Tensor]) -> std::result::Result<(), String> {
+    if expected.len() != found.len() {
+        return Err(format!("{} outputs instead of {}", found.len(), expected.len()));
+    }
     for (expected, found) in expected.iter().zip(found) {
         if expected.ty() != found.ty() {
             return Err(format!("{} instead of {}", found.ty(), expected.ty()));

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! model.h5 ── keras::read ──▶ KerasModel ── keras::lower ──▶ Graph ── passes::run ──▶ Graph
-//!   ── plan::plan ──▶ Plan ── backends::wasm::emit ──▶ Module ── bundle::write ──▶ directory
+//!   ── plan::plan ──▶ Plan ── Backend::build ──▶ Build ── bundle::write ──▶ directory
 //! ```
 //!
 //! # The graph
@@ -42,8 +42,9 @@
 //! A convolution, its activation, and the passes that make one node of the two:
 //!
 //! ```
+//! use keras_compile::backends::wasm::Wasm;
 //! use keras_compile::graph::{Builder, Graph};
-//! use keras_compile::ops::{Algorithm, Conv, WindowAxis};
+//! use keras_compile::ops::{Conv, WindowAxis};
 //! use keras_compile::pointwise::{Tape, library::relu};
 //! use keras_compile::tensor::{Tensor, TensorType};
 //! use keras_compile::{passes, plan};
@@ -58,7 +59,6 @@
 //!     window: [same, same],
 //!     groups: 1,
 //!     bias: false,
-//!     algorithm: Algorithm::Direct,
 //!     epilogue: Tape::identity(),
 //! };
 //! let y = build.add(conv, &[x, weights])?;
@@ -79,7 +79,7 @@
 //! assert_eq!(graph.eval(&[ones])?[0].as_f32()?[..4], [4.0; 4]);
 //!
 //! // The convolution reads a copy of the image with a frame of zeros, so that no tap needs a check.
-//! let plan = plan::plan(&graph)?;
+//! let plan = plan::plan(&graph, &Wasm::default())?;
 //! let families: Vec<_> = plan.runs().map(|run| plan.kernel(run).family()).collect();
 //! assert_eq!(families, ["fill", "move", "contract"]);
 //! // Each of its 8 x 8 x 4 results takes 3 x 3 x 2 multiplications and additions.
@@ -92,9 +92,13 @@
 //!
 //! A [`Plan`](plan::Plan) is a list of steps, each a kernel with its pointers, or a loop of such. Kernels belong
 //! to the few families of [`kernel`]: they are data, extents and strides and a tape, and know nothing of
-//! operations; kernels of equal shape are one. Pointers lead into the packed weights, into what some kernels prepare
-//! from them once, when a model is loaded ([`Plan::prepare`](plan::Plan::prepare)), and into one arena in which all values have their
+//! operations; kernels of equal shape are one. Each says what it touches: its [operands](kernel::Operand), with the role
+//! of each and the elements that it spans. Pointers lead into the packed weights, into what some kernels prepare
+//! from them once, when a model is loaded ([`Plan::prepare`](plan::Plan::prepare)), and into arenas in which all values have their
 //! place for as long as they are needed. Nothing is allocated, looked up or decided when a model runs.
+//!
+//! The graph says what is computed, a [`Target`](plan::Target) how: by which method, with weights arranged in which way, and
+//! which values may lie inside others. Plans of one graph for two targets differ in all of it.
 //!
 //! A backend turns each family into code and sees nothing above the plan.
 //! [`Kernel::interpret`](kernel::Kernel::interpret) says what a family means, and backends are tested against it.

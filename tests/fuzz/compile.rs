@@ -1,13 +1,13 @@
 //! A model through the compiler.
 
 use super::runner::{Outcome, Stage, refused};
-use keras_compile::backends::wasm::{Features, Threading, emit};
+use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
 use keras_compile::graph::Graph;
 use keras_compile::keras::{self, InputShapes, KerasModel};
 use keras_compile::tensor::{DType, Data, Tensor};
 use keras_compile::{passes, plan};
+use keras_compile_tests::interpreter::interpret;
 use keras_compile_tests::random::Random;
-use keras_compile_tests::wasm::interpret;
 
 /// Numbers are compared if the reference takes no more operations, and memory no more elements.
 const COMPARED: u64 = 200_000;
@@ -22,13 +22,15 @@ pub fn compile(model: &KerasModel, shapes: &InputShapes, number: u64) -> Outcome
     let before = expected(&graph, number)?;
     let options = passes::Options {
         verify: true,
-        exact: number.is_multiple_of(3),
         ..passes::Options::default()
+    };
+    let target = Wasm {
+        exact: number.is_multiple_of(3),
     };
     if let Err(error) = passes::run(&mut graph, options) {
         return refused(error, Stage::Lowered);
     }
-    let plan = match plan::plan(&graph) {
+    let plan = match plan::plan(&graph, &target) {
         Ok(plan) => plan,
         Err(error) => return refused(error, Stage::Lowered),
     };

@@ -215,6 +215,12 @@ pub fn same_on_threads(
     let threaded = Threaded::new(plan, features);
     for threads in 1..=3 {
         let found = threaded.predict(plan, inputs, threads);
+        if found.len() != expected.len() {
+            let (found, expected) = (found.len(), expected.len());
+            return Err(format!(
+                "{features:?} on {threads} threads: {found} outputs instead of {expected}"
+            ));
+        }
         for (expected, found) in expected.iter().zip(&found) {
             let (expected, found) = (words(expected), words(found));
             if let Some(i) = (0..expected.len()).find(|&i| expected[i] != found[i]) {

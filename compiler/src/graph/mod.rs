@@ -1,9 +1,10 @@
-//! The graph: nodes with ordered inputs, a builder, a verifier and a printer.
+//! The graph: nodes with ordered inputs, a builder, a verifier, a printer and its reverse.
 //!
 //! `store` keeps nodes and edges; nothing outside this module sees it.
 
 mod build;
 mod node;
+mod parse;
 mod print;
 mod ranges;
 mod store;
@@ -11,6 +12,7 @@ mod verify;
 
 pub use build::Builder;
 pub use node::{Node, NodeId, Output};
+pub use parse::{ParseError, unquoted};
 pub use ranges::index_ranges;
 
 use crate::budget::{Budget, Resource};
@@ -170,9 +172,16 @@ impl Graph {
         Ok(())
     }
 
-    /// Removes a node that nobody uses; graph inputs stay.
-    pub fn remove(&mut self, id: NodeId) {
+    /// Removes a node that nobody uses and that is neither input nor output of the graph.
+    ///
+    /// # Errors
+    /// When it is used, or one of these, or not there.
+    pub fn remove(&mut self, id: NodeId) -> Result<()> {
+        if !self.contains(id) || self.is_used(id) || self.is_output(id) || self.is_input(id) {
+            return Err(Error::internal(format!("node {id:?} is needed, or gone")));
+        }
         self.nodes.remove(id);
+        Ok(())
     }
 
     /// Whether a node is there; one that was removed is not, though its identity may be given to a new one.

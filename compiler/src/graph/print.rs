@@ -1,4 +1,4 @@
-//! The textual IR: one node a line, `%3: f32[1,8] = op attributes(%1, %2) ; name`.
+//! The textual IR: one node a line, `%3: f32[1,8] = op attributes(%1, %2) ; name`. `parse.rs` reads it back.
 
 use super::{Graph, NodeId};
 use std::collections::HashMap;
@@ -20,8 +20,10 @@ impl fmt::Display for Graph {
                 node.op,
                 inputs.join(", ")
             )?;
-            if !node.name.is_empty() {
+            if is_plain(&node.name) {
                 write!(f, " ; {}", node.name)?;
+            } else if !node.name.is_empty() {
+                write!(f, " ; {:?}", node.name)?;
             }
             writeln!(f)?;
         }
@@ -30,4 +32,10 @@ impl fmt::Display for Graph {
         }
         Ok(())
     }
+}
+
+/// Whether a name can be told from what surrounds it without quotes.
+fn is_plain(name: &str) -> bool {
+    let special = |c: char| c.is_control() || matches!(c, '"' | '\\' | '{' | '}' | '[' | ']' | '(' | ')');
+    !name.is_empty() && name.trim() == name && !name.contains(special)
 }

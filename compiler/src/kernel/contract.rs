@@ -1,7 +1,9 @@
 //! Contraction: convolutions and matrix products.
 
+use super::epilogue::image_result;
 use super::interpret::for_each;
-use super::{Epilogue, Image, Interpret, Memory};
+use super::operand::operands;
+use super::{Epilogue, Family, Image, Memory, Operand, Role, Span};
 
 /// Where the right-hand side comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,8 +25,7 @@ pub enum Right {
 /// `out[batch, row, pixel, n] = epilogue(bias[n] + sum over k of a[batch, row, pixel, k] * b[k, n])`, where `k`
 /// runs over window taps and, for each, over `run` contiguous elements.
 ///
-/// Pointers: a (at the first tap of the first pixel), b, out, epilogue operands. A convolution reads a padded
-/// image, so that no tap needs a bounds check.
+/// A convolution reads a padded image, so that no tap needs a bounds check.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Contract {
     /// Extents of the result: batches, rows, pixels, channels.
@@ -85,18 +86,19 @@ impl Contract {
         self
     }
 
-    /// Packs weights `[k, n]` (row-major) and a bias into panels of `width` channels.
-    pub fn pack(weights: &[f32], bias: Option<&[f32]>, n: usize, width: usize) -> Vec<f32> {
-        let k = weights.len() / n;
-        let panels = n.div_ceil(width);
-        let mut packed = vec![0.0; panels * (k + 1) * width];
-        for (panel, chunk) in packed.chunks_mut((k + 1) * width).enumerate() {
-            let first = panel * width;
+    /// Packs the rows of weights, one for each element of the contraction, and a bias into panels of `width` channels.
+    pub fn pack<'a>(rows: impl Iterator<Item = &'a [f32]>, bias: Option<&[f32]>, width: usize) -> Vec<f32> {
+        let rows: Vec<&[f32]> = rows.collect();
+        let n = rows.first().map_or(0, |row| row.len());
+        let panel = (rows.len() + 1) * width;
+        let mut packed = vec![0.0; n.div_ceil(width) * panel];
+        for (index, chunk) in packed.chunks_mut(panel).enumerate() {
+            let first = index * width;
             let lanes = width.min(n - first);
             if let Some(bias) = bias {
                 chunk[..lanes].copy_from_slice(&bias[first..first + lanes]);
             }
-            for (row, out) in weights.chunks(n).zip(chunk[width..].chunks_mut(width)) {
+            for (row, out) in rows.iter().zip(chunk[width..].chunks_mut(width)) {
                 out[..lanes].copy_from_slice(&row[first..first + lanes]);
             }
         }
@@ -104,9 +106,46 @@ impl Contract {
     }
 }
 
-impl Interpret for Contract {
-    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
-        let (a, b, out) = (at[0], at[1], at[2]);
+operands! {
+    /// What a [`Contract`] touches.
+    ContractOperands {
+        /// The left-hand side, at the first tap of the first pixel.
+        a: One,
+        /// The right-hand side.
+        right: One,
+        /// The result.
+        out: One,
+        /// Operands of the epilogue.
+        epilogue: Many,
+    }
+}
+
+impl Family for Contract {
+    const NAME: &'static str = "contract";
+    const IS_ARITHMETIC: bool = true;
+    type Of<T> = ContractOperands<T>;
+
+    fn operands(&self) -> ContractOperands<Operand> {
+        let [batches, rows, pixels, channels] = self.dims;
+        let image = [batches, rows, pixels].into_iter().zip(self.a);
+        let taps = self.taps.iter().copied().chain([(self.run, 1)]);
+        let right = match self.right {
+            Right::Panels { width } => {
+                let panels = channels.div_ceil(width);
+                Operand::new(Role::Weights, Span::dense(panels * width * (self.k() + 1)))
+            }
+            Right::Rows { stride } => Operand::new(Role::In, Span::new([(self.k(), stride), (channels, 1)])),
+        };
+        ContractOperands {
+            a: Operand::new(Role::In, Span::new(image.chain(taps))),
+            right,
+            out: image_result(self.dims, &self.out),
+            epilogue: self.epilogue.operands(&self.dims),
+        }
+    }
+
+    fn interpret(&self, memory: &mut Memory, at: ContractOperands<usize>) {
+        let ContractOperands { a, right: b, out, .. } = at;
         let mut taps: Vec<usize> = self.taps.iter().map(|t| t.0).collect();
         taps.push(self.run);
         let mut strides: Vec<usize> = self.taps.iter().map(|t| t.1).collect();
@@ -133,7 +172,7 @@ impl Interpret for Contract {
             });
             let result = self
                 .epilogue
-                .apply(memory, &at[3..], [batch, row, pixel, n], sum as f32);
+                .apply(memory, &at.epilogue, [batch, row, pixel, n], sum as f32);
             memory.set(
                 out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + n,
                 result,

@@ -1,15 +1,16 @@
 //! Depthwise convolution.
 
+use super::epilogue::image_result;
 use super::interpret::for_each;
-use super::{Epilogue, Image, Interpret, Memory};
+use super::operand::operands;
+use super::{Epilogue, Family, Image, Memory, Operand, Role, Span};
 
-/// Channels that are packed together: one wasm vector, one texel.
+/// Channels that are packed together: what common vectors hold.
 pub const DEPTHWISE_LANES: usize = 4;
 
 /// `out[…, c] = epilogue(bias[c] + sum over taps of a[… + tap, c] * w[tap, c])` on a padded image.
 ///
-/// Pointers: a (at the first tap of the first pixel), weights, out, epilogue operands. Weights are packed as
-/// `[channel group][bias, then taps][4]`, see [`Depthwise::pack`].
+/// Weights are packed as `[channel group][bias, then taps][4]`, see [`Depthwise::pack`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Depthwise {
     /// Extents of the result: batches, rows, pixels, channels.
@@ -30,15 +31,47 @@ impl Depthwise {
         self.taps[0].0 * self.taps[1].0
     }
 
-    /// Packs weights `[taps, channels]` (row-major) and a bias.
-    pub fn pack(weights: &[f32], bias: Option<&[f32]>, channels: usize) -> Vec<f32> {
-        super::Contract::pack(weights, bias, channels, DEPTHWISE_LANES)
+    /// Packs the rows of weights, one for each tap, and a bias.
+    pub fn pack<'a>(rows: impl Iterator<Item = &'a [f32]>, bias: Option<&[f32]>) -> Vec<f32> {
+        super::Contract::pack(rows, bias, DEPTHWISE_LANES)
     }
 }
 
-impl Interpret for Depthwise {
-    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
-        let (a, w, out) = (at[0], at[1], at[2]);
+operands! {
+    /// What a [`Depthwise`] touches.
+    DepthwiseOperands {
+        /// The image, at the first tap of the first pixel.
+        a: One,
+        /// The packed weights.
+        weights: One,
+        /// The result.
+        out: One,
+        /// Operands of the epilogue.
+        epilogue: Many,
+    }
+}
+
+impl Family for Depthwise {
+    const NAME: &'static str = "depthwise";
+    const IS_ARITHMETIC: bool = true;
+    type Of<T> = DepthwiseOperands<T>;
+
+    fn operands(&self) -> DepthwiseOperands<Operand> {
+        let [batches, rows, pixels, channels] = self.dims;
+        let image = [batches, rows, pixels].into_iter().zip(self.a);
+        let weights = channels.next_multiple_of(DEPTHWISE_LANES) * (self.k() + 1);
+        DepthwiseOperands {
+            a: Operand::new(Role::In, Span::new(image.chain(self.taps).chain([(channels, 1)]))),
+            weights: Operand::new(Role::Weights, Span::dense(weights)),
+            out: image_result(self.dims, &self.out),
+            epilogue: self.epilogue.operands(&self.dims),
+        }
+    }
+
+    fn interpret(&self, memory: &mut Memory, at: DepthwiseOperands<usize>) {
+        let DepthwiseOperands {
+            a, weights: w, out, ..
+        } = at;
         let [(rows, row_stride), (pixels, pixel_stride)] = self.taps;
         for_each(&self.dims, |index| {
             let &[batch, row, pixel, c] = index else {
@@ -54,7 +87,7 @@ impl Interpret for Depthwise {
             });
             let result = self
                 .epilogue
-                .apply(memory, &at[3..], [batch, row, pixel, c], sum as f32);
+                .apply(memory, &at.epilogue, [batch, row, pixel, c], sum as f32);
             memory.set(
                 out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + c,
                 result,

@@ -1,6 +1,6 @@
 //! What happens to each result before it is written.
 
-use super::Memory;
+use super::{Memory, Operand, Role, Span};
 use crate::pointwise::Tape;
 
 /// Strides of an image between batches, rows and pixels; channels are contiguous.
@@ -24,6 +24,14 @@ impl Epilogue {
         }
     }
 
+    /// Its operands, where the kernel's result has extents `dims`.
+    pub(super) fn operands(&self, dims: &[usize; 4]) -> Vec<Operand> {
+        let operand = |strides: &[usize; 4]| {
+            Operand::new(Role::Epilogue, Span::new(dims.iter().copied().zip(*strides)))
+        };
+        self.operands.iter().map(operand).collect()
+    }
+
     /// Applies the tape to `raw` at `[batch, row, pixel, channel]`; `at` holds the operands' addresses.
     pub(super) fn apply(&self, memory: &Memory, at: &[usize], index: [usize; 4], raw: f32) -> f32 {
         let mut args = vec![raw];
@@ -35,4 +43,12 @@ impl Epilogue {
         );
         self.tape.eval(&args)
     }
+}
+
+/// The result of an image kernel.
+pub(super) fn image_result([n, h, w, c]: [usize; 4], out: &Image) -> Operand {
+    Operand::new(
+        Role::Out,
+        Span::new([(n, out[0]), (h, out[1]), (w, out[2]), (c, 1)]),
+    )
 }

@@ -1,7 +1,8 @@
 //! Constant areas, usually the zeros around an image.
 
 use super::interpret::{dot, for_each};
-use super::{Interpret, Memory};
+use super::operand::operands;
+use super::{Family, Memory, Operand, Role, Span, axes};
 
 /// A box of elements; the innermost axis is contiguous.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,7 +15,7 @@ pub struct Region {
     pub strides: Vec<usize>,
 }
 
-/// Writes one value into several regions. Pointer: out.
+/// Writes one value into several regions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fill {
     /// The value's bits.
@@ -59,29 +60,45 @@ impl Fill {
 }
 
 impl Region {
-    fn simplified(mut self) -> Self {
-        let mut axis = 0;
-        while axis + 1 < self.dims.len() {
-            let merges = self.strides[axis] == self.strides[axis + 1] * self.dims[axis + 1];
-            if merges || self.dims[axis] == 1 {
-                if merges {
-                    self.dims[axis + 1] *= self.dims[axis];
-                }
-                self.dims.remove(axis);
-                self.strides.remove(axis);
-            } else {
-                axis += 1;
-            }
+    fn simplified(self) -> Self {
+        let mut merged = axes::rows(&self.dims, &[&axes::signed(&self.strides)]);
+        axes::merge(&mut merged, axes::Innermost::Stays);
+        let (dims, walks) = axes::columns(&merged, 1);
+        Self {
+            offset: self.offset,
+            dims,
+            strides: axes::unsigned(&walks[0]),
         }
-        self
     }
 }
 
-impl Interpret for Fill {
-    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
+operands! {
+    /// What a [`Fill`] touches.
+    FillOperands {
+        /// What the regions lie in.
+        out: One,
+    }
+}
+
+impl Family for Fill {
+    const NAME: &'static str = "fill";
+    const IS_ARITHMETIC: bool = false;
+    type Of<T> = FillOperands<T>;
+
+    fn operands(&self) -> FillOperands<Operand> {
+        let span = |region: &Region| Span {
+            offset: region.offset,
+            ..Span::new(region.dims.iter().copied().zip(region.strides.iter().copied()))
+        };
+        FillOperands {
+            out: Operand::of_spans(Role::Out, self.regions.iter().map(span).collect()),
+        }
+    }
+
+    fn interpret(&self, memory: &mut Memory, at: FillOperands<usize>) {
         for region in &self.regions {
             for_each(&region.dims, |index| {
-                memory.0[at[0] + region.offset + dot(index, &region.strides)] = self.bits;
+                memory.set_bits(at.out + region.offset + dot(index, &region.strides), self.bits);
             });
         }
     }

@@ -1,33 +1,80 @@
 //! The slow, obvious interpreter.
 
 use crate::tensor::DType;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// The memory that kernels work on: elements of four bytes.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(pub Vec<u32>);
+pub struct Memory {
+    words: Vec<u32>,
+    touched: Option<RefCell<Touched>>,
+}
+
+/// The element addresses that kernels have read and written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Those that were read.
+    pub read: BTreeSet<usize>,
+    /// Those that were written.
+    pub written: BTreeSet<usize>,
+}
 
 impl Memory {
+    /// Memory that holds these words.
+    pub fn new(words: Vec<u32>) -> Self {
+        Self { words, touched: None }
+    }
+
+    /// Notes from here on what is touched; gives what was touched since the last call.
+    pub fn watch(&mut self) -> Touched {
+        let before = self.touched.replace(RefCell::default());
+        before.map(RefCell::into_inner).unwrap_or_default()
+    }
+
+    /// All words.
+    pub fn words(&self) -> &[u32] {
+        &self.words
+    }
+
+    /// All words, to be set from outside.
+    pub fn words_mut(&mut self) -> &mut [u32] {
+        &mut self.words
+    }
+
+    /// The bits at an element address.
+    pub fn bits(&self, at: usize) -> u32 {
+        if let Some(touched) = &self.touched {
+            touched.borrow_mut().read.insert(at);
+        }
+        self.words[at]
+    }
+
+    /// Writes bits.
+    pub fn set_bits(&mut self, at: usize, bits: u32) {
+        if let Some(touched) = &mut self.touched {
+            touched.get_mut().written.insert(at);
+        }
+        self.words[at] = bits;
+    }
+
     /// The float at an element address.
     pub fn f32(&self, at: usize) -> f32 {
-        f32::from_bits(self.0[at])
+        f32::from_bits(self.bits(at))
     }
+
     /// The element at an address as a float; integers are converted.
     pub fn number(&self, at: usize, dtype: DType) -> f32 {
         match dtype {
             DType::F32 => self.f32(at),
-            DType::I32 => self.0[at] as i32 as f32,
+            DType::I32 => self.bits(at) as i32 as f32,
         }
     }
+
     /// Writes a float.
     pub fn set(&mut self, at: usize, value: f32) {
-        self.0[at] = value.to_bits();
+        self.set_bits(at, value.to_bits());
     }
-}
-
-/// A family that can run itself.
-pub trait Interpret {
-    /// Runs the kernel on `memory`; `at` holds the element address of each tensor, in the family's order.
-    fn interpret(&self, memory: &mut Memory, at: &[usize]);
 }
 
 /// Calls `visit` with every index below `dims`, in row-major order.

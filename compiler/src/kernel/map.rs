@@ -1,7 +1,8 @@
 //! Scalar functions over broadcast inputs.
 
 use super::interpret::{dot, for_each};
-use super::{Interpret, Memory};
+use super::operand::operands;
+use super::{Family, Memory, Operand, Role, Span, axes};
 use crate::pointwise::Tape;
 use crate::tensor::DType;
 
@@ -15,8 +16,6 @@ pub struct MapInput {
 }
 
 /// `out[i] = tape(inputs[i]…)` over any number of axes.
-///
-/// Pointers: inputs in order, out. The result may lie exactly on an f32 input of the same strides.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Map {
     /// Extents, at least one axis.
@@ -32,47 +31,66 @@ pub struct Map {
 impl Map {
     /// Merges axes that all tensors walk as one, and drops axes of extent 1.
     #[must_use]
-    pub fn simplified(mut self) -> Self {
-        let mut axis = 0;
-        while axis < self.dims.len() {
-            let fuses = axis + 1 < self.dims.len()
-                && std::iter::once(&self.out)
-                    .chain(self.inputs.iter().map(|i| &i.strides))
-                    .all(|s| s[axis] == s[axis + 1] * self.dims[axis + 1]);
-            if self.dims[axis] == 1 && self.dims.len() > 1 && axis + 1 < self.dims.len() {
-                self.remove(axis);
-            } else if fuses {
-                self.dims[axis + 1] *= self.dims[axis];
-                self.remove(axis);
-            } else {
-                axis += 1;
-            }
-        }
-        self
-    }
-
-    fn remove(&mut self, axis: usize) {
-        self.dims.remove(axis);
-        self.out.remove(axis);
-        for input in &mut self.inputs {
-            input.strides.remove(axis);
+    pub fn simplified(self) -> Self {
+        let strides = self.inputs.iter().map(|input| &input.strides).chain([&self.out]);
+        let walks: Vec<_> = strides.map(|strides| axes::signed(strides)).collect();
+        let walks: Vec<_> = walks.iter().map(Vec::as_slice).collect();
+        let mut merged = axes::rows(&self.dims, &walks);
+        axes::merge(&mut merged, axes::Innermost::Stays);
+        let (dims, walks) = axes::columns(&merged, walks.len());
+        let mut walks = walks.iter().map(|walk| axes::unsigned(walk));
+        let inputs = self.inputs.iter().zip(walks.by_ref());
+        let inputs = inputs.map(|(input, strides)| MapInput {
+            strides,
+            dtype: input.dtype,
+        });
+        Self {
+            inputs: inputs.collect(),
+            out: walks.next().unwrap_or_default(),
+            dims,
+            tape: self.tape,
         }
     }
 }
 
-impl Interpret for Map {
-    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
+operands! {
+    /// What a [`Map`] touches.
+    MapOperands {
+        /// The inputs in order.
+        inputs: Many,
+        /// The result.
+        out: One,
+    }
+}
+
+impl Family for Map {
+    const NAME: &'static str = "map";
+    const IS_ARITHMETIC: bool = true;
+    type Of<T> = MapOperands<T>;
+
+    fn operands(&self) -> MapOperands<Operand> {
+        let operand = |role, strides: &[usize]| {
+            let axes = self.dims.iter().copied().zip(strides.iter().copied());
+            Operand::new(role, Span::new(axes))
+        };
+        let inputs = self.inputs.iter();
+        MapOperands {
+            inputs: inputs
+                .map(|input| operand(Role::Epilogue, &input.strides))
+                .collect(),
+            out: operand(Role::Out, &self.out),
+        }
+    }
+
+    fn interpret(&self, memory: &mut Memory, at: MapOperands<usize>) {
         for_each(&self.dims, |index| {
             let args: Vec<f32> = self
                 .inputs
                 .iter()
-                .zip(at)
+                .zip(&at.inputs)
                 .map(|(input, base)| memory.number(base + dot(index, &input.strides), input.dtype))
                 .collect();
-            memory.set(
-                at[self.inputs.len()] + dot(index, &self.out),
-                self.tape.eval(&args),
-            );
+            memory.set(at.out + dot(index, &self.out), self.tape.eval(&args));
         });
     }
 }

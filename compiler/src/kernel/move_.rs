@@ -1,11 +1,10 @@
 //! Copies from one layout to another.
 
-use super::interpret::for_each;
-use super::{Interpret, Memory};
+use super::interpret::{dot, for_each};
+use super::operand::operands;
+use super::{Family, Memory, Operand, Role, Span, axes};
 
-/// `out[i] = x[i]` over any number of axes: transposes, slices, concatenation.
-///
-/// Pointers: x (at its first element in the order of the walk), out. The two do not overlap.
+/// `out[i] = x[i]` over any number of axes: transposes, slices, concatenation. The two do not overlap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Move {
     /// Extents.
@@ -23,32 +22,45 @@ impl Move {
         if self.dims.is_empty() {
             (self.dims, self.x, self.out) = (vec![1], vec![1], vec![1]);
         }
-        let mut axis = 0;
-        while axis < self.dims.len() && self.dims.len() > 1 {
-            let merges = axis + 1 < self.dims.len()
-                && self.x[axis] == self.x[axis + 1] * self.dims[axis + 1] as isize
-                && self.out[axis] == self.out[axis + 1] * self.dims[axis + 1];
-            if self.dims[axis] == 1 || merges {
-                if merges {
-                    self.dims[axis + 1] *= self.dims[axis];
-                }
-                self.dims.remove(axis);
-                self.x.remove(axis);
-                self.out.remove(axis);
-            } else {
-                axis += 1;
-            }
+        let mut merged = axes::rows(&self.dims, &[&self.x, &axes::signed(&self.out)]);
+        axes::merge(&mut merged, axes::Innermost::MayGo);
+        let (dims, walks) = axes::columns(&merged, 2);
+        Self {
+            dims,
+            x: walks[0].clone(),
+            out: axes::unsigned(&walks[1]),
         }
-        self
     }
 }
 
-impl Interpret for Move {
-    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
+operands! {
+    /// What a [`Move`] touches.
+    MoveOperands {
+        /// What is copied, at its first element in the order of the walk.
+        x: One,
+        /// Where to.
+        out: One,
+    }
+}
+
+impl Family for Move {
+    const NAME: &'static str = "move";
+    const IS_ARITHMETIC: bool = false;
+    type Of<T> = MoveOperands<T>;
+
+    fn operands(&self) -> MoveOperands<Operand> {
+        let dims = || self.dims.iter().copied();
+        MoveOperands {
+            x: Operand::new(Role::In, Span::new(dims().zip(self.x.iter().copied()))),
+            out: Operand::new(Role::Out, Span::new(dims().zip(self.out.iter().copied()))),
+        }
+    }
+
+    fn interpret(&self, memory: &mut Memory, at: MoveOperands<usize>) {
         for_each(&self.dims, |index| {
             let from: isize = index.iter().zip(&self.x).map(|(&i, s)| i as isize * s).sum();
-            let to = super::interpret::dot(index, &self.out);
-            memory.0[at[1] + to] = memory.0[at[0].wrapping_add_signed(from)];
+            let bits = memory.bits(at.x.wrapping_add_signed(from));
+            memory.set_bits(at.out + dot(index, &self.out), bits);
         });
     }
 }

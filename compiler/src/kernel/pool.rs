@@ -1,7 +1,9 @@
 //! Pooling.
 
+use super::epilogue::image_result;
 use super::interpret::for_each;
-use super::{Epilogue, Image, Interpret, Memory, WindowAxis};
+use super::operand::operands;
+use super::{Epilogue, Family, Image, Memory, Operand, Role, Span, WindowAxis};
 use crate::pointwise::Binary;
 
 /// How a window becomes one number.
@@ -23,8 +25,6 @@ pub enum PoolPadding {
 }
 
 /// Windows over an unpadded image; taps outside of it are skipped.
-///
-/// Pointers: x, out, epilogue operands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pool {
     /// Maximum or mean.
@@ -45,8 +45,35 @@ pub struct Pool {
     pub epilogue: Epilogue,
 }
 
-impl Interpret for Pool {
-    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
+operands! {
+    /// What a [`Pool`] touches.
+    PoolOperands {
+        /// The image.
+        x: One,
+        /// The result.
+        out: One,
+        /// Operands of the epilogue.
+        epilogue: Many,
+    }
+}
+
+impl Family for Pool {
+    const NAME: &'static str = "pool";
+    const IS_ARITHMETIC: bool = true;
+    type Of<T> = PoolOperands<T>;
+
+    fn operands(&self) -> PoolOperands<Operand> {
+        let [batches, _, _, channels] = self.dims;
+        let [rows, pixels] = self.input;
+        let image = [batches, rows, pixels].into_iter().zip(self.x);
+        PoolOperands {
+            x: Operand::new(Role::In, Span::new(image.chain([(channels, 1)]))),
+            out: image_result(self.dims, &self.out),
+            epilogue: self.epilogue.operands(&self.dims),
+        }
+    }
+
+    fn interpret(&self, memory: &mut Memory, at: PoolOperands<usize>) {
         let [wy, wx] = self.window;
         for_each(&self.dims, |index| {
             let &[batch, row, pixel, c] = index else {
@@ -59,7 +86,7 @@ impl Interpret for Pool {
                     wx.position(pixel, tap[1], self.input[1]),
                 ) {
                     (Some(y), Some(x)) => {
-                        values.push(memory.f32(at[0] + batch * self.x[0] + y * self.x[1] + x * self.x[2] + c))
+                        values.push(memory.f32(at.x + batch * self.x[0] + y * self.x[1] + x * self.x[2] + c))
                     }
                     _ if self.padding == PoolPadding::Zero => values.push(0.0),
                     _ => {}
@@ -74,9 +101,11 @@ impl Interpret for Pool {
                     (values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64) as f32
                 }
             };
-            let result = self.epilogue.apply(memory, &at[2..], [batch, row, pixel, c], raw);
+            let result = self
+                .epilogue
+                .apply(memory, &at.epilogue, [batch, row, pixel, c], raw);
             memory.set(
-                at[1] + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + c,
+                at.out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + c,
                 result,
             );
         });

@@ -1,7 +1,9 @@
 //! Reduction over whole axes.
 
+use super::axes::{Innermost, WalkedAxis, merge};
 use super::interpret::{dot, for_each};
-use super::{Interpret, Memory};
+use super::operand::operands;
+use super::{Family, Memory, Operand, Role, Span};
 use crate::pointwise::{Binary, Tape};
 
 /// How elements are combined.
@@ -60,7 +62,7 @@ pub struct KeptAxis {
 
 /// `out[kept] = tape(reduction over reduced of x[kept, reduced], operands…)`.
 ///
-/// Pointers: x, out, epilogue operands. One axis of x is contiguous: the last kept or the last reduced one.
+/// One axis of x is contiguous: the last kept or the last reduced one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reduce {
     /// How elements are combined.
@@ -79,37 +81,82 @@ impl Reduce {
     pub fn simplified(mut self) -> Self {
         self.kept.retain(|axis| axis.extent != 1);
         self.reduced.retain(|axis| axis.0 != 1);
-        let mut at = 0;
-        while at + 1 < self.reduced.len() {
-            let (outer, inner) = (self.reduced[at], self.reduced[at + 1]);
-            if outer.1 == inner.0 * inner.1 {
-                self.reduced[at + 1].0 *= outer.0;
-                self.reduced.remove(at);
-            } else {
-                at += 1;
-            }
-        }
-        let mut at = 0;
-        while at + 1 < self.kept.len() {
-            let (outer, inner) = (&self.kept[at], &self.kept[at + 1]);
-            let pairs = outer.operands.iter().zip(&inner.operands);
-            let n = inner.extent;
-            if outer.x == inner.x * n
-                && outer.out == inner.out * n
-                && pairs.into_iter().all(|(o, i)| *o == i * n)
-            {
-                self.kept[at + 1].extent *= outer.extent;
-                self.kept.remove(at);
-            } else {
-                at += 1;
-            }
-        }
+        let mut reduced: Vec<_> = self.reduced.iter().map(reduced_axis).collect();
+        merge(&mut reduced, Innermost::Stays);
+        self.reduced = reduced
+            .iter()
+            .map(|axis| (axis.extent, axis.strides[0] as usize))
+            .collect();
+        let mut kept: Vec<_> = self.kept.iter().map(KeptAxis::walked).collect();
+        merge(&mut kept, Innermost::Stays);
+        self.kept = kept.iter().map(KeptAxis::of_walked).collect();
         self
     }
 }
 
-impl Interpret for Reduce {
-    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
+fn reduced_axis(&(extent, x): &(usize, usize)) -> WalkedAxis {
+    WalkedAxis {
+        extent,
+        strides: vec![x as isize],
+    }
+}
+
+impl KeptAxis {
+    fn walked(&self) -> WalkedAxis {
+        let strides = [self.x, self.out]
+            .into_iter()
+            .chain(self.operands.iter().copied());
+        WalkedAxis {
+            extent: self.extent,
+            strides: strides.map(|stride| stride as isize).collect(),
+        }
+    }
+
+    fn of_walked(axis: &WalkedAxis) -> Self {
+        let strides: Vec<_> = axis.strides.iter().map(|&stride| stride as usize).collect();
+        Self {
+            extent: axis.extent,
+            x: strides[0],
+            out: strides[1],
+            operands: strides[2..].to_vec(),
+        }
+    }
+}
+
+operands! {
+    /// What a [`Reduce`] touches.
+    ReduceOperands {
+        /// What is reduced.
+        x: One,
+        /// The result.
+        out: One,
+        /// Further inputs of the tape. A result may be written piece by piece, so that it must not lie over them.
+        operands: Many,
+    }
+}
+
+impl Family for Reduce {
+    const NAME: &'static str = "reduce";
+    const IS_ARITHMETIC: bool = true;
+    type Of<T> = ReduceOperands<T>;
+
+    fn operands(&self) -> ReduceOperands<Operand> {
+        let kept = |stride: &dyn Fn(&KeptAxis) -> usize| -> Vec<(usize, usize)> {
+            self.kept.iter().map(|axis| (axis.extent, stride(axis))).collect()
+        };
+        let x = kept(&|axis| axis.x)
+            .into_iter()
+            .chain(self.reduced.iter().copied());
+        let count = self.tape.inputs() as usize - 1;
+        let operand = |i: usize| Operand::new(Role::In, Span::new(kept(&|axis| axis.operands[i])));
+        ReduceOperands {
+            x: Operand::new(Role::In, Span::new(x)),
+            out: Operand::new(Role::Out, Span::new(kept(&|axis| axis.out))),
+            operands: (0..count).map(operand).collect(),
+        }
+    }
+
+    fn interpret(&self, memory: &mut Memory, at: ReduceOperands<usize>) {
         let kept: Vec<usize> = self.kept.iter().map(|a| a.extent).collect();
         let reduced: Vec<usize> = self.reduced.iter().map(|a| a.0).collect();
         let strides: Vec<usize> = self.reduced.iter().map(|a| a.1).collect();
@@ -121,16 +168,16 @@ impl Interpret for Reduce {
                     .map(|(i, axis)| i * stride(axis))
                     .sum()
             };
-            let base = at[0] + along(&|axis| axis.x);
+            let base = at.x + along(&|axis| axis.x);
             let mut values = Vec::new();
             for_each(&reduced, |inner| {
                 values.push(memory.f32(base + dot(inner, &strides)))
             });
             let mut args = vec![self.kind.reduce(values.into_iter())];
-            for (operand, address) in at[2..].iter().enumerate() {
+            for (operand, address) in at.operands.iter().enumerate() {
                 args.push(memory.f32(address + along(&|axis| axis.operands[operand])));
             }
-            memory.set(at[1] + along(&|axis| axis.out), self.tape.eval(&args));
+            memory.set(at.out + along(&|axis| axis.out), self.tape.eval(&args));
         });
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use std::fmt;
+use std::str::FromStr;
 
 /// A window that slides along one spatial axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,5 +78,27 @@ impl fmt::Display for WindowAxis {
             write!(f, "+{}+{}", self.before, self.after)?;
         }
         Ok(())
+    }
+}
+
+/// What [`WindowAxis`] prints as.
+impl FromStr for WindowAxis {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let number = |digits: &str| {
+            let wrong = |_| Error::malformed(format!("{text:?} is no window"));
+            digits.parse::<usize>().map_err(wrong)
+        };
+        let (taps, pads) = text.split_once('+').unwrap_or((text, "0+0"));
+        let (before, after) = pads.split_once('+').unwrap_or((pads, ""));
+        let (taps, dilation) = taps.split_once('*').unwrap_or((taps, "1"));
+        let (size, stride) = taps.split_once('/').unwrap_or((taps, "1"));
+        Ok(Self {
+            size: number(size)?,
+            stride: number(stride)?,
+            dilation: number(dilation)?,
+            before: number(before)?,
+            after: number(after)?,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Concatenation.
 
-use super::lowering::{Jobs, Pointer, Site, copy};
+use super::attributes::Attributes;
 use super::reference::indices;
 use super::{Operation, Storage, reference::broadcast_offset};
 use crate::error::{Error, Result};
@@ -82,22 +82,12 @@ impl Operation for Concat {
     fn keeps_integers(&self, _: usize) -> bool {
         true
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
-        let mut jobs = Jobs::default();
-        let mut at = 0;
-        for (i, view) in site.inputs.iter().enumerate() {
-            if !site.in_place[i] {
-                let pointers = vec![
-                    Pointer::Input(i, 0),
-                    Pointer::Output(at * site.output.strides[self.axis]),
-                ];
-                jobs.push(copy(view, &site.output), pointers);
-            }
-            at += view.dims[self.axis];
-        }
-        Ok(jobs)
-    }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " axis={}", self.axis)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        Ok(Self {
+            axis: text.number("axis")?,
+        })
     }
 }

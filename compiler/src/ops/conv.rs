@@ -1,12 +1,15 @@
 //! Convolution.
 
-use super::lowering::{Jobs, Pointer, Site, constant, epilogue};
+use super::attributes::{Attributes, parsed};
+use super::lowering::{Jobs, Matrix, Method, Pointer, Product, Site, Windows, constant, epilogue, last_four};
 use super::reference::finish;
-use super::winograd::{self, Algorithm};
 use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
-use crate::kernel::{Contract, Depthwise, Image, Right, Winograd};
-use crate::pointwise::Tape;
+use crate::kernel::{
+    Contract, ContractOperands, Convolve, ConvolveOperands, Depthwise, DepthwiseOperands, Right, Winograd,
+    WinogradOperands,
+};
+use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -20,8 +23,6 @@ pub struct Conv {
     pub groups: usize,
     /// Whether input 2 is a bias.
     pub bias: bool,
-    /// How it is computed.
-    pub algorithm: Algorithm,
     /// Applied to each result.
     pub epilogue: Tape,
 }
@@ -31,39 +32,70 @@ impl Conv {
         2 + usize::from(self.bias)
     }
 
-    /// Estimated nanoseconds of an algorithm for an input and weights of these extents; `None` where it does not fit or
-    /// is known not to pay.
-    pub fn cost(&self, algorithm: Algorithm, x: &[usize], w: &[usize]) -> Option<f64> {
-        let (1, &[n, h, width, _], &[.., channels, co]) = (self.groups, x, w) else {
-            return (algorithm == Algorithm::Direct).then_some(0.0);
-        };
-        let rows = self.window[0].output(h).ok()?;
-        let pixels = self.window[1].output(width).ok()?;
-        let shape = winograd::Shape {
+    /// A bias, if there is one, and the epilogue as one function: the bias is its first operand.
+    fn biased(&self) -> Tape {
+        if self.bias {
+            Tape::binary(Binary::Add).then(&self.epilogue)
+        } else {
+            self.epilogue.clone()
+        }
+    }
+
+    /// Weights as they are, bounds tested, all groups in one kernel.
+    fn lower_plain<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) {
+        let (epilogue, operands) = epilogue(site, &self.biased(), 2, 0);
+        let (x, w) = (&site.inputs[0], &site.inputs[1].dims);
+        let [_, rows, pixels, _] = x.image_dims();
+        let kernel = Convolve {
+            dims: site.output.image_dims(),
+            input: [rows, pixels],
+            x: x.image(),
             window: self.window,
-            channels,
-            dims: [n, rows, pixels, co],
+            groups: self.groups,
+            channels: w[2],
+            out: site.output.image(),
+            epilogue,
         };
-        shape.cost(algorithm)
+        let operands = ConvolveOperands {
+            x: Pointer::Input(0, 0),
+            weights: Pointer::Input(1, 0),
+            out: Pointer::Output(0),
+            epilogue: operands,
+        };
+        jobs.push(kernel, operands);
     }
 
-    /// The m of F(m x m, 3x3), if that is how it is computed.
-    fn winograd(&self) -> Option<usize> {
-        match self.algorithm {
-            Algorithm::Winograd { m } => Some(m),
-            Algorithm::Direct => None,
+    /// A kernel for each group.
+    fn lower_panels<'a>(
+        &self,
+        site: &Site<'a>,
+        jobs: &mut Jobs<'a>,
+        windows: &Windows<'a>,
+        (weights, width): (Matrix<'a>, usize),
+    ) {
+        let channels = site.inputs[1].dims[2];
+        let of_group = weights.width() / self.groups;
+        for group in 0..self.groups {
+            let first = group * of_group;
+            let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), first);
+            let [batches, rows, pixels, _] = site.output.image_dims();
+            let kernel = Contract {
+                dims: [batches, rows, pixels, of_group],
+                a: windows.a,
+                taps: windows.taps.to_vec(),
+                run: channels,
+                right: Right::Panels { width },
+                out: site.output.image(),
+                epilogue,
+            };
+            let operands = ContractOperands {
+                a: windows.start.clone().advanced(group * channels),
+                right: Pointer::Weights(weights.columns(first, of_group)),
+                out: Pointer::Output(first),
+                epilogue: operands,
+            };
+            jobs.push(kernel.simplified(), operands);
         }
-    }
-
-    /// Zeros around the input that the algorithm wants.
-    fn padding(&self, x: &[usize]) -> [[usize; 2]; 2] {
-        let mut padding = self.window.map(|axis| [axis.before, axis.after]);
-        if let Some(m) = self.winograd() {
-            for (pads, &extent) in padding.iter_mut().zip(&x[1..]) {
-                pads[1] = winograd::overhang(m, extent, *pads);
-            }
-        }
-        padding
     }
 }
 
@@ -86,13 +118,6 @@ impl Operation for Conv {
             return Err(Error::inconsistent(format!(
                 "weights {w} do not fit input {x}, a window of {}x{} and {} groups",
                 self.window[0].size, self.window[1].size, self.groups
-            )));
-        }
-        let fits = |axis: &WindowAxis| (axis.size, axis.stride, axis.dilation) == (3, 1, 1);
-        if self.winograd().is_some() && (self.groups != 1 || !self.window.iter().all(fits)) {
-            return Err(Error::inconsistent(format!(
-                "{:?} of a window of {}x{} and {} groups: it needs 3x3 taps without strides, dilation and groups",
-                self.algorithm, self.window[0], self.window[1], self.groups
             )));
         }
         let result = TensorType::f32(Shape::checked([
@@ -154,95 +179,95 @@ impl Operation for Conv {
         if self.bias {
             write!(f, " bias")?;
         }
-        if let Some(m) = self.winograd() {
-            write!(f, " winograd={m}x{m}")?;
-        }
         print_epilogue(&self.epilogue, f)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let window = text.windows()?;
+        let groups = text.optional("groups")?.map_or(Ok(1), parsed)?;
+        let bias = text.word("bias");
+        let epilogue = text.epilogue(2 + usize::from(bias))?;
+        Ok(Self {
+            window,
+            groups,
+            bias,
+            epilogue,
+        })
     }
     fn storage(&self) -> Storage {
         Storage::Strided
     }
-    fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {
-        match inputs {
-            [x, ..] => self.padding(x.shape.dims()),
-            _ => self.window.map(|axis| [axis.before, axis.after]),
-        }
-    }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
-        let mut jobs = Jobs::default();
-        let (x, w) = (&site.inputs[0].dims, &site.inputs[1].dims);
-        let (strides, start) = jobs.framed(site, 0, self.padding(x));
-        let weights = constant(site, 1)?;
-        let bias = if self.bias { Some(constant(site, 2)?) } else { None };
-        if let Some(m) = self.winograd() {
-            let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
-            let (channels, dims) = (w[2], site.output.image_dims());
-            let kernel = Winograd {
-                m,
-                dims,
-                channels,
-                a: strides,
-                out: site.output.image(),
-                block: winograd::block(m, channels, dims),
-                epilogue,
-            };
-            winograd::push(&mut jobs, kernel, start, (weights, bias), operands);
-            return Ok(jobs);
-        }
-        let &[kh, kw, cg, co] = site.inputs[1].dims.as_slice() else {
-            return Err(Error::internal("weights of a convolution have four axes"));
+    fn product(&self, inputs: &[&TensorType], result: &TensorType) -> Option<Product> {
+        let (&[_, rows, pixels, _], &[.., channels, _]) = (inputs[0].shape.dims(), inputs[1].shape.dims())
+        else {
+            return None;
         };
-        let [wy, wx] = self.window;
-        let mut a = [strides[0], strides[1] * wy.stride, strides[2] * wx.stride];
-        let mut start = start;
-        if [kh, kw, self.groups] == [1; 3] && is_worth_packing(&site.output.image_dims(), &a) {
-            (a, start) = jobs.packed(site.output.image_dims(), cg, a, start);
+        Some(Product {
+            window: Some(self.window),
+            groups: self.groups,
+            channels,
+            input: [rows, pixels],
+            dims: last_four(result.shape.dims(), 1),
+        })
+    }
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
+        let method = site
+            .method
+            .ok_or_else(|| Error::internal("a convolution without a method"))?;
+        if method == Method::Plain {
+            self.lower_plain(site, jobs);
+            return Ok(());
         }
-        let taps = [(kh, strides[1] * wy.dilation), (kw, strides[2] * wx.dilation)];
-        let out = site.output.image();
-        if cg == 1 && co == self.groups {
-            let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
-            let kernel = Depthwise {
-                dims: site.output.image_dims(),
-                a,
-                taps,
-                out,
-                epilogue,
-            };
-            let data = Pointer::Data(Depthwise::pack(weights, bias, co));
-            jobs.push(kernel, [vec![start, data, Pointer::Output(0)], operands].concat());
-            return Ok(jobs);
+        let windows = site
+            .windows
+            .as_ref()
+            .ok_or_else(|| Error::internal("a convolution without windows"))?;
+        let bias = if self.bias { Some(constant(site, 2)?) } else { None };
+        let dims = site.output.image_dims();
+        let weights = Matrix::new(constant(site, 1)?, bias, dims[3]);
+        let start = windows.start.clone();
+        let (out, a) = (site.output.image(), windows.a);
+        let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
+        match method {
+            Method::Plain => {}
+            Method::Panels { width } => self.lower_panels(site, jobs, windows, (weights, width)),
+            Method::Depthwise => {
+                let kernel = Depthwise {
+                    dims,
+                    a,
+                    taps: windows.taps,
+                    out,
+                    epilogue,
+                };
+                let operands = DepthwiseOperands {
+                    a: start,
+                    weights: Pointer::Weights(weights),
+                    out: Pointer::Output(0),
+                    epilogue: operands,
+                };
+                jobs.push(kernel, operands);
+            }
+            Method::Winograd { m, block, scratch } => {
+                let kernel = Winograd {
+                    m,
+                    dims,
+                    channels: site.inputs[1].dims[2],
+                    a,
+                    out,
+                    block,
+                    scratch,
+                    epilogue,
+                };
+                let operands = WinogradOperands {
+                    a: start,
+                    weights: Pointer::Weights(weights),
+                    scratch: jobs.scratch(scratch),
+                    out: Pointer::Output(0),
+                    epilogue: operands,
+                };
+                jobs.push(kernel, operands);
+            }
         }
-        let per_group = co / self.groups;
-        for group in 0..self.groups {
-            let channel = group * per_group;
-            let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), channel);
-            let mut dims = site.output.image_dims();
-            dims[3] = per_group;
-            let right = Right::Panels {
-                width: panel_width(&dims),
-            };
-            let kernel = Contract {
-                dims,
-                a,
-                taps: taps.to_vec(),
-                run: cg,
-                right,
-                out,
-                epilogue,
-            };
-            let columns = |row: &[f32]| row[channel..channel + per_group].to_vec();
-            let packed = if self.groups == 1 {
-                Contract::pack(weights, bias, per_group, panel_width(&dims))
-            } else {
-                let own: Vec<f32> = weights.chunks(co).flat_map(columns).collect();
-                Contract::pack(&own, bias.map(columns).as_deref(), per_group, panel_width(&dims))
-            };
-            let start = shifted(&start, group * cg);
-            let pointers = vec![start, Pointer::Data(packed), Pointer::Output(channel)];
-            jobs.push(kernel.simplified(), [pointers, operands].concat());
-        }
-        Ok(jobs)
+        Ok(())
     }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, self.operands()))
@@ -255,36 +280,6 @@ impl Operation for Conv {
     }
     fn flops(&self, inputs: &[&TensorType], results: &[TensorType]) -> u64 {
         2 * (results[0].shape.count() * inputs[1].shape.dims()[..3].iter().product::<usize>()) as u64
-    }
-}
-
-/// Channels of a weight panel: wide where a single row streams the weights once, else what the tiles of the
-/// backends hold in registers.
-pub(super) fn panel_width(dims: &[usize; 4]) -> usize {
-    if dims[..3] == [1, 1, 1] && dims[3] >= 32 {
-        32
-    } else {
-        8
-    }
-}
-
-/// Whether the pixels of a 1x1 convolution should be copied together: rows that do not fill tiles of registers, as those
-/// of 7 pixels, cost a tenth of the time, which many output channels repay.
-fn is_worth_packing(dims: &[usize; 4], a: &Image) -> bool {
-    const TILE: usize = 6;
-    const LONG_ROW: usize = 24;
-    const MIN_CHANNELS: usize = 256;
-    let &[_, rows, pixels, channels] = dims;
-    let apart = rows > 1 && a[1] != a[2] * pixels;
-    apart && pixels < LONG_ROW && !pixels.is_multiple_of(TILE) && channels >= MIN_CHANNELS
-}
-
-/// The pointer some elements further on.
-fn shifted(pointer: &Pointer, elements: usize) -> Pointer {
-    match pointer {
-        Pointer::Input(i, at) => Pointer::Input(*i, at + elements as isize),
-        Pointer::Scratch(i, at) => Pointer::Scratch(*i, at + elements),
-        other => other.clone(),
     }
 }
 

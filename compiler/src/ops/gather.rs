@@ -1,9 +1,10 @@
 //! Rows by index.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site};
 use super::{IndexRange, Operation, exactly};
 use crate::error::{Error, Result};
-use crate::kernel;
+use crate::kernel::{self, GatherOperands};
 use crate::tensor::{DType, Data, Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -52,8 +53,7 @@ impl Operation for Gather {
         }
         Ok(vec![Tensor::f32(ty.shape, result)?])
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
-        let mut jobs = Jobs::default();
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         let (table, indices) = (jobs.dense(site, 0), jobs.dense(site, 1));
         let dims = &site.inputs[0].dims;
         let kernel = kernel::Gather {
@@ -63,8 +63,13 @@ impl Operation for Gather {
             row: dims[self.axis + 1..].iter().product(),
             dtype: site.inputs[1].dtype,
         };
-        jobs.push(kernel, vec![table, indices, Pointer::Output(0)]);
-        Ok(jobs)
+        let operands = GatherOperands {
+            table,
+            indices,
+            out: Pointer::Output(0),
+        };
+        jobs.push(kernel, operands);
+        Ok(())
     }
     fn indices(&self, inputs: &[&TensorType]) -> Option<(usize, IndexRange)> {
         let extent = *inputs.first()?.shape.dims().get(self.axis)? as i64;
@@ -77,6 +82,12 @@ impl Operation for Gather {
             f.write_str(" negative")?;
         }
         Ok(())
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        Ok(Self {
+            axis: text.number("axis")?,
+            negative: text.word("negative"),
+        })
     }
 }
 

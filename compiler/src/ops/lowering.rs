@@ -1,7 +1,8 @@
 //! What the lowering of an operation to kernels takes and gives.
 
+use super::WindowAxis;
 use crate::error::{Error, Result};
-use crate::kernel::{Epilogue, Fill, Image, Kernel, Move};
+use crate::kernel::{Epilogue, Family, Image, Kernel, Move, MoveOperands, Operands};
 use crate::pointwise::Tape;
 use crate::tensor::{DType, Tensor};
 
@@ -52,18 +53,108 @@ impl View {
             .map(|axis| axis.checked_sub(skip).map_or(0, stride))
             .collect()
     }
-    /// Strides between batches, rows and pixels of a value of up to four axes; missing leading axes have 0.
+    /// Strides between batches, rows and pixels, of the last four axes; missing leading axes have 0.
     pub fn image(&self) -> Image {
-        let mut strides = [0; 4];
-        strides[4 - self.dims.len()..].copy_from_slice(&self.strides);
-        [strides[0], strides[1], strides[2]]
+        let [batch, row, pixel, _] = last_four(&self.strides, 0);
+        [batch, row, pixel]
     }
-    /// Extents `[batches, rows, pixels, channels]` of a value of up to four axes.
+    /// Extents `[batches, rows, pixels, channels]` of the last four axes.
     pub fn image_dims(&self) -> [usize; 4] {
-        let mut dims = [1; 4];
-        dims[4 - self.dims.len()..].copy_from_slice(&self.dims);
-        dims
+        last_four(&self.dims, 1)
     }
+}
+
+/// The last four of `values`, with `missing` before them where there are fewer.
+pub(super) fn last_four(values: &[usize], missing: usize) -> [usize; 4] {
+    let skipped = values.len().saturating_sub(4);
+    let mut last = [missing; 4];
+    last[4 - (values.len() - skipped)..].copy_from_slice(&values[skipped..]);
+    last
+}
+
+/// A convolution or matrix product with constant weights, as a target is asked about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Product {
+    /// Windows along rows and pixels of a convolution; a matrix product has none.
+    pub window: Option<[WindowAxis; 2]>,
+    /// Groups of channels that do not mix.
+    pub groups: usize,
+    /// Input channels of a group.
+    pub channels: usize,
+    /// Rows and pixels of the input.
+    pub input: [usize; 2],
+    /// Extents of the result: batches, rows, pixels, channels.
+    pub dims: [usize; 4],
+}
+
+impl Product {
+    /// Whether every output channel sees one input channel, its own.
+    pub fn is_depthwise(&self) -> bool {
+        self.window.is_some() && self.channels == 1 && self.groups == self.dims[3]
+    }
+
+    /// The zeros that the windows reach into: before and after, along rows and pixels.
+    pub fn padding(&self) -> [[usize; 2]; 2] {
+        self.window
+            .map_or([[0; 2]; 2], |axes| axes.map(|axis| [axis.before, axis.after]))
+    }
+}
+
+/// How a product is computed: the answer of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Product by product, with weights in panels of so many channels; a kernel for each group, on a framed image.
+    Panels {
+        /// Channels of a panel.
+        width: usize,
+    },
+    /// Each channel by itself, on a framed image.
+    Depthwise,
+    /// Winograd's F(m x m, 3x3), for 3x3 taps without strides, dilation and groups.
+    Winograd {
+        /// Rows and pixels of a tile of results: 2 or 4.
+        m: usize,
+        /// Most tiles that are transformed together.
+        block: usize,
+        /// Elements of scratch memory.
+        scratch: usize,
+    },
+    /// With weights as the graph has them; one kernel for all groups, which tests bounds and needs no frame.
+    Plain,
+}
+
+impl Method {
+    /// The zeros around its input that a kernel reads.
+    pub fn frame(self, product: &Product) -> [[usize; 2]; 2] {
+        let mut padding = product.padding();
+        match self {
+            Self::Panels { .. } | Self::Depthwise => padding,
+            Self::Plain => [[0; 2]; 2],
+            Self::Winograd { m, .. } => {
+                for (pads, extent) in padding.iter_mut().zip(product.input) {
+                    pads[1] = overhang(m, extent, *pads);
+                }
+                padding
+            }
+        }
+    }
+}
+
+/// The padding after an input of `extent` elements (between the padding of the convolution) that the last tile reads.
+fn overhang(m: usize, extent: usize, [before, after]: [usize; 2]) -> usize {
+    let output = before + extent + after - 2;
+    crate::kernel::Winograd::reach(m, output) - before - extent
+}
+
+/// How a kernel with windows goes over its image, with the frame that it needs around it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Windows<'a> {
+    /// The first tap of the first result.
+    pub start: Pointer<'a>,
+    /// Distance between batches, rows and pixels of the result.
+    pub a: Image,
+    /// Taps along rows and pixels: count and distance.
+    pub taps: [(usize, usize); 2],
 }
 
 /// An operation with the memory that it reads and writes.
@@ -72,146 +163,138 @@ pub struct Site<'a> {
     pub inputs: Vec<View>,
     /// The inputs that are constants.
     pub constants: Vec<Option<&'a Tensor>>,
-    /// Inputs of a concatenation that already lie where they belong.
-    pub in_place: Vec<bool>,
     /// How the (only) result lies in memory.
     pub output: View,
+    /// How it is computed, if it is a [`Product`].
+    pub method: Option<Method>,
+    /// How its windows go over input 0, if the method reads a frame.
+    pub windows: Option<Windows<'a>>,
 }
 
 /// Where a kernel's pointer points.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Pointer {
+pub enum Pointer<'a> {
     /// Elements after the start of an input.
     Input(usize, isize),
     /// Elements after the start of the result.
     Output(usize),
     /// Elements after the start of a scratch buffer.
     Scratch(usize, usize),
-    /// Packed constants.
-    Data(Vec<f32>),
-    /// Constants that are computed when the model is loaded.
-    Prepared(usize),
+    /// Weights, which the target arranges for the kernel.
+    Weights(Matrix<'a>),
 }
 
-/// A kernel and what its pointers point to.
+impl Pointer<'_> {
+    /// The pointer some elements further on, in memory that is not the target's to arrange.
+    #[must_use]
+    pub fn advanced(self, elements: usize) -> Self {
+        match self {
+            Self::Input(i, at) => Self::Input(i, at + elements as isize),
+            Self::Output(at) => Self::Output(at + elements),
+            Self::Scratch(i, at) => Self::Scratch(i, at + elements),
+            Self::Weights(_) => self,
+        }
+    }
+}
+
+/// Weights `[k, n]` and a bias `[n]`: some columns of a constant.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Matrix<'a> {
+    /// All elements, row-major.
+    values: &'a [f32],
+    /// The bias of all columns.
+    bias: Option<&'a [f32]>,
+    /// Columns of the constant.
+    all: usize,
+    /// The first column of these.
+    first: usize,
+    /// How many there are.
+    columns: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// All columns of a row-major matrix.
+    pub fn new(values: &'a [f32], bias: Option<&'a [f32]>, columns: usize) -> Self {
+        Self {
+            values,
+            bias,
+            all: columns,
+            first: 0,
+            columns,
+        }
+    }
+
+    /// Some of the columns.
+    #[must_use]
+    pub fn columns(self, first: usize, columns: usize) -> Self {
+        Self {
+            first: self.first + first,
+            columns,
+            ..self
+        }
+    }
+
+    /// How many columns there are: channels of the result.
+    pub fn width(&self) -> usize {
+        self.columns
+    }
+
+    /// The rows, one for each element of the contraction.
+    pub fn rows(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        let own = self.first..self.first + self.columns;
+        self.values.chunks(self.all).map(move |row| &row[own.clone()])
+    }
+
+    /// The bias of these columns.
+    pub fn bias(&self) -> Option<&'a [f32]> {
+        self.bias.map(|bias| &bias[self.first..self.first + self.columns])
+    }
+}
+
+/// A kernel and what its operands are.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Job {
+pub struct Job<'a> {
     /// The kernel.
     pub kernel: Kernel,
-    /// One for each of the kernel's tensors.
-    pub pointers: Vec<Pointer>,
+    /// One for each of the kernel's operands.
+    pub pointers: Vec<Pointer<'a>>,
 }
 
 /// The kernels of one operation, in order, with the scratch buffers they share.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Jobs {
+pub struct Jobs<'a> {
     /// The kernels.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<Job<'a>>,
     /// Elements of every scratch buffer.
     pub scratch: Vec<usize>,
-    /// Kernels that compute constants from constants when the model is loaded, one for each [`Pointer::Prepared`].
-    pub prepared: Vec<Preparation>,
 }
 
-/// The making of a constant from packed ones.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preparation {
-    /// The kernel; its pointers are the data, then the constant.
-    pub kernel: Kernel,
-    /// What it reads.
-    pub data: Vec<f32>,
-    /// Elements of the constant.
-    pub elements: usize,
-}
-
-impl Jobs {
+impl<'a> Jobs<'a> {
     /// Adds a kernel.
-    pub fn push(&mut self, kernel: impl Into<Kernel>, pointers: Vec<Pointer>) {
+    pub fn push<K: Family + Into<Kernel>>(&mut self, kernel: K, operands: K::Of<Pointer<'a>>) {
         self.jobs.push(Job {
             kernel: kernel.into(),
-            pointers,
+            pointers: operands.into_list(),
         });
     }
 
-    /// Adds a constant that is computed from `data` when the model is loaded.
-    pub fn prepare(&mut self, kernel: impl Into<Kernel>, data: Vec<f32>, elements: usize) -> Pointer {
-        self.prepared.push(Preparation {
-            kernel: kernel.into(),
-            data,
-            elements,
-        });
-        Pointer::Prepared(self.prepared.len() - 1)
-    }
-
-    /// Makes sure that input `index` has at least `frame` zeros around it: copies it into a frame if need be.
-    /// Gives its strides and the pointer to the first padded element.
-    pub fn framed(&mut self, site: &Site<'_>, index: usize, frame: [[usize; 2]; 2]) -> (Image, Pointer) {
-        let view = &site.inputs[index];
-        let strides = view.image();
-        let enough = (0..2).all(|a| (0..2).all(|side| view.frame[a][side] >= frame[a][side]));
-        if enough {
-            let back = frame[0][0] * strides[1] + frame[1][0] * strides[2];
-            return (strides, Pointer::Input(index, -(back as isize)));
-        }
-        let [n, h, w, c] = view.image_dims();
-        let outer = [n, h + frame[0][0] + frame[0][1], w + frame[1][0] + frame[1][1], c];
-        let start = [0, frame[0][0], frame[1][0], 0];
-        let framed = View::dense(&outer, view.dtype);
-        let scratch = self.scratch.len();
-        self.scratch.push(outer.iter().product());
-        let inside: usize = start.iter().zip(&framed.strides).map(|(a, b)| a * b).sum();
-        self.push(
-            Fill::border(&outer, &start, &[n, h, w, c], 0.0),
-            vec![Pointer::Scratch(scratch, 0)],
-        );
-        let copy = Move {
-            dims: vec![n, h, w, c],
-            x: view.strides.iter().map(|&s| s as isize).collect(),
-            out: framed.strides.clone(),
-        };
-        self.push(
-            copy.simplified(),
-            vec![Pointer::Input(index, 0), Pointer::Scratch(scratch, inside)],
-        );
-        (framed.image(), Pointer::Scratch(scratch, 0))
-    }
-
-    /// Copies the pixels of an image of these batches, rows and pixels, `channels` of each, so that they follow each other
-    /// without gaps. Gives their strides and the pointer to the first.
-    pub fn packed(
-        &mut self,
-        [n, h, w, _]: [usize; 4],
-        channels: usize,
-        strides: Image,
-        start: Pointer,
-    ) -> (Image, Pointer) {
-        let dims = vec![n, h, w, channels];
-        let packed = View::dense(&dims, DType::F32);
-        let scratch = self.scratch.len();
-        self.scratch.push(dims.iter().product());
-        let x = strides.iter().chain(&[1]).map(|&s| s as isize).collect();
-        let copy = Move {
-            dims,
-            x,
-            out: packed.strides.clone(),
-        };
-        self.push(copy.simplified(), vec![start, Pointer::Scratch(scratch, 0)]);
-        (packed.image(), Pointer::Scratch(scratch, 0))
+    /// Adds a scratch buffer.
+    pub fn scratch(&mut self, elements: usize) -> Pointer<'a> {
+        self.scratch.push(elements);
+        Pointer::Scratch(self.scratch.len() - 1, 0)
     }
 
     /// Makes sure that an input has no gaps: copies it if need be.
-    pub fn dense(&mut self, site: &Site<'_>, index: usize) -> Pointer {
+    pub fn dense(&mut self, site: &Site<'_>, index: usize) -> Pointer<'a> {
         let view = &site.inputs[index];
+        let x = Pointer::Input(index, 0);
         if view.is_dense() {
-            return Pointer::Input(index, 0);
+            return x;
         }
-        let scratch = self.scratch.len();
-        self.scratch.push(view.dims.iter().product());
-        self.push(
-            copy(view, &View::dense(&view.dims, view.dtype)),
-            vec![Pointer::Input(index, 0), Pointer::Scratch(scratch, 0)],
-        );
-        Pointer::Scratch(scratch, 0)
+        let out = self.scratch(view.dims.iter().product());
+        let kernel = copy(view, &View::dense(&view.dims, view.dtype));
+        self.push(kernel, MoveOperands { x, out: out.clone() });
+        out
     }
 }
 
@@ -228,24 +311,21 @@ pub fn copy(from: &View, to: &View) -> Move {
 
 /// The kernel epilogue of an operation whose operands are the inputs from `first` on, and their pointers.
 /// `channel` is added to the channel of every operand that has one: the first channel of a group.
-pub fn epilogue(site: &Site<'_>, tape: &Tape, first: usize, channel: usize) -> (Epilogue, Vec<Pointer>) {
-    let dims = &site.output.dims;
+pub fn epilogue<'a>(
+    site: &Site<'_>,
+    tape: &Tape,
+    first: usize,
+    channel: usize,
+) -> (Epilogue, Vec<Pointer<'a>>) {
     let mut operands = Vec::new();
     let mut pointers = Vec::new();
     for (i, view) in site.inputs.iter().enumerate().skip(first) {
-        let strides = view.broadcast(dims);
-        let mut image = [0; 4];
-        image[4 - strides.len()..].copy_from_slice(&strides);
+        let image = last_four(&view.broadcast(&site.output.dims), 0);
         pointers.push(Pointer::Input(i, (channel * image[3]) as isize));
         operands.push(image);
     }
-    (
-        Epilogue {
-            tape: tape.clone(),
-            operands,
-        },
-        pointers,
-    )
+    let tape = tape.clone();
+    (Epilogue { tape, operands }, pointers)
 }
 
 /// The float elements of a constant input, which the operation packs at compile time.
@@ -256,4 +336,24 @@ pub fn constant<'a>(site: &Site<'a>, index: usize) -> Result<&'a [f32]> {
     site.constants[index]
         .ok_or_else(|| Error::internal(format!("input {index} must be a constant")))?
         .as_f32()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_tile_reads_beyond_the_padding() {
+        assert_eq!(overhang(4, 56, [1, 1]), 1);
+        assert_eq!(overhang(4, 14, [1, 1]), 3);
+        assert_eq!(overhang(2, 7, [1, 1]), 2);
+        assert_eq!(overhang(4, 149, [0, 0]), 1);
+    }
+
+    #[test]
+    fn columns_of_a_matrix_keep_their_bias() {
+        let matrix = Matrix::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], Some(&[7.0, 8.0, 9.0]), 3).columns(1, 2);
+        assert!(matrix.rows().eq([[2.0, 3.0], [5.0, 6.0]]));
+        assert_eq!(matrix.bias(), Some(&[8.0, 9.0][..]));
+    }
 }

@@ -1,10 +1,11 @@
 //! Scalar functions over broadcast inputs.
 
+use super::attributes::{Attributes, braced};
 use super::lowering::{Jobs, Pointer, Site};
 use super::reference::{broadcast_offset, indices};
 use super::{Operation, Storage};
 use crate::error::{Error, Result};
-use crate::kernel::{self, MapInput};
+use crate::kernel::{self, MapInput, MapOperands};
 use crate::pointwise::{Tape, Unary};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -60,10 +61,15 @@ impl Operation for Map {
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {{{}}}", self.tape)
     }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let inputs = text.inputs as u32;
+        let tape = Tape::parse(braced(text.next("a function")?)?, inputs)?;
+        Ok(Self { tape })
+    }
     fn storage(&self) -> Storage {
         Storage::Strided
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         // A scalar has no axes; kernels have at least one.
         let scalar = site.output.dims.is_empty();
         let axes = |strides: Vec<usize>, one: usize| if scalar { vec![one] } else { strides };
@@ -80,11 +86,12 @@ impl Operation for Map {
             out: axes(site.output.strides.clone(), 1),
             tape: self.tape.clone(),
         };
-        let mut pointers: Vec<Pointer> = (0..site.inputs.len()).map(|i| Pointer::Input(i, 0)).collect();
-        pointers.push(Pointer::Output(0));
-        let mut jobs = Jobs::default();
-        jobs.push(kernel.simplified(), pointers);
-        Ok(jobs)
+        let operands = MapOperands {
+            inputs: (0..site.inputs.len()).map(|i| Pointer::Input(i, 0)).collect(),
+            out: Pointer::Output(0),
+        };
+        jobs.push(kernel.simplified(), operands);
+        Ok(())
     }
     fn flops(&self, _: &[&TensorType], results: &[TensorType]) -> u64 {
         u64::from(self.tape.cost()) * results[0].shape.count() as u64

@@ -1,12 +1,12 @@
 //! Matrix product.
 
+use super::attributes::Attributes;
 use super::conv::check_bias;
-use super::conv::panel_width;
-use super::lowering::{Jobs, Pointer, Site, constant, epilogue};
-use super::reference::finish;
+use super::lowering::{Jobs, Matrix, Method, Pointer, Product, Site, constant, epilogue, last_four};
+use super::reference::{finish, indices};
 use super::{Operation, Storage, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
-use crate::kernel::{Contract, Epilogue, Right};
+use crate::kernel::{Contract, ContractOperands, Right};
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -26,77 +26,45 @@ impl MatMul {
         2 + usize::from(self.bias)
     }
 
-    fn kernel(&self, site: &Site<'_>, right: Right, epilogue: Epilogue) -> Contract {
-        Contract {
-            dims: site.output.image_dims(),
-            a: site.inputs[0].image(),
-            taps: Vec::new(),
-            run: *site.inputs[0].dims.last().unwrap_or(&1),
-            right,
-            out: site.output.image(),
-            epilogue,
-        }
-    }
-
-    /// Constant weights: one kernel on packed panels.
-    fn lower_packed(&self, site: &Site<'_>) -> Result<Jobs> {
-        let bias = if self.bias { Some(constant(site, 2)?) } else { None };
-        let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
-        let dims = site.output.image_dims();
-        let width = panel_width(&dims);
-        let data = Pointer::Data(Contract::pack(constant(site, 1)?, bias, dims[3], width));
-        let mut jobs = Jobs::default();
-        let kernel = self.kernel(site, Right::Panels { width }, epilogue).simplified();
-        jobs.push(
-            kernel,
-            [vec![Pointer::Input(0, 0), data, Pointer::Output(0)], operands].concat(),
-        );
-        Ok(jobs)
-    }
-
-    /// A right-hand side computed at run time: one kernel for each of its matrices. The bias becomes the first
-    /// epilogue operand, where its input already stands.
-    fn lower_rows(&self, site: &Site<'_>) -> Result<Jobs> {
-        let tape = if self.bias {
-            Tape::binary(Binary::Add).then(&self.epilogue)
-        } else {
-            self.epilogue.clone()
+    /// A kernel on the last four axes for each of their `outer` indices: the axes before the last four, and those by which
+    /// the right-hand side changes.
+    fn lower_each<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>, right: Right, pointer: &Pointer<'a>) {
+        let (a, b, out) = (&site.inputs[0], &site.inputs[1], &site.output);
+        let (tape, first) = match right {
+            Right::Panels { .. } => (self.epilogue.clone(), self.operands()),
+            // The bias becomes the first epilogue operand, where its input already stands.
+            Right::Rows { .. } if self.bias => (Tape::binary(Binary::Add).then(&self.epilogue), 2),
+            Right::Rows { .. } => (self.epilogue.clone(), 2),
         };
-        let b = &site.inputs[1];
-        let right = Right::Rows {
-            stride: b.strides[b.dims.len() - 2],
-        };
-        let mut jobs = Jobs::default();
-        let batch_axes = b.dims.len() - 2;
-        let batches: usize = b.dims[..batch_axes].iter().product();
-        for batch in 0..batches {
-            let (mut epilogue, mut operands) = epilogue(site, &tape, 2, 0);
-            let mut kernel = self.kernel(site, right, epilogue.clone());
-            // Which element of the batch axes this is, innermost last.
-            let (mut rest, mut from, mut right_at, mut to) = (batch, 0, 0, 0);
-            for axis in (0..batch_axes).rev() {
-                let index = rest % b.dims[axis];
-                rest /= b.dims[axis];
-                from += index * site.inputs[0].strides[axis];
-                right_at += index * b.strides[axis];
-                to += index * site.output.strides[axis];
-                let image_axis = 4 - site.output.dims.len() + axis;
-                kernel.dims[image_axis] = 1;
-                for (strides, pointer) in epilogue.operands.iter_mut().zip(&mut operands) {
-                    if let Pointer::Input(_, at) = pointer {
-                        *at += (index * strides[image_axis]) as isize;
-                    }
-                }
+        let rank = out.dims.len();
+        let of_right = b.dims.len() - 2;
+        let outer = of_right.max(rank.saturating_sub(4));
+        for index in indices(&Shape::new(&out.dims[..outer])) {
+            let at = |strides: &[usize]| -> usize { index.iter().zip(strides).map(|(i, s)| i * s).sum() };
+            let (epilogue, mut operands) = epilogue(site, &tape, first, 0);
+            for (view, pointer) in site.inputs[first..].iter().zip(&mut operands) {
+                *pointer = pointer.clone().advanced(at(&view.broadcast(&out.dims)));
             }
-            kernel.epilogue = epilogue;
-            let pointers = vec![
-                Pointer::Input(0, from as isize),
-                Pointer::Input(1, right_at as isize),
-                Pointer::Output(to),
-            ];
-            jobs.push(kernel.simplified(), [pointers, operands].concat());
+            let mut dims = out.image_dims();
+            // One index at a time.
+            dims[..(4 + outer).saturating_sub(rank).min(4)].fill(1);
+            let kernel = Contract {
+                dims,
+                a: a.image(),
+                taps: Vec::new(),
+                run: *a.dims.last().unwrap_or(&1),
+                right,
+                out: out.image(),
+                epilogue,
+            };
+            let operands = ContractOperands {
+                a: Pointer::Input(0, at(&a.strides) as isize),
+                right: pointer.clone().advanced(at(&b.strides[..of_right])),
+                out: Pointer::Output(at(&out.strides)),
+                epilogue: operands,
+            };
+            jobs.push(kernel.simplified(), operands);
         }
-        Ok(jobs)
     }
 }
 
@@ -154,18 +122,41 @@ impl Operation for MatMul {
         }
         print_epilogue(&self.epilogue, f)
     }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let bias = text.word("bias");
+        Ok(Self {
+            bias,
+            epilogue: text.epilogue(2 + usize::from(bias))?,
+        })
+    }
     fn storage(&self) -> Storage {
         Storage::Strided
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
-        if site.output.dims.len() > 4 {
-            return Err(Error::internal("a matrix product has at most two batch axes"));
-        }
-        if site.constants[1].is_some() && site.inputs[1].dims.len() == 2 {
-            self.lower_packed(site)
+    fn product(&self, inputs: &[&TensorType], result: &TensorType) -> Option<Product> {
+        let &[channels, _] = inputs[1].shape.dims() else {
+            return None;
+        };
+        let dims = last_four(result.shape.dims(), 1);
+        Some(Product {
+            window: None,
+            groups: 1,
+            channels,
+            input: [dims[1], dims[2]],
+            dims,
+        })
+    }
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
+        if let Some(Method::Panels { width }) = site.method {
+            let bias = if self.bias { Some(constant(site, 2)?) } else { None };
+            let columns = site.inputs[1].dims[1];
+            let weights = Pointer::Weights(Matrix::new(constant(site, 1)?, bias, columns));
+            self.lower_each(site, jobs, Right::Panels { width }, &weights);
         } else {
-            self.lower_rows(site)
+            let b = &site.inputs[1];
+            let stride = b.strides[b.dims.len() - 2];
+            self.lower_each(site, jobs, Right::Rows { stride }, &Pointer::Input(1, 0));
         }
+        Ok(())
     }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, self.operands()))

@@ -6,9 +6,9 @@
 //! default is resolved. An operation that has an *epilogue* applies its [`Tape`] to each result: input 0 of
 //! the tape is the raw result, its further inputs are further inputs of the node, broadcast to the result.
 
+pub mod attributes;
 mod concat;
 mod conv;
-mod depthwise;
 mod gather;
 pub mod lowering;
 mod map;
@@ -23,12 +23,10 @@ mod scan;
 mod slice;
 mod source;
 mod transpose;
-mod winograd;
 
 pub use crate::kernel::WindowAxis;
 pub use concat::Concat;
 pub use conv::Conv;
-pub use depthwise::Depthwise;
 pub use gather::Gather;
 pub use map::Map;
 pub use matmul::MatMul;
@@ -41,12 +39,12 @@ pub use scan::Scan;
 pub use slice::Slice;
 pub use source::{Constant, Input};
 pub use transpose::Transpose;
-pub use winograd::Algorithm;
 
 use crate::error::{Error, Result};
 use crate::pointwise::Tape;
 use crate::tensor::{Tensor, TensorType};
-use lowering::{Jobs, Site};
+use attributes::Attributes;
+use lowering::{Jobs, Product, Site};
 use std::fmt;
 
 /// Where the result of an operation may lie.
@@ -98,30 +96,35 @@ pub trait Operation: Clone + PartialEq + fmt::Debug {
         Ok(())
     }
 
+    /// The operation that prints these attributes.
+    ///
+    /// # Errors
+    /// When none does.
+    fn parse(text: &mut Attributes<'_>) -> Result<Self>;
+
     /// Where the result may lie.
     fn storage(&self) -> Storage {
         Storage::Dense
     }
 
-    /// Zeros that the operation wants around its rank-4 input 0, along axes 1 and 2: before and after.
-    fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {
-        let _ = inputs;
-        [[0; 2]; 2]
+    /// What it multiplies, if it is a convolution or a matrix product that could have constant weights, in input 1.
+    fn product(&self, inputs: &[&TensorType], result: &TensorType) -> Option<Product> {
+        let _ = (inputs, result);
+        None
     }
-
-    /// The kernels that compute the result. Operations without results of their own in memory
-    /// (inputs, constants, projections) and recurrences, whose body is planned like a graph, have none.
+    /// Adds the kernels that compute the result. Operations without results of their own in memory
+    /// (inputs, constants, projections), those whose inputs are written into it, and recurrences, whose body is planned
+    /// like a graph, have none.
     ///
     /// # Errors
     /// When the inputs do not fit.
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
-        let _ = site;
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
+        let _ = (site, jobs);
         Err(Error::internal(format!(
             "{} is not computed by kernels",
             Self::NAME
         )))
     }
-
     /// Which result of its input the operation stands for, if it is a projection.
     fn projection(&self) -> Option<usize> {
         None
@@ -184,6 +187,16 @@ macro_rules! ops {
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$op(_) => <$op as Operation>::NAME),+ }
             }
+            /// The operation of this name that prints these attributes.
+            ///
+            /// # Errors
+            /// When there is none.
+            pub fn parse(name: &str, text: &mut Attributes<'_>) -> Result<Self> {
+                $(if name == <$op as Operation>::NAME {
+                    return <$op as Operation>::parse(text).map(Self::$op);
+                })+
+                Err(Error::malformed(format!("there is no operation {name:?}")))
+            }
             /// See [`Operation::infer`].
             ///
             /// # Errors
@@ -222,16 +235,16 @@ macro_rules! ops {
             pub fn keeps_integers(&self, input: usize) -> bool {
                 match self { $(Self::$op(op) => op.keeps_integers(input)),+ }
             }
-            /// See [`Operation::frame`].
-            pub fn frame(&self, inputs: &[&TensorType]) -> [[usize; 2]; 2] {
-                match self { $(Self::$op(op) => op.frame(inputs)),+ }
+            /// See [`Operation::product`].
+            pub fn product(&self, inputs: &[&TensorType], result: &TensorType) -> Option<Product> {
+                match self { $(Self::$op(op) => op.product(inputs, result)),+ }
             }
             /// See [`Operation::lower`].
             ///
             /// # Errors
             /// As there.
-            pub fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
-                match self { $(Self::$op(op) => op.lower(site)),+ }
+            pub fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
+                match self { $(Self::$op(op) => op.lower(site, jobs)),+ }
             }
             /// See [`Operation::epilogue`].
             pub fn epilogue(&self) -> Option<(&Tape, usize)> {
@@ -260,8 +273,8 @@ macro_rules! ops {
 }
 
 ops!(
-    Input, Constant, Map, Conv, Depthwise, MatMul, Pool, Reduce, Concat, Pad, Slice, Transpose, Reshape,
-    Gather, Scan, Project,
+    Input, Constant, Map, Conv, MatMul, Pool, Reduce, Concat, Pad, Slice, Transpose, Reshape, Gather, Scan,
+    Project,
 );
 
 /// The inputs as an array of known length.

@@ -1,9 +1,10 @@
 //! Padding with a constant.
 
+use super::attributes::{Attributes, parsed};
 use super::lowering::{Jobs, Pointer, Site, copy};
 use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
-use crate::kernel::Fill;
+use crate::kernel::{Fill, FillOperands, MoveOperands};
 use crate::tensor::{DType, Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -57,19 +58,33 @@ impl Operation for Pad {
     fn storage(&self) -> Storage {
         Storage::Dense
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         let start: Vec<usize> = self.pads.iter().map(|p| p.0).collect();
         let inside = start.iter().zip(&site.output.strides).map(|(a, b)| a * b).sum();
-        let mut jobs = Jobs::default();
         let fill = Fill::border(&site.output.dims, &start, &site.inputs[0].dims, self.value);
-        jobs.push(fill, vec![Pointer::Output(0)]);
-        jobs.push(
-            copy(&site.inputs[0], &site.output),
-            vec![Pointer::Input(0, 0), Pointer::Output(inside)],
-        );
-        Ok(jobs)
+        let out = Pointer::Output(0);
+        jobs.push(fill, FillOperands { out });
+        let operands = MoveOperands {
+            x: Pointer::Input(0, 0),
+            out: Pointer::Output(inside),
+        };
+        jobs.push(copy(&site.inputs[0], &site.output), operands);
+        Ok(())
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " pads={:?} value={}", self.pads, self.value)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let pair = |text: &str| {
+            let (before, after) = text.split_once(',').unwrap_or((text, ""));
+            Ok((parsed(before.trim())?, parsed(after.trim())?))
+        };
+        let pads = text.value("pads")?.trim_matches(['[', ']', '(', ')']);
+        let pads = pads.split("), (").filter(|pair| !pair.is_empty()).map(pair);
+        let pads = pads.collect::<Result<_>>()?;
+        Ok(Self {
+            pads,
+            value: text.number("value")?,
+        })
     }
 }

@@ -1,10 +1,11 @@
 //! Pooling.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site, epilogue};
 use super::reference::finish;
 use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
-use crate::kernel;
+use crate::kernel::{self, PoolOperands};
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -103,10 +104,30 @@ impl Operation for Pool {
         }
         print_epilogue(&self.epilogue, f)
     }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let kind = match text.next("the kind")? {
+            "max" => PoolKind::Max,
+            "average" => PoolKind::Average,
+            other => return Err(Error::malformed(format!("there is no pool {other:?}"))),
+        };
+        let window = text.windows()?;
+        let padding = if text.word("zeros") {
+            PoolPadding::Zero
+        } else {
+            PoolPadding::Exclude
+        };
+        let epilogue = text.epilogue(1)?;
+        Ok(Self {
+            kind,
+            window,
+            padding,
+            epilogue,
+        })
+    }
     fn storage(&self) -> Storage {
         Storage::Strided
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         let (epilogue, operands) = epilogue(site, &self.epilogue, 1, 0);
         let [_, height, width, _] = site.inputs[0].image_dims();
         let kernel = kernel::Pool {
@@ -119,12 +140,13 @@ impl Operation for Pool {
             out: site.output.image(),
             epilogue,
         };
-        let mut jobs = Jobs::default();
-        jobs.push(
-            kernel,
-            [vec![Pointer::Input(0, 0), Pointer::Output(0)], operands].concat(),
-        );
-        Ok(jobs)
+        let operands = PoolOperands {
+            x: Pointer::Input(0, 0),
+            out: Pointer::Output(0),
+            epilogue: operands,
+        };
+        jobs.push(kernel, operands);
+        Ok(())
     }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, 1))

@@ -1,5 +1,6 @@
 //! One of several results.
 
+use super::attributes::{Attributes, parsed};
 use super::{Operation, Storage};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, TensorType};
@@ -39,5 +40,10 @@ impl Operation for Project {
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {}", self.index)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        Ok(Self {
+            index: parsed(text.next("the number of a result")?)?,
+        })
     }
 }

@@ -1,10 +1,11 @@
 //! Reduction over whole axes.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site};
 use super::reference::{finish, indices};
 use super::{Operation, Storage, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
-use crate::kernel::{self, KeptAxis};
+use crate::kernel::{self, KeptAxis, ReduceOperands};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
@@ -21,6 +22,11 @@ pub struct Reduce {
     pub axes: Vec<usize>,
     /// Applied to each result.
     pub epilogue: Tape,
+}
+
+/// A kind in the textual IR.
+fn printed(kind: ReduceKind) -> String {
+    format!("{kind:?}").to_lowercase()
 }
 
 impl Operation for Reduce {
@@ -63,18 +69,30 @@ impl Operation for Reduce {
         finish(ty.shape, raw, &self.epilogue, &inputs[1..])
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            " {} axes={:?}",
-            format!("{:?}", self.kind).to_lowercase(),
-            self.axes
-        )?;
+        write!(f, " {} axes={:?}", printed(self.kind), self.axes)?;
         print_epilogue(&self.epilogue, f)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let name = text.next("the kind")?;
+        let known = [
+            ReduceKind::Sum,
+            ReduceKind::Max,
+            ReduceKind::Min,
+            ReduceKind::Product,
+        ];
+        let kind = known.into_iter().find(|kind| printed(*kind) == name);
+        let kind = kind.ok_or_else(|| Error::malformed(format!("there is no reduction {name:?}")))?;
+        let axes = text.list("axes")?;
+        Ok(Self {
+            kind,
+            axes,
+            epilogue: text.epilogue(1)?,
+        })
     }
     fn storage(&self) -> Storage {
         Storage::Strided
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         let (x, out) = (&site.inputs[0], &site.output);
         let operands: Vec<Vec<usize>> = site.inputs[1..].iter().map(|v| v.broadcast(&out.dims)).collect();
         let (reduced, kept): (Vec<usize>, Vec<usize>) =
@@ -93,11 +111,13 @@ impl Operation for Reduce {
             reduced: reduced.into_iter().map(|a| (x.dims[a], x.strides[a])).collect(),
             tape: self.epilogue.clone(),
         };
-        let mut jobs = Jobs::default();
-        let mut pointers = vec![Pointer::Input(0, 0), Pointer::Output(0)];
-        pointers.extend((1..site.inputs.len()).map(|i| Pointer::Input(i, 0)));
-        jobs.push(kernel.simplified(), pointers);
-        Ok(jobs)
+        let operands = ReduceOperands {
+            x: Pointer::Input(0, 0),
+            out: Pointer::Output(0),
+            operands: (1..site.inputs.len()).map(|i| Pointer::Input(i, 0)).collect(),
+        };
+        jobs.push(kernel.simplified(), operands);
+        Ok(())
     }
     fn epilogue(&self) -> Option<(&Tape, usize)> {
         Some((&self.epilogue, 1))

@@ -1,8 +1,10 @@
 //! The same elements under another shape.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site, View, copy};
 use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
+use crate::kernel::MoveOperands;
 use crate::tensor::{Shape, Tensor, TensorType};
 
 /// Gives the row-major elements of its input another shape of the same count.
@@ -14,6 +16,11 @@ pub struct Reshape {
 
 impl Operation for Reshape {
     const NAME: &'static str = "reshape";
+    /// The shape is that of the result.
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let shape = text.ty()?.shape.clone();
+        Ok(Self { shape })
+    }
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>> {
         let [x] = exactly(inputs)?;
         let shape = Shape::checked(self.shape.dims())?;
@@ -33,12 +40,17 @@ impl Operation for Reshape {
     fn keeps_integers(&self, _: usize) -> bool {
         true
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         let x = &site.inputs[0];
-        let mut jobs = Jobs::default();
         let kernel = copy(x, &View::dense(&x.dims, x.dtype));
-        jobs.push(kernel, vec![Pointer::Input(0, 0), Pointer::Output(0)]);
-        Ok(jobs)
+        jobs.push(
+            kernel,
+            MoveOperands {
+                x: Pointer::Input(0, 0),
+                out: Pointer::Output(0),
+            },
+        );
+        Ok(())
     }
     fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let [x] = exactly(inputs)?;

@@ -1,8 +1,9 @@
 //! Recurrence.
 
 use super::Operation;
+use super::attributes::{Attributes, braced};
 use crate::error::{Error, Result};
-use crate::graph::Graph;
+use crate::graph::{Graph, ParseError};
 use crate::tensor::{Shape, Tensor, TensorType};
 use std::fmt;
 use std::sync::Arc;
@@ -127,6 +128,20 @@ impl Operation for Scan {
             write!(f, " reverse")?;
         }
         write!(f, " body={{\n{}}}", self.body)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let [steps, carries, scanned] = ["steps", "carries", "scanned"].map(|key| text.number(key));
+        let (steps, carries, scanned) = (steps?, carries?, scanned?);
+        let reverse = text.word("reverse");
+        let within = |error: ParseError| Error::malformed(format!("in its body, {error}"));
+        let body = Arc::new(braced(text.value("body")?)?.parse::<Graph>().map_err(within)?);
+        Ok(Self {
+            body,
+            steps,
+            carries,
+            scanned,
+            reverse,
+        })
     }
     fn flops(&self, _: &[&TensorType], _: &[TensorType]) -> u64 {
         self.steps as u64 * self.body.flops()

@@ -1,9 +1,10 @@
 //! A regular part of a tensor.
 
+use super::attributes::{Attributes, list};
 use super::lowering::{Jobs, Pointer, Site};
 use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
-use crate::kernel::Move;
+use crate::kernel::{Move, MoveOperands};
 use crate::tensor::{Data, Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -83,7 +84,7 @@ impl Operation for Slice {
             Storage::Strided
         }
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         let x = &site.inputs[0];
         let start: usize = self.starts.iter().zip(&x.strides).map(|(a, b)| a * b).sum();
         let walk = x
@@ -97,12 +98,14 @@ impl Operation for Slice {
             x: walk,
             out: site.output.strides.clone(),
         };
-        let mut jobs = Jobs::default();
         jobs.push(
             kernel.simplified(),
-            vec![Pointer::Input(0, start as isize), Pointer::Output(0)],
+            MoveOperands {
+                x: Pointer::Input(0, start as isize),
+                out: Pointer::Output(0),
+            },
         );
-        Ok(jobs)
+        Ok(())
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " starts={:?} sizes={:?}", self.starts, self.sizes)?;
@@ -110,5 +113,10 @@ impl Operation for Slice {
             write!(f, " steps={:?}", self.steps)?;
         }
         Ok(())
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        let (starts, sizes) = (text.list("starts")?, text.list::<usize>("sizes")?);
+        let steps = text.optional("steps")?.map_or(Ok(vec![1; sizes.len()]), list)?;
+        Ok(Self { starts, sizes, steps })
     }
 }

@@ -1,9 +1,10 @@
 //! Permutation of axes.
 
+use super::attributes::Attributes;
 use super::lowering::{Jobs, Pointer, Site};
 use super::{Operation, Storage, exactly};
 use crate::error::{Error, Result};
-use crate::kernel::Move;
+use crate::kernel::{Move, MoveOperands};
 use crate::tensor::{Data, Shape, Tensor, TensorType};
 use std::fmt;
 
@@ -51,7 +52,7 @@ impl Operation for Transpose {
     fn keeps_integers(&self, _: usize) -> bool {
         true
     }
-    fn lower(&self, site: &Site<'_>) -> Result<Jobs> {
+    fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
         let kernel = Move {
             dims: site.output.dims.clone(),
             x: self
@@ -61,14 +62,21 @@ impl Operation for Transpose {
                 .collect(),
             out: site.output.strides.clone(),
         };
-        let mut jobs = Jobs::default();
         jobs.push(
             kernel.simplified(),
-            vec![Pointer::Input(0, 0), Pointer::Output(0)],
+            MoveOperands {
+                x: Pointer::Input(0, 0),
+                out: Pointer::Output(0),
+            },
         );
-        Ok(jobs)
+        Ok(())
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " perm={:?}", self.perm)
+    }
+    fn parse(text: &mut Attributes<'_>) -> Result<Self> {
+        Ok(Self {
+            perm: text.list("perm")?,
+        })
     }
 }

@@ -10,8 +10,6 @@ use crate::graph::Graph;
 pub fn run(graph: &mut Graph, _: &mut Log) -> Result<usize> {
     // Users before producers, so that each is seen when its users are gone.
     let order: Vec<_> = graph.order().into_iter().rev().collect();
-    Ok(order
-        .into_iter()
-        .map(|id| rewrite::remove_unused(graph, id))
-        .sum())
+    let removed = order.into_iter().map(|id| rewrite::remove_unused(graph, id));
+    removed.sum()
 }

@@ -5,15 +5,6 @@ use crate::ops::{Op, WindowAxis};
 use crate::pointwise::Tape;
 use crate::tensor::Shape;
 
-/// How weights connect channels of the input and of the result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Channels {
-    /// Weights `[…, input channels of a group, output channels]`.
-    Mixed { groups: usize },
-    /// Weights `[…, channels]`.
-    Separate,
-}
-
 /// An operation that is linear in its input 0, by weights in input 1 and a bias in input 2 if it has one.
 pub struct Linear<'g> {
     /// The node.
@@ -23,21 +14,16 @@ pub struct Linear<'g> {
     /// Its bias, if it has one.
     pub bias: Option<NodeId>,
     windows: &'g [WindowAxis],
-    channels: Channels,
+    /// Groups of channels that do not mix.
+    groups: usize,
 }
 
 impl<'g> Linear<'g> {
     /// The view of a node, if it is such an operation.
     pub fn of(graph: &'g Graph, id: NodeId) -> Option<Self> {
-        let (windows, channels, bias, epilogue): (&[_], _, _, _) = match graph.op(id) {
-            Op::Conv(op) => (
-                &op.window,
-                Channels::Mixed { groups: op.groups },
-                op.bias,
-                &op.epilogue,
-            ),
-            Op::Depthwise(op) => (&op.window, Channels::Separate, op.bias, &op.epilogue),
-            Op::MatMul(op) => (&[], Channels::Mixed { groups: 1 }, op.bias, &op.epilogue),
+        let (windows, groups, bias, epilogue): (&[_], _, _, _) = match graph.op(id) {
+            Op::Conv(op) => (&op.window, op.groups, op.bias, &op.epilogue),
+            Op::MatMul(op) => (&[], 1, op.bias, &op.epilogue),
             _ => return None,
         };
         // A batch of matrices has no channels of its own.
@@ -50,7 +36,7 @@ impl<'g> Linear<'g> {
             epilogue,
             bias,
             windows,
-            channels,
+            groups,
         })
     }
 
@@ -70,19 +56,14 @@ impl<'g> Linear<'g> {
 
     /// The number that stands for each weight in a walk over the input channels: calls `visit` with the index
     /// of the weight, of its input channel and of its output channel.
-    fn for_each_weight(channels: Channels, shape: &Shape, mut visit: impl FnMut(usize, usize, usize)) {
+    fn for_each_weight(groups: usize, shape: &Shape, mut visit: impl FnMut(usize, usize, usize)) {
         let dims = shape.dims();
-        let outputs = dims[dims.len() - 1];
+        // `[…, input channels of a group, output channels]`.
+        let (of_group, outputs) = (dims[dims.len() - 2], dims[dims.len() - 1]);
         let rows = shape.count() / outputs;
         for row in 0..rows {
             for output in 0..outputs {
-                let input = match channels {
-                    Channels::Separate => output,
-                    Channels::Mixed { groups } => {
-                        let of_group = dims[dims.len() - 2];
-                        output / (outputs / groups) * of_group + row % of_group
-                    }
-                };
+                let input = output / (outputs / groups) * of_group + row % of_group;
                 visit(row * outputs + output, input, output);
             }
         }
@@ -90,9 +71,9 @@ impl<'g> Linear<'g> {
 
     /// A function that multiplies the weights as if every channel of the input had grown by its factor.
     pub fn scale_inputs(&self, shape: Shape, scale: Vec<f64>) -> impl FnOnce(&mut [f32]) + use<> {
-        let channels = self.channels;
+        let groups = self.groups;
         move |weights| {
-            Self::for_each_weight(channels, &shape, |at, input, _| {
+            Self::for_each_weight(groups, &shape, |at, input, _| {
                 weights[at] = (f64::from(weights[at]) * scale[input]) as f32;
             });
         }
@@ -102,7 +83,7 @@ impl<'g> Linear<'g> {
     /// reaches into padding.
     pub fn shifted(&self, weights: &[f32], shape: &Shape, shift: &[f64]) -> Vec<f64> {
         let mut sums = vec![0.0; shape[shape.rank() - 1]];
-        Self::for_each_weight(self.channels, shape, |at, input, output| {
+        Self::for_each_weight(self.groups, shape, |at, input, output| {
             sums[output] += f64::from(weights[at]) * shift[input];
         });
         sums
@@ -114,7 +95,6 @@ pub fn with_bias(op: &Op, bias: bool) -> Op {
     let mut op = op.clone();
     match &mut op {
         Op::Conv(op) => op.bias = bias,
-        Op::Depthwise(op) => op.bias = bias,
         Op::MatMul(op) => op.bias = bias,
         _ => {}
     }

@@ -102,9 +102,6 @@ pub enum Reason {
         /// Size of the result.
         bytes: usize,
     },
-    /// Together with others it would round too much.
-    #[error("the fastest algorithm would take the error of the network beyond {0:.0e}")]
-    ErrorLimit(f64),
     /// The compiler would take long to compute it.
     #[error("it takes long to compute")]
     TooSlow,

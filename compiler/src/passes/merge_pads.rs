@@ -65,7 +65,6 @@ fn merge(graph: &Graph, user: NodeId, pads: [(usize, usize); 2], value: f32) -> 
     let mut op = graph.op(user).clone();
     match &mut op {
         Op::Conv(conv) if value == 0.0 => conv.window = widen(conv.window, pads),
-        Op::Depthwise(conv) if value == 0.0 => conv.window = widen(conv.window, pads),
         Op::Pool(pool) if value == f32::NEG_INFINITY && pool.kind == PoolKind::Max => {
             if pool.padding == PoolPadding::Zero {
                 return Err(no_place());

@@ -3,7 +3,7 @@
 use super::{Log, rewrite};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Op, WindowAxis};
+use crate::ops::{Conv, Op, WindowAxis};
 
 /// Lets a convolution of one tap skip what a pool of one tap before it skips, as in networks that shrink a shortcut.
 ///
@@ -68,10 +68,8 @@ fn strided(graph: &Graph, user: NodeId, pool: NodeId, steps: [usize; 2]) -> Opti
         return None;
     }
     let mut op = graph.op(user).clone();
-    let window = match &mut op {
-        Op::Conv(op) => &mut op.window,
-        Op::Depthwise(op) => &mut op.window,
-        _ => return None,
+    let Op::Conv(Conv { window, .. }) = &mut op else {
+        return None;
     };
     if !window.iter().all(is_tap) {
         return None;

@@ -5,7 +5,6 @@
 //! running it a second time changes nothing. The whole pipeline is repeated until no pass finds anything
 //! to do, since a fusion can make room for another one. Bodies of scans are graphs too: every pass is run on them.
 
-mod algorithms;
 mod common;
 mod dead_code;
 mod fold_constants;
@@ -91,17 +90,10 @@ pub const PIPELINE: &[Pass] = &[
         about: "apply scalar functions to results before they are written",
         run: fuse_epilogues::run,
     },
-    Pass {
-        name: ALGORITHMS,
-        about: "choose how convolutions are computed",
-        run: algorithms::run,
-    },
 ];
 
-/// The pass that `exact` leaves out.
-const ALGORITHMS: &str = "algorithms";
-
-/// Most repetitions of the pipeline. Networks need two or three: the last one finds nothing.
+/// Most repetitions of the pipeline. Networks need two or three: the last one finds nothing. Passes that still change the graph
+/// then would go on for ever.
 const MAX_ROUNDS: usize = 10;
 
 /// How to run the pipeline.
@@ -109,8 +101,6 @@ const MAX_ROUNDS: usize = 10;
 pub struct Options<'a> {
     /// Stop after the first run of this pass.
     pub stop_after: Option<&'a str>,
-    /// Compute convolutions product by product, as Keras does, not by faster algorithms that round more.
-    pub exact: bool,
     /// Check the graph's invariants after every pass. Always done in debug builds.
     pub verify: bool,
 }
@@ -129,41 +119,32 @@ pub struct Report {
 /// Optimises a graph.
 ///
 /// # Errors
-/// When `stop_after` names no pass; else only when a pass breaks an invariant of the graph.
+/// When `stop_after` names no pass; else only when a pass breaks an invariant of the graph, or they do not come to an end.
 pub fn run(graph: &mut Graph, options: Options) -> Result<Report> {
+    run_all(PIPELINE, graph, options)
+}
+
+/// Repeats these passes until none finds anything to do.
+fn run_all(passes: &[Pass], graph: &mut Graph, options: Options) -> Result<Report> {
     if let Some(name) = options.stop_after
-        && !PIPELINE.iter().any(|pass| pass.name == name)
+        && !passes.iter().any(|pass| pass.name == name)
     {
-        let names: Vec<_> = PIPELINE.iter().map(|pass| pass.name).collect();
+        let names: Vec<_> = passes.iter().map(|pass| pass.name).collect();
         return Err(Error::new(ErrorKind::Usage(format!("there is no pass {name:?}")))
             .help(format!("the passes are {}", names.join(", "))));
     }
     let mut log = Log::default();
-    let mut changes: Vec<_> = PIPELINE.iter().map(|pass| (pass.name, 0)).collect();
-    'rounds: for _ in 0..MAX_ROUNDS {
-        log.next_round();
-        let mut found = 0;
-        for (pass, (_, total)) in PIPELINE.iter().zip(&mut changes) {
-            log.enter(pass.name);
-            let count = if options.exact && pass.name == ALGORITHMS {
-                0
-            } else {
-                apply(pass, graph, &mut log)?
-            };
-            if options.verify || cfg!(debug_assertions) {
-                graph
-                    .verify()
-                    .map_err(|error| error.in_field(format!("pass {}", pass.name)))?;
-            }
-            found += count;
-            *total += count;
-            if options.stop_after == Some(pass.name) {
-                break 'rounds;
-            }
-        }
-        if found == 0 {
+    let mut changes: Vec<_> = passes.iter().map(|pass| (pass.name, 0)).collect();
+    let mut busy = Vec::new();
+    for _ in 0..MAX_ROUNDS {
+        busy = round(passes, graph, options, &mut log, &mut changes)?;
+        if busy.is_empty() {
             break;
         }
+    }
+    if !busy.is_empty() {
+        let busy = busy.join(", ");
+        return Err(Error::internal(format!("passes do not come to an end: {busy}")));
     }
     let (done, missed) = log.finish();
     Ok(Report {
@@ -171,6 +152,36 @@ pub fn run(graph: &mut Graph, options: Options) -> Result<Report> {
         done,
         missed,
     })
+}
+
+/// Runs every pass once, and counts what it changes; gives the names of those that changed something, none after the last pass that is
+/// to run.
+fn round(
+    passes: &[Pass],
+    graph: &mut Graph,
+    options: Options,
+    log: &mut Log,
+    changes: &mut [(&'static str, usize)],
+) -> Result<Vec<&'static str>> {
+    log.next_round();
+    let mut busy = Vec::new();
+    for (pass, (_, total)) in passes.iter().zip(changes) {
+        log.enter(pass.name);
+        let count = apply(pass, graph, log)?;
+        if options.verify || cfg!(debug_assertions) {
+            graph
+                .verify()
+                .map_err(|error| error.in_field(format!("pass {}", pass.name)))?;
+        }
+        *total += count;
+        if count > 0 {
+            busy.push(pass.name);
+        }
+        if options.stop_after == Some(pass.name) {
+            return Ok(Vec::new());
+        }
+    }
+    Ok(busy)
 }
 
 /// Runs a pass on a graph and on the bodies of its scans.

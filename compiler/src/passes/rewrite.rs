@@ -28,7 +28,7 @@ pub fn exhaust(
 /// Lets the users of `old` use `new` and removes `old`, with all that only it needed.
 pub fn substitute(graph: &mut Graph, old: NodeId, new: NodeId) -> Result<()> {
     graph.redirect(old, new)?;
-    remove_unused(graph, old);
+    remove_unused(graph, old)?;
     Ok(())
 }
 
@@ -37,24 +37,24 @@ pub fn replace(graph: &mut Graph, id: NodeId, op: impl Into<Op>, inputs: &[NodeI
     let old = graph.inputs_of(id).to_vec();
     graph.replace(id, op, inputs)?;
     for input in old {
-        remove_unused(graph, input);
+        remove_unused(graph, input)?;
     }
     Ok(())
 }
 
 /// Removes a node that nobody needs, then those that only it needed. Graph inputs stay.
-pub fn remove_unused(graph: &mut Graph, id: NodeId) -> usize {
+pub fn remove_unused(graph: &mut Graph, id: NodeId) -> Result<usize> {
     let mut pending = vec![id];
     let mut removed = 0;
     while let Some(id) = pending.pop() {
         let needed = !graph.contains(id) || graph.is_output(id) || graph.is_input(id) || graph.is_used(id);
         if !needed {
             pending.extend_from_slice(graph.inputs_of(id));
-            graph.remove(id);
+            graph.remove(id)?;
             removed += 1;
         }
     }
-    removed
+    Ok(removed)
 }
 
 /// A new vector constant.

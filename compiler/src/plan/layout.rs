@@ -4,6 +4,10 @@
 //! inside it, a padded convolution asks for a frame of zeros around its input. Views (reshapes, slices) follow from
 //! first to last.
 
+use super::methods::Methods;
+use super::step::BufferId;
+use super::target::Views;
+use super::windows::framed;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::kernel::Fill;
@@ -11,10 +15,6 @@ use crate::ops::Storage;
 use crate::ops::lowering::View;
 use crate::tensor::DType;
 use std::collections::{HashMap, HashSet};
-
-/// Index into [`Layout::buffers`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct BufferId(pub usize);
 
 /// Contiguous memory with one lifetime.
 #[derive(Debug, Clone)]
@@ -41,11 +41,13 @@ pub(super) struct Place {
 /// A result of a node.
 pub(super) type Value = (NodeId, usize);
 
-/// Places of all values of one graph. Constants have none.
-#[derive(Debug, Default)]
+/// Gives values their places. Constants have none.
+#[derive(Debug)]
 pub(super) struct Layout {
     /// All buffers, those of loop bodies too.
     pub buffers: Vec<Buffer>,
+    /// What may lie inside what.
+    pub views: Views,
 }
 
 /// The places of the values of one graph: the model, or the body of a loop.
@@ -59,6 +61,14 @@ struct Slot {
 }
 
 impl Layout {
+    /// Nothing yet.
+    pub fn new(views: Views) -> Self {
+        Self {
+            buffers: Vec::new(),
+            views,
+        }
+    }
+
     /// Adds a buffer.
     pub fn buffer(&mut self, elements: usize, border: Option<Fill>) -> BufferId {
         self.buffers.push(Buffer { elements, border });
@@ -77,8 +87,18 @@ impl Layout {
     }
 
     /// Finds a place for every value of `graph` that `given` has none for yet.
-    pub fn assign(&mut self, graph: &Graph, order: &[NodeId], given: Places) -> Result<Places> {
-        let slots = reserve(graph, order, &given);
+    pub fn assign(
+        &mut self,
+        graph: &Graph,
+        order: &[NodeId],
+        methods: &Methods,
+        given: Places,
+    ) -> Result<Places> {
+        let slots = if self.views.joins {
+            reserve(graph, order, &given)
+        } else {
+            HashMap::new()
+        };
         let mut places = given;
         for &id in order.iter().rev() {
             if places.contains_key(&(id, 0)) || graph.constant(id).is_some() || slots.contains_key(&id) {
@@ -94,7 +114,7 @@ impl Layout {
                     }
                 }
                 Storage::Strided | Storage::Joined(_) => {
-                    let place = self.strided(graph, id, &slots);
+                    let place = self.strided(graph, id, methods, &slots);
                     places.insert((id, 0), place);
                 }
             }
@@ -113,18 +133,26 @@ impl Layout {
     }
 
     /// A place of its own, with the frame that users ask for.
-    fn strided(&mut self, graph: &Graph, id: NodeId, slots: &HashMap<NodeId, Slot>) -> Place {
+    fn strided(
+        &mut self,
+        graph: &Graph,
+        id: NodeId,
+        methods: &Methods,
+        slots: &HashMap<NodeId, Slot>,
+    ) -> Place {
         let ty = graph.ty(id);
         let dims = ty.shape.dims();
-        let frame = wanted_frame(graph, id, slots);
-        let &[n, h, w, c] = dims else {
+        let Ok(image) = <[usize; 4]>::try_from(dims) else {
             return self.dense(dims, ty.dtype);
         };
-        if frame == [[0; 2]; 2] || graph.is_output(id) {
+        if !self.views.frames || graph.is_output(id) {
             return self.dense(dims, ty.dtype);
         }
-        let outer = [n, h + frame[0][0] + frame[0][1], w + frame[1][0] + frame[1][1], c];
-        let start = [0, frame[0][0], frame[1][0], 0];
+        let frame = wanted_frame(graph, id, methods, slots);
+        if frame == [[0; 2]; 2] {
+            return self.dense(dims, ty.dtype);
+        }
+        let (outer, start) = framed(image, frame);
         let mut view = View::dense(&outer, ty.dtype);
         let offset = start.iter().zip(&view.strides).map(|(a, b)| a * b).sum();
         let border = Fill::border(&outer, &start, dims, 0.0);
@@ -147,8 +175,8 @@ impl Layout {
         let input = graph.inputs_of(id).first().copied();
         let from = input.and_then(|input| places.get(&(input, 0)));
         let place = match (graph.op(id).storage(), from) {
-            (Storage::Reshaped, Some(from)) => reshaped(from, ty.shape.dims()),
-            (Storage::Part(starts), Some(from)) => {
+            (Storage::Reshaped, Some(from)) if self.views.reshapes => reshaped(from, ty.shape.dims()),
+            (Storage::Part(starts), Some(from)) if self.views.parts => {
                 let skip: usize = starts.iter().zip(&from.view.strides).map(|(a, b)| a * b).sum();
                 let mut place = Place {
                     offset: from.offset + skip,
@@ -174,11 +202,16 @@ impl Layout {
 
 /// Zeros that users of a value, and of the parts that are written into it, want around it; users that cannot live
 /// with gaps forbid it.
-fn wanted_frame(graph: &Graph, id: NodeId, slots: &HashMap<NodeId, Slot>) -> [[usize; 2]; 2] {
+fn wanted_frame(
+    graph: &Graph,
+    id: NodeId,
+    methods: &Methods,
+    slots: &HashMap<NodeId, Slot>,
+) -> [[usize; 2]; 2] {
     let mut frame = [[0; 2]; 2];
     let mut open = vec![id];
     while let Some(part) = open.pop() {
-        let Some(wanted) = own_frame(graph, part) else {
+        let Some(wanted) = own_frame(graph, part, methods) else {
             if part == id {
                 return [[0; 2]; 2];
             }
@@ -196,16 +229,14 @@ fn wanted_frame(graph: &Graph, id: NodeId, slots: &HashMap<NodeId, Slot>) -> [[u
 }
 
 /// Zeros that the users of a value itself want around it; `None` if one of them cannot live with gaps.
-fn own_frame(graph: &Graph, id: NodeId) -> Option<[[usize; 2]; 2]> {
+fn own_frame(graph: &Graph, id: NodeId, methods: &Methods) -> Option<[[usize; 2]; 2]> {
     let mut frame = [[0; 2]; 2];
     for user in graph.users(id) {
         if matches!(graph.op(user).storage(), Storage::Reshaped) {
             return None;
         }
-        let inputs = graph.inputs_of(user);
-        if inputs[0] == id {
-            let types: Vec<_> = inputs.iter().map(|&input| graph.ty(input)).collect();
-            frame = around_both(frame, graph.op(user).frame(&types));
+        if let Some(chosen) = methods.get(&user).filter(|_| graph.inputs_of(user)[0] == id) {
+            frame = around_both(frame, chosen.frame());
         }
     }
     Some(frame)

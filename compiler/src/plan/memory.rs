@@ -1,101 +1,97 @@
-//! Addresses: lifetimes of buffers, results written over inputs, and packing into one arena.
+//! Addresses: lifetimes of buffers, results written over inputs, and packing into arenas.
 //!
 //! Packing is greedy by size: the largest buffer first, each at the lowest address where it meets no buffer that is
 //! alive at the same time (Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
 
-use super::layout::{BufferId, Layout, Place};
-use super::lower::{self, Program};
-use super::{ALIGNMENT, Argument, Binding, Plan, Run, Space, Step};
+use super::Plan;
+use super::layout::Layout;
+use super::lower::Program;
+use super::step::{ArenaId, Argument, Binding, BufferId, Run, Space, Step};
+use super::target::{Arenas, Target};
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Operand, Role};
 use crate::tensor::{Shape, TensorType};
-
-/// Most bytes of an arena: with weights and code, all must fit into 4 GiB.
-const MAX_ARENA: usize = 3 << 30;
+use std::collections::HashSet;
 
 /// First and last step at which a buffer is alive.
 type Lifetime = Option<(usize, usize)>;
 
 /// Gives every buffer an address and every step its arguments.
-pub(super) fn place(program: Program, layout: Layout, budget: Budget) -> Result<Plan> {
+pub(super) fn place(program: Program, layout: Layout, target: &dyn Target, budget: Budget) -> Result<Plan> {
     let sizes: Vec<usize> = layout
         .buffers
         .iter()
-        .map(|b| (b.elements * 4).next_multiple_of(ALIGNMENT))
+        .map(|b| (b.elements * 4).next_multiple_of(target.alignment()))
         .collect();
     let mut lifetimes = lifetimes(&program, sizes.len());
-    let owner = merge_in_place(&program, &layout, &mut lifetimes);
-    let (offsets, arena_bytes) = pack(&sizes, &lifetimes);
-    if arena_bytes > MAX_ARENA {
+    let owner = if target.writes_in_place() {
+        merge_in_place(&program, &layout, &mut lifetimes)
+    } else {
+        (0..sizes.len()).collect()
+    };
+    let homes = match target.arenas() {
+        Arenas::One => vec![0; sizes.len()],
+        Arenas::Own => numbered(&lifetimes),
+        Arenas::Apart => apart(&program, &owner),
+    };
+    let (offsets, arenas) = pack_all(&sizes, &lifetimes, &homes);
+    let arena_bytes = arenas.iter().sum();
+    if arena_bytes > target.most_arena_bytes() {
         return Err(Error::new(ErrorKind::TooLarge {
             what: "the memory for activations in bytes".into(),
             found: arena_bytes as u64,
-            limit: MAX_ARENA as u64,
+            limit: target.most_arena_bytes() as u64,
         })
         .help("use a smaller --input-shape"));
     }
     let lower_bound_bytes = most_alive(&sizes, &lifetimes, program.steps.len());
-    let address = |buffer: BufferId| offsets[find(&owner, buffer.0)];
-    let binding = |(name, place): (String, Place)| Binding {
-        name,
-        offset: address(place.buffer) + place.offset * 4,
-        range: None,
-        ty: TensorType {
-            shape: Shape::new(place.view.dims),
-            dtype: place.view.dtype,
-        },
+    let address = |buffer: BufferId| {
+        let owner = find(&owner, buffer.0);
+        (ArenaId(homes[owner]), offsets[owner])
     };
-    let run = |run: lower::Run| Run {
-        kernel: run.kernel,
-        name: run.name,
-        flops: run.flops,
-        arguments: run
-            .arguments
-            .into_iter()
-            .map(|argument| match argument {
-                lower::Argument::Weights(offset) => Argument {
-                    space: Space::Weights,
-                    offset,
-                    advance: 0,
-                },
-                lower::Argument::Prepared(offset) => Argument {
-                    space: Space::Prepared,
-                    offset,
-                    advance: 0,
-                },
-                lower::Argument::Buffer {
-                    buffer,
-                    offset,
-                    advance,
-                } => Argument {
-                    space: Space::Arena,
-                    offset: address(buffer) + offset * 4,
-                    advance: advance * 4,
-                },
-            })
-            .collect(),
+    let binding = |(name, place): (String, super::layout::Place)| {
+        let (arena, start) = address(place.buffer);
+        Binding {
+            name,
+            arena,
+            offset: start + place.offset * 4,
+            range: None,
+            ty: TensorType {
+                shape: Shape::new(place.view.dims),
+                dtype: place.view.dtype,
+            },
+        }
     };
+    let argument = |argument: Argument<BufferId>| {
+        let (space, start) = match argument.space {
+            Space::Weights => (Space::Weights, 0),
+            Space::Prepared => (Space::Prepared, 0),
+            Space::Arena(buffer) => {
+                let (arena, start) = address(buffer);
+                (Space::Arena(arena), start)
+            }
+        };
+        Argument {
+            space,
+            offset: start + argument.offset,
+            advance: argument.advance,
+        }
+    };
+    let steps = program.steps.into_iter().map(|step| step.map(argument));
+    let prepare = program.prepare.into_iter().map(|run| run.map(argument));
     Ok(Plan {
-        steps: program
-            .steps
-            .into_iter()
-            .map(|step| match step {
-                lower::Step::Run(r) => Step::Run(run(r)),
-                lower::Step::Loop { count, body } => Step::Loop {
-                    count,
-                    body: body.into_iter().map(run).collect(),
-                },
-            })
-            .collect(),
+        steps: steps.collect(),
+        prepare: prepare.collect(),
         inputs: program.inputs.into_iter().map(binding).collect(),
         outputs: program.outputs.into_iter().map(binding).collect(),
-        prepare: program.prepare.into_iter().map(run).collect(),
         kernels: program.kernels,
         weights: program.weights,
         prepared_bytes: program.prepared_bytes,
+        arenas,
         arena_bytes,
         lower_bound_bytes,
+        decisions: program.decisions,
         budget,
     })
 }
@@ -110,8 +106,8 @@ fn lifetimes(program: &Program, buffers: usize) -> Vec<Lifetime> {
     };
     for (step, content) in program.steps.iter().enumerate() {
         for argument in content.runs().iter().flat_map(|run| &run.arguments) {
-            if let lower::Argument::Buffer { buffer, .. } = argument {
-                touch(*buffer, step);
+            if let Space::Arena(buffer) = argument.space {
+                touch(buffer, step);
             }
         }
     }
@@ -139,7 +135,7 @@ fn find(owner: &[usize], buffer: usize) -> usize {
 fn merge_in_place(program: &Program, layout: &Layout, lifetimes: &mut [Lifetime]) -> Vec<usize> {
     let mut owner: Vec<usize> = (0..lifetimes.len()).collect();
     for (step, content) in program.steps.iter().enumerate() {
-        let lower::Step::Run(run) = content else { continue };
+        let Step::Run(run) = content else { continue };
         let Some((out, candidates)) = overwritable(&program.kernels[run.kernel.0], run) else {
             continue;
         };
@@ -163,30 +159,90 @@ fn merge_in_place(program: &Program, layout: &Layout, lifetimes: &mut [Lifetime]
 }
 
 /// The buffer that a kernel writes, and those that it reads only at the position that it is about to write.
-fn overwritable(kernel: &Kernel, run: &lower::Run) -> Option<(BufferId, Vec<BufferId>)> {
-    let (out, same) = kernel.in_place();
-    let at = |i: usize| match run.arguments[i] {
-        lower::Argument::Buffer { buffer, offset, .. } => Some((buffer, offset)),
-        lower::Argument::Weights(_) | lower::Argument::Prepared(_) => None,
+fn overwritable(kernel: &Kernel, run: &Run<BufferId>) -> Option<(BufferId, Vec<BufferId>)> {
+    let place = |argument: &Argument<BufferId>| match argument.space {
+        Space::Arena(buffer) => Some((buffer, argument.offset)),
+        Space::Weights | Space::Prepared => None,
     };
-    let (buffer, offset) = at(out)?;
-    let fits = |i: &usize| {
-        at(*i)
-            .filter(|(b, o)| *o == offset && *b != buffer)
-            .map(|(b, _)| b)
-    };
+    let operands = kernel.operands();
+    let places: Vec<_> = run.arguments.iter().map(place).collect();
+    let written = operands.iter().position(|operand| operand.role == Role::Out)?;
+    let out = &operands[written];
+    let (buffer, offset) = places[written]?;
+    let under = |operand: &Operand| operand.is_under(out);
+    let found = operands.iter().zip(&places);
     // What the kernel also reads elsewhere must not be overwritten.
-    let others: Vec<BufferId> = (0..run.arguments.len())
-        .filter(|i| !same.contains(i))
-        .filter_map(|i| at(i).map(|a| a.0))
+    let others: HashSet<BufferId> = found
+        .clone()
+        .filter(|(operand, _)| !under(operand))
+        .filter_map(|(_, place)| place.map(|(buffer, _)| buffer))
         .collect();
-    Some((
-        buffer,
-        same.iter()
-            .filter_map(fits)
-            .filter(|b| !others.contains(b))
-            .collect(),
-    ))
+    let candidates = found
+        .filter(|(operand, _)| under(operand))
+        .filter_map(|(_, place)| *place)
+        .filter(|(b, o)| *o == offset && *b != buffer && !others.contains(b));
+    Some((buffer, candidates.map(|(b, _)| b).collect()))
+}
+
+/// A number of its own for every buffer that is ever alive.
+fn numbered(lifetimes: &[Lifetime]) -> Vec<usize> {
+    let mut next = 0;
+    let number = |life: &Lifetime| {
+        let own = next;
+        next += usize::from(life.is_some());
+        own
+    };
+    lifetimes.iter().map(number).collect()
+}
+
+/// Arenas so that no kernel writes to one that it also reads: each buffer has the first that none of those has which
+/// a kernel reads together with writing it, or the other way round.
+fn apart(program: &Program, owner: &[usize]) -> Vec<usize> {
+    let mut conflicts = vec![HashSet::new(); owner.len()];
+    for run in program.steps.iter().flat_map(Step::runs) {
+        let roles = program.kernels[run.kernel.0].operands();
+        let buffers = || {
+            let arguments = run.arguments.iter().zip(&roles);
+            arguments.filter_map(|(argument, operand)| match argument.space {
+                Space::Arena(buffer) => Some((find(owner, buffer.0), operand.role.is_written())),
+                Space::Weights | Space::Prepared => None,
+            })
+        };
+        for (written, _) in buffers().filter(|(_, written)| *written) {
+            for (read, _) in buffers().filter(|&(read, other)| !other && read != written) {
+                conflicts[written].insert(read);
+                conflicts[read].insert(written);
+            }
+        }
+    }
+    let mut homes: Vec<usize> = vec![0; owner.len()];
+    for buffer in 0..owner.len() {
+        let earlier = conflicts[buffer].iter().filter(|&&other| other < buffer);
+        let taken: HashSet<usize> = earlier.map(|&other| homes[other]).collect();
+        homes[buffer] = (0..).find(|home| !taken.contains(home)).unwrap_or(0);
+    }
+    homes
+}
+
+/// Offsets of all buffers in their arenas, and the bytes of each arena.
+fn pack_all(sizes: &[usize], lifetimes: &[Lifetime], homes: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let count = homes.iter().max().map_or(1, |most| most + 1);
+    let mut members = vec![Vec::new(); count];
+    for (buffer, &home) in homes.iter().enumerate() {
+        members[home].push(buffer);
+    }
+    let mut offsets = vec![0; sizes.len()];
+    let arenas = members.iter().map(|members| {
+        let own: Vec<usize> = members.iter().map(|&buffer| sizes[buffer]).collect();
+        let lives: Vec<Lifetime> = members.iter().map(|&buffer| lifetimes[buffer]).collect();
+        let (placed, bytes) = pack(&own, &lives);
+        for (&buffer, offset) in members.iter().zip(placed) {
+            offsets[buffer] = offset;
+        }
+        bytes
+    });
+    let arenas = arenas.collect();
+    (offsets, arenas)
 }
 
 /// The most bytes that are alive at one of so many steps.

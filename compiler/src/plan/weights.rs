@@ -1,18 +1,28 @@
 //! Packed constants.
 
-use super::ALIGNMENT;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
 /// Packed constants in the order in which kernels first need them; equal ones are stored once.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Weights {
+    alignment: usize,
     parts: Vec<(usize, Vec<f32>)>,
     bytes: usize,
     known: HashMap<[u8; 32], usize>,
 }
 
 impl Weights {
+    /// None yet; each will start at a multiple of so many bytes.
+    pub fn new(alignment: usize) -> Self {
+        Self {
+            alignment,
+            parts: Vec::new(),
+            bytes: 0,
+            known: HashMap::new(),
+        }
+    }
+
     /// Stores elements and gives their byte offset.
     pub fn add(&mut self, data: Vec<f32>) -> usize {
         let mut hash = Sha256::new();
@@ -26,15 +36,22 @@ impl Weights {
             return offset;
         }
         let offset = self.bytes;
-        self.bytes = (offset + data.len() * 4).next_multiple_of(ALIGNMENT);
+        self.bytes = (offset + data.len() * 4).next_multiple_of(self.alignment);
         self.known.insert(key, offset);
         self.parts.push((offset, data));
         offset
     }
-    /// Length in bytes, a multiple of [`ALIGNMENT`].
+    /// Length in bytes, a multiple of the alignment.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
+    /// Bytes of the part that starts at a byte offset; 0 if none does.
+    pub fn part_bytes(&self, offset: usize) -> usize {
+        let at = self.parts.partition_point(|(start, _)| *start < offset);
+        let part = self.parts.get(at).filter(|(start, _)| *start == offset);
+        part.map_or(0, |(_, data)| data.len() * 4)
+    }
+
     /// The parts in order of their byte offset; the gaps between them are zeros.
     pub fn parts(&self) -> impl Iterator<Item = (usize, &[f32])> {
         self.parts.iter().map(|(offset, data)| (*offset, data.as_slice()))

@@ -124,19 +124,12 @@ impl TapeBuilder {
         value
     }
     fn check(&self, instr: Instr) {
-        let masks = |expected: [bool; 3]| {
-            for (operand, expected) in instr.operands().zip(expected) {
-                assert_eq!(
-                    self.instr(operand).is_mask(),
-                    expected,
-                    "{instr:?} takes numbers and masks in their places"
-                );
-            }
-        };
-        match instr {
-            Instr::Logic(..) | Instr::Not(_) => masks([true; 3]),
-            Instr::Select(..) => masks([true, false, false]),
-            _ => masks([false; 3]),
+        for (operand, expected) in instr.operands().zip(instr.takes_masks()) {
+            assert_eq!(
+                self.instr(operand).is_mask(),
+                expected,
+                "{instr:?} takes numbers and masks in their places"
+            );
         }
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! * Arithmetic is IEEE 754 binary32, rounded to nearest even. A backend may fuse a product that has no
 //!   other use with the addition that takes it, and may flush denormals to zero.
-//! * [`Binary::Min`] and [`Binary::Max`] are NaN if either operand is, like wasm's `f32x4.min`, and
-//!   unlike Rust's `f32::min`. Of a positive and a negative zero they may return either.
+//! * [`Binary::Min`] and [`Binary::Max`] are NaN if either operand is, unlike Rust's
+//!   `f32::min`. Of a positive and a negative zero they may return either.
 //! * Comparisons with NaN are false, except [`Compare::Ne`], which is true.
 //! * Comparisons give masks, which only [`Instr::Logic`], [`Instr::Not`] and the first operand of
 //!   [`Instr::Select`] take. [`TapeBuilder`] checks it.
@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! The functions that layers need are in [`library`], those that wasm lacks in [`expand`].
+//! The functions that layers need are in [`library`], those that a target may lack in [`expand`].
 
 mod affine;
 mod build;
@@ -40,6 +40,7 @@ mod eval;
 pub mod expand;
 mod fuse;
 pub mod library;
+mod parse;
 pub mod prim;
 mod print;
 mod simplify;

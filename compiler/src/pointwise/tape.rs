@@ -34,86 +34,97 @@ pub enum Instr {
     Select(Value, Value, Value),
 }
 
-/// Functions of one value. From [`Unary::Exp`] on they are those that not every target has.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Unary {
-    /// The opposite sign, also of zeros.
-    Neg,
-    /// The value without its sign.
-    Abs,
-    /// Square root, correctly rounded; NaN below zero.
-    Sqrt,
-    /// Rounds down.
-    Floor,
-    /// Rounds up.
-    Ceil,
-    /// Rounds towards zero.
-    Trunc,
-    /// Rounds to the nearest integer, ties to the even one.
-    Round,
-    /// The float whose bits are those of the operand shifted left by 23, so that the operand's lowest
-    /// eight bits become an exponent: 2ⁿ from n + 1.5·2²³ + 127, for integers n from -127 (which
-    /// gives 0) to 128 (which gives infinity).
-    ShiftToExponent,
-    /// The integer e of x = m·2ᵉ with m in [√½, √2), for positive normal x. In bits:
-    /// `(bits - 0x3f3504f3) >> 23` as signed integers.
-    Exponent,
-    /// The m of the same x = m·2ᵉ: `bits - (e << 23)`.
-    Mantissa,
-    /// eˣ.
-    Exp,
-    /// Natural logarithm; -infinity at zeros, NaN below.
-    Log,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// The error function, 2/√π ∫₀ˣ exp(-t²) dt.
-    Erf,
-    /// Sine of radians.
-    Sin,
-    /// Cosine of radians.
-    Cos,
+/// Enums of instructions, with a list of all that there are.
+macro_rules! listed {
+    ($($(#[$about:meta])* pub enum $name:ident { $($(#[$each:meta])* $variant:ident,)+ })+) => {$(
+        $(#[$about])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum $name { $($(#[$each])* $variant),+ }
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+        }
+    )+};
 }
 
-/// Functions of two values.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Binary {
-    /// Sum.
-    Add,
-    /// Difference.
-    Sub,
-    /// Product.
-    Mul,
-    /// Quotient.
-    Div,
-    /// The smaller; NaN if either is NaN. A constant operand is the second one, so that with a
-    /// comparison `b < a ? b : a`, wasm's cheap `f32x4.pmin`, NaN stays NaN.
-    Min,
-    /// The greater; as for [`Binary::Min`].
-    Max,
-    /// The first operand with the sign bit of the second.
-    CopySign,
-}
+listed! {
+    /// Functions of one value. From [`Unary::Exp`] on they are those that not every target has.
+    pub enum Unary {
+        /// The opposite sign, also of zeros.
+        Neg,
+        /// The value without its sign.
+        Abs,
+        /// Square root, correctly rounded; NaN below zero.
+        Sqrt,
+        /// Rounds down.
+        Floor,
+        /// Rounds up.
+        Ceil,
+        /// Rounds towards zero.
+        Trunc,
+        /// Rounds to the nearest integer, ties to the even one.
+        Round,
+        /// The float whose bits are those of the operand shifted left by 23, so that the operand's lowest
+        /// eight bits become an exponent: 2ⁿ from n + 1.5·2²³ + 127, for integers n from -127 (which
+        /// gives 0) to 128 (which gives infinity).
+        ShiftToExponent,
+        /// The integer e of x = m·2ᵉ with m in [√½, √2), for positive normal x. In bits:
+        /// `(bits - 0x3f3504f3) >> 23` as signed integers.
+        Exponent,
+        /// The m of the same x = m·2ᵉ: `bits - (e << 23)`.
+        Mantissa,
+        /// eˣ.
+        Exp,
+        /// Natural logarithm; -infinity at zeros, NaN below.
+        Log,
+        /// Hyperbolic tangent.
+        Tanh,
+        /// The error function, 2/√π ∫₀ˣ exp(-t²) dt.
+        Erf,
+        /// Sine of radians.
+        Sin,
+        /// Cosine of radians.
+        Cos,
+    }
 
-/// Comparisons. A greater-than is a less-than with its operands exchanged.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Compare {
-    /// Equal; zeros of both signs are.
-    Eq,
-    /// Not equal; NaN is not equal to itself.
-    Ne,
-    /// Less.
-    Lt,
-    /// Less or equal.
-    Le,
-}
+    /// Functions of two values.
+    pub enum Binary {
+        /// Sum.
+        Add,
+        /// Difference.
+        Sub,
+        /// Product.
+        Mul,
+        /// Quotient.
+        Div,
+        /// The smaller; NaN if either is NaN. A constant operand is the second one, so that with a
+        /// comparison `b < a ? b : a`, often one instruction, NaN stays NaN.
+        Min,
+        /// The greater; as for [`Binary::Min`].
+        Max,
+        /// The first operand with the sign bit of the second.
+        CopySign,
+    }
 
-/// Operations on masks.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Logic {
-    /// Both hold.
-    And,
-    /// At least one holds.
-    Or,
+    /// Comparisons. A greater-than is a less-than with its operands exchanged.
+    pub enum Compare {
+        /// Equal; zeros of both signs are.
+        Eq,
+        /// Not equal; NaN is not equal to itself.
+        Ne,
+        /// Less.
+        Lt,
+        /// Less or equal.
+        Le,
+    }
+
+    /// Operations on masks.
+    pub enum Logic {
+        /// Both hold.
+        And,
+        /// At least one holds.
+        Or,
+    }
 }
 
 impl Instr {
@@ -139,6 +150,14 @@ impl Instr {
             Instr::Compare(op, a, b) => Instr::Compare(op, f(a), f(b)),
             Instr::Logic(op, a, b) => Instr::Logic(op, f(a), f(b)),
             Instr::Select(mask, a, b) => Instr::Select(f(mask), f(a), f(b)),
+        }
+    }
+    /// Which of the operands are masks.
+    pub(super) fn takes_masks(&self) -> [bool; 3] {
+        match self {
+            Instr::Logic(..) | Instr::Not(_) => [true; 3],
+            Instr::Select(..) => [true, false, false],
+            _ => [false; 3],
         }
     }
     /// Whether the result is a mask, not a number.

@@ -1,6 +1,6 @@
 //! A plan as text, for `--emit plan`.
 
-use crate::plan::{Argument, Binding, Plan, Run, Space, Step};
+use crate::plan::{ArenaId, Argument, Binding, Plan, Run, Space, Step};
 use std::fmt::{self, Display, Formatter};
 
 /// A plan as text: memory, inputs and outputs, kernels, steps.
@@ -52,6 +52,7 @@ fn bindings(f: &mut Formatter<'_>, kind: &str, bindings: &[Binding]) -> fmt::Res
              ty,
              offset,
              range,
+             ..
          }| {
             write!(f, "{kind} {name:?} {ty} at arena+{offset}")?;
             match range {
@@ -70,9 +71,10 @@ fn run(f: &mut Formatter<'_>, prefix: &str, run: &Run) -> fmt::Result {
 
 fn argument(argument: &Argument) -> String {
     let space = match argument.space {
-        Space::Weights => "weights",
-        Space::Prepared => "prepared",
-        Space::Arena => "arena",
+        Space::Weights => "weights".to_owned(),
+        Space::Prepared => "prepared".to_owned(),
+        Space::Arena(ArenaId(0)) => "arena".to_owned(),
+        Space::Arena(ArenaId(arena)) => format!("arena {arena} "),
     };
     let (offset, advance) = (argument.offset, argument.advance);
     match advance {

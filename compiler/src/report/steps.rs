@@ -3,10 +3,11 @@
 use super::kernels::label;
 use super::repetitions;
 use super::traffic::touched_bytes;
-use crate::backends::wasm::{Features, tile};
+use crate::backends::Variant;
 use crate::kernel::Kernel;
 use crate::plan::{Plan, Step};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One step of a prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,10 +16,8 @@ pub struct StepRow {
     pub layers: Vec<String>,
     /// Families of its kernels.
     pub family: String,
-    /// Family, register tile and extents as the module with relaxed SIMD has them.
-    pub relaxed: String,
-    /// The same of the module without.
-    pub baseline: String,
+    /// Family, tile and extents, as each variant of the code has them.
+    pub variants: BTreeMap<String, String>,
     /// Floating-point operations, those of a direct convolution where the algorithm needs fewer.
     pub flops: u64,
     /// Those that its algorithm needs.
@@ -27,30 +26,31 @@ pub struct StepRow {
     pub bytes: u64,
 }
 
-/// All steps in order.
-pub fn steps(plan: &Plan) -> Vec<StepRow> {
-    plan.steps.iter().map(|step| row(plan, step)).collect()
+/// All steps in order, for the variants of a backend's code.
+pub fn steps(plan: &Plan, variants: &[Variant]) -> Vec<StepRow> {
+    let steps = plan.steps.iter();
+    steps.map(|step| row(plan, variants, step)).collect()
 }
 
-fn row(plan: &Plan, step: &Step) -> StepRow {
+fn row(plan: &Plan, variants: &[Variant], step: &Step) -> StepRow {
     let runs = match step {
         Step::Run(run) => std::slice::from_ref(run),
         Step::Loop { body, .. } => body,
     };
     let times = repetitions(step) as u64;
     let kernels = || runs.iter().map(|run| plan.kernel(run));
-    let variant = |features| {
-        let texts = distinct(kernels().map(|kernel| variant(kernel, features)));
-        match step {
+    let text = |variant: &Variant| {
+        let texts = distinct(kernels().map(|kernel| tiled(kernel, variant)));
+        let text = match step {
             Step::Run(_) => texts.concat(),
             Step::Loop { count, .. } => format!("{count} times {}", texts.join(", ")),
-        }
+        };
+        (variant.name.to_owned(), text)
     };
     StepRow {
         layers: distinct(runs.iter().map(|run| run.name.clone())),
         family: distinct(kernels().map(|kernel| kernel.family().to_owned())).join("+"),
-        relaxed: variant(Features::Relaxed),
-        baseline: variant(Features::Baseline),
+        variants: variants.iter().map(text).collect(),
         flops: runs.iter().map(|run| run.flops).sum::<u64>() * times,
         needed: runs
             .iter()
@@ -70,9 +70,9 @@ fn needed(kernel: &Kernel, flops: u64) -> u64 {
 }
 
 /// `contract 6x8 1x56x56x64 k=64`: the tile behind the family.
-fn variant(kernel: &Kernel, features: Features) -> String {
+fn tiled(kernel: &Kernel, variant: &Variant) -> String {
     let label = label(kernel);
-    match (tile(kernel, features), label.split_once(' ')) {
+    match ((variant.tile)(kernel), label.split_once(' ')) {
         (Some([pixels, channels]), Some((family, extents))) => {
             format!("{family} {pixels}x{channels} {extents}")
         }
@@ -94,14 +94,49 @@ fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backends::wasm::Wasm;
+    use crate::error::Result;
     use crate::graph::{Builder, Graph};
-    use crate::ops::{Algorithm, Conv, WindowAxis};
+    use crate::kernel::Image;
+    use crate::ops::{Conv, WindowAxis};
+    use crate::plan::{Arenas, Candidate, Matrix, Packed, Product, Target, Views, plan};
     use crate::pointwise::Tape;
     use crate::tensor::{Tensor, TensorType};
 
+    /// Takes F(m x m, 3x3) for everything.
+    struct Forced(usize);
+
+    impl Target for Forced {
+        fn alignment(&self) -> usize {
+            Wasm::default().alignment()
+        }
+        fn arenas(&self) -> Arenas {
+            Wasm::default().arenas()
+        }
+        fn most_arena_bytes(&self) -> usize {
+            Wasm::default().most_arena_bytes()
+        }
+        fn writes_in_place(&self) -> bool {
+            true
+        }
+        fn views(&self) -> Views {
+            Views::ALL
+        }
+        fn methods(&self, product: &Product) -> Vec<Candidate> {
+            let forced = Wasm::winograd(product, self.0).expect("it fits");
+            vec![Candidate { error: 0.0, ..forced }]
+        }
+        fn compacts(&self, _: &Product, _: &Image) -> bool {
+            false
+        }
+        fn pack(&self, kernel: &Kernel, weights: &Matrix<'_>) -> Result<Packed> {
+            Wasm::default().pack(kernel, weights)
+        }
+    }
+
     #[test]
     fn fast_convolutions_need_less() {
-        let needed = |algorithm| {
+        let needed = |target: &dyn Target| {
             let mut graph = Graph::new();
             let mut build = Builder::new(&mut graph, "conv");
             let x = build.input("x", TensorType::f32([1, 8, 8, 16])).unwrap();
@@ -115,25 +150,18 @@ mod tests {
                 window: [same, same],
                 groups: 1,
                 bias: false,
-                algorithm,
                 epilogue: Tape::identity(),
             };
             let y = build.add(conv, &[x, weights]).unwrap();
             graph.add_output("y", y);
-            let rows = steps(&crate::plan::plan(&graph).unwrap());
+            let rows = steps(&plan(&graph, target).unwrap(), &[]);
             let sums = rows.iter().map(|row| [row.flops, row.needed]);
             sums.fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]])
         };
         let direct = 2 * 8 * 8 * 32 * 9 * 16;
-        assert_eq!(needed(Algorithm::Direct), [direct, direct]);
+        assert_eq!(needed(&Wasm { exact: true }), [direct, direct]);
         // 16 tiles of 16 positions, 4 of 36.
-        assert_eq!(
-            needed(Algorithm::Winograd { m: 2 }),
-            [direct, 2 * 16 * 16 * 16 * 32]
-        );
-        assert_eq!(
-            needed(Algorithm::Winograd { m: 4 }),
-            [direct, 2 * 4 * 36 * 16 * 32]
-        );
+        assert_eq!(needed(&Forced(2)), [direct, 2 * 16 * 16 * 16 * 32]);
+        assert_eq!(needed(&Forced(4)), [direct, 2 * 4 * 36 * 16 * 32]);
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
+use std::str::FromStr;
 
-/// Most elements that one tensor may have: beyond it, byte offsets leave wasm's 32-bit address space.
+/// Most elements that one tensor may have: beyond it, byte offsets leave a 32-bit address space.
 pub const MAX_ELEMENTS: usize = 1 << 29;
 
 /// Extents of a tensor, outermost axis first; images are `[batch, height, width, channels]`.
@@ -152,6 +153,24 @@ impl TensorType {
             shape: shape.into(),
             dtype: DType::I32,
         }
+    }
+}
+
+/// What [`TensorType`] prints as.
+impl FromStr for TensorType {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || Error::malformed(format!("{text:?} is no type"));
+        let (dtype, dims) = text.split_once('[').ok_or_else(wrong)?;
+        let dtype = [DType::F32, DType::I32]
+            .into_iter()
+            .find(|ty| ty.to_string() == dtype);
+        let dims = dims.strip_suffix(']').ok_or_else(wrong)?;
+        let dims = dims.split(',').filter(|dim| !dim.is_empty()).map(str::parse);
+        Ok(Self {
+            shape: Shape::checked(dims.collect::<Result<Vec<_>, _>>().map_err(|_| wrong())?)?,
+            dtype: dtype.ok_or_else(wrong)?,
+        })
     }
 }
 

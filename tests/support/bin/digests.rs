@@ -1,7 +1,7 @@
 //! `digests [MODEL…]`: compiles every golden of the tests, and the model files given, and prints what each comes to: the
 //! SHA-256 of its plan, of its weights and of every wasm module. `tests/same-bytes` compares two builds by it.
 
-use keras_compile::backends::wasm::{Features, Threading, emit};
+use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
 use keras_compile::error::Errors;
 use keras_compile::graph::Graph;
 use keras_compile::plan::{self, Plan};
@@ -48,15 +48,14 @@ fn show(id: &str, lower: &dyn Fn() -> Result<keras::Lowered, Errors>) {
 
 /// What an optimised graph comes to. With `exact`, which changes only how convolutions are computed, the plan tells all.
 fn digests(mut graph: Graph, exact: bool) -> Result<Vec<(String, String)>, Errors> {
-    let options = passes::Options {
-        exact,
-        ..Default::default()
-    };
-    passes::run(&mut graph, options)?;
-    let plan = plan::plan(&graph)?;
+    passes::run(&mut graph, passes::Options::default())?;
+    let plan = plan::plan(&graph, &Wasm { exact })?;
     let kind = if exact { "exact " } else { "" };
     let mut found = vec![
-        (format!("{kind}plan"), hash(report::listing(&plan).to_string().as_bytes())),
+        (
+            format!("{kind}plan"),
+            hash(report::listing(&plan).to_string().as_bytes()),
+        ),
         (format!("{kind}weights"), weights(&plan)),
     ];
     if exact {

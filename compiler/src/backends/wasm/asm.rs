@@ -1,7 +1,7 @@
 //! A small assembler over walrus' function builder: instructions are appended to the innermost open block.
 
 use super::Features;
-use super::threads::Team;
+use super::team::Team;
 use walrus::ir::{
     AtomicNotify, AtomicOp, AtomicRmw, AtomicWait, AtomicWidth, BinaryOp, Binop, BrIf, Call, Cmpxchg,
     GlobalGet, GlobalSet, Instr, InstrSeqId, Load, LoadKind, LoadSimd, LoadSimdKind, LocalGet, LocalSet,

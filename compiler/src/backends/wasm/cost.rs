@@ -30,6 +30,7 @@ fn elements(kernel: &Kernel) -> usize {
         }
         Kernel::Contract(k) => product(&k.dims) + k.k() * k.dims[3],
         Kernel::Winograd(k) => product(&k.dims),
+        Kernel::Convolve(k) => product(&k.dims),
         Kernel::WinogradWeights(k) => k.panels * (k.panel_before() + k.panel_after()),
         Kernel::Depthwise(k) => 2 * product(&k.dims),
         Kernel::Pool(k) => product(&k.dims) * (1 + k.window[0].size * k.window[1].size),

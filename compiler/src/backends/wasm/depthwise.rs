@@ -5,8 +5,8 @@
 
 use super::asm::{Asm, Context};
 use super::epilogue::Finish;
-use super::{KernelCode, kernel_function};
-use crate::kernel::{DEPTHWISE_LANES, Depthwise};
+use super::{KernelCode, kernel_function, parameters, pointers};
+use crate::kernel::{DEPTHWISE_LANES, Depthwise, DepthwiseOperands, Image, Operands};
 use walrus::ir::BinaryOp;
 use walrus::{FunctionId, LocalId, ValType};
 
@@ -34,26 +34,22 @@ pub(super) fn emit(cx: &mut Context, k: &Depthwise) -> KernelCode {
     let big = tile(cx, size);
     let small = if large < count { tile(cx, size - 1) } else { big };
 
-    let (mut asm, pointers) = kernel_function(cx, 3 + finish.operands());
+    let (mut asm, pointers) = kernel_function(cx, k);
+    let pointers = pointers.into_list();
     let (unit, end) = (asm.param(1), asm.param(2));
     let at: Vec<LocalId> = pointers.iter().map(|_| asm.i32()).collect();
-    let stride = |i: usize, axis: usize| match i {
-        0 => k.a[axis] * 4,
-        1 => 0,
-        2 => k.out[axis] * 4,
-        _ => finish.stride(i - 3, axis),
-    };
+    let strides = strides(k, &finish);
     asm.while_below(unit, end, |asm| {
-        for (i, (&base, &at)) in pointers.iter().zip(&at).enumerate() {
+        for ((&base, &at), stride) in pointers.iter().zip(&at).zip(&strides) {
             asm.get(base);
             for (axis, operator) in [(0, BinaryOp::I32DivU), (1, BinaryOp::I32RemU)] {
-                if stride(i, axis) == 0 || (axis == 0 && batches == 1) {
+                if stride[axis] == 0 || (axis == 0 && batches == 1) {
                     continue;
                 }
                 asm.get(unit);
                 asm.int(rows as i32);
                 asm.binary(operator);
-                asm.int(stride(i, axis) as i32);
+                asm.int(stride[axis] as i32);
                 asm.binary(BinaryOp::I32Mul);
                 asm.binary(BinaryOp::I32Add);
             }
@@ -63,14 +59,27 @@ pub(super) fn emit(cx: &mut Context, k: &Depthwise) -> KernelCode {
             asm.times_do(count, |asm| {
                 at.iter().for_each(|&pointer| asm.get(pointer));
                 asm.call(function);
-                for (i, &pointer) in at.iter().enumerate() {
-                    asm.advance(pointer, (size * stride(i, 2)) as i64);
+                for (&pointer, stride) in at.iter().zip(&strides) {
+                    asm.advance(pointer, (size * stride[2]) as i64);
                 }
             });
         }
     });
     let row = if rows > 1 { k.out[1] } else { k.out[0] };
     KernelCode::new(asm.finish(), batches * rows, row * 4)
+}
+
+/// Strides in bytes of every pointer between batches, rows and pixels.
+fn strides(k: &Depthwise, finish: &Finish) -> Vec<[usize; 3]> {
+    let bytes = |elements: &Image| elements.map(|stride| stride * 4);
+    let operand = |i: usize| [0, 1, 2].map(|axis| finish.stride(i, axis));
+    let strides = DepthwiseOperands {
+        a: bytes(&k.a),
+        weights: [0; 3],
+        out: bytes(&k.out),
+        epilogue: (0..finish.operands()).map(operand).collect(),
+    };
+    strides.into_list()
 }
 
 /// `size` pixels beside each other.
@@ -84,10 +93,10 @@ impl Tile<'_> {
     /// `(a, weights, out, operands…)`: all channels.
     fn emit(&self, cx: &mut Context) -> FunctionId {
         let channels = self.k.dims[3];
-        let count = 3 + self.finish.operands();
-        let mut asm = Asm::new(cx, &vec![ValType::I32; count], &[]);
-        let pointers: Vec<LocalId> = (0..count).map(|i| asm.param(i)).collect();
-        let results: Vec<LocalId> = pointers[2..].iter().map(|&pointer| asm.copy(pointer)).collect();
+        let mut asm = Asm::new(cx, &vec![ValType::I32; pointers(self.k)], &[]);
+        let pointers = parameters(&asm, self.k, 0);
+        let written = [&pointers.out].into_iter().chain(&pointers.epilogue);
+        let results: Vec<LocalId> = written.map(|&pointer| asm.copy(pointer)).collect();
         let (groups, rest) = (channels / DEPTHWISE_LANES, channels % DEPTHWISE_LANES);
         asm.times_do(groups, |asm| self.group(asm, &pointers, DEPTHWISE_LANES));
         if rest > 0 {
@@ -99,8 +108,8 @@ impl Tile<'_> {
     }
 
     /// Four channels, of which `lanes` are written; then all pointers go on to the next four.
-    fn group(&self, asm: &mut Asm<'_>, pointers: &[LocalId], lanes: usize) {
-        let (a, weights, out) = (pointers[0], pointers[1], pointers[2]);
+    fn group(&self, asm: &mut Asm<'_>, pointers: &DepthwiseOperands<LocalId>, lanes: usize) {
+        let &DepthwiseOperands { a, weights, out, .. } = pointers;
         let acc = asm.v128s(self.size);
         asm.get(weights);
         asm.load_v128(0);
@@ -125,13 +134,13 @@ impl Tile<'_> {
             });
         }
         for (pixel, &value) in acc.iter().enumerate() {
-            self.finish.apply(asm, value, &pointers[3..], pixel, 0);
+            self.finish.apply(asm, value, &pointers.epilogue, pixel, 0);
             asm.store_lanes(out, pixel * self.k.out[2] * 4, value, lanes);
         }
         asm.advance(a, 16);
         asm.advance(out, 16);
         asm.advance(weights, (self.k.k() as i64 + 1) * 16);
-        for (i, &pointer) in pointers[3..].iter().enumerate() {
+        for (i, &pointer) in pointers.epilogue.iter().enumerate() {
             asm.advance(pointer, self.finish.stride(i, 3) as i64 * 4);
         }
         asm.release(acc);

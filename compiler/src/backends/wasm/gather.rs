@@ -2,16 +2,14 @@
 
 use super::asm::Context;
 use super::{KernelCode, kernel_function};
-use crate::kernel::Gather;
+use crate::kernel::{Gather, GatherOperands};
 use crate::tensor::DType;
 use walrus::ir::{BinaryOp, UnaryOp};
 
 /// Emits a gather. A unit of work is one row of the result.
 pub(super) fn emit(cx: &mut Context, k: &Gather) -> KernelCode {
-    let (mut asm, pointers) = kernel_function(cx, 3);
-    let &[table, indices, out] = pointers.as_slice() else {
-        unreachable!("three were asked for")
-    };
+    let (mut asm, pointers) = kernel_function(cx, k);
+    let GatherOperands { table, indices, out } = pointers;
     let (unit, end) = (asm.param(1), asm.param(2));
     let (index, from, to) = (asm.i32(), asm.i32(), asm.i32());
     asm.while_below(unit, end, |asm| {

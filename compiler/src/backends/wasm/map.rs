@@ -3,7 +3,7 @@
 use super::asm::{Asm, Context};
 use super::tape::{Constants, Scalar};
 use super::{KernelCode, kernel_function};
-use crate::kernel::Map;
+use crate::kernel::{Map, MapOperands, Operands};
 use crate::tensor::DType;
 use walrus::LocalId;
 use walrus::ir::{BinaryOp, UnaryOp};
@@ -19,11 +19,21 @@ pub(super) fn emit(cx: &mut Context, k: &Map) -> KernelCode {
     let scalar = Scalar::new(&k.tape);
     // A single axis is cut into units: a new outer axis, whose last element is shorter.
     let flat = k.dims.len() == 1;
-    let (mut asm, pointers) = kernel_function(cx, k.inputs.len() + 1);
+    let (mut asm, pointers) = kernel_function(cx, k);
+    let pointers = pointers.into_list();
     let (unit, end) = (asm.param(1), asm.param(2));
     let at: Vec<LocalId> = pointers.iter().map(|_| asm.i32()).collect();
     let constants = scalar.hoist(&mut asm);
-    let walk = Walk { k, scalar, constants };
+    let strides = MapOperands {
+        inputs: k.inputs.iter().map(|input| input.strides.as_slice()).collect(),
+        out: k.out.as_slice(),
+    };
+    let walk = Walk {
+        k,
+        strides: strides.into_list(),
+        scalar,
+        constants,
+    };
     asm.while_below(unit, end, |asm| {
         for (i, (&base, &at)) in pointers.iter().zip(&at).enumerate() {
             asm.get(base);
@@ -59,14 +69,15 @@ pub(super) fn emit(cx: &mut Context, k: &Map) -> KernelCode {
 
 struct Walk<'k> {
     k: &'k Map,
+    /// Strides in elements of every pointer.
+    strides: Vec<&'k [usize]>,
     scalar: Scalar,
     constants: Constants,
 }
 
 impl Walk<'_> {
-    /// Stride in elements of pointer `i`: inputs, then the result.
     fn stride(&self, i: usize, axis: usize) -> usize {
-        self.k.inputs.get(i).map_or(&self.k.out, |input| &input.strides)[axis]
+        self.strides[i][axis]
     }
 
     /// Loops over an axis; pointers stay where they are.
@@ -124,10 +135,11 @@ impl Walk<'_> {
     /// The vector numbered `index` from where the pointers stand, of which `lanes` are written.
     fn vector(&self, asm: &mut Asm<'_>, at: &[LocalId], index: usize, lanes: usize) {
         let innermost = self.k.dims.len() - 1;
+        let at = MapOperands::from_list(at.to_vec());
         let inputs = asm.v128s(self.k.inputs.len());
-        for (i, (&pointer, &loaded)) in at.iter().zip(&inputs).enumerate() {
+        for (i, (&pointer, &loaded)) in at.inputs.iter().zip(&inputs).enumerate() {
             asm.get(pointer);
-            if self.stride(i, innermost) == 0 {
+            if self.k.inputs[i].strides[innermost] == 0 {
                 asm.load_splat(0)
             } else {
                 asm.load_v128(16 * index)
@@ -140,7 +152,7 @@ impl Walk<'_> {
         self.scalar.apply_in_loop(asm, &inputs, &self.constants);
         let value = asm.v128();
         asm.set(value);
-        asm.store_lanes(at[self.k.inputs.len()], 16 * index, value, lanes);
+        asm.store_lanes(at.out, 16 * index, value, lanes);
         asm.release([value]);
         asm.release(inputs);
     }

@@ -14,11 +14,13 @@
 //! is large.
 
 mod asm;
+mod bundle;
 mod contract;
 mod cost;
 mod depthwise;
 mod epilogue;
 mod gather;
+mod listed;
 mod map;
 mod moves;
 mod pool;
@@ -26,18 +28,24 @@ mod program;
 mod reduce;
 mod size;
 mod tape;
+mod target;
+mod team;
 mod threads;
 mod tile;
 mod winograd;
 
+pub use bundle::BACKEND;
+pub use target::Wasm;
+
 use crate::budget::Resource;
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
-use crate::plan::{ALIGNMENT, Plan};
+use crate::kernel::{Family, Kernel, Operands, Role};
+use crate::plan::Plan;
 use asm::{Asm, Context};
 use std::collections::HashMap;
-use threads::Team;
-use walrus::{FunctionId, ValType};
+use target::ALIGNMENT;
+use team::Team;
+use walrus::{FunctionId, LocalId, ValType};
 
 /// Which instructions a module may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,7 +134,7 @@ pub fn emit(plan: &Plan, features: Features, threading: Threading) -> Result<Mod
     let mut kernels = Vec::with_capacity(plan.kernels.len());
     for (index, kernel) in plan.kernels.iter().enumerate() {
         let before = cx.instructions;
-        kernels.push(emit_kernel(&mut cx, kernel));
+        kernels.push(emit_kernel(&mut cx, kernel)?);
         let taken = budget.take(Resource::Code, cx.instructions - before);
         taken.map_err(|error| match plan.runs().find(|run| run.kernel.0 == index) {
             Some(run) => error.in_node(&run.name),
@@ -150,11 +158,9 @@ pub fn emit(plan: &Plan, features: Features, threading: Threading) -> Result<Mod
 
 /// The largest scratch memory of any kernel, in whole cache lines.
 fn scratch_bytes(plan: &Plan) -> usize {
-    let bytes = |kernel: &Kernel| match kernel {
-        Kernel::Winograd(k) => k.scratch() * 4,
-        _ => 0,
-    };
-    let most = plan.kernels.iter().map(bytes).max().unwrap_or(0);
+    let operands = plan.kernels.iter().flat_map(Kernel::operands);
+    let scratch = operands.filter(|operand| operand.role == Role::Scratch);
+    let most = scratch.map(|operand| 4 * operand.elements()).max().unwrap_or(0);
     most.next_multiple_of(ALIGNMENT)
 }
 
@@ -185,8 +191,8 @@ impl KernelCode {
     }
 }
 
-fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> KernelCode {
-    match kernel {
+fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> Result<KernelCode> {
+    Ok(match kernel {
         Kernel::Map(k) => map::emit(cx, k),
         Kernel::Reduce(k) => reduce::emit(cx, k),
         Kernel::Contract(k) => contract::emit(cx, k),
@@ -197,7 +203,12 @@ fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> KernelCode {
         Kernel::Move(k) => moves::emit_move(cx, k),
         Kernel::Fill(k) => moves::emit_fill(cx, k),
         Kernel::Gather(k) => gather::emit(cx, k),
-    }
+        Kernel::Convolve(_) => {
+            return Err(Error::internal(
+                "a kernel that tests bounds, of a plan that was made for another target",
+            ));
+        }
+    })
 }
 
 /// Pixels and channels of the register tile of a kernel that has one.
@@ -208,20 +219,37 @@ pub fn tile(kernel: &Kernel, features: Features) -> Option<[usize; 2]> {
     }
 }
 
-/// Starts a kernel function: loads its `count` pointers from the record.
-fn kernel_function(cx: &mut Context, count: usize) -> (Asm<'_>, Vec<walrus::LocalId>) {
+/// Starts the function of a kernel: loads its pointers from the record.
+fn kernel_function<'c, K: Family>(cx: &'c mut Context, kernel: &K) -> (Asm<'c>, K::Of<LocalId>) {
+    let (asm, fields) = record_function(cx, pointers(kernel));
+    (asm, Operands::from_list(fields))
+}
+
+/// How many pointers a kernel takes.
+fn pointers(kernel: &impl Family) -> usize {
+    kernel.operands().into_list().len()
+}
+
+/// The pointers of a kernel among a function's parameters, from the one numbered `first` on.
+fn parameters<K: Family>(asm: &Asm<'_>, kernel: &K, first: usize) -> K::Of<LocalId> {
+    let all = first..first + pointers(kernel);
+    Operands::from_list(all.map(|i| asm.param(i)).collect())
+}
+
+/// Starts a function that is called with a record: loads its first `count` fields.
+fn record_function(cx: &mut Context, count: usize) -> (Asm<'_>, Vec<LocalId>) {
     let mut asm = Asm::new(cx, &[ValType::I32; 3], &[]);
     let record = asm.param(0);
-    let pointers = (0..count)
+    let fields = (0..count)
         .map(|i| {
-            let pointer = asm.i32();
+            let field = asm.i32();
             asm.get(record);
             asm.load_i32(program::POINTERS_AT + 4 * i);
-            asm.set(pointer);
-            pointer
+            asm.set(field);
+            field
         })
         .collect();
-    (asm, pointers)
+    (asm, fields)
 }
 
 /// Checks a binary with the features that it may use.

@@ -1,15 +1,15 @@
 //! Copies and fills: loops over the outer axes, vectors along an innermost axis that is contiguous on both sides.
 
 use super::asm::{Asm, Context};
+use super::target::ALIGNMENT;
 use super::{KernelCode, kernel_function};
-use crate::kernel::{Fill, Move};
-use crate::plan::ALIGNMENT;
+use crate::kernel::{Fill, FillOperands, Move, MoveOperands};
 use walrus::LocalId;
 use walrus::ir::BinaryOp;
 
 /// Emits a copy. A unit of work is one element of the outermost of several axes.
 pub(super) fn emit_move(cx: &mut Context, k: &Move) -> KernelCode {
-    let (mut asm, pointers) = kernel_function(cx, 2);
+    let (mut asm, MoveOperands { x, out }) = kernel_function(cx, k);
     let (unit, end) = (asm.param(1), asm.param(2));
     let at = [asm.i32(), asm.i32()];
     let split = k.dims.len() > 1;
@@ -19,7 +19,7 @@ pub(super) fn emit_move(cx: &mut Context, k: &Move) -> KernelCode {
         } else {
             [0, 0]
         };
-        for ((&base, &at), stride) in pointers.iter().zip(&at).zip(strides) {
+        for ((base, &at), stride) in [x, out].into_iter().zip(&at).zip(strides) {
             asm.get(base);
             asm.times(unit, stride as usize);
             asm.binary(BinaryOp::I32Add);
@@ -67,12 +67,12 @@ fn copy_axis(asm: &mut Asm<'_>, k: &Move, [from, to]: [LocalId; 2], axis: usize)
 
 /// Emits a fill: one unit of work.
 pub(super) fn emit_fill(cx: &mut Context, k: &Fill) -> KernelCode {
-    let (mut asm, pointers) = kernel_function(cx, 1);
+    let (mut asm, FillOperands { out }) = kernel_function(cx, k);
     let (unit, end) = (asm.param(1), asm.param(2));
     let at = asm.i32();
     asm.while_below(unit, end, |asm| {
         for region in &k.regions {
-            asm.add_to(at, pointers[0], region.offset as i64 * 4);
+            asm.add_to(at, out, region.offset as i64 * 4);
             fill_axis(asm, k.bits, at, &region.dims, &region.strides);
         }
     });

@@ -2,8 +2,8 @@
 
 use super::asm::{Asm, Context};
 use super::epilogue::Finish;
-use super::{KernelCode, kernel_function};
-use crate::kernel::{Pool, PoolKind, PoolPadding, WindowAxis};
+use super::{KernelCode, kernel_function, parameters, pointers};
+use crate::kernel::{Operands, Pool, PoolKind, PoolOperands, PoolPadding, WindowAxis};
 use walrus::ir::{BinaryOp, UnaryOp};
 use walrus::{FunctionId, LocalId, ValType};
 
@@ -12,18 +12,14 @@ pub(super) fn emit(cx: &mut Context, k: &Pool) -> KernelCode {
     let [batches, rows, pixels, _] = k.dims;
     let finish = Finish::new(&k.epilogue, &k.out);
     let window = Window { k, finish: &finish }.emit(cx);
-    let (mut asm, pointers) = kernel_function(cx, 2 + finish.operands());
+    let (mut asm, pointers) = kernel_function(cx, k);
+    let pointers = pointers.into_list();
     let (unit, end) = (asm.param(1), asm.param(2));
     let at: Vec<LocalId> = pointers.iter().map(|_| asm.i32()).collect();
     let (row, batch, pixel, last) = (asm.i32(), asm.i32(), asm.i32(), asm.i32());
     let (y, x) = (Clip::new(&mut asm), Clip::new(&mut asm));
     asm.set_int(last, pixels);
-    let stride = |i: usize, axis: usize| match i {
-        // The image is addressed by the clipped window.
-        0 => [k.x[0] * 4, 0, 0][axis],
-        1 => k.out[axis] * 4,
-        _ => finish.stride(i - 2, axis),
-    };
+    let strides = strides(k, &finish);
     asm.while_below(unit, end, |asm| {
         for (local, operator) in [(batch, BinaryOp::I32DivU), (row, BinaryOp::I32RemU)] {
             asm.get(unit);
@@ -32,15 +28,16 @@ pub(super) fn emit(cx: &mut Context, k: &Pool) -> KernelCode {
             asm.set(local);
         }
         y.emit(asm, row, &k.window[0], k.input[0]);
-        for (i, (&base, &at)) in pointers.iter().zip(&at).enumerate() {
+        for ((&base, &at), stride) in pointers.iter().zip(&at).zip(&strides) {
             asm.get(base);
             for (axis, index) in [(0, batch), (1, row)] {
-                if stride(i, axis) > 0 && (axis > 0 || batches > 1) {
-                    asm.times(index, stride(i, axis));
+                let bytes = stride.bytes[axis];
+                if bytes > 0 && (axis > 0 || batches > 1) {
+                    asm.times(index, bytes);
                     asm.binary(BinaryOp::I32Add);
                 }
             }
-            if i == 0 {
+            if stride.is_windowed {
                 asm.times(y.first, k.x[1] * 4);
                 asm.binary(BinaryOp::I32Add);
             }
@@ -49,20 +46,48 @@ pub(super) fn emit(cx: &mut Context, k: &Pool) -> KernelCode {
         asm.set_int(pixel, 0);
         asm.while_below(pixel, last, |asm| {
             x.emit(asm, pixel, &k.window[1], k.input[1]);
-            asm.get(at[0]);
-            asm.times(x.first, k.x[2] * 4);
-            asm.binary(BinaryOp::I32Add);
-            at[1..].iter().for_each(|&pointer| asm.get(pointer));
+            for (&pointer, stride) in at.iter().zip(&strides) {
+                asm.get(pointer);
+                if stride.is_windowed {
+                    asm.times(x.first, k.x[2] * 4);
+                    asm.binary(BinaryOp::I32Add);
+                }
+            }
             asm.get(y.count);
             asm.get(x.count);
             asm.call(window);
-            for (i, &pointer) in at.iter().enumerate().skip(1) {
-                asm.advance(pointer, stride(i, 2) as i64);
+            for (&pointer, stride) in at.iter().zip(&strides).filter(|(_, s)| !s.is_windowed) {
+                asm.advance(pointer, stride.bytes[2] as i64);
             }
         });
     });
     let row = if rows > 1 { k.out[1] } else { k.out[0] };
     KernelCode::new(asm.finish(), batches * rows, row * 4)
+}
+
+/// How a pointer moves.
+struct Stride {
+    /// Bytes between batches, rows and pixels.
+    bytes: [usize; 3],
+    /// Whether rows and pixels are those of the clipped window.
+    is_windowed: bool,
+}
+
+fn strides(k: &Pool, finish: &Finish) -> Vec<Stride> {
+    let walked = |bytes: [usize; 3]| Stride {
+        bytes,
+        is_windowed: false,
+    };
+    let operand = |i: usize| walked([0, 1, 2].map(|axis| finish.stride(i, axis)));
+    let strides = PoolOperands {
+        x: Stride {
+            bytes: [k.x[0] * 4, 0, 0],
+            is_windowed: true,
+        },
+        out: walked(k.out.map(|stride| stride * 4)),
+        epilogue: (0..finish.operands()).map(operand).collect(),
+    };
+    strides.into_list()
 }
 
 /// The part of a window that lies inside the image.
@@ -192,9 +217,9 @@ struct Window<'k> {
 impl Window<'_> {
     /// `(x, out, operands…, rows, columns)`: all channels of one pixel.
     fn emit(&self, cx: &mut Context) -> FunctionId {
-        let count = 2 + self.finish.operands();
+        let count = pointers(self.k);
         let mut asm = Asm::new(cx, &vec![ValType::I32; count + 2], &[]);
-        let pointers: Vec<LocalId> = (0..count).map(|i| asm.param(i)).collect();
+        let pointers = parameters(&asm, self.k, 0);
         let (rows, columns) = (asm.param(count), asm.param(count + 1));
         let full = [rows, columns].map(|_| asm.i32());
         let divisor = asm.v128();
@@ -212,12 +237,12 @@ impl Window<'_> {
         asm.branch(
             |asm| {
                 self.channels(asm, &pointers, divisor, &|asm, acc| {
-                    self.whole(asm, pointers[0], acc)
+                    self.whole(asm, pointers.x, acc)
                 })
             },
             |asm| {
                 self.channels(asm, &pointers, divisor, &|asm, acc| {
-                    self.clipped(asm, pointers[0], rows, columns, acc);
+                    self.clipped(asm, pointers.x, rows, columns, acc);
                 });
             },
         );
@@ -245,7 +270,7 @@ impl Window<'_> {
     fn channels(
         &self,
         asm: &mut Asm<'_>,
-        pointers: &[LocalId],
+        pointers: &PoolOperands<LocalId>,
         divisor: LocalId,
         taps: &dyn Fn(&mut Asm<'_>, &Accumulator),
     ) {
@@ -254,11 +279,12 @@ impl Window<'_> {
             let accumulator = Accumulator::start(asm, self.k.kind);
             taps(asm, &accumulator);
             let acc = accumulator.end(asm, divisor);
-            self.finish.apply_now(asm, acc, &pointers[2..], 0, 0);
-            asm.store_lanes(pointers[1], 0, acc, lanes);
-            for (i, &pointer) in pointers.iter().enumerate() {
-                let bytes = if i < 2 { 4 } else { self.finish.stride(i - 2, 3) };
-                asm.advance(pointer, bytes as i64 * 4);
+            self.finish.apply_now(asm, acc, &pointers.epilogue, 0, 0);
+            asm.store_lanes(pointers.out, 0, acc, lanes);
+            asm.advance(pointers.x, 16);
+            asm.advance(pointers.out, 16);
+            for (i, &pointer) in pointers.epilogue.iter().enumerate() {
+                asm.advance(pointer, self.finish.stride(i, 3) as i64 * 4);
             }
             asm.release([acc]);
         };

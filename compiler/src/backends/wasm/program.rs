@@ -6,11 +6,13 @@
 //! list of record addresses and a patch is `[address of the pointer, first value, advance]`.
 
 use super::asm::{Asm, Context};
+use super::listed::{call_record, for_each_listed, start_list};
+use super::target::ALIGNMENT;
 use super::threads::{self, Share};
-use super::{KernelCode, SLACK, kernel_function};
+use super::{KernelCode, SLACK, record_function};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{Kernel, WINOGRAD_LANES};
-use crate::plan::{ALIGNMENT, Argument, Plan, Run, Space, Step};
+use crate::plan::{Argument, Plan, Run, Space, Step};
 use walrus::ir::BinaryOp;
 use walrus::{
     ConstExpr, DataKind, ElementItems, ElementKind, FunctionId, LocalId, RefType, TableId, TypeId, ValType,
@@ -56,7 +58,7 @@ impl Layout {
             + match argument.space {
                 Space::Weights => self.weights_at,
                 Space::Prepared => self.prepared_at,
-                Space::Arena => self.arena_at,
+                Space::Arena(_) => self.arena_at,
             }
     }
 }
@@ -66,7 +68,16 @@ fn slack(plan: &Plan) -> usize {
     let panel = |kernel: &Kernel| match kernel {
         Kernel::Contract(k) => (k.k() + 1) * 8 * 4,
         Kernel::Winograd(k) => k.channels * WINOGRAD_LANES * 4,
-        _ => 0,
+        // These touch nothing ahead.
+        Kernel::Map(_)
+        | Kernel::Reduce(_)
+        | Kernel::Convolve(_)
+        | Kernel::WinogradWeights(_)
+        | Kernel::Depthwise(_)
+        | Kernel::Pool(_)
+        | Kernel::Move(_)
+        | Kernel::Fill(_)
+        | Kernel::Gather(_) => 0,
     };
     // Steps are a byte at least, so many tiles touch a little more than a panel.
     SLACK + plan.kernels.iter().map(panel).max().unwrap_or(0) * 5 / 4
@@ -252,59 +263,10 @@ fn emit_warm(cx: &mut Context, table: TableId, ty: TypeId, steps_at: usize, entr
     asm.finish()
 }
 
-/// Turns numbers of steps into addresses in the list of steps.
-pub(super) fn start_list(asm: &mut Asm<'_>, bounds: [LocalId; 2], steps_at: usize, entry: usize) {
-    for bound in bounds {
-        asm.times(bound, entry);
-        asm.int(steps_at as i32);
-        asm.binary(BinaryOp::I32Add);
-        asm.set(bound);
-    }
-}
-
-/// Calls the record whose address is in `record` with all of its units.
-pub(super) fn call_record(asm: &mut Asm<'_>, record: LocalId, table: TableId, ty: TypeId) {
-    asm.get(record);
-    asm.int(0);
-    asm.get(record);
-    asm.load_i32(4);
-    asm.get(record);
-    asm.load_i32(0);
-    asm.push(walrus::ir::CallIndirect { ty, table });
-}
-
 /// Calls the records listed at `cursor` until `end`.
 fn call_listed(asm: &mut Asm<'_>, cursor: LocalId, end: LocalId, table: TableId, ty: TypeId) {
     for_each_listed(asm, cursor, end, 4, |asm, record| {
         call_record(asm, record, table, ty)
-    });
-}
-
-/// Runs `body` with each record of a list from `cursor` until `end`; an entry has so many bytes.
-pub(super) fn for_each_listed(
-    asm: &mut Asm<'_>,
-    cursor: LocalId,
-    end: LocalId,
-    entry: usize,
-    body: impl FnOnce(&mut Asm<'_>, LocalId),
-) {
-    let record = asm.i32();
-    asm.block(|asm, out| {
-        asm.get(cursor);
-        asm.get(end);
-        asm.binary(BinaryOp::I32GeU);
-        asm.br_if(out);
-        asm.repeat(|asm, top| {
-            asm.get(cursor);
-            asm.load_i32(0);
-            asm.set(record);
-            body(asm, record);
-            asm.advance(cursor, entry as i64);
-            asm.get(cursor);
-            asm.get(end);
-            asm.binary(BinaryOp::I32LtU);
-            asm.br_if(top);
-        });
     });
 }
 
@@ -319,7 +281,7 @@ fn emit_run(cx: &mut Context, table: TableId, ty: TypeId, steps_at: usize) -> Fu
 
 /// The function of loop records.
 fn emit_loop(cx: &mut Context, table: TableId, ty: TypeId) -> FunctionId {
-    let (mut asm, fields) = kernel_function(cx, 5);
+    let (mut asm, fields) = record_function(cx, 5);
     let &[count, begin, end, patches, patches_end] = fields.as_slice() else {
         unreachable!("five were asked for")
     };

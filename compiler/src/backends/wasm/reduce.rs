@@ -3,14 +3,13 @@
 use super::asm::{Asm, Context};
 use super::tape::Scalar;
 use super::{KernelCode, kernel_function};
-use crate::kernel::{KeptAxis, Reduce, ReduceKind};
+use crate::kernel::{KeptAxis, Operands, Reduce, ReduceKind, ReduceOperands};
 use walrus::LocalId;
 use walrus::ir::{BinaryOp, UnaryOp};
 
 /// Emits a reduction. A unit of work is one element of the outermost kept axis, or four where vectors run along it.
 pub(super) fn emit(cx: &mut Context, k: &Reduce) -> KernelCode {
     let scalar = Scalar::new(&k.tape);
-    let operands = k.tape.inputs() as usize - 1;
     let contiguous =
         k.reduced.last().is_some_and(|axis| axis.1 == 1) || k.kept.last().is_none_or(|axis| axis.x != 1);
     let walk = Walk {
@@ -18,7 +17,8 @@ pub(super) fn emit(cx: &mut Context, k: &Reduce) -> KernelCode {
         scalar,
         across: !contiguous,
     };
-    let (mut asm, pointers) = kernel_function(cx, 2 + operands);
+    let (mut asm, pointers) = kernel_function(cx, k);
+    let pointers = pointers.into_list();
     let Some(first) = k.kept.first() else {
         // One result: a single unit, whatever the share.
         let (begin, end) = (asm.param(1), asm.param(2));
@@ -30,9 +30,9 @@ pub(super) fn emit(cx: &mut Context, k: &Reduce) -> KernelCode {
     let vectors = walk.across && k.kept.len() == 1;
     let step = if vectors { 4 } else { 1 };
     asm.while_below(unit, end, |asm| {
-        for (i, (&base, &at)) in pointers.iter().zip(&at).enumerate() {
+        for ((&base, &at), stride) in pointers.iter().zip(&at).zip(strides(first)) {
             asm.get(base);
-            let bytes = walk.stride(first, i) * 4 * step;
+            let bytes = stride * 4 * step;
             if bytes > 0 {
                 asm.times(unit, bytes);
                 asm.binary(BinaryOp::I32Add);
@@ -57,6 +57,16 @@ pub(super) fn emit(cx: &mut Context, k: &Reduce) -> KernelCode {
     KernelCode::new(asm.finish(), first.extent.div_ceil(step), first.out * step * 4)
 }
 
+/// Strides in elements of every pointer along a kept axis.
+fn strides(axis: &KeptAxis) -> Vec<usize> {
+    let strides = ReduceOperands {
+        x: axis.x,
+        out: axis.out,
+        operands: axis.operands.clone(),
+    };
+    strides.into_list()
+}
+
 struct Walk<'k> {
     k: &'k Reduce,
     scalar: Scalar,
@@ -65,15 +75,6 @@ struct Walk<'k> {
 }
 
 impl Walk<'_> {
-    /// Stride in elements of pointer `i` (x, out, operands) along a kept axis.
-    fn stride(&self, axis: &KeptAxis, i: usize) -> usize {
-        match i {
-            0 => axis.x,
-            1 => axis.out,
-            _ => axis.operands[i - 2],
-        }
-    }
-
     /// Loops over kept axes from `axis` on; the pointers stay where they are.
     fn axis(&self, asm: &mut Asm<'_>, pointers: &[LocalId], axis: usize) {
         let Some(kept) = self.k.kept.get(axis) else {
@@ -95,8 +96,8 @@ impl Walk<'_> {
             } else {
                 self.axis(asm, &at, axis + 1)
             }
-            for (i, &pointer) in at.iter().enumerate() {
-                asm.advance(pointer, (self.stride(kept, i) * step) as i64 * 4);
+            for (&pointer, stride) in at.iter().zip(strides(kept)) {
+                asm.advance(pointer, (stride * step) as i64 * 4);
             }
         });
         if kept.extent % step > 0 {
@@ -106,17 +107,18 @@ impl Walk<'_> {
 
     /// Reduces and writes `lanes` results.
     fn result(&self, asm: &mut Asm<'_>, pointers: &[LocalId], lanes: usize) {
+        let pointers = ReduceOperands::from_list(pointers.to_vec());
         let acc = asm.v128();
         asm.splat_const(self.k.kind.identity().to_bits());
         asm.set(acc);
         let x = asm.i32();
-        asm.add_to(x, pointers[0], 0);
+        asm.add_to(x, pointers.x, 0);
         self.reduced(asm, x, acc, 0);
         if !self.across {
             self.fold(asm, acc);
         }
         let mut inputs = vec![acc];
-        for (i, &pointer) in pointers[2..].iter().enumerate() {
+        for (i, &pointer) in pointers.operands.iter().enumerate() {
             let loaded = asm.v128();
             asm.get(pointer);
             let repeats = !self.across || self.k.kept.last().is_none_or(|axis| axis.operands[i] == 0);
@@ -130,7 +132,7 @@ impl Walk<'_> {
         }
         self.scalar.apply(asm, &inputs);
         asm.set(acc);
-        asm.store_lanes(pointers[1], 0, acc, lanes);
+        asm.store_lanes(pointers.out, 0, acc, lanes);
         asm.release(inputs);
     }
 

@@ -9,7 +9,7 @@ use super::weights::Weights;
 use crate::budget::Resource;
 use crate::graph::NodeId;
 use crate::keras::ranges::{COUNT, WINDOW};
-use crate::ops::{Algorithm, Conv, Depthwise};
+use crate::ops::Conv;
 use crate::pointwise::Tape;
 use serde_json::json;
 
@@ -67,7 +67,6 @@ pub fn conv<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
             .windows(args.size, args.strides, args.dilation, [height, width]),
         groups,
         bias: args.bias,
-        algorithm: Algorithm::Direct,
         epilogue: Tape::identity(),
     };
     let node = with_bias(cx, op, &weights, &[image.node, kernel])?;
@@ -129,7 +128,6 @@ pub fn separable<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
         window: [crate::ops::WindowAxis::new(1); 2],
         groups: 1,
         bias: args.bias,
-        algorithm: Algorithm::Direct,
         epilogue: Tape::identity(),
     };
     let node = with_bias(cx, op, &weights, &[middle_node, kernel])?;
@@ -162,23 +160,20 @@ fn depthwise_conv(
     let [_, height, width, channels] = image.dims;
     let all = channels.saturating_mul(multiplier);
     let [kh, kw] = args.size;
-    let kernel = weights.reshaped(cx, "depthwise_kernel", &[kh, kw, all])?;
+    let kernel = weights.reshaped(cx, "depthwise_kernel", &[kh, kw, 1, all])?;
     let mut node = image.node;
     if multiplier > 1 {
         node = super::shape::repeat(cx, node, 3, multiplier)?;
     }
-    let op = Depthwise {
+    let op = Conv {
         window: args
             .padding
             .windows(args.size, args.strides, args.dilation, [height, width]),
+        groups: all,
         bias,
         epilogue: Tape::identity(),
     };
-    let mut inputs = vec![node, kernel];
-    if bias {
-        inputs.push(weights.node(cx, "bias")?);
-    }
-    Ok(cx.b().add(op, &inputs)?)
+    with_bias(cx, op, weights, &[node, kernel])
 }
 
 /// Adds a convolution, with its bias if it has one.

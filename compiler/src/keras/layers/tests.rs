@@ -524,7 +524,7 @@ fn products_have_any_number_of_axes() {
         match lowered(model, &[], &[]) {
             Ok(lowered) => {
                 assert_eq!(lowered.outputs[0].shape.dims(), [1, 2, 3, 4, 6]);
-                assert!(crate::plan::plan(&lowered.graph).is_ok());
+                assert!(crate::plan::plan(&lowered.graph, &crate::backends::wasm::Wasm::default()).is_ok());
             }
             Err(found) => assert!(
                 found[0].starts_with("layer \"product\" (TFOpLambda): ")

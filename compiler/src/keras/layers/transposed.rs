@@ -13,7 +13,7 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::graph::NodeId;
 use crate::keras::ranges::{COUNT, SIDE, WINDOW};
-use crate::ops::{Algorithm, Conv, WindowAxis};
+use crate::ops::{Conv, WindowAxis};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor};
 use serde_json::{Value as Json, json};
@@ -136,7 +136,6 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
         window: axes.map(|axis| axis.window()),
         groups: 1,
         bias,
-        algorithm: Algorithm::Direct,
         epilogue: Tape::identity(),
     };
     let mut node = if bias {

@@ -3,29 +3,28 @@
 mod transform;
 mod weights;
 
+use super::epilogue::image_result;
 use super::interpret::for_each;
-use super::{Epilogue, Image, Interpret, Memory};
+use super::operand::operands;
+use super::{Epilogue, Family, Image, Memory, Operand, Role, Span};
+use std::fmt;
 pub use transform::Transforms;
 use transform::both_axes;
-pub use weights::WinogradWeights;
+pub use weights::{WinogradWeights, WinogradWeightsOperands};
 
 /// Channels of a panel of weights.
 pub const WINOGRAD_LANES: usize = 8;
-
-/// Elements of a cache line.
-const LINE: usize = 16;
 
 /// A convolution of 3x3 taps without strides as Winograd's F(m x m, 3x3): *tiles* of m x m results are computed from
 /// (m + 2) x (m + 2) inputs. Each of these *positions* of a transformed tile is multiplied and summed over channels for
 /// itself: (m + 2)² matrix products instead of 9 m².
 ///
-/// Pointers: a (the first element of a padded image), weights (those of [`WinogradWeights`]), scratch ([`Winograd::scratch`] elements of any content),
-/// out, epilogue operands. The image must reach as far as the last tiles, see [`Winograd::reach`]; what lies there
+/// The image must reach as far as the last tiles, see [`Winograd::reach`]; what lies there
 /// beyond the padding is multiplied by zero, so it must be finite.
 ///
 /// Tiles are counted through batches, rows and pixels, and are transformed in blocks of at most `block`: the scratch
 /// memory holds one block. Threads that work on one kernel need a scratch memory each.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Winograd {
     /// Rows and pixels of a tile's results: 2 or 4.
     pub m: usize,
@@ -39,6 +38,8 @@ pub struct Winograd {
     pub out: Image,
     /// Most tiles that are transformed together.
     pub block: usize,
+    /// Elements of scratch memory, which the target arranges: it follows from the other fields.
+    pub scratch: usize,
     /// Applied to each result.
     pub epilogue: Epilogue,
 }
@@ -83,37 +84,6 @@ impl Winograd {
         output.next_multiple_of(m) + 2
     }
 
-    /// Elements between the inputs of two tiles in scratch memory: whole vectors.
-    pub fn tile_stride(&self) -> usize {
-        self.channels.next_multiple_of(4)
-    }
-
-    /// Elements between two positions of the transformed inputs in scratch memory.
-    pub fn input_stride(&self) -> usize {
-        apart(self.block * self.tile_stride())
-    }
-
-    /// Elements between two positions of the products with one panel in scratch memory.
-    pub fn product_stride(&self) -> usize {
-        apart(self.block * WINOGRAD_LANES)
-    }
-
-    /// Where the transformed inputs of a block lie in scratch memory, `[position][tile][channel]`; one vector for each
-    /// position of a tile that is half transformed comes first.
-    pub fn scratch_inputs(&self) -> usize {
-        self.positions() * 4
-    }
-
-    /// Where products lie in scratch memory, `[position][tile][lane]` with one panel.
-    pub fn scratch_products(&self) -> usize {
-        self.scratch_inputs() + self.positions() * self.input_stride()
-    }
-
-    /// Elements of scratch memory.
-    pub fn scratch(&self) -> usize {
-        self.scratch_products() + self.positions() * self.product_stride()
-    }
-
     /// Panels of weights.
     pub fn panels(&self) -> usize {
         self.dims[3].div_ceil(WINOGRAD_LANES)
@@ -143,15 +113,58 @@ impl Winograd {
     }
 }
 
-/// At least `elements`, in an odd number of cache lines: the positions of one tile are written and read together, and
-/// at a distance of a power of two they would fall into few sets of the cache.
-fn apart(elements: usize) -> usize {
-    (elements.div_ceil(LINE) | 1) * LINE
+/// Without the scratch memory, which says nothing that the other fields don't.
+impl fmt::Debug for Winograd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Winograd")
+            .field("m", &self.m)
+            .field("dims", &self.dims)
+            .field("channels", &self.channels)
+            .field("a", &self.a)
+            .field("out", &self.out)
+            .field("block", &self.block)
+            .field("epilogue", &self.epilogue)
+            .finish()
+    }
 }
 
-impl Interpret for Winograd {
-    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
-        let (a, weights, out) = (at[0], at[1], at[3]);
+operands! {
+    /// What a [`Winograd`] touches.
+    WinogradOperands {
+        /// The first element of the padded image.
+        a: One,
+        /// Weights that a [`WinogradWeights`] has made.
+        weights: One,
+        /// Memory for one block of tiles.
+        scratch: One,
+        /// The result.
+        out: One,
+        /// Operands of the epilogue.
+        epilogue: Many,
+    }
+}
+
+impl Family for Winograd {
+    const NAME: &'static str = "winograd";
+    const IS_ARITHMETIC: bool = true;
+    type Of<T> = WinogradOperands<T>;
+
+    fn operands(&self) -> WinogradOperands<Operand> {
+        let [batches, rows, pixels, _] = self.dims;
+        let reach = |output| Self::reach(self.m, output);
+        let image = [batches, reach(rows), reach(pixels)].into_iter().zip(self.a);
+        let weights = Span::dense(self.panels() * self.panel_elements());
+        WinogradOperands {
+            a: Operand::new(Role::In, Span::new(image.chain([(self.channels, 1)]))),
+            weights: Operand::new(Role::Weights, weights),
+            scratch: Operand::new(Role::Scratch, Span::dense(self.scratch)),
+            out: image_result(self.dims, &self.out),
+            epilogue: self.epilogue.operands(&self.dims),
+        }
+    }
+
+    fn interpret(&self, memory: &mut Memory, at: WinogradOperands<usize>) {
+        let WinogradOperands { a, weights, out, .. } = at;
         let transforms = Transforms::new(self.m);
         let (m, size) = (self.m, self.size());
         let panel = self.panel_elements();
@@ -181,7 +194,7 @@ impl Interpret for Winograd {
                     if index[1] < rows && index[2] < pixels {
                         let result = self
                             .epilogue
-                            .apply(memory, &at[4..], index, (value + bias) as f32);
+                            .apply(memory, &at.epilogue, index, (value + bias) as f32);
                         memory.set(out + super::interpret::dot(&index[..3], &self.out) + n, result);
                     }
                 }

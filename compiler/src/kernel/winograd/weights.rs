@@ -1,7 +1,8 @@
 //! Transformed weights of a Winograd convolution.
 
 use super::{Transforms, WINOGRAD_LANES, both_axes};
-use crate::kernel::{Interpret, Memory};
+use crate::kernel::operand::operands;
+use crate::kernel::{Family, Memory, Operand, Role, Span};
 
 /// Transforms the packed weights of a 3x3 convolution, `[panel][bias, then 9 taps, then channel][8]` as
 /// [`Contract::pack`](crate::kernel::Contract::pack) makes them, to those that a [`Winograd`](super::Winograd) reads,
@@ -9,8 +10,6 @@ use crate::kernel::{Interpret, Memory};
 ///
 /// It runs once, when a model is loaded: transformed weights are 16/9 (F(2x2)) or 4 times (F(4x4)) as large, which a
 /// page should not have to download.
-///
-/// Pointers: weights, out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WinogradWeights {
     /// Rows and pixels of a tile of results.
@@ -43,17 +42,39 @@ impl WinogradWeights {
     }
 }
 
-impl Interpret for WinogradWeights {
-    fn interpret(&self, memory: &mut Memory, at: &[usize]) {
+operands! {
+    /// What a [`WinogradWeights`] touches.
+    WinogradWeightsOperands {
+        /// The packed weights.
+        weights: One,
+        /// The transformed ones.
+        out: One,
+    }
+}
+
+impl Family for WinogradWeights {
+    const NAME: &'static str = "winograd weights";
+    const IS_ARITHMETIC: bool = true;
+    type Of<T> = WinogradWeightsOperands<T>;
+
+    fn operands(&self) -> WinogradWeightsOperands<Operand> {
+        WinogradWeightsOperands {
+            weights: Operand::new(Role::Weights, Span::dense(self.panels * self.panel_before())),
+            out: Operand::new(Role::Out, Span::dense(self.elements())),
+        }
+    }
+
+    fn interpret(&self, memory: &mut Memory, at: WinogradWeightsOperands<usize>) {
         let transforms = Transforms::new(self.m);
         let c = self.channels;
         for panel in 0..self.panels {
             let (from, to) = (
-                at[0] + panel * self.panel_before(),
-                at[1] + panel * self.panel_after(),
+                at.weights + panel * self.panel_before(),
+                at.out + panel * self.panel_after(),
             );
             for lane in 0..WINOGRAD_LANES {
-                memory.0[to + lane] = memory.0[from + lane];
+                let bias = memory.bits(from + lane);
+                memory.set_bits(to + lane, bias);
                 for channel in 0..c {
                     let row = |row: usize| (1 + row * c + channel) * WINOGRAD_LANES + lane;
                     let taps: Vec<f64> = (0..9).map(|tap| f64::from(memory.f32(from + row(tap)))).collect();

@@ -3,8 +3,8 @@
 use crate::budget::Resource;
 use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
-use crate::pointwise::{Binary, Instr, Tape, Unary};
-use crate::tensor::{DType, Shape};
+use crate::tensor::{DType, Shape, Tensor};
+use std::sync::Arc;
 
 /// Factors and summands along one axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,16 +88,18 @@ pub fn recognise(graph: &Graph, map: NodeId) -> Option<(NodeId, Affine)> {
     if !look(graph, channels) {
         return None;
     }
-    let operands: Vec<Operand> = inputs
+    let operands: Vec<Option<Arc<[f32]>>> = inputs
         .iter()
-        .map(|&input| match graph.constant(input) {
-            None => Operand::Data,
-            Some(tensor) => Operand::Numbers(tensor.to_f32()),
-        })
+        .map(|&input| graph.constant(input).map(Tensor::to_f32))
         .collect();
     let (mut scale, mut shift) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
     for channel in 0..channels {
-        let (s, t) = evaluate(&op.tape, &operands, channel)?;
+        let number = |input: usize| {
+            operands[input]
+                .as_ref()
+                .map(|numbers| numbers[channel % numbers.len()])
+        };
+        let (s, t) = op.tape.affine_in(number)?;
         scale.push(s);
         shift.push(t);
     }
@@ -113,12 +115,6 @@ const LOOK: usize = 32;
 /// Takes what it needs to look at so many channels of an operation, if it is there.
 pub fn look(graph: &Graph, channels: usize) -> bool {
     graph.budget().spare(Resource::Scaled, (LOOK + channels) as u64)
-}
-
-/// What an input of a tape is.
-enum Operand {
-    Data,
-    Numbers(std::sync::Arc<[f32]>),
 }
 
 /// The one axis that constant operands of a map vary along; the inner `None` if they do not vary. `None` if they vary
@@ -137,48 +133,4 @@ fn common_axis(graph: &Graph, map: NodeId, x: NodeId) -> Option<Option<usize>> {
         }
     }
     Some(common)
-}
-
-/// The scale and shift of a tape for one channel, in double precision.
-fn evaluate(tape: &Tape, operands: &[Operand], channel: usize) -> Option<(f64, f64)> {
-    let mut forms: Vec<(f64, f64)> = Vec::with_capacity(tape.instrs().len());
-    for instr in tape.instrs() {
-        let form = match *instr {
-            Instr::Input(index) => match &operands[index as usize] {
-                Operand::Data => (1.0, 0.0),
-                Operand::Numbers(numbers) => (0.0, f64::from(numbers[channel % numbers.len()])),
-            },
-            Instr::Const(bits) => (0.0, f64::from(f32::from_bits(bits))),
-            Instr::Unary(op, a) => unary(op, forms[a.index()])?,
-            Instr::Binary(op, a, b) => binary(op, forms[a.index()], forms[b.index()])?,
-            _ => return None,
-        };
-        if !form.0.is_finite() || !form.1.is_finite() {
-            return None;
-        }
-        forms.push(form);
-    }
-    let (scale, shift) = forms[tape.result().index()];
-    ((scale as f32).is_finite() && (shift as f32).is_finite()).then_some((scale, shift))
-}
-
-fn unary(op: Unary, (scale, shift): (f64, f64)) -> Option<(f64, f64)> {
-    match op {
-        Unary::Neg => Some((-scale, -shift)),
-        _ if scale != 0.0 => None,
-        Unary::Sqrt => Some((0.0, shift.sqrt())),
-        _ => Some((0.0, f64::from(op.eval(shift as f32)))),
-    }
-}
-
-fn binary(op: Binary, (p, q): (f64, f64), (r, s): (f64, f64)) -> Option<(f64, f64)> {
-    match op {
-        Binary::Add => Some((p + r, q + s)),
-        Binary::Sub => Some((p - r, q - s)),
-        Binary::Mul if r == 0.0 => Some((p * s, q * s)),
-        Binary::Mul if p == 0.0 => Some((r * q, s * q)),
-        Binary::Div if r == 0.0 => Some((p / s, q / s)),
-        _ if p == 0.0 && r == 0.0 => Some((0.0, f64::from(op.eval(q as f32, s as f32)))),
-        _ => None,
-    }
 }

@@ -1,7 +1,7 @@
 //! Handing a scale and shift to the operations that use the value.
 
 use super::affine::{self, Affine};
-use super::before::{check_weights, passes_pool};
+use super::checks::{check_weights, passes_pool};
 use super::edit::{Edit, What};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Op, Reduce, ReduceKind};

@@ -12,6 +12,7 @@
 pub(super) mod affine;
 mod after;
 mod before;
+mod checks;
 mod edit;
 mod shared;
 mod simplest;

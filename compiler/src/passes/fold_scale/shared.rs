@@ -1,7 +1,7 @@
 //! Layers that share their weights, as where a network is applied to several inputs.
 
 use super::affine;
-use super::before::check_bias;
+use super::checks::check_bias;
 use crate::graph::{Graph, NodeId};
 use crate::passes::linear::Linear;
 

@@ -45,7 +45,7 @@ impl Operand {
                     }
                     None => graph.add(name, Transpose { perm }, &[extended])?,
                 };
-                crate::passes::rewrite::remove_unused(graph, extended);
+                crate::passes::rewrite::remove_unused(graph, extended)?;
                 Ok(permuted)
             }
         }

@@ -45,7 +45,7 @@ fn is_finite(tensors: &[Tensor]) -> bool {
 fn products(graph: &Graph) -> u64 {
     let work = |id| {
         let inputs: Vec<_> = graph.inputs_of(id).iter().map(|&input| graph.ty(input)).collect();
-        let counts = matches!(graph.op(id), Op::Conv(_) | Op::Depthwise(_) | Op::MatMul(_));
+        let counts = matches!(graph.op(id), Op::Conv(_) | Op::MatMul(_));
         if counts {
             graph.op(id).flops(&inputs, &graph.node(id).types)
         } else {

@@ -4,9 +4,7 @@ use super::random::Random;
 use super::tapes;
 use crate::error::Result;
 use crate::graph::{Builder, NodeId};
-use crate::ops::{
-    Algorithm, Conv, Depthwise, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, WindowAxis,
-};
+use crate::ops::{Conv, WindowAxis};
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
 
@@ -26,11 +24,6 @@ pub fn same(size: usize) -> [WindowAxis; 2] {
     }; 2]
 }
 
-/// Windows of so many taps without padding.
-pub fn valid(size: usize) -> [WindowAxis; 2] {
-    [WindowAxis::new(size); 2]
-}
-
 impl Net<'_> {
     /// Names the nodes to come.
     pub fn name(&mut self, name: &str) -> &mut Self {
@@ -39,7 +32,8 @@ impl Net<'_> {
     }
     pub fn input(&mut self, dims: impl Into<Shape>) -> Result<NodeId> {
         self.b.name = String::new();
-        self.b.input("x", TensorType::f32(dims))
+        let name = format!("x{}", self.b.graph.inputs().len());
+        self.b.input(name, TensorType::f32(dims))
     }
     pub fn output(&mut self, id: NodeId) {
         let name = format!("y{}", self.b.graph.outputs().len());
@@ -48,9 +42,6 @@ impl Net<'_> {
     pub fn weights(&mut self, dims: impl Into<Shape>) -> Result<NodeId> {
         let tensor = self.random.tensor(dims);
         self.b.constant(tensor)
-    }
-    pub fn numbers(&mut self, dims: impl Into<Shape>, numbers: &[f32]) -> Result<NodeId> {
-        self.b.constant(Tensor::f32(dims, numbers)?)
     }
     fn channels(&self, x: NodeId) -> usize {
         let shape = self.b.shape(x);
@@ -62,28 +53,9 @@ impl Net<'_> {
             window,
             groups: 1,
             bias: false,
-            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &[x, weights])
-    }
-    pub fn depthwise(&mut self, x: NodeId, window: [WindowAxis; 2]) -> Result<NodeId> {
-        let weights = self.weights([window[0].size, window[1].size, self.channels(x)])?;
-        let op = Depthwise {
-            window,
-            bias: false,
-            epilogue: Tape::identity(),
-        };
-        self.b.add(op, &[x, weights])
-    }
-    pub fn dense(&mut self, x: NodeId, units: usize) -> Result<NodeId> {
-        let weights = self.weights([self.channels(x), units])?;
-        let bias = self.weights([units])?;
-        let op = MatMul {
-            bias: true,
-            epilogue: Tape::identity(),
-        };
-        self.b.add(op, &[x, weights, bias])
     }
     /// Normalises with operands of the shape `[channels, 1, …]`, with so many ones.
     pub fn norm_of(&mut self, x: NodeId, channels: usize, ones: usize) -> Result<NodeId> {
@@ -109,26 +81,5 @@ impl Net<'_> {
     }
     pub fn binary(&mut self, op: Binary, x: NodeId, y: NodeId) -> Result<NodeId> {
         self.b.map(Tape::binary(op), &[x, y])
-    }
-    /// Pads height and width.
-    pub fn pad(&mut self, x: NodeId, around: usize, value: f32) -> Result<NodeId> {
-        let pads = vec![(0, 0), (around, around), (around, around), (0, 0)];
-        self.b.add(Pad { pads, value }, &[x])
-    }
-    pub fn pool(&mut self, x: NodeId, kind: PoolKind, window: [WindowAxis; 2]) -> Result<NodeId> {
-        let op = Pool {
-            kind,
-            window,
-            padding: PoolPadding::Exclude,
-            epilogue: Tape::identity(),
-        };
-        self.b.add(op, &[x])
-    }
-    /// The mean over `axes`.
-    pub fn mean(&mut self, x: NodeId, axes: &[usize]) -> Result<NodeId> {
-        let count: usize = axes.iter().map(|&axis| self.b.shape(x)[axis]).product();
-        let sum = self.b.reduce(ReduceKind::Sum, axes, x)?;
-        self.b
-            .map(Tape::binary_const(Binary::Mul, 1.0 / count as f32), &[sum])
     }
 }

@@ -1,10 +1,9 @@
 //! Tests of the passes.
 
-mod cases;
 mod chains;
 mod differential;
+mod files;
 mod layers;
 mod random;
-mod snapshots;
 mod tapes;
 mod units;

@@ -4,8 +4,7 @@ use super::tapes;
 use crate::error::Result;
 use crate::graph::{Builder, Graph, NodeId};
 use crate::ops::{
-    Algorithm, Concat, Conv, Depthwise, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, Scan,
-    Slice, WindowAxis,
+    Concat, Conv, Gather, MatMul, Pad, Pool, PoolKind, PoolPadding, ReduceKind, Scan, Slice, WindowAxis,
 };
 use crate::pointwise::{Binary, Tape, Unary};
 use crate::tensor::{Shape, Tensor, TensorType};
@@ -179,7 +178,6 @@ impl Maker<'_> {
             window,
             groups,
             bias: bias.is_some(),
-            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &inputs)
@@ -188,11 +186,12 @@ impl Maker<'_> {
     fn depthwise(&mut self, x: NodeId) -> Result<NodeId> {
         let [_, h, w, c] = self.dims(x);
         let window = [self.axis(h), self.axis(w)];
-        let weights = self.constant([window[0].size, window[1].size, c])?;
+        let weights = self.constant([window[0].size, window[1].size, 1, c])?;
         let bias = self.bias(c)?;
         let inputs: Vec<_> = [x, weights].into_iter().chain(bias).collect();
-        let op = Depthwise {
+        let op = Conv {
             window,
+            groups: c,
             bias: bias.is_some(),
             epilogue: Tape::identity(),
         };
@@ -329,7 +328,6 @@ impl Maker<'_> {
             window: [WindowAxis::new(1); 2],
             groups: 1,
             bias: false,
-            algorithm: Algorithm::Direct,
             epilogue: Tape::identity(),
         };
         self.b.add(op, &[x, weights])
@@ -496,7 +494,6 @@ impl Maker<'_> {
                 window: [WindowAxis::new(1); 2],
                 groups: 1,
                 bias: false,
-                algorithm: Algorithm::Direct,
                 epilogue: Tape::identity(),
             };
             let y = self.b.add(op, &[input, weights])?;

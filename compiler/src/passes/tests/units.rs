@@ -9,7 +9,7 @@ use crate::ops::Op;
 use crate::passes::fold_scale::affine::{Affine, recognise};
 use crate::passes::operands::MAX_STEPS;
 use crate::passes::sink::operand::groups;
-use crate::passes::{Done, Log, Missed, Options, PIPELINE, Reason, run};
+use crate::passes::{Done, Log, Missed, Options, PIPELINE, Pass, Reason, run, run_all};
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor};
 
@@ -63,6 +63,27 @@ fn names_the_passes_when_asked_for_another() {
     assert!(matches!(error.kind, ErrorKind::Usage(_)));
     let text = error.to_string();
     assert!(PIPELINE.iter().all(|pass| text.contains(pass.name)), "{text}");
+}
+
+#[test]
+fn passes_that_never_settle_are_an_error() {
+    let restless = Pass {
+        name: "restless",
+        about: "always finds something",
+        run: |_, _| Ok(1),
+    };
+    let passes = [PIPELINE[0], restless];
+    let error = run_all(&passes, &mut small(), Options::default()).expect_err("it goes on for ever");
+    assert!(
+        matches!(&error.kind, ErrorKind::Internal(what) if what.ends_with(": restless")),
+        "{error}"
+    );
+    let options = Options {
+        stop_after: Some("restless"),
+        ..Options::default()
+    };
+    let report = run_all(&passes, &mut small(), options).expect("it is asked for once only");
+    assert_eq!(report.changes, [("dead_code", 0), ("restless", 1)]);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn expansion(op: Unary) -> Option<fn(&mut TapeBuilder, Value) -> Value> {
     }
 }
 
-/// Machine instructions for one of the tape, as vectors of four floats in wasm.
+/// Machine instructions for one of the tape, on a machine with vectors of floats.
 fn cost(instr: &Instr) -> u32 {
     match instr {
         Instr::Input(_) | Instr::Const(_) => 0,

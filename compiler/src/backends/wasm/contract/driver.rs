@@ -3,8 +3,8 @@
 use crate::backends::wasm::asm::{Asm, Context};
 use crate::backends::wasm::epilogue::Finish;
 use crate::backends::wasm::tile::Tiling;
-use crate::backends::wasm::{KernelCode, kernel_function};
-use crate::kernel::{Contract, Right};
+use crate::backends::wasm::{KernelCode, kernel_function, parameters, pointers};
+use crate::kernel::{Contract, ContractOperands, Image, Operands, Right};
 use walrus::ir::BinaryOp;
 use walrus::{FunctionId, LocalId, ValType};
 
@@ -33,13 +33,14 @@ impl Driver<'_> {
 
     /// `(strip, end, a, b, out, operands…)`: computes strips of one panel; the pointers stand at batch 0, row 0.
     pub fn emit(&self, cx: &mut Context, large: FunctionId, small: FunctionId) -> FunctionId {
-        let pointers = 3 + self.finish.operands();
-        let mut asm = Asm::new(cx, &vec![ValType::I32; 2 + pointers], &[]);
+        let mut asm = Asm::new(cx, &vec![ValType::I32; 2 + pointers(self.k)], &[]);
         let (strip, end) = (asm.param(0), asm.param(1));
-        let base: Vec<LocalId> = (0..pointers).map(|i| asm.param(2 + i)).collect();
-        let at: Vec<LocalId> = (0..pointers).map(|_| asm.i32()).collect();
+        let base = parameters(&asm, self.k, 2);
+        let (panel, base) = (base.right, base.into_list());
+        let at: Vec<LocalId> = base.iter().map(|_| asm.i32()).collect();
         let (tile, row) = (asm.i32(), asm.i32());
-        let ahead = self.start_ahead(&mut asm, base[1]);
+        let ahead = self.start_ahead(&mut asm, panel);
+        let strides = self.strides();
         asm.get(strip);
         asm.int(self.tiling.count as i32);
         asm.binary(BinaryOp::I32DivU);
@@ -53,8 +54,8 @@ impl Driver<'_> {
             let call = |asm: &mut Asm<'_>, function: FunctionId, pixels: usize| {
                 at.iter().for_each(|&pointer| asm.get(pointer));
                 self.call_tile(asm, function, ahead);
-                for (i, &pointer) in at.iter().enumerate() {
-                    asm.advance(pointer, (pixels * self.stride(i, 2)) as i64);
+                for (&pointer, stride) in at.iter().zip(&strides) {
+                    asm.advance(pointer, (pixels * stride.map_or(0, |bytes| bytes[2])) as i64);
                 }
             };
             if self.tiling.large == self.tiling.count {
@@ -79,13 +80,14 @@ impl Driver<'_> {
 
     /// The same for tiles that go on from one row to the next: `(strip, end, a, b, out, operands…)`.
     pub fn emit_folded(&self, cx: &mut Context, large: FunctionId, small: FunctionId) -> FunctionId {
-        let pointers = 3 + self.finish.operands();
-        let mut asm = Asm::new(cx, &vec![ValType::I32; 2 + pointers], &[]);
+        let mut asm = Asm::new(cx, &vec![ValType::I32; 2 + pointers(self.k)], &[]);
         let (strip, end) = (asm.param(0), asm.param(1));
-        let base: Vec<LocalId> = (0..pointers).map(|i| asm.param(2 + i)).collect();
+        let base = parameters(&asm, self.k, 2);
+        let (panel, base) = (base.right, base.into_list());
+        let strides = self.strides();
         let [batch, tile, first, row, column] = [(); 5].map(|()| asm.i32());
         let [batches, _, pixels, _] = self.k.dims;
-        let ahead = self.start_ahead(&mut asm, base[1]);
+        let ahead = self.start_ahead(&mut asm, panel);
         asm.while_below(strip, end, |asm| {
             if batches > 1 {
                 asm.divide(strip, self.tiling.count, batch, tile);
@@ -96,10 +98,10 @@ impl Driver<'_> {
             asm.set(first);
             asm.divide(first, pixels, row, column);
             let call = |asm: &mut Asm<'_>, function: FunctionId| {
-                for (i, &base) in base.iter().enumerate() {
+                for (&base, strides) in base.iter().zip(&strides) {
                     asm.get(base);
                     for (axis, index) in [batch, row, column].into_iter().enumerate() {
-                        let stride = self.stride(i, axis);
+                        let stride = strides.map_or(0, |bytes| bytes[axis]);
                         if stride > 0 && (axis > 0 || batches > 1) {
                             asm.times(index, stride);
                             asm.binary(BinaryOp::I32Add);
@@ -156,14 +158,29 @@ impl Driver<'_> {
         );
     }
 
-    /// Strides in bytes of pointer `i` (a, b, out, operands) between batches, rows and pixels.
-    fn stride(&self, i: usize, axis: usize) -> usize {
-        match i {
-            0 => self.k.a[axis] * 4,
-            1 => 0,
-            2 => self.k.out[axis] * 4,
-            _ => self.finish.stride(i - 3, axis),
-        }
+    /// Strides in bytes of every pointer between batches, rows and pixels; the right-hand side is the same for all.
+    fn strides(&self) -> Vec<Option<[usize; 3]>> {
+        let bytes = |elements: &Image| Some(elements.map(|stride| stride * 4));
+        let operand = |i: usize| Some([0, 1, 2].map(|axis| self.finish.stride(i, axis)));
+        let strides = ContractOperands {
+            a: bytes(&self.k.a),
+            right: None,
+            out: bytes(&self.k.out),
+            epilogue: (0..self.finish.operands()).map(operand).collect(),
+        };
+        strides.into_list()
+    }
+
+    /// Bytes of every pointer between panels.
+    fn panels(&self) -> Vec<usize> {
+        let operand = |i: usize| self.width * self.finish.stride(i, 3);
+        let bytes = ContractOperands {
+            a: 0,
+            right: self.panel_bytes(),
+            out: self.width * 4,
+            epilogue: (0..self.finish.operands()).map(operand).collect(),
+        };
+        bytes.into_list()
     }
 
     /// Lets the pointers stand at the start of `row` (counted through all batches), or at one of its tiles.
@@ -176,14 +193,14 @@ impl Driver<'_> {
         tile: Option<LocalId>,
     ) {
         let [batches, rows, ..] = self.k.dims;
-        for (i, (&base, &at)) in base.iter().zip(at).enumerate() {
+        for ((&base, &at), strides) in base.iter().zip(at).zip(self.strides()) {
             asm.get(base);
-            if i != 1 {
-                if batches > 1 && self.stride(i, 0) != rows * self.stride(i, 1) {
+            if let Some([of_batch, of_row, of_pixel]) = strides {
+                if batches > 1 && of_batch != rows * of_row {
                     asm.get(row);
                     asm.int(rows as i32);
                     asm.binary(BinaryOp::I32DivU);
-                    asm.int(self.stride(i, 0) as i32);
+                    asm.int(of_batch as i32);
                     asm.binary(BinaryOp::I32Mul);
                     asm.binary(BinaryOp::I32Add);
                     asm.get(row);
@@ -192,12 +209,12 @@ impl Driver<'_> {
                 } else {
                     asm.get(row);
                 }
-                asm.int(self.stride(i, 1) as i32);
+                asm.int(of_row as i32);
                 asm.binary(BinaryOp::I32Mul);
                 asm.binary(BinaryOp::I32Add);
                 if let Some(tile) = tile {
                     self.tile_pixel(asm, tile);
-                    asm.int(self.stride(i, 2) as i32);
+                    asm.int(of_pixel as i32);
                     asm.binary(BinaryOp::I32Mul);
                     asm.binary(BinaryOp::I32Add);
                 }
@@ -225,7 +242,8 @@ impl Driver<'_> {
 
     /// The kernel: unit `u` is panel `u % panels` for block `u / panels`.
     pub fn emit_kernel(&self, cx: &mut Context, full: FunctionId, last: FunctionId) -> KernelCode {
-        let (mut asm, pointers) = kernel_function(cx, 3 + self.finish.operands());
+        let (mut asm, pointers) = kernel_function(cx, self.k);
+        let (pointers, strides) = (pointers.into_list(), self.panels());
         let (unit, end) = (asm.param(1), asm.param(2));
         let (panel, first) = (asm.i32(), asm.i32());
         asm.while_below(unit, end, |asm| {
@@ -242,14 +260,8 @@ impl Driver<'_> {
             let arguments = |asm: &mut Asm<'_>| {
                 asm.get(first);
                 self.block_end(asm, first);
-                for (i, &pointer) in pointers.iter().enumerate() {
+                for (&pointer, &bytes) in pointers.iter().zip(&strides) {
                     asm.get(pointer);
-                    let bytes = match i {
-                        0 => 0,
-                        1 => self.panel_bytes(),
-                        2 => self.width * 4,
-                        _ => self.width * self.finish.stride(i - 3, 3),
-                    };
                     if bytes != 0 {
                         asm.times(panel, bytes);
                         asm.binary(BinaryOp::I32Add);

@@ -3,7 +3,8 @@
 use crate::backends::wasm::asm::{Asm, Context};
 use crate::backends::wasm::epilogue::{Finish, Fold};
 use crate::backends::wasm::tile::{Ahead, Walk};
-use crate::kernel::{Contract, Right};
+use crate::backends::wasm::{parameters, pointers};
+use crate::kernel::{Contract, ContractOperands, Right};
 use walrus::{FunctionId, LocalId, ValType};
 
 /// One register tile: `size` pixels by `lanes` of a panel's `width` channels.
@@ -22,14 +23,19 @@ pub(super) struct Tile<'k> {
 impl Tile<'_> {
     /// `(a, b, out, operands…)`, if it is folded the number of pixels before the fold, and what it touches ahead.
     pub fn emit(&self, cx: &mut Context) -> FunctionId {
-        let count = 3 + self.finish.operands();
+        let count = pointers(self.k);
         let mut asm = Asm::new(
             cx,
             &vec![ValType::I32; count + usize::from(self.folded) + usize::from(self.ahead.is_some())],
             &[],
         );
-        let (a, b) = (asm.param(0), asm.param(1));
-        let results: Vec<LocalId> = (2..count).map(|i| asm.param(i)).collect();
+        let ContractOperands {
+            a,
+            right: b,
+            out,
+            epilogue,
+        } = parameters(&asm, self.k, 0);
+        let results = [vec![out], epilogue].concat();
         let fold = self.folded.then(|| Fold {
             at: asm.param(count),
             gaps: self.gaps(),

@@ -1,7 +1,7 @@
 //! What the leader does: the list of steps, and jobs for those that are divided.
 
 use super::super::asm::{Asm, Context};
-use super::super::program::{call_record, for_each_listed, start_list};
+use super::super::listed::{call_record, for_each_listed, start_list};
 use super::{
     ASLEEP_AT, CALLS_AT, ENTRY, GATE_AT, HELPERS, JOB, JOB_AT, LEADER_SLEEPS, NEXT_UNIT_AT, OPEN, Team,
     change, drop_top, look, wake_one,

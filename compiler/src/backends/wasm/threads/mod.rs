@@ -21,8 +21,9 @@ mod help;
 mod lead;
 
 use super::asm::{Asm, Context};
+use super::team::Team;
 use walrus::ir::{AtomicOp, BinaryOp};
-use walrus::{ConstExpr, FunctionId, GlobalId, TableId, TypeId, ValType};
+use walrus::{ConstExpr, FunctionId, TableId, TypeId, ValType};
 
 pub(super) use divide::{Share, divide, useful};
 pub(super) use help::emit_help;
@@ -65,21 +66,6 @@ const MOST_LOOKS: i32 = 32_000;
 
 /// Bytes of an entry in the list of steps.
 pub(super) const ENTRY: usize = 12;
-
-/// The globals of a thread's instance, and what is divided.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Team {
-    /// How many threads there are.
-    threads: GlobalId,
-    /// The address of its own scratch memory; zero for the leader, which uses the plan's.
-    pub scratch: GlobalId,
-    /// How often it looks at the gate before it goes to sleep. Twice as often after a look that found what it waited for,
-    /// a quarter as often after none did: those who share a core never see each other come, and take it from each other
-    /// while they look.
-    looks: GlobalId,
-    /// See [`Threading::Multi`](super::Threading::Multi).
-    worth: u64,
-}
 
 impl Team {
     /// Adds the globals, and the exported `start(threads, scratch)` that sets them.

@@ -1,6 +1,7 @@
 //! Transforms of the tiles of a block: where each of them lies.
 
-use super::tiles::{Output, emit_input};
+use super::scratch::Scratch;
+use super::tiles::{Output, emit_input, stride};
 use crate::backends::wasm::asm::{Asm, Context};
 use crate::backends::wasm::epilogue::Finish;
 use crate::kernel::{WINOGRAD_LANES, Winograd};
@@ -25,7 +26,7 @@ impl Blocks<'_> {
             asm.get(half);
             asm.get(v);
             asm.call(tile_function);
-            asm.advance(v, self.k.tile_stride() as i64 * 4);
+            asm.advance(v, Scratch::of(self.k).tile_stride() as i64 * 4);
         });
         asm.finish()
     }
@@ -103,14 +104,5 @@ impl Blocks<'_> {
             asm.binary(BinaryOp::I32Ne);
             asm.push(walrus::ir::Select { ty: None });
         }
-    }
-}
-
-/// Strides in bytes between batches, rows, pixels and channels of the result (0) and the epilogue's operands (from 1).
-pub(super) fn stride(k: &Winograd, finish: &Finish, i: usize, axis: usize) -> usize {
-    match (i, axis) {
-        (0, 3) => 4,
-        (0, _) => k.out[axis] * 4,
-        _ => finish.stride(i - 1, axis),
     }
 }

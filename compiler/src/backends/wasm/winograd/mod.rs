@@ -9,16 +9,18 @@
 mod blocks;
 mod linear;
 mod products;
+mod scratch;
 mod tiles;
 mod weights;
 
+pub(super) use scratch::Scratch;
 pub(super) use weights::emit as emit_weights;
 
 use super::asm::{Asm, Context};
 use super::epilogue::Finish;
 use super::tile::Tiling;
 use super::{KernelCode, kernel_function};
-use crate::kernel::{WINOGRAD_LANES, Winograd};
+use crate::kernel::{WINOGRAD_LANES, Winograd, WinogradOperands};
 use blocks::Blocks;
 use walrus::ir::BinaryOp;
 use walrus::{FunctionId, LocalId};
@@ -83,9 +85,11 @@ struct Locals {
 impl Driver<'_> {
     /// The kernel: unit `u` is panel `u % panels` for block `u / panels`.
     fn emit(&self, cx: &mut Context) -> FunctionId {
-        let (mut asm, pointers) = kernel_function(cx, 4 + self.finish.operands());
+        let (mut asm, pointers) = kernel_function(cx, self.k);
         let (unit, end) = (asm.param(1), asm.param(2));
-        let [a, weights, scratch] = [0, 1, 2].map(|i| pointers[i]);
+        let WinogradOperands {
+            a, weights, scratch, ..
+        } = pointers;
         if let Some(team) = asm.cx.team {
             asm.get_global(team.scratch);
             asm.get(scratch);
@@ -104,8 +108,8 @@ impl Driver<'_> {
         };
         asm.int(-1);
         asm.set(transformed);
-        asm.add_to(l.v, scratch, self.k.scratch_inputs() as i64 * 4);
-        asm.add_to(l.products, scratch, self.k.scratch_products() as i64 * 4);
+        asm.add_to(l.v, scratch, Scratch::of(self.k).inputs() as i64 * 4);
+        asm.add_to(l.products, scratch, Scratch::of(self.k).products() as i64 * 4);
         asm.while_below(unit, end, |asm| {
             asm.divide(unit, self.k.panels(), block, l.panel);
             asm.get(block);
@@ -134,14 +138,14 @@ impl Driver<'_> {
     }
 
     /// Calls one of [`Self::outputs`].
-    fn transform_back(&self, asm: &mut Asm<'_>, pointers: &[LocalId], l: &Locals) {
+    fn transform_back(&self, asm: &mut Asm<'_>, pointers: &WinogradOperands<LocalId>, l: &Locals) {
         let call = |asm: &mut Asm<'_>, function: FunctionId| {
-            [pointers[2], l.products, l.weights, l.tile, l.end]
+            [pointers.scratch, l.products, l.weights, l.tile, l.end]
                 .into_iter()
                 .for_each(|local| asm.get(local));
-            for (i, &pointer) in pointers[3..].iter().enumerate() {
+            for (i, &pointer) in [&pointers.out].into_iter().chain(&pointers.epilogue).enumerate() {
                 asm.get(pointer);
-                let bytes = WINOGRAD_LANES * blocks::stride(self.k, self.finish, i, 3);
+                let bytes = WINOGRAD_LANES * tiles::stride(self.k, self.finish, i, 3);
                 if bytes != 0 {
                     asm.times(l.panel, bytes);
                     asm.binary(BinaryOp::I32Add);

@@ -1,5 +1,6 @@
 //! The matrix products: transformed inputs by weights, position by position.
 
+use super::scratch::Scratch;
 use crate::backends::wasm::asm::{Asm, Context};
 use crate::backends::wasm::tile::{Ahead, Tiling, Walk, shares, tile_pixels};
 use crate::kernel::{WINOGRAD_LANES, Winograd};
@@ -17,9 +18,9 @@ pub(super) fn emit(cx: &mut Context, k: &Winograd, tiles: usize) -> FunctionId {
             .into_iter()
             .for_each(|pointer| asm.get(pointer));
         asm.call(rows);
-        asm.advance(v, k.input_stride() as i64 * 4);
+        asm.advance(v, Scratch::of(k).input_stride() as i64 * 4);
         asm.advance(weights, (k.channels * WINOGRAD_LANES) as i64 * 4);
-        asm.advance(products, k.product_stride() as i64 * 4);
+        asm.advance(products, Scratch::of(k).product_stride() as i64 * 4);
     });
     asm.finish()
 }
@@ -49,7 +50,7 @@ fn emit_rows(cx: &mut Context, k: &Winograd, tiles: usize) -> FunctionId {
                 .for_each(|pointer| asm.get(pointer));
             asm.call(function);
             asm.advance(ahead, share as i64);
-            asm.advance(v, (size * k.tile_stride()) as i64 * 4);
+            asm.advance(v, (size * Scratch::of(k).tile_stride()) as i64 * 4);
             asm.advance(products, (size * WINOGRAD_LANES) as i64 * 4);
         });
     }
@@ -68,7 +69,7 @@ fn emit_tile(cx: &mut Context, k: &Winograd, size: usize, step: usize) -> Functi
     let walk = Walk {
         taps: &[],
         run: k.channels,
-        pixel: k.tile_stride(),
+        pixel: Scratch::of(k).tile_stride(),
         row: WINOGRAD_LANES,
         ahead: Some(Ahead {
             at: asm.param(3),

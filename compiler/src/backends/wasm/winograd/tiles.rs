@@ -1,7 +1,7 @@
 //! Transforms of one tile: along columns into a small buffer, then along rows.
 
-use super::blocks;
 use super::linear::multiply;
+use super::scratch::Scratch;
 use crate::backends::wasm::asm::{Asm, Context};
 use crate::backends::wasm::epilogue::Finish;
 use crate::kernel::{Transforms, Winograd};
@@ -18,7 +18,7 @@ pub(super) fn emit_input(cx: &mut Context, k: &Winograd) -> FunctionId {
     let matrix = Transforms::new(k.m).input;
     let n = k.size();
     let [row, pixel] = [k.a[1] * 4, k.a[2] * 4];
-    let position = k.input_stride() * 4;
+    let position = Scratch::of(k).input_stride() * 4;
     let (from, middle, to) = (asm.i32(), asm.i32(), asm.i32());
     asm.times_do(k.channels.div_ceil(4), |asm| {
         asm.add_to(from, a, 0);
@@ -107,7 +107,7 @@ impl Output<'_> {
     fn columns(&self, asm: &mut Asm<'_>, p: &Parameters, first: usize) {
         let matrix = Transforms::new(self.k.m).output;
         let n = self.k.size();
-        let position = self.k.product_stride() * 4;
+        let position = Scratch::of(self.k).product_stride() * 4;
         let (from, middle) = (asm.i32(), asm.i32());
         asm.add_to(from, p.products, first as i64 * 4);
         asm.add_to(middle, p.half, 0);
@@ -183,6 +183,15 @@ impl Output<'_> {
 
     /// Strides in bytes of out and the operands, in this order.
     fn stride(&self, i: usize, axis: usize) -> usize {
-        blocks::stride(self.k, self.finish, i, axis)
+        stride(self.k, self.finish, i, axis)
+    }
+}
+
+/// Strides in bytes between batches, rows, pixels and channels of the result (0) and the epilogue's operands (from 1).
+pub(super) fn stride(k: &Winograd, finish: &Finish, i: usize, axis: usize) -> usize {
+    match (i, axis) {
+        (0, 3) => 4,
+        (0, _) => k.out[axis] * 4,
+        _ => finish.stride(i - 1, axis),
     }
 }

@@ -3,17 +3,17 @@
 use super::linear::multiply;
 use crate::backends::wasm::asm::{Asm, Context};
 use crate::backends::wasm::{KernelCode, kernel_function};
-use crate::kernel::{Transforms, WINOGRAD_LANES, WinogradWeights};
+use crate::kernel::{Transforms, WINOGRAD_LANES, WinogradWeights, WinogradWeightsOperands};
 use walrus::ir::BinaryOp;
 use walrus::{FunctionId, LocalId, ValType};
 
 /// Emits it. A unit of work is a panel.
 pub fn emit(cx: &mut Context, k: &WinogradWeights) -> KernelCode {
     let panel = emit_panel(cx, k);
-    let (mut asm, pointers) = kernel_function(cx, 2);
+    let (mut asm, WinogradWeightsOperands { weights, out }) = kernel_function(cx, k);
     let (unit, end) = (asm.param(1), asm.param(2));
     asm.while_below(unit, end, |asm| {
-        for (&pointer, elements) in pointers.iter().zip([k.panel_before(), k.panel_after()]) {
+        for (pointer, elements) in [(weights, k.panel_before()), (out, k.panel_after())] {
             asm.get(pointer);
             asm.times(unit, elements * 4);
             asm.binary(BinaryOp::I32Add);

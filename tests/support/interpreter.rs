@@ -1,0 +1,151 @@
+//! Runs plans with the interpreter of kernels: the reference for emitted code, on any target.
+
+use keras_compile::kernel::{Memory, Operand, Role, Touched};
+use keras_compile::plan::{Argument, Binding, Plan, Run, Space};
+use keras_compile::tensor::{DType, Data, Tensor};
+use std::collections::BTreeSet;
+
+/// Runs a plan.
+///
+/// # Panics
+/// When a tensor does not fit its binding.
+pub fn interpret(plan: &Plan, inputs: &[Tensor]) -> Vec<Tensor> {
+    let mut machine = Machine::new(plan);
+    machine.predict(inputs, None);
+    plan.outputs.iter().map(|binding| machine.read(binding)).collect()
+}
+
+/// Runs a plan, and compares what every kernel touches with what it says.
+///
+/// # Errors
+/// The first kernel that touches something else, or that leaves a part of its result unwritten.
+///
+/// # Panics
+/// When a tensor does not fit its binding.
+pub fn check_touches(plan: &Plan, inputs: &[Tensor]) -> Result<(), String> {
+    let mut machine = Machine::new(plan);
+    let mut wrong = None;
+    let mut compare = |run: &Run, at: &[usize], touched: &Touched| {
+        let kernel = plan.kernel(run);
+        let operands = kernel.operands();
+        let said = |roles: &[Role]| -> BTreeSet<usize> {
+            let of_roles = operands
+                .iter()
+                .zip(at)
+                .filter(|(operand, _)| roles.contains(&operand.role));
+            of_roles
+                .flat_map(|(operand, &at)| elements(operand, at))
+                .collect()
+        };
+        let readable = said(&[Role::In, Role::Weights, Role::Epilogue]);
+        let written = said(&[Role::Out]);
+        let fault = if !touched.read.is_subset(&readable) {
+            "reads what it does not say"
+        } else if touched.written != written {
+            "does not write what it says"
+        } else {
+            return;
+        };
+        wrong.get_or_insert_with(|| format!("{}: {kernel:?} {fault}", run.name));
+    };
+    machine.predict(inputs, Some(&mut compare));
+    wrong.map_or(Ok(()), Err)
+}
+
+/// The addresses of an operand that starts at an address.
+fn elements(operand: &Operand, at: usize) -> impl Iterator<Item = usize> {
+    let positions = operand
+        .spans
+        .iter()
+        .flat_map(keras_compile::kernel::Span::positions);
+    positions.map(move |position| at.strict_add_signed(position))
+}
+
+/// Is told of a kernel, its addresses and what it touched.
+type Watcher<'w> = dyn FnMut(&Run, &[usize], &Touched) + 'w;
+
+/// A plan with its memory: weights, what is prepared, the arenas.
+struct Machine<'p> {
+    plan: &'p Plan,
+    memory: Memory,
+    /// Element addresses of the arenas.
+    arenas: Vec<usize>,
+}
+
+impl<'p> Machine<'p> {
+    /// With weights in place and prepared, and NaN everywhere else.
+    fn new(plan: &'p Plan) -> Self {
+        let mut end = (plan.weights.bytes() + plan.prepared_bytes) / 4;
+        let constants = end;
+        let mut arenas = Vec::new();
+        for bytes in &plan.arenas {
+            arenas.push(end);
+            end += bytes / 4;
+        }
+        let mut words = vec![f32::NAN.to_bits(); end];
+        words[..constants].fill(0);
+        for (offset, data) in plan.weights.parts() {
+            for (word, value) in words[offset / 4..].iter_mut().zip(data) {
+                *word = value.to_bits();
+            }
+        }
+        let mut machine = Self {
+            plan,
+            memory: Memory::new(words),
+            arenas,
+        };
+        for run in &plan.prepare {
+            let at = machine.addresses(run, 0);
+            plan.kernel(run).interpret(&mut machine.memory, &at);
+        }
+        machine
+    }
+
+    fn addresses(&self, run: &Run, iteration: usize) -> Vec<usize> {
+        let address = |argument: &Argument| {
+            let base = match argument.space {
+                Space::Weights => 0,
+                Space::Prepared => self.plan.weights.bytes(),
+                Space::Arena(arena) => 4 * self.arenas[arena.0],
+            };
+            (base + argument.offset).strict_add_signed(argument.advance * iteration as isize) / 4
+        };
+        run.arguments.iter().map(address).collect()
+    }
+
+    /// Runs all steps; `seen` is told of every kernel.
+    fn predict(&mut self, inputs: &[Tensor], mut seen: Option<&mut Watcher<'_>>) {
+        for (binding, tensor) in self.plan.inputs.iter().zip(inputs) {
+            let words: Vec<u32> = match tensor.data() {
+                Data::F32(d) => d.iter().map(|v| v.to_bits()).collect(),
+                Data::I32(d) => d.iter().map(|&v| v as u32).collect(),
+            };
+            let start = self.arenas[binding.arena.0] + binding.offset / 4;
+            self.memory.words_mut()[start..start + words.len()].copy_from_slice(&words);
+        }
+        for step in &self.plan.steps {
+            for iteration in 0..step.count() {
+                for run in step.runs() {
+                    let at = self.addresses(run, iteration);
+                    if seen.is_some() {
+                        self.memory.watch();
+                    }
+                    self.plan.kernel(run).interpret(&mut self.memory, &at);
+                    if let Some(seen) = &mut seen {
+                        seen(run, &at, &self.memory.watch());
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&self, binding: &Binding) -> Tensor {
+        let start = self.arenas[binding.arena.0] + binding.offset / 4;
+        let words = &self.memory.words()[start..start + binding.ty.shape.count()];
+        let data = match binding.ty.dtype {
+            DType::F32 => Data::F32(words.iter().map(|&w| f32::from_bits(w)).collect()),
+            DType::I32 => Data::I32(words.iter().map(|&w| w as i32).collect()),
+        };
+        Tensor::new(binding.ty.shape.clone(), data).expect("as many as the shape says")
+    }
+}
