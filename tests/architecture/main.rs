@@ -100,7 +100,10 @@ const MEAN_OTHERS: &[&str] = &["ordering::relaxed"];
 /// Where they stand nevertheless, with the reason.
 const MAY_SAY: &[(&str, &str)] = &[
     ("lib.rs", "tells the whole line"),
-    ("main.rs", "says to users what a bundle is, and which browsers measure it"),
+    (
+        "main.rs",
+        "says to users what a bundle is, and which browsers measure it",
+    ),
     ("cli/bench/", "runs bundles in browsers, which it names"),
     ("bundle/package.rs", "lists modules of Node"),
     (
