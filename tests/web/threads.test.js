@@ -49,7 +49,7 @@ function checkComparison({ threads, fallbacks, expected, found, out, same, steps
   assert.deepEqual(found, expected);
   assert.deepEqual(out, expected[0]);
   assert.ok(same);
-  assert.equal(steps, manifestOf(folder).steps);
+  assert.equal(steps, manifestOf(folder).backends.wasm.steps);
 }
 
 /** The reasons for one thread; there are other fallbacks. */
