@@ -51,9 +51,65 @@ fn every_layer_has_a_golden() {
             "{class}: has a golden, or is excused, but not both"
         );
     }
-    for alias in keras::aliases::names() {
+    for alias in keras::layers::aliases() {
         assert!(found.contains(alias), "alias {alias} has no golden");
     }
+}
+
+/// What the goldens use of functions, under all names: activations of layers, and operations with functions of TensorFlow.
+#[derive(Default)]
+struct Used {
+    activations: BTreeSet<String>,
+    operations: BTreeSet<String>,
+}
+
+impl Used {
+    fn look(&mut self, value: &Value) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    if key == "activation" || key == "recurrent_activation" {
+                        let name = value.as_str().or_else(|| value.get("config")?.as_str());
+                        self.activations.extend(name.map(str::to_owned));
+                    }
+                    self.look(value);
+                }
+                let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+                self.operations.extend(text(map.get("class_name")));
+                let function = text(map.get("function"));
+                self.operations
+                    .extend(function.map(|name| name.trim_start_matches("compat.v1.").to_owned()));
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.look(item)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_function_of_elements_has_goldens() {
+    let mut used = Used::default();
+    all_cases().iter().for_each(|case| used.look(&case.config));
+    let mut missing = Vec::new();
+    for row in keras::layers::scalars::scalars() {
+        let has = |names: &[&str], found: &BTreeSet<String>| {
+            names.is_empty() || names.iter().any(|name| found.contains(*name))
+        };
+        let others = [row.operations, row.functions].concat();
+        if !has(row.activations, &used.activations) {
+            missing.push(format!("no layer has the activation {:?}", row.activations));
+        }
+        if !has(&others, &used.operations) {
+            missing.push(format!("no model has the operation {others:?}"));
+        }
+    }
+    for name in keras::layers::activations() {
+        let of_tensorflow = format!("{name}_v2");
+        if !used.activations.contains(name) && !used.activations.contains(&of_tensorflow) {
+            missing.push(format!("no layer has the activation {name:?}"));
+        }
+    }
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
 }
 
 /// A number below `bound`.

@@ -240,44 +240,48 @@ fn links_lead_somewhere() {
     }
 }
 
-/// Names of layers in the tables of a Markdown text; "GlobalMaxPooling1D to 3D" is three.
-fn listed(text: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let cells = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("| "))
-        .flat_map(|line| line.split(['|', ',']));
-    for cell in cells.map(str::trim) {
-        names.push(cell.to_owned());
-        if let Some(stem) = cell.strip_suffix("1D to 3D") {
-            names.extend((1..=3).map(|n| format!("{stem}{n}D")));
+/// Names of layers in a row; those that differ in their number of axes, from 1 to 3, as one.
+fn joined(names: &[&str]) -> String {
+    let mut found = Vec::new();
+    let mut rest = names;
+    while let [first, more @ ..] = rest {
+        let of_axes = |stem: &str| [2, 3].map(|axes| format!("{stem}{axes}D"));
+        let stem = first.strip_suffix("1D");
+        match (stem, more) {
+            (Some(stem), [second, third, more @ ..]) if of_axes(stem) == [*second, *third] => {
+                found.push(format!("{first} to 3D"));
+                rest = more;
+            }
+            _ => {
+                found.push((*first).to_owned());
+                rest = more;
+            }
         }
     }
-    names
+    found.join(", ")
 }
 
-/// Layers that only other names, training or the files of `keras.applications` bring in need not be listed.
+/// The table of layers is that of the compiler. `BLESS=1` in the environment writes it anew.
 #[test]
 fn every_layer_is_listed() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let listed = listed(&readme);
-    let source = fs::read_to_string(root().join("compiler/src/keras/layers/mod.rs")).unwrap();
-    let rows = source
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("row(\""));
-    let rows: Vec<(&str, &str)> = rows.filter_map(|row| row.split_once("\", ")).collect();
-    assert!(rows.len() > 80, "the table of layers is not where it was");
-    let of_use = |what: &&str| {
-        !["identity::", "custom::", "operators::"]
-            .iter()
-            .any(|module| what.starts_with(module))
-    };
-    for (name, what) in rows.iter().filter(|(_, what)| of_use(what)) {
-        let mut same = rows.iter().filter(|(_, other)| other == what);
-        let known = same.any(|(alias, _)| listed.iter().any(|name| name == alias));
-        assert!(known, "README.md does not list {name}");
-    }
-    for name in ["Conv2D", "GlobalMaxPooling3D", "LSTM", "Dot"] {
-        assert!(listed.iter().any(|found| found == name), "{name}");
+    const HEAD: &str = "| | |\n|---|---|\n";
+    let file = root().join("README.md");
+    let readme = fs::read_to_string(&file).unwrap();
+    let rows = keras_compile::keras::layers::listed();
+    let rows: String = rows
+        .map(|(kind, names)| format!("| {kind} | {} |\n", joined(&names)))
+        .collect();
+    let (before, rest) = readme.split_once(HEAD).expect("README.md has a table of layers");
+    let end = rest
+        .find("| Operations |")
+        .expect("the table ends with the operations");
+    let (found, after) = rest.split_at(end);
+    if found != rows && std::env::var_os("BLESS").is_some() {
+        fs::write(file, [before, HEAD, &rows, after].concat()).unwrap();
+    } else {
+        assert_eq!(
+            found, rows,
+            "README.md lists other layers than the compiler has; BLESS=1 writes them anew"
+        );
     }
 }

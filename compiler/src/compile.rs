@@ -1,8 +1,8 @@
 //! The whole line, from a file to a bundle.
 
-use crate::backends::wasm::{self, Features, Threading};
-use crate::bundle::{self, CancelToken, Contents, Manifest, PackageName, Target};
-use crate::error::{ErrorKind, Errors};
+use crate::backends::{self, Backend, Build, Selection};
+use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageName, Target};
+use crate::error::{self, ErrorKind, Errors};
 use crate::graph::Graph;
 use crate::keras::{self, InputShapes, KerasDType};
 use crate::passes;
@@ -33,8 +33,10 @@ pub struct Options {
     pub force: bool,
     /// Whether convolutions are computed product by product, not by faster algorithms that round more.
     pub exact: bool,
+    /// What the bundle can run on.
+    pub backends: Selection,
     /// Whether the code for several threads is left out.
-    pub single_threaded: bool,
+    pub one_thread: bool,
     /// Gives the compilation up.
     pub cancel: CancelToken,
     /// What npm calls the bundle, if not by the model's name.
@@ -115,9 +117,9 @@ pub struct Prepared {
     /// Its computation.
     pub graph: Graph,
     /// Keras' element types of its inputs.
-    pub inputs: Vec<String>,
+    pub inputs: Vec<ElementType>,
     /// Those of its outputs.
-    pub outputs: Vec<String>,
+    pub outputs: Vec<ElementType>,
     /// What the passes did.
     pub passes: passes::Report,
     /// What the user should know although nothing is wrong, a line each.
@@ -159,24 +161,23 @@ pub fn prepare(
 }
 
 impl Prepared {
-    /// Plans the graph.
+    /// Plans the graph for a backend.
     ///
     /// # Errors
     /// When the model does not fit into 32-bit memory.
-    pub fn plan(&self, target: &dyn plan::Target, progress: &mut dyn Progress) -> Result<Plan, Errors> {
-        progress.stage(Stage::Plan);
-        Ok(plan::plan(&self.graph, target)?)
+    pub fn plan(&self, backend: &Backend, options: backends::Options) -> Result<Plan, Errors> {
+        let target = (backend.target)(options);
+        Ok(plan::plan(&self.graph, target.as_ref())?)
     }
 }
 
 /// The element type by which a page knows an input or output.
-fn dtype(port: &keras::Port) -> String {
-    let name = match port.dtype {
-        KerasDType::Float => "float32",
-        KerasDType::Int => "int32",
-        KerasDType::Bool => "bool",
-    };
-    name.to_owned()
+fn dtype(port: &keras::Port) -> ElementType {
+    match port.dtype {
+        KerasDType::Float => ElementType::Float32,
+        KerasDType::Int => ElementType::Int32,
+        KerasDType::Bool => ElementType::Bool,
+    }
 }
 
 /// Compiles a model into a bundle. On failure nothing is written.
@@ -187,9 +188,14 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     let target = Target::new(&options.out, options.force)?.cancelled_by(options.cancel.clone());
     let prepared = prepare(&options.source, passes::Options::default(), progress)?;
     let file = options.source.model.display().to_string();
-    let plan = prepared
-        .plan(&wasm::Wasm { exact: options.exact }, progress)
-        .map_err(|errors| errors.map(|error| error.in_file(&file)))?;
+    let code = backends::Options {
+        one_thread: options.one_thread,
+        exact: options.exact,
+    };
+    progress.stage(Stage::Plan);
+    let plan = |backend: &'static Backend| Ok((backend, prepared.plan(backend, code)?));
+    let plans: Result<Vec<_>, Errors> = options.backends.iter().map(plan).collect();
+    let plans = plans.map_err(|errors| errors.map(|error| error.in_file(&file)))?;
     let Prepared {
         model,
         graph,
@@ -198,34 +204,28 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         passes,
         notes,
     } = prepared;
-    // The plan holds all weights packed; two copies are enough.
+    // Plans hold all weights packed; two copies are enough.
     drop(graph);
     progress.stage(Stage::Emit);
-    let emit = |threading| -> Result<_, Errors> {
-        let module = |features| wasm::emit(&plan, features, threading).map_err(|error| error.in_file(&file));
-        Ok([module(Features::Relaxed)?, module(Features::Baseline)?])
-    };
-    let [relaxed, baseline] = emit(Threading::Single)?;
-    let threaded = (!options.single_threaded)
-        .then(|| emit(Threading::MULTI))
-        .transpose()?;
+    let builds = plans.into_iter().map(|(backend, plan)| backend.build(plan, code));
+    let builds: Vec<_> = builds
+        .collect::<error::Result<_>>()
+        .map_err(|error| error.in_file(&file))?;
     progress.stage(Stage::Write);
     let package = options.package.clone();
     let contents = Contents {
         model: &model,
         package: &package.unwrap_or_else(|| PackageName::of_model(&model)),
-        plan: &plan,
         inputs: &inputs,
         outputs: &outputs,
-        relaxed: &relaxed,
-        baseline: &baseline,
-        threaded: threaded.as_ref().map(|modules| modules.each_ref()),
+        builds: &builds,
     };
-    let total = plan.weights.bytes() as u64;
+    let total = |build: &Build| build.plan.weights.bytes() as u64;
+    let total = builds.first().map_or(0, total);
     let manifest = bundle::write(&contents, &target, &mut |bytes| progress.written(bytes, total))?;
     Ok(Outcome {
         manifest,
-        report: Report::new(&plan, &relaxed, &baseline, passes),
+        report: Report::new(&builds, passes),
         notes,
     })
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! model.h5 ── keras::read ──▶ KerasModel ── keras::lower ──▶ Graph ── passes::run ──▶ Graph
-//!   ── plan::plan ──▶ Plan ── backends::wasm::emit ──▶ Module ── bundle::write ──▶ directory
+//!   ── plan::plan ──▶ Plan ── Backend::build ──▶ Build ── bundle::write ──▶ directory
 //! ```
 //!
 //! # The graph

@@ -2,8 +2,10 @@
 
 mod cli;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use keras_compile::backends::{BACKENDS, Text};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,23 +69,16 @@ struct CompileArgs {
     /// Compute convolutions product by product, as Keras does: slower, with less rounding
     #[arg(long)]
     exact: bool,
-    /// What the bundle can run on
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "wasm",
-        value_name = "LIST"
-    )]
-    backends: Vec<Backend>,
+    /// What the bundle can run on, with commas between
+    #[arg(long, default_value_t = all_backends(), value_name = "LIST")]
+    backends: String,
     /// Whether the bundle can run on several threads; off leaves their code out
     #[arg(long, value_enum, default_value = "on", value_name = "SWITCH")]
     threads: Switch,
     /// What npm calls the bundle; a name made of the model's when absent
     #[arg(long, value_name = "NAME")]
     package_name: Option<String>,
-    /// Print the graph, the wasm as text (with relaxed SIMD) or the plan, and write no bundle
-    #[arg(long, value_enum, conflicts_with_all = ["out", "force", "package_name"])]
+    #[arg(long, help = emit_help(), value_parser = emits(), conflicts_with_all = ["out", "force", "package_name"])]
     emit: Option<Emit>,
     /// With --emit ir: print the graph as it is after the first run of this pass
     #[arg(long, value_name = "PASS", requires = "emit")]
@@ -141,21 +136,48 @@ enum BenchEngine {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Backend {
-    Wasm,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Switch {
     On,
     Off,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// What is printed in place of a bundle.
+#[derive(Clone, Copy)]
 enum Emit {
     Ir,
-    Wat,
     Plan,
+    /// The code of a backend.
+    Code(&'static Text),
+}
+
+impl Emit {
+    /// All by their names.
+    fn all() -> impl Iterator<Item = (&'static str, Self)> {
+        let texts = BACKENDS.iter().flat_map(|backend| backend.texts);
+        let code = texts.map(|text| (text.name, Self::Code(text)));
+        [("ir", Self::Ir), ("plan", Self::Plan)].into_iter().chain(code)
+    }
+}
+
+/// Reads what to print.
+fn emits() -> impl TypedValueParser<Value = Emit> {
+    PossibleValuesParser::new(Emit::all().map(|(name, _)| name)).try_map(|given| {
+        let mut all = Emit::all();
+        let found = all.find_map(|(name, emit)| (name == given).then_some(emit));
+        found.ok_or("it cannot be printed")
+    })
+}
+
+fn emit_help() -> String {
+    let texts = BACKENDS.iter().flat_map(|backend| backend.texts);
+    let texts: String = texts.map(|text| format!(" or {}", text.about)).collect();
+    format!("Print the graph, the plan{texts}, and write no bundle")
+}
+
+/// The names of all backends, with commas between.
+fn all_backends() -> String {
+    let names: Vec<_> = BACKENDS.iter().map(|backend| backend.name).collect();
+    names.join(",")
 }
 
 /// Clap takes a second file for a subcommand or for an argument that it does not know.

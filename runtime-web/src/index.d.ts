@@ -15,6 +15,8 @@ export type InputInfos = readonly TensorInfo[];
 export type OutputInfos = readonly TensorInfo[];
 /** The backends that this bundle holds. */
 export type BackendName = 'wasm';
+/** The variants of their code. */
+export type ModuleName = 'baseline' | 'relaxed';
 // keras-compile: }
 
 /** The typed arrays of Keras' element types; bool is a `Uint8Array`. */
@@ -69,7 +71,7 @@ export interface Model {
   /** The backend it runs on. */
   readonly backend: BackendName;
   /** The wasm module that this engine took: `relaxed` has fused multiply-add, `baseline` runs on any SIMD. */
-  readonly module: 'relaxed' | 'baseline';
+  readonly module: ModuleName;
   /** The threads it runs on. With several, the caller's own is not one of them and never blocked. */
   readonly threads: number;
   /** Why something faster was not taken, a sentence each. */

@@ -7,7 +7,9 @@ import { beside, BundleError, liesBeside, toFolder } from './source.js';
 // keras-compile: threads {
 import { openThreads } from './threads.js';
 // keras-compile: threads }
-import { openWasm } from './wasm.js';
+// keras-compile: wasm {
+import { checkWasm, openWasm } from './wasm.js';
+// keras-compile: wasm }
 
 /** @import { BackendName, load as Load, LoadOptions } from './index.js' */
 /** @import { Backend, Engine, Located, Manifest } from './internal.js' */
@@ -37,7 +39,8 @@ async function locateOwn() {
       "pass the address of the model's folder");
   }
   const own = { url: new URL(script), manifest: ownManifest };
-  if (await liesBeside(script, ownManifest.profile)) return { ...own, locate: (name) => beside(script, name) };
+  const [some] = Object.values(ownManifest.backends);
+  if (some && await liesBeside(script, some.profile)) return { ...own, locate: (name) => beside(script, name) };
   const files = ownFiles();
   return { ...own, locate: (name) => /** @type {URL} */ (files[name]) };
 }
@@ -51,14 +54,22 @@ async function locateOwn() {
 async function locate(where, options, stopped) {
   const folder = await toFolder(where);
   const url = new URL('manifest.json', folder);
-  return { url, manifest: await fetchManifest(url, options, stopped), locate: (name) => new URL(name, folder) };
+  const manifest = await fetchManifest(url, options, stopped, checks());
+  return { url, manifest, locate: (name) => new URL(name, folder) };
 }
 
-/** @type {Record<BackendName, Backend>} */
-const backends = { wasm: openWasm };
+/** The backends of this bundle, the one that is preferred first. @type {{ [name in BackendName]?: Backend }} */
+const backends = {};
 
+/** What each makes of its section of a manifest. */
+const checks = () => Object.fromEntries(Object.entries(backends).map(([name, { check }]) => [name, check]));
+
+// keras-compile: wasm {
+backends.wasm = { check: checkWasm, open: openWasm };
+
+// keras-compile: wasm }
 // keras-compile: threads {
-backends.wasm = (bundle, options) =>
+backends.wasm.open = (bundle, options) =>
   openThreads(bundle, options, (Other) => {
     // The global class and a literal are what bundlers find.
     if (!Other) return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
@@ -77,9 +88,10 @@ export const load = async (where, options = {}) => {
   if (threads !== 'auto' && !(Number.isInteger(threads) && threads > 0)) {
     throw new RangeError(`load: threads is ${threads}; pass 'auto' or a whole number from 1`);
   }
-  const present = /** @type {(keyof typeof backends)[]} */ (Object.keys(backends));
+  const present = /** @type {BackendName[]} */ (Object.keys(backends));
   const name = backend ?? present[0];
-  if (!name || !present.includes(name)) {
+  const chosen = name && present.includes(name) ? backends[name] : undefined;
+  if (!name || !chosen) {
     throw new TypeError(`load: there is no backend "${backend}" in this bundle; it holds ${present.join(', ')}`);
   }
   // A failure, too, stops the downloads that are still under way.
@@ -91,8 +103,10 @@ export const load = async (where, options = {}) => {
   try {
     const located = await (where === undefined ? locateOwn() : locate(where, options, stop.signal));
     const bundle = openBundle(located, options, stop.signal);
-    const steps = profile ? bundle.json(bundle.manifest.profile) : undefined;
-    opening = backends[name](bundle, options);
+    const section = bundle.manifest.backends[name];
+    if (!section) throw new BundleError(bundle.url, `holds nothing for the backend "${name}"; compile the model anew`);
+    const steps = profile ? bundle.json(section.profile) : undefined;
+    opening = chosen.open(bundle, options);
     const [engine, described] = await Promise.all([opening, steps]);
     signal?.throwIfAborted();
     const fewer = threads !== 'auto' && engine.threads < threads;

@@ -1,59 +1,74 @@
 // Types between the files of the runtime, and of the comments in index.js and worker.js.
 
-import type { BackendName, DType, LoadOptions, Model, Outputs, StepTime, TensorData } from './index.js';
+import type { BackendName, DType, LoadOptions, ModuleName, Outputs, StepTime, TensorData } from './index.js';
 
 /** What manifest.json holds. */
 export interface Manifest {
   /** The layout of the bundle; a loader reads exactly one. */
-  format: 1;
+  format: 2;
   generator: string;
   model: string;
   inputs: Slot[];
   outputs: Slot[];
-  memory: { pages: number };
-  /** Steps that are run once, when the weights are there; they come first. */
-  prepare: number;
-  /** Steps of a prediction. */
-  steps: number;
-  /** The file with a `StepInfo` for each step. */
-  profile: string;
-  backends: { [name in BackendName]?: Modules & { threads?: ThreadedModules } };
-  /** `ready`: how many of the steps to `prepare` can be run when a shard and those before it are there. */
-  weights: { offset: number; bytes: number; shards: string[]; ready: number[] };
+  /** What each backend adds. */
+  backends: { [name in BackendName]?: Section } & { wasm?: WasmSection };
+  weights: { bytes: number; shards: string[] };
   files: Record<string, { bytes: number; sha256: string }>;
 }
 
-/** Files of wasm modules. */
-export interface Modules {
-  relaxed?: string;
-  baseline: string;
-}
-
-/** Those for threads. */
-export interface ThreadedModules extends Modules {
-  /** Bytes of scratch memory for every thread but the first. */
-  scratch: number;
-  /** Byte address of the first worker's words: a count of commands, begin, end, the last command. The others' lie 64 before. */
-  command: number;
-  /** The number of threads beyond which a prediction gains little. */
-  useful: number;
-}
-
-/** An input or output and where it lies in the memory. */
+/** An input or output. */
 export interface Slot {
   name: string;
   shape: number[];
   dtype: DType;
-  storage: 'f32' | 'i32';
-  /** In bytes. */
-  offset: number;
   /** What the elements of an input must be, where they are indices: the first, and the one after the last. */
   range?: [number, number];
 }
 
+/** What the manifest says of any backend. */
+export interface Section {
+  /** Files of its code. */
+  code: { [label in string]?: string };
+  /** Bytes of memory that a loaded model takes. */
+  memory: number;
+  /** Steps of a prediction. */
+  steps: number;
+  /** The file with a `StepInfo` for each step. */
+  profile: string;
+}
+
+/** What the manifest says of the wasm backend. Its memory has whole pages. */
+export interface WasmSection extends Section {
+  /** Steps that are run once, when the weights are there; they come first. */
+  prepare: number;
+  inputs: Address[];
+  outputs: Address[];
+  /** `ready`: how many of the steps to `prepare` can be run when a shard and those before it are there. */
+  weights: { offset: number; ready: number[] };
+  /** What the modules for threads need. */
+  threads?: {
+    /** Bytes of scratch memory for every thread but the first. */
+    scratch: number;
+    /** Byte address of the first worker's words: a count of commands, begin, end, the last command. The others' lie 64 before. */
+    command: number;
+    /** The number of threads beyond which a prediction gains little. */
+    useful: number;
+  };
+}
+
+/** Where an input or output lies in a memory. */
+export interface Address {
+  storage: 'f32' | 'i32';
+  /** In bytes. */
+  offset: number;
+}
+
+/** An input or output with its address. */
+export interface Placed extends Slot, Address {}
+
 /** A slot in a memory. */
 export interface Place {
-  slot: Slot;
+  slot: Placed;
   view: Float32Array | Int32Array;
 }
 
@@ -61,9 +76,8 @@ export interface Place {
 export interface StepInfo {
   layers: string[];
   family: string;
-  /** Family, tile and extents in each of the modules. */
-  relaxed: string;
-  baseline: string;
+  /** Family, tile and extents in each variant of the code. */
+  variants: Record<string, string>;
   flops: number;
   /** Of these, what the algorithm needs. */
   needed: number;
@@ -104,7 +118,7 @@ export interface Bundle {
 
 /** A loaded model on one backend. Reads its inputs before it returns. */
 export interface Engine {
-  module: Model['module'];
+  module: ModuleName;
   threads: number;
   fallbacks: string[];
   /** There is one thread, because workers could not be started. */
@@ -115,7 +129,14 @@ export interface Engine {
   dispose(): void;
 }
 
-export type Backend = (bundle: Bundle, options: LoadOptions) => Promise<Engine>;
+/** Whether a value from a manifest makes sense. */
+export type Check = (value: any) => boolean;
+
+export interface Backend {
+  /** What is its own in its section of the manifest. */
+  check: Check;
+  open(bundle: Bundle, options: LoadOptions): Promise<Engine>;
+}
 
 /** An engine whose weights are not prepared yet. */
 export interface Opened extends Omit<Engine, 'module'> {
@@ -124,7 +145,6 @@ export interface Opened extends Omit<Engine, 'module'> {
 
 /** What the wasm backend needs to know of those who run a module. */
 export interface Team {
-  modules: ThreadedModules;
   /** Size of their shared memory. */
   pages: number;
   /** Starts the workers. */

@@ -44,9 +44,9 @@ export class LoadedModel {
     if (!steps) throw new DOMException('load the model with { profile: true } to profile it', 'InvalidStateError');
     const times = await engine.profile(this.#arranged(x));
     return times.map(({ step, ms }) => {
-      const { layers, flops, bytes, ...variants } = /** @type {StepInfo} */ (steps[step]);
+      const { layers, flops, bytes, variants } = /** @type {StepInfo} */ (steps[step]);
       const speed = (flops || bytes) / ms / 1e6;
-      return { step, layers, variant: variants[engine.module], ms, [flops ? 'gflops' : 'gbs']: speed };
+      return { step, layers, variant: variants[engine.module] ?? '', ms, [flops ? 'gflops' : 'gbs']: speed };
     });
   }
 

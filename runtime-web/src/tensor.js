@@ -1,7 +1,7 @@
 // Typed arrays of the caller to and from the views of a backend's memory.
 
 /** @import { DType, Outputs, TensorData, TensorInfo } from './index.js' */
-/** @import { Place, Slot } from './internal.js' */
+/** @import { Place, Placed } from './internal.js' */
 
 /** The typed array that stands for each of Keras' element types. */
 const arrays = {
@@ -31,14 +31,14 @@ export const arrayName = (dtype) => arrays[dtype].name;
 /** @param {TensorInfo} info The input, or another `kind`, as errors show it. */
 export const describe = ({ name, shape, dtype }, kind = 'input') => `${kind} "${name}" (${dtype} [${shape.join(', ')}])`;
 
-/** @param {ArrayBufferLike} buffer @param {Slot} slot */
+/** @param {ArrayBufferLike} buffer @param {Placed} slot */
 export const viewOf = (buffer, { storage, offset, shape }) =>
   new (storage === 'f32' ? Float32Array : Int32Array)(/** @type {ArrayBuffer} */ (buffer), offset, count(shape));
 
 /**
  * @param {Float32Array | Int32Array} view
  * @param {TensorData} values As many, of the array type of the slot's dtype.
- * @param {Slot} slot
+ * @param {Placed} slot
  */
 export function write(view, values, slot) {
   const { dtype } = slot;

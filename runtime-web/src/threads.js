@@ -3,10 +3,10 @@
 import { Pool } from './pool.js';
 import { because, node } from './source.js';
 import { count, readAll, viewOf, write } from './tensor.js';
-import { allocate, openAlone, openWasm } from './wasm.js';
+import { allocate, openAlone, openWasm, PAGE, placed, sectionOf } from './wasm.js';
 
 /** @import { LoadOptions, Outputs, TensorData } from './index.js' */
-/** @import { Bundle, Engine, Opened, Spawn, Team, ThreadedModules } from './internal.js' */
+/** @import { Bundle, Engine, Opened, Spawn, Team } from './internal.js' */
 
 /**
  * The wasm backend on as many threads as are wanted, useful and possible.
@@ -17,14 +17,14 @@ import { allocate, openAlone, openWasm } from './wasm.js';
  */
 export async function openThreads(bundle, options, spawn) {
   const { threads = 'auto' } = options;
-  const modules = bundle.manifest.backends.wasm?.threads;
+  const needs = sectionOf(bundle).threads;
   const asked = threads === 'auto' ? await automatic() : threads;
-  const wanted = Math.min(asked, modules?.useful ?? 1);
+  const wanted = Math.min(asked, needs?.useful ?? 1);
   const obstacle = wanted > 1 ? whyNot() : undefined;
-  const team = modules && wanted > 1 && !obstacle ? await assemble(bundle, modules, wanted, spawn) : undefined;
+  const team = needs && wanted > 1 && !obstacle ? await assemble(bundle, needs, wanted, spawn) : undefined;
   const engine = await openWasm(bundle, options, team);
   if (obstacle) engine.fallbacks.push(`There is one thread only, because ${obstacle}.`);
-  else if (modules && threads !== 'auto' && wanted < asked) {
+  else if (needs && threads !== 'auto' && wanted < asked) {
     const there = wanted === 1 ? 'There is one thread only' : `There are ${wanted} threads`;
     engine.fallbacks.push(`${there}, because this model is so quick that more would make it slower.`);
   }
@@ -58,23 +58,22 @@ function whyNot() {
 
 /**
  * @param {Bundle} bundle
- * @param {ThreadedModules} modules
+ * @param {{ scratch: number, command: number }} needs
  * @param {number} threads
  * @param {Spawn} spawn
  * @returns {Promise<Team>}
  */
-async function assemble(bundle, modules, threads, spawn) {
+async function assemble(bundle, { scratch, command }, threads, spawn) {
   const Other = inNode() ? (await node('worker_threads')).Worker : undefined;
-  const { pages } = bundle.manifest.memory;
-  const { scratch, command } = modules;
+  const { memory: single, prepare, steps: count } = sectionOf(bundle);
   /** @type {[number, number]} */
-  const steps = [bundle.manifest.prepare, bundle.manifest.prepare + bundle.manifest.steps];
+  const steps = [prepare, prepare + count];
   /** @param {WebAssembly.Memory} memory */
   const start = (memory) => new Pool(() => spawn(Other), memory, command, threads);
   /** @param {Pool} pool @param {WebAssembly.Module} module @param {[number, number]} warm */
   const setUp = (pool, module, warm) => {
     const setups = Array.from({ length: threads }, (_, thread) => {
-      const own = thread && pages * 65536 + (thread - 1) * scratch;
+      const own = thread && single + (thread - 1) * scratch;
       return { module, memory: pool.memory, command, thread, threads, scratch: own, warm };
     });
     return pool.setUp(setups);
@@ -83,9 +82,8 @@ async function assemble(bundle, modules, threads, spawn) {
   let first;
   /** @type {Team} */
   const team = {
-    modules,
     // Scratch memory for every thread but the first comes last.
-    pages: pages + Math.ceil(((threads - 1) * scratch) / 65536),
+    pages: Math.ceil((single + (threads - 1) * scratch) / PAGE),
     begin(memory) {
       first = start(memory);
     },
@@ -119,7 +117,9 @@ const STEPS_AT_ONCE = 4;
 
 /** One prediction after the other. @implements {Opened} */
 class Queue {
-  #manifest;
+  #section;
+  #inputs;
+  #outputs;
   #stopped;
   #pool;
   #restart;
@@ -135,8 +135,11 @@ class Queue {
   fallbacks = [];
 
   /** @param {Bundle} bundle @param {number} threads @param {Pool} pool @param {(old: Pool) => Pool} restart */
-  constructor({ manifest, stopped }, threads, pool, restart) {
-    this.#manifest = manifest;
+  constructor(bundle, threads, pool, restart) {
+    const { manifest, stopped } = bundle;
+    this.#section = sectionOf(bundle);
+    this.#inputs = placed(manifest.inputs, this.#section.inputs);
+    this.#outputs = placed(manifest.outputs, this.#section.outputs);
     this.#stopped = stopped;
     this.#pool = pool;
     this.#restart = restart;
@@ -152,16 +155,16 @@ class Queue {
 
   /** @param {TensorData[]} values @param {TensorData[]} [out] @returns {Promise<Outputs>} */
   predict(values, out) {
-    const { outputs, prepare, steps } = this.#manifest;
+    const { prepare, steps } = this.#section;
     return this.#ask(values, async (pool) => {
       await pool.run(prepare, prepare + steps);
-      return readAll(outputs.map((slot) => ({ slot, view: viewOf(pool.memory.buffer, slot) })), out);
+      return readAll(this.#outputs.map((slot) => ({ slot, view: viewOf(pool.memory.buffer, slot) })), out);
     });
   }
 
   /** @param {TensorData[]} values */
   profile(values) {
-    const { prepare, steps } = this.#manifest;
+    const { prepare, steps } = this.#section;
     return this.#ask(values, async (pool) => {
       const times = [];
       for (let step = 0; step < steps; step++) {
@@ -178,7 +181,7 @@ class Queue {
 
   /** Runs the model once on what is in memory; a prediction can begin between the slices. */
   async #warmUp() {
-    const { prepare, steps } = this.#manifest;
+    const { prepare, steps } = this.#section;
     const end = prepare + steps;
     for (let step = prepare; step < end && !this.#begun && !this.#stopped.aborted; step += STEPS_AT_ONCE) {
       await this.#enqueue((pool) => pool.run(step, Math.min(step + STEPS_AT_ONCE, end)));
@@ -193,7 +196,7 @@ class Queue {
    */
   async #ask(values, work) {
     this.#begun = true;
-    const { inputs } = this.#manifest;
+    const inputs = this.#inputs;
     const busy = this.#pending > 0;
     const views = inputs.map((slot, i) => {
       const view = busy

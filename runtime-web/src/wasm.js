@@ -1,11 +1,12 @@
 // The wasm backend: one memory with the weights and every tensor, one module that computes in it.
 
 import { awake } from './bundle.js';
+import { listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError } from './source.js';
 import { readAll, viewOf, write } from './tensor.js';
 
 /** @import { LoadOptions } from './index.js' */
-/** @import { Bundle, Engine, Opened, Team } from './internal.js' */
+/** @import { Address, Bundle, Check, Engine, Opened, Placed, Slot, Team, WasmSection } from './internal.js' */
 
 /** (func (param v128) (result v128) (f32x4.relaxed_madd (local.get 0) (local.get 0) (local.get 0))) */
 const relaxedProbe = new Uint8Array([
@@ -15,6 +16,31 @@ const relaxedProbe = new Uint8Array([
   0x0a, 0x0d, 0x01, 0x0b, 0x00, // code: 11 bytes without locals
   0x20, 0x00, 0x20, 0x00, 0x20, 0x00, 0xfd, 0x85, 0x02, 0x0b, // that body, end
 ]);
+
+/** Bytes of a page of memory. */
+export const PAGE = 65536;
+
+const addresses = listOf(object({ storage: text, offset: whole }));
+/** In whole pages. @type {Check} */
+const memorySize = (value) => value > 0 && value % PAGE === 0;
+/** Where in the first page of memory threads find their commands. @type {Check} */
+const commandAddress = (value) => whole(value) && value % 4 === 0 && value < 65520;
+const modules = { baseline: plainName, relaxed: optional(plainName) };
+const threaded = { 'threads-baseline': optional(plainName), 'threads-relaxed': optional(plainName) };
+
+/** What the section of the manifest is made of. */
+export const checkWasm = object({
+  code: object({ ...modules, ...threaded }),
+  memory: memorySize,
+  prepare: whole,
+  inputs: addresses,
+  outputs: addresses,
+  weights: object({ offset: whole, ready: listOf(whole) }),
+  threads: optional(object({ scratch: whole, command: commandAddress, useful: whole })),
+});
+
+/** The section of the manifest; `load` has seen that it is there. @param {Bundle} bundle */
+export const sectionOf = ({ manifest }) => /** @type {WasmSection} */ (manifest.backends.wasm);
 
 /** The longest slice of a run nobody waits for, in milliseconds: half a frame. */
 const SLICE = 8;
@@ -27,11 +53,11 @@ const SLICE = 8;
  */
 export async function openWasm(bundle, { threads }, team) {
   const { url, manifest } = bundle;
-  const { wasm } = manifest.backends;
-  const { relaxed, baseline } = team?.modules ?? wasm ?? {};
+  const wasm = sectionOf(bundle);
   const fused = WebAssembly.validate(relaxedProbe);
-  const module = relaxed && fused ? 'relaxed' : 'baseline';
-  const code = module === 'relaxed' ? relaxed : baseline;
+  const kind = team ? 'threads-' : '';
+  const module = wasm.code[`${kind}relaxed`] && fused ? 'relaxed' : 'baseline';
+  const code = wasm.code[`${kind}${module}`];
   if (!code) throw new BundleError(url, 'names no wasm module; compile the model anew');
   bundle.expect([code, ...manifest.weights.shards]);
 
@@ -42,9 +68,9 @@ export async function openWasm(bundle, { threads }, team) {
   const opening = bundle.compile(code).then((module) => (team?.open ?? openAlone)(module, memory, places, bundle));
   try {
     const fills = places.shards.map(({ name, place }) => bundle.fill(name, place));
-    const [engine] = await Promise.all([prepare(opening, fills, manifest.weights.ready), ...fills]);
+    const [engine] = await Promise.all([prepare(opening, fills, wasm.weights.ready), ...fills]);
     if (!fused) engine.fallbacks.push('Products are rounded before they are added, because this engine has no relaxed SIMD.');
-    if (!wasm?.threads && Number(threads) > 1) {
+    if (!wasm.threads && Number(threads) > 1) {
       engine.fallbacks.push('There is one thread only, because the model was compiled with --threads off.');
     }
     return Object.assign(engine, { module: /** @type {Engine['module']} */ (module) });
@@ -77,9 +103,10 @@ async function prepare(opening, fills, ready) {
  * Runs the model on the caller's thread.
  * @type {Team['open']}
  */
-export async function openAlone(module, memory, { inputs, outputs }, { manifest, stopped }) {
-  const { prepare } = manifest;
-  const end = prepare + manifest.steps;
+export async function openAlone(module, memory, { inputs, outputs }, bundle) {
+  const { stopped } = bundle;
+  const { prepare, steps } = sectionOf(bundle);
+  const end = prepare + steps;
   const instance = await awake(WebAssembly.instantiate(module, { env: { memory } }));
   const { run, warm } = /** @type {Record<'run' | 'warm', (begin: number, end: number) => void>} */ (instance.exports);
   let idle = true;
@@ -103,7 +130,7 @@ export async function openAlone(module, memory, { inputs, outputs }, { manifest,
     },
     profile(values) {
       take(values);
-      return Array.from({ length: manifest.steps }, (_, step) => {
+      return Array.from({ length: steps }, (_, step) => {
         const begin = performance.now();
         run(prepare + step, prepare + step + 1);
         return { step, ms: performance.now() - begin };
@@ -116,30 +143,37 @@ export async function openAlone(module, memory, { inputs, outputs }, { manifest,
 }
 
 /** @param {Bundle} bundle @param {Team} [team] */
-export function allocate({ url, manifest }, team) {
-  const pages = team?.pages ?? manifest.memory.pages;
+export function allocate(bundle, team) {
+  const pages = team?.pages ?? sectionOf(bundle).memory / PAGE;
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: !!team });
   } catch (cause) {
-    throw new BundleError(url, `the model needs ${Math.ceil(pages / 16)} MiB of memory, which are not to be had here`, cause);
+    throw new BundleError(bundle.url, `the model needs ${Math.ceil(pages / 16)} MiB of memory, which are not to be had here`, cause);
   }
 }
 
+/** The slots with their addresses. @param {Slot[]} slots @param {Address[]} addresses @returns {Placed[]} */
+export function placed(slots, addresses) {
+  if (slots.length !== addresses.length) throw new Error(`${slots.length} tensors have ${addresses.length} addresses`);
+  return slots.map((slot, i) => ({ ...slot, .../** @type {Address} */ (addresses[i]) }));
+}
+
 /** The views of the inputs, outputs and weights. @param {Bundle} bundle @param {ArrayBufferLike} buffer */
-function layOut({ url, manifest }, buffer) {
-  /** @param {typeof manifest.inputs} slots */
-  const views = (slots) => slots.map((slot) => ({ slot, view: viewOf(buffer, slot) }));
-  const { weights, files } = manifest;
-  let at = weights.offset;
+function layOut(bundle, buffer) {
+  const { inputs, outputs, weights, files } = bundle.manifest;
+  const wasm = sectionOf(bundle);
+  /** @param {Slot[]} slots @param {Address[]} addresses */
+  const views = (slots, addresses) => placed(slots, addresses).map((slot) => ({ slot, view: viewOf(buffer, slot) }));
+  let at = wasm.weights.offset;
   try {
     const shards = weights.shards.map((name) => {
       const place = new Uint8Array(buffer, at, files[name]?.bytes);
       at += place.length;
       return { name, place };
     });
-    return { inputs: views(manifest.inputs), outputs: views(manifest.outputs), shards };
+    return { inputs: views(inputs, wasm.inputs), outputs: views(outputs, wasm.outputs), shards };
   } catch (cause) {
-    throw new BundleError(url, `contradicts itself (${because(cause)}); compile the model anew`, cause);
+    throw new BundleError(bundle.url, `contradicts itself (${because(cause)}); compile the model anew`, cause);
   }
 }
 

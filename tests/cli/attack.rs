@@ -145,18 +145,20 @@ fn names_in_a_manifest_lead_nowhere() {
     type Change = fn(&Scratch);
     let cases: [(&str, Change); 8] = [
         ("a profile that is a device", |s| {
-            edit(s, |m| m["profile"] = json!("/dev/zero"))
+            edit(s, |m| m["backends"]["wasm"]["profile"] = json!("/dev/zero"))
         }),
         ("a profile outside", |s| {
             fs::write(s.join("steps.json"), "[]").unwrap();
-            edit(s, |m| m["profile"] = json!("../steps.json"));
+            edit(s, |m| m["backends"]["wasm"]["profile"] = json!("../steps.json"));
         }),
         ("a profile that is not listed", |s| {
             fs::write(s.join("dist/steps.json"), "[]").unwrap();
-            edit(s, |m| m["profile"] = json!("steps.json"));
+            edit(s, |m| m["backends"]["wasm"]["profile"] = json!("steps.json"));
         }),
         ("a module that is not listed", |s| {
-            edit(s, |m| m["backends"]["wasm"]["relaxed"] = json!("../x.wasm"))
+            edit(s, |m| {
+                m["backends"]["wasm"]["code"]["relaxed"] = json!("../x.wasm")
+            })
         }),
         ("weights that are not listed", |s| {
             edit(s, |m| m["weights"]["shards"][0] = json!("/dev/zero"))
@@ -193,9 +195,9 @@ fn names_in_a_manifest_lead_nowhere() {
 fn numbers_in_a_manifest_are_not_trusted() {
     let scratch = bundle();
     edit(&scratch, |manifest| {
-        manifest["memory"]["pages"] = json!(u64::MAX);
+        manifest["backends"]["wasm"]["memory"] = json!(u64::MAX);
         manifest["weights"]["bytes"] = json!(u64::MAX);
-        manifest["steps"] = json!(u64::MAX);
+        manifest["backends"]["wasm"]["steps"] = json!(u64::MAX);
         manifest["inputs"][0]["shape"] = json!([u64::MAX, u64::MAX]);
     });
     let inspected = at_once(scratch.path(), &["inspect", "dist"]);

@@ -256,20 +256,17 @@ fn inspect_checks_a_bundle() {
             damaged.stderr
         );
     }
-    fs::write(
-        out.join("manifest.json"),
-        r#"{"format":2,"generator":"keras-compile 9","files":{}}"#,
-    )
-    .unwrap();
-    let newer = inspect();
-    assert_eq!(newer.code, Some(1));
-    assert!(
-        newer
-            .stderr
-            .contains("has format 2, not 1; inspect it with the version that wrote it"),
-        "{}",
-        newer.stderr
-    );
+    for format in [1, 3] {
+        fs::write(
+            out.join("manifest.json"),
+            format!(r#"{{"format":{format},"generator":"keras-compile 9","files":{{}}}}"#),
+        )
+        .unwrap();
+        let other = inspect();
+        assert_eq!(other.code, Some(1));
+        let said = format!("has format {format}, not 2; inspect it with the version that wrote it");
+        assert!(other.stderr.contains(&said), "{}", other.stderr);
+    }
 }
 
 #[test]
@@ -289,6 +286,22 @@ fn a_manifest_cannot_lead_out_of_its_bundle() {
         run.stderr
     );
     assert_ne!(force(&out).code, Some(0), "worker.js is not the manifest's");
+}
+
+#[test]
+fn a_backend_that_is_named_twice_counts_once() {
+    let scratch = Scratch::new();
+    let manifest = |folder: &str, more: &[&str]| {
+        let (model, out) = (model(), scratch.join(folder));
+        let arguments = [model.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let said = run(scratch.path(), &[&arguments, more].concat());
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        fs::read_to_string(out.join("manifest.json")).unwrap()
+    };
+    assert_eq!(
+        manifest("once", &[]),
+        manifest("twice", &["--backends", "wasm, wasm"])
+    );
 }
 
 #[test]

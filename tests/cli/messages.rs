@@ -50,7 +50,9 @@ fn usage() {
         &[
             &["k3-cnn.h5"],
             &["--out", "OUT"],
-            &["k3-cnn.h5", "--out", "OUT", "--backends", "wasm,webgpu"],
+            &["k3-cnn.h5", "--out", "OUT", "--backends", "wasm,webnn"],
+            &["k3-cnn.h5", "--out", "OUT", "--backends", ""],
+            &["k3-cnn.h5", "--emit", "plan", "--backends", "webnn"],
             &["k3-cnn.h5", "--emit", "ir", "--out", "OUT"],
             &["k3-cnn.h5", "--emit", "wat", "--stop-after", "dead_code"],
             &["k3-cnn.h5", "--emit", "ir", "--stop-after", "no_such_pass"],

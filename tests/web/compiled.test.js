@@ -58,9 +58,9 @@ for (const folder of folders) {
 
     test('names every file in index.js, for bundlers', () => {
       const source = readFileSync(join(folder, 'index.js'), 'utf8');
-      const { relaxed, baseline, threads } = manifest.backends.wasm;
-      const modules = [relaxed, baseline, threads.relaxed, threads.baseline];
-      for (const name of [...modules, ...manifest.weights.shards, manifest.profile]) {
+      const { code, profile } = manifest.backends.wasm;
+      assert.deepEqual(Object.keys(code).sort(), ['baseline', 'relaxed', 'threads-baseline', 'threads-relaxed']);
+      for (const name of [...Object.values(code), ...manifest.weights.shards, profile]) {
         assert.ok(source.includes(`new URL('./${name}', import.meta.url)`), name);
       }
     });
@@ -83,7 +83,7 @@ everyEngine((engine, browser) => {
         };
         assert.deepEqual(Object.values(runs).map(({ module }) => module), ['baseline', 'baseline', engine.module]);
         for (const [where, { first, second, steps }] of Object.entries(runs)) {
-          assert.equal(steps, manifest.steps);
+          assert.equal(steps, manifest.backends.wasm.steps);
           assert.deepEqual(Object.keys(first), manifest.outputs.map(({ name }) => name));
           assert.deepEqual(second, first, `${where}: a second run`);
           assert.ok(Object.values(first).flat().every(Number.isFinite), `${where}: numbers`);

@@ -71,7 +71,7 @@ describe('files that a bundler made part of index.js', () => {
   const inlined = async (encode, harm = (bytes) => bytes) => {
     const copy = temporary('inlined');
     let script = readFileSync(join(folder, 'index.js'), 'utf8');
-    for (const name of [manifest.profile, ...Object.values(manifest.backends.wasm), ...manifest.weights.shards]) {
+    for (const name of [manifest.backends.wasm.profile, ...Object.values(manifest.backends.wasm.code), ...manifest.weights.shards]) {
       const address = `data:${mime[name.split('.').at(-1)]}${encode(harm(readFileSync(join(folder, name)), name))}`;
       assert.ok(script.includes(`new URL('./${name}',`));
       script = script.replace(`new URL('./${name}',`, () => `new URL('${address}',`);
@@ -124,7 +124,7 @@ describe('options', () => {
     test(`progress by ${how} goes from nothing to all, in bytes of the manifest`, async () => {
       const seen = [];
       const model = await load(where(), { onProgress: (progress) => seen.push(progress) });
-      const names = [manifest.backends.wasm[model.module], ...manifest.weights.shards];
+      const names = [manifest.backends.wasm.code[model.module], ...manifest.weights.shards];
       const total = names.reduce((sum, name) => sum + manifest.files[name].bytes, 0);
       assert.deepEqual(seen[0], { loaded: 0, total });
       assert.deepEqual(seen.at(-1), { loaded: total, total });
@@ -156,7 +156,7 @@ describe('options', () => {
     server.log.length = 0;
     const model = await load(`${server.url}/bundle`, { fetch: own });
     await check(model);
-    const names = ['manifest.json', manifest.backends.wasm[model.module], ...manifest.weights.shards];
+    const names = ['manifest.json', manifest.backends.wasm.code[model.module], ...manifest.weights.shards];
     assert.deepEqual(seen.sort(), names.map((name) => `${server.url}/bundle/${name}`).sort());
     assert.ok(server.log.every(({ headers }) => headers.authorization === 'Bearer token'));
   });
@@ -225,7 +225,7 @@ describe('files that are not what they should be, over HTTP', () => {
   const gone = 'the server answered 404 Not Found; see whether the address is right and the whole bundle was uploaded';
   const damaged = `is damaged (its SHA-256 is not the one in the manifest); ${again}`;
   const [shard] = manifest.weights.shards;
-  const wasm = (kind) => manifest.backends.wasm[kind];
+  const wasm = (kind) => manifest.backends.wasm.code[kind];
   const patch = (change) => {
     const copy = structuredClone(manifest);
     change(copy);
@@ -236,19 +236,21 @@ describe('files that are not what they should be, over HTTP', () => {
     ['a manifest that is absent', /manifest/, faults.missing, 'manifest.json', gone],
     ['a page in place of the manifest', /manifest/, faults.page, 'manifest.json', html],
     ['a manifest that is cut', /manifest/, faults.truncated, 'manifest.json', 'is not JSON; see whether the address is right'],
-    ['a manifest of another version', /manifest/, patch((m) => (m.format = 2)), 'manifest.json',
-      'has format 2, this index.js reads format 1; take both from the same run of keras-compile'],
+    ['a manifest of another version', /manifest/, patch((m) => (m.format = 3)), 'manifest.json',
+      'has format 3, this index.js reads format 2; take both from the same run of keras-compile'],
     ['another JSON file', /manifest/, faults.text('[]'), 'manifest.json',
-      'has format undefined, this index.js reads format 1; take both from the same run of keras-compile'],
+      'has format undefined, this index.js reads format 2; take both from the same run of keras-compile'],
     ['a manifest that lacks a part', /manifest/, patch((m) => delete m.weights), 'manifest.json',
       'has no "weights"; compile the model anew'],
     ['a manifest that lacks a file', /manifest/, patch((m) => delete m.files[shard]), 'manifest.json',
       `does not list ${shard}; compile the model anew`],
-    ['a manifest without a module', /manifest/, patch((m) => (m.backends = {})), 'manifest.json',
-      'names no wasm module; compile the model anew'],
-    ['a manifest whose tensors lie outside the memory', /manifest/, patch((m) => (m.inputs[0].offset = 1e9)), 'manifest.json',
+    ['a manifest without a backend', /manifest/, patch((m) => (m.backends = {})), 'manifest.json',
+      'holds nothing for the backend "wasm"; compile the model anew'],
+    ['a manifest whose tensors lie outside the memory', /manifest/, patch((m) => (m.backends.wasm.inputs[0].offset = 1e9)), 'manifest.json',
       /^contradicts itself \(.*\); compile the model anew$/],
-    ['more memory than there is', /manifest/, patch((m) => (m.memory.pages = 65537)), 'manifest.json',
+    ['a manifest with an address too few', /manifest/, patch((m) => (m.backends.wasm.outputs = [])), 'manifest.json',
+      'contradicts itself (1 tensors have 0 addresses); compile the model anew'],
+    ['more memory than there is', /manifest/, patch((m) => (m.backends.wasm.memory = 65537 * 65536)), 'manifest.json',
       'the model needs 4097 MiB of memory, which are not to be had here'],
     ...[
       ['files', (m) => (m.files = null)],
@@ -256,30 +258,33 @@ describe('files that are not what they should be, over HTTP', () => {
       ['files', (m) => (m.files[shard] = null)],
       ['files', (m) => (m.files[shard].bytes = -1)],
       ['files', (m) => (m.files['../up.bin'] = { bytes: 1, sha256: '' })],
-      ['memory', (m) => (m.memory = null)],
-      ['memory', (m) => (m.memory.pages = -1)],
-      ['memory', (m) => (m.memory.pages = 0)],
-      ['memory', (m) => (m.memory.pages = 1.5)],
-      ['memory', (m) => (m.memory.pages = 1e300)],
-      ['memory', (m) => (m.memory.pages = '2')],
+      ['backends.wasm', (m) => (m.backends.wasm.memory = null)],
+      ['backends.wasm', (m) => (m.backends.wasm.memory = -65536)],
+      ['backends.wasm', (m) => (m.backends.wasm.memory = 0)],
+      ['backends.wasm', (m) => (m.backends.wasm.memory = 65537)],
+      ['backends.wasm', (m) => (m.backends.wasm.memory = 1e300)],
+      ['backends.wasm', (m) => (m.backends.wasm.memory = '65536')],
       ['inputs', (m) => (m.inputs = {})],
       ['inputs', (m) => (m.inputs[0].shape = [1, -4])],
       ['outputs', (m) => (m.outputs = [null])],
-      ['prepare', (m) => (m.prepare = null)],
-      ['steps', (m) => (m.steps = '2')],
-      ['profile', (m) => (m.profile = 'https://host.example/steps.json')],
-      ['profile', (m) => (m.profile = '..')],
       ['backends', (m) => (m.backends = null)],
-      ['backends', (m) => (m.backends.wasm = 'model.wasm')],
-      ['backends', (m) => (m.backends.wasm.threads = { ...m.backends.wasm, scratch: 0, command: 1 << 20, useful: 2 })],
+      ['backends.wasm', (m) => (m.backends.wasm = 'model.wasm')],
+      ['backends.wasm', (m) => (m.backends.wasm.code = null)],
+      ['backends.wasm', (m) => (m.backends.wasm.code.relaxed = '../model.wasm')],
+      ['backends.wasm', (m) => (m.backends.wasm.prepare = null)],
+      ['backends.wasm', (m) => (m.backends.wasm.steps = '2')],
+      ['backends.wasm', (m) => (m.backends.wasm.profile = 'https://host.example/steps.json')],
+      ['backends.wasm', (m) => (m.backends.wasm.profile = '..')],
+      ['backends.wasm', (m) => (m.backends.wasm.inputs[0].offset = -4)],
+      ['backends.wasm', (m) => (m.backends.wasm.weights.offset = -4)],
+      ['backends.wasm', (m) => (m.backends.wasm.threads = { scratch: 0, command: 1 << 20, useful: 2 })],
       ['weights', (m) => (m.weights.shards = null)],
-      ['weights', (m) => (m.weights.offset = -4)],
     ].map(([key, change]) => [`a manifest with ${change.toString().slice(8, -1)}`, /manifest/, patch(change), 'manifest.json',
       `has a "${key}" that makes no sense; compile the model anew`]),
-    ['a manifest with a file that no memory holds', /manifest/, patch((m) => (m.files[m.backends.wasm.relaxed].bytes = m.files[m.backends.wasm.baseline].bytes = 2 ** 52)),
+    ['a manifest with a file that no memory holds', /manifest/, patch((m) => (m.files[m.backends.wasm.code.relaxed].bytes = m.files[m.backends.wasm.code.baseline].bytes = 2 ** 52)),
       'manifest.json', /^lists model-\w+\.\w+\.wasm with 4503599627370496 bytes, which is more than there is room for$/],
-    ['a manifest with more memory than can be counted', /manifest/, patch((m) => (m.memory.pages = 2 ** 52)), 'manifest.json',
-      'the model needs 281474976710656 MiB of memory, which are not to be had here'],
+    ['a manifest with more memory than can be counted', /manifest/, patch((m) => (m.backends.wasm.memory = 2 ** 52)), 'manifest.json',
+      'the model needs 4294967296 MiB of memory, which are not to be had here'],
     ['a shard that is absent', /weights-0/, faults.missing, shard, gone],
     ['a page in place of a shard', /weights-0/, faults.page, shard, html],
     ['a shard that is cut', /weights-0/, faults.truncated, shard, `ends after 39995 of 40000 bytes; ${again}`],

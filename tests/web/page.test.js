@@ -37,7 +37,7 @@ async function results(browser, url) {
 }
 
 function checkBoth({ page, worker, violations }, module) {
-  const names = [manifest.backends.wasm[module], ...manifest.weights.shards];
+  const names = [manifest.backends.wasm.code[module], ...manifest.weights.shards];
   const total = names.reduce((sum, name) => sum + manifest.files[name].bytes, 0);
   for (const found of [page, worker]) {
     assert.equal(found.error, undefined);

@@ -1,18 +1,15 @@
 //! Reads a bundle back.
 
 use super::directory::{hex, io_error};
-use super::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, PROGRAM};
+use super::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, Section};
+use super::stamp::{read_limited, stamp};
+use crate::backends;
 use crate::error::{Error, Result};
 use crate::files::{self, Links};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
-
-/// Most bytes of a manifest that are read: a thousand times what a large model needs.
-const MAX_MANIFEST: u64 = 16 << 20;
 
 /// A bundle and what is wrong with it.
 #[derive(Debug)]
@@ -54,8 +51,22 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
     });
     let files = manifest.files.iter();
     let damaged = files.filter_map(|(name, entry)| check(directory, name, entry).err());
-    let problems = unlisted.chain(damaged).collect();
+    let sections = manifest.backends.iter();
+    let strange = sections.filter_map(|(name, section)| {
+        let what = fault(name, section)?;
+        Some(wrong(what).help("compile the model anew"))
+    });
+    let problems = unlisted.chain(strange).chain(damaged).collect();
     Ok(Inspection { manifest, problems })
+}
+
+/// What is wrong with a backend's section.
+fn fault(name: &str, section: &Section) -> Option<String> {
+    let Some(backend) = backends::find(name) else {
+        return Some(format!("names a backend {name:?}, which does not exist"));
+    };
+    let why = (backend.check)(&section.own).err()?;
+    Some(format!("is damaged (backends.{name}: {why})"))
 }
 
 /// Opens a file of the bundle at `directory` and tells its length.
@@ -90,40 +101,4 @@ fn check(directory: &Path, name: &str, entry: &FileEntry) -> Result<()> {
         return wrong("is damaged: its SHA-256 is not the one in the manifest".to_owned());
     }
     Ok(())
-}
-
-/// The part of a manifest that all versions share.
-#[derive(Debug, Deserialize)]
-pub(super) struct Stamp {
-    format: u32,
-    generator: String,
-    /// The files by name.
-    pub(super) files: BTreeMap<String, AnyEntry>,
-}
-
-/// What any version says of a file.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum AnyEntry {
-    /// As this version does.
-    Known(FileEntry),
-    /// In another way.
-    Other(serde::de::IgnoredAny),
-}
-
-/// What a directory says of itself, if it is a bundle of any version.
-pub(super) fn read_stamp(directory: &Path) -> Option<Stamp> {
-    stamp(&read_limited(&directory.join(MANIFEST)).ok()?)
-}
-
-fn stamp(text: &[u8]) -> Option<Stamp> {
-    let stamp: Stamp = serde_json::from_slice(text).ok()?;
-    stamp.generator.starts_with(PROGRAM).then_some(stamp)
-}
-
-fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    let (file, _) = files::open(path, Links::Refuse)?;
-    file.take(MAX_MANIFEST).read_to_end(&mut text)?;
-    Ok(text)
 }

@@ -1,5 +1,7 @@
 //! `manifest.json`: what a bundle holds, for the loader and for [`inspect`](super::inspect()).
 
+use super::element::ElementType;
+use crate::backends;
 use crate::error::{Error, Result};
 use crate::text::printable;
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use std::collections::BTreeMap;
 pub(super) const MANIFEST: &str = "manifest.json";
 
 /// The layout that this version writes; the loader reads exactly one.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Begins the generator of every bundle, by which one is told from other directories.
 pub(super) const PROGRAM: &str = "keras-compile";
@@ -17,7 +19,7 @@ pub(super) const PROGRAM: &str = "keras-compile";
 /// This program and its version.
 pub(super) const GENERATOR: &str = concat!("keras-compile ", env!("CARGO_PKG_VERSION"));
 
-/// The contents of a bundle.
+/// The contents of a bundle: what is true of the model whatever runs it, and a section for each backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this layout.
@@ -30,23 +32,15 @@ pub struct Manifest {
     pub inputs: Vec<Slot>,
     /// The model's outputs, in Keras' order.
     pub outputs: Vec<Slot>,
-    /// The memory that all modules share.
-    pub memory: Memory,
-    /// Steps that are run once, when the weights are there: the first that the modules' `run(begin, end)` counts.
-    pub prepare: usize,
-    /// Steps of a prediction, those that follow.
-    pub steps: usize,
-    /// The file with what each step does, as [`report::steps`](crate::report::steps) tells it; read for profiles only.
-    pub profile: String,
-    /// The code.
-    pub backends: Backends,
+    /// What each backend adds, by its name.
+    pub backends: BTreeMap<String, Section>,
     /// The constants.
     pub weights: WeightFiles,
     /// Every file of the bundle but the manifest.
     pub files: BTreeMap<String, FileEntry>,
 }
 
-/// An input or output and where it lies in the memory.
+/// An input or output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slot {
     /// Keras' name.
@@ -54,79 +48,35 @@ pub struct Slot {
     /// Extents, batch first.
     pub shape: Vec<usize>,
     /// Keras' element type, which says what TypedArray a page passes.
-    pub dtype: String,
-    /// The element type in memory.
-    pub storage: Storage,
-    /// Byte address.
-    pub offset: usize,
+    pub dtype: ElementType,
     /// What the elements of an input must be, where they are indices: the first, and the one after the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[i64; 2]>,
 }
 
-/// Element types in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Storage {
-    /// IEEE 754 binary32.
-    F32,
-    /// Two's complement 32-bit integer.
-    I32,
-}
-
-/// The memory that the modules import.
+/// The code for one backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
-    /// Its size in units of 64 KiB.
-    pub pages: usize,
+pub struct Section {
+    /// Its files by what the backend's runtime calls them.
+    pub code: BTreeMap<String, String>,
+    /// Bytes of memory that a loaded model takes.
+    pub memory: u64,
+    /// Steps of a prediction.
+    pub steps: usize,
+    /// The file with what each step does, as [`report::steps`](crate::report::steps) tells it; read for profiles only.
+    pub profile: String,
+    /// What only the backend's runtime reads.
+    #[serde(flatten)]
+    pub own: backends::Section,
 }
 
-/// The code for each backend.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Backends {
-    /// WebAssembly.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wasm: Option<Wasm>,
-}
-
-/// The wasm modules by the instructions they need.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Wasm {
-    /// With relaxed SIMD.
-    pub relaxed: String,
-    /// With SIMD128 only.
-    pub baseline: String,
-    /// Those that threads share, if the bundle has them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub threads: Option<Threads>,
-}
-
-/// The wasm modules for threads, and what they need.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Threads {
-    /// With relaxed SIMD.
-    pub relaxed: String,
-    /// With SIMD128 only.
-    pub baseline: String,
-    /// Bytes of scratch memory for every thread but the first.
-    pub scratch: usize,
-    /// Byte address of four words by which the host wakes the first thread; those of the others lie 64 bytes before.
-    pub command: usize,
-    /// The number of threads beyond which a prediction gains little.
-    pub useful: usize,
-}
-
-/// The constants, cut into files that follow each other in memory.
+/// The constants, cut into files that follow each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WeightFiles {
-    /// Byte address of the first.
-    pub offset: usize,
     /// Bytes of all.
     pub bytes: usize,
     /// File names in order.
     pub shards: Vec<String>,
-    /// For each shard, how many of the steps to prepare can be run when it and those before it are there.
-    pub ready: Vec<usize>,
 }
 
 /// What is known of a file.
@@ -154,13 +104,10 @@ impl Manifest {
 
     /// The files that it names outside the list of all.
     pub(super) fn named(&self) -> impl Iterator<Item = &str> {
-        let wasm = self.backends.wasm.iter();
-        let code = wasm.flat_map(|wasm| {
-            let threads = wasm.threads.iter().flat_map(|t| [&t.baseline, &t.relaxed]);
-            [&wasm.baseline, &wasm.relaxed].into_iter().chain(threads)
-        });
-        code.chain(&self.weights.shards)
-            .chain([&self.profile])
+        let sections = self.backends.values();
+        sections
+            .flat_map(|section| section.code.values().chain([&section.profile]))
+            .chain(&self.weights.shards)
             .map(String::as_str)
     }
 

@@ -1,4 +1,4 @@
-//! The directory that a page, a worker or Node loads: modules, weights in shards, the runtime's files and a manifest.
+//! The directory that a page, a worker or Node loads: the code of backends, weights in shards, the runtime's files and a manifest.
 //!
 //! [`Target`] checks where it goes before the long work begins; [`write()`] fills a directory beside it and moves it
 //! there in one step, so that nobody ever sees half a bundle. The same model gives the same bytes: nothing here
@@ -8,6 +8,7 @@
 mod cancel;
 mod claim;
 mod directory;
+mod element;
 mod inspect;
 mod join;
 mod manifest;
@@ -15,6 +16,7 @@ mod owned;
 mod package;
 mod runtime;
 mod shards;
+mod stamp;
 mod types;
 
 #[cfg(test)]
@@ -22,109 +24,112 @@ mod tests;
 
 pub use cancel::CancelToken;
 pub use directory::Target;
+pub use element::ElementType;
 pub use inspect::{Inspection, inspect, open};
-pub use manifest::{Backends, FileEntry, Manifest, Memory, Slot, Storage, Threads, Wasm, WeightFiles};
+pub use manifest::{FileEntry, Manifest, Section, Slot, WeightFiles};
 pub use package::PackageName;
-pub use shards::SHARD_BYTES;
 
-use crate::backends::wasm::{COMMAND_AT, Module};
+use crate::backends::{Build, CodeFile};
 use crate::error::{Error, Result};
-use crate::plan::{Binding, Plan};
+use crate::plan::{Binding, Plan, Weights};
 use crate::report;
-use crate::tensor::DType;
 use directory::Staging;
 use manifest::{FORMAT, GENERATOR, MANIFEST};
+use std::collections::BTreeMap;
 
 /// What a bundle is made of.
+#[derive(Debug)]
 pub struct Contents<'a> {
     /// The model's name.
     pub model: &'a str,
     /// What npm calls the bundle.
     pub package: &'a PackageName,
-    /// The plan that the modules were made from.
-    pub plan: &'a Plan,
-    /// Keras' element types of the plan's inputs, as TypedArrays know them (`float32`, `int64`, `bool` …).
-    pub inputs: &'a [String],
+    /// Keras' element types of the plan's inputs.
+    pub inputs: &'a [ElementType],
     /// Those of its outputs.
-    pub outputs: &'a [String],
-    /// The module with relaxed SIMD.
-    pub relaxed: &'a Module,
-    /// The module without.
-    pub baseline: &'a Module,
-    /// The same two for threads, unless the bundle is to run on one thread only.
-    pub threaded: Option<[&'a Module; 2]>,
+    pub outputs: &'a [ElementType],
+    /// Plan and code for each backend.
+    pub builds: &'a [Build],
 }
 
 /// Writes a bundle; `progress` is told the bytes of weights as they are written. On failure nothing is left.
 ///
 /// # Errors
-/// When the operating system refuses, or the modules lay out the memory differently (a bug of ours).
+/// When the operating system refuses, or the backends want different weights (a bug of ours).
 pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(u64)) -> Result<Manifest> {
-    let Contents {
-        plan,
-        relaxed,
-        baseline,
-        threaded,
-        ..
-    } = *contents;
-    let layout = |m: &Module| (m.weights_at, m.arena_at, m.pages);
-    let others = threaded.into_iter().flatten().chain([baseline]);
-    if others.into_iter().any(|module| layout(module) != layout(relaxed)) {
-        return Err(Error::internal("the modules lay out the memory differently"));
-    }
+    let builds = contents.builds;
+    let plan = shared(builds)?;
     let mut staging = target.stage()?;
-    let wasm = add_modules(contents, &mut staging)?;
+    let mut sections = BTreeMap::new();
+    for build in builds {
+        sections.insert(build.backend.name.to_owned(), add_code(build, &mut staging)?);
+    }
     let shards = shards::write(&plan.weights, &mut staging, progress)?;
-    let steps = serde_json::to_vec(&report::steps(plan))
-        .map_err(|error| Error::internal(format!("the steps cannot be written ({error})")))?;
-    let profile = staging.add_hashed("steps", "bin", &steps)?;
     let mut manifest = Manifest {
         format: FORMAT,
         generator: GENERATOR.to_owned(),
         model: contents.model.to_owned(),
-        inputs: slots(&plan.inputs, contents.inputs, relaxed.arena_at)?,
-        outputs: slots(&plan.outputs, contents.outputs, relaxed.arena_at)?,
-        memory: Memory { pages: relaxed.pages },
-        prepare: plan.prepare.len(),
-        steps: plan.steps.len(),
-        profile,
-        backends: Backends { wasm: Some(wasm) },
+        inputs: slots(&plan.inputs, contents.inputs)?,
+        outputs: slots(&plan.outputs, contents.outputs)?,
+        backends: sections,
         weights: WeightFiles {
-            offset: relaxed.weights_at,
             bytes: plan.weights.bytes(),
-            ready: shards::ready(plan),
             shards,
         },
         // What the scripts fetch; they themselves come after.
         files: staging.files().clone(),
     };
-    runtime::add(&manifest, contents.package, &mut staging)?;
+    runtime::add(&manifest, contents.package, builds, &mut staging)?;
     manifest.files = staging.files().clone();
     staging.add(MANIFEST, manifest.to_json()?.as_bytes())?;
     target.commit(staging)?;
     Ok(manifest)
 }
 
-fn add_modules(contents: &Contents<'_>, staging: &mut Staging) -> Result<Wasm> {
-    let mut add = |name: &str, module: &Module| staging.add_hashed(name, "wasm", &module.bytes);
-    Ok(Wasm {
-        relaxed: add("model-relaxed", contents.relaxed)?,
-        baseline: add("model-baseline", contents.baseline)?,
-        threads: match contents.threaded {
-            Some([relaxed, baseline]) => Some(Threads {
-                relaxed: add("model-threads-relaxed", relaxed)?,
-                baseline: add("model-threads-baseline", baseline)?,
-                scratch: relaxed.scratch_bytes,
-                command: COMMAND_AT,
-                useful: relaxed.useful_threads,
-            }),
-            None => None,
-        },
+/// A plan for what is true of all: names and shapes of inputs and outputs, and the weights.
+fn shared(builds: &[Build]) -> Result<&Plan> {
+    let [Build { plan, .. }, others @ ..] = builds else {
+        return Err(Error::internal("a bundle is to be written for no backend"));
+    };
+    let differs = |other: &Build| !same(&plan.weights, &other.plan.weights);
+    match others.iter().find(|other| differs(other)) {
+        None => Ok(plan),
+        Some(other) => Err(Error::internal(format!(
+            "the backends {} and {} want different weights",
+            builds[0].backend.name, other.backend.name
+        ))),
+    }
+}
+
+/// Whether two packings of weights are the same bytes.
+fn same(one: &Weights, other: &Weights) -> bool {
+    // A weight may be no number, which equals nothing.
+    let bits = |data: &[f32]| data.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let [one, other] = [one, other].map(|weights| weights.parts().map(|(at, data)| (at, bits(data))));
+    one.eq(other)
+}
+
+/// Adds the code for a backend, and the file with what its steps do.
+fn add_code(build: &Build, staging: &mut Staging) -> Result<Section> {
+    let steps = report::steps(&build.plan, build.backend.variants);
+    let steps = serde_json::to_vec(&steps)
+        .map_err(|error| Error::internal(format!("the steps cannot be written ({error})")))?;
+    let emitted = &build.emitted;
+    let mut add = |file: &CodeFile| {
+        let name = staging.add_hashed(&format!("model-{}", file.label), file.end, &file.bytes)?;
+        Ok((file.label.to_owned(), name))
+    };
+    Ok(Section {
+        code: emitted.files.iter().map(&mut add).collect::<Result<_>>()?,
+        memory: emitted.memory_bytes,
+        steps: build.plan.steps.len(),
+        profile: staging.add_hashed("steps", "bin", &steps)?,
+        own: emitted.section.clone(),
     })
 }
 
 /// The manifest's view of inputs or outputs.
-fn slots(bindings: &[Binding], dtypes: &[String], arena_at: usize) -> Result<Vec<Slot>> {
+fn slots(bindings: &[Binding], dtypes: &[ElementType]) -> Result<Vec<Slot>> {
     if bindings.len() != dtypes.len() {
         return Err(Error::internal(format!(
             "{} element types for {} inputs or outputs",
@@ -132,15 +137,10 @@ fn slots(bindings: &[Binding], dtypes: &[String], arena_at: usize) -> Result<Vec
             bindings.len()
         )));
     }
-    let slot = |(binding, dtype): (&Binding, &String)| Slot {
+    let slot = |(binding, &dtype): (&Binding, &ElementType)| Slot {
         name: binding.name.clone(),
         shape: binding.ty.shape.dims().to_vec(),
-        dtype: dtype.clone(),
-        storage: match binding.ty.dtype {
-            DType::F32 => Storage::F32,
-            DType::I32 => Storage::I32,
-        },
-        offset: arena_at + binding.offset,
+        dtype,
         range: binding.range.map(|range| [range.first, range.end]),
     };
     Ok(bindings.iter().zip(dtypes).map(slot).collect())

@@ -4,28 +4,25 @@
 //! when it has a name that this program gives, and is what the manifest says: a regular file with that SHA-256.
 
 use super::directory::hex;
-use super::inspect::{AnyEntry, Stamp, read_stamp};
 use super::manifest::{FileEntry, MANIFEST};
+use super::stamp::{AnyEntry, Stamp, read_stamp};
+use crate::backends::BACKENDS;
 use crate::files::{self, Links};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Files without a hash in their names, of this version and of those before.
-pub(super) const FIXED: [&str; 12] = [
+/// Files without a hash in their names, of this version and of those before. Backends have more.
+const FIXED: [&str; 8] = [
     "bundle.js",
     "index.d.ts",
     "index.js",
     "internal.d.ts",
     "model.js",
     "package.json",
-    "pool.js",
     "source.js",
     "tensor.js",
-    "threads.js",
-    "wasm.js",
-    "worker.js",
 ];
 
 /// Why a directory is not to be deleted.
@@ -115,13 +112,25 @@ fn judge(directory: &Path) -> io::Result<Result<Owned, Obstacle>> {
 fn is_ours(name: &str, entry: &FileEntry) -> bool {
     let parts: Vec<_> = name.split('.').collect();
     let hashed = match parts.as_slice() {
-        [stem, hash, "wasm" | "bin" | "json" | "js"] => {
+        [stem, hash, end] if is_end(end) => {
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             stem.bytes().all(plain) && hash.len() == 8 && entry.sha256.starts_with(hash)
         }
         _ => false,
     };
-    hashed || FIXED.contains(&name)
+    hashed || is_fixed(name)
+}
+
+/// Whether files with a hash in their names end so.
+fn is_end(end: &str) -> bool {
+    let mut code = BACKENDS.iter().flat_map(|backend| backend.files);
+    matches!(end, "bin" | "json" | "js") || code.any(|file| file.end == end)
+}
+
+/// Whether a file without a hash has such a name.
+pub(super) fn is_fixed(name: &str) -> bool {
+    let mut scripts = BACKENDS.iter().flat_map(|backend| backend.scripts);
+    FIXED.contains(&name) || scripts.any(|&script| script == name)
 }
 
 /// Whether a file is still what the manifest says; one that cannot be read is not known to be.
@@ -143,13 +152,13 @@ mod tests {
             bytes: 1,
             sha256: "0123456789abcdef".repeat(4),
         };
-        for name in [
-            "index.js",
-            "steps.01234567.json",
-            "weights-12.01234567.bin",
-            "model-relaxed.01234567.wasm",
-        ] {
-            assert!(is_ours(name, &entry), "{name}");
+        let code = BACKENDS.iter().flat_map(|backend| backend.files);
+        let code = code.map(|file| format!("model-fast.01234567.{}", file.end));
+        let scripts = BACKENDS.iter().flat_map(|backend| backend.scripts);
+        let scripts = scripts.map(|&name| name.to_owned());
+        let names = ["index.js", "steps.01234567.json", "weights-12.01234567.bin"];
+        for name in names.map(str::to_owned).into_iter().chain(code).chain(scripts) {
+            assert!(is_ours(&name, &entry), "{name}");
         }
         for name in [
             "labels.json",

@@ -5,46 +5,36 @@ use super::join::join;
 use super::manifest::Manifest;
 use super::package::PackageName;
 use super::types;
+use crate::backends::{Build, Part, Script};
 use crate::error::{Error, Result};
 
 /// Embeds files of the runtime by name.
 macro_rules! runtime {
     ($($name:literal),+ $(,)?) => {
-        [$(($name, include_str!(concat!("../../runtime-web/src/", $name)))),+]
+        [$(Script {
+            name: $name,
+            text: include_str!(concat!("../../runtime-web/src/", $name)),
+        }),+]
     };
 }
 
-/// Those that become `index.js`, each after the ones that it imports.
-const MODULES: [(&str, &str); 9] = runtime!(
-    "source.js",
-    "manifest.js",
-    "bundle.js",
-    "tensor.js",
-    "model.js",
-    "wasm.js",
-    "pool.js",
-    "threads.js",
-    "index.js",
-);
+/// Those that become `index.js` with those of backends, each after the ones that it imports.
+const MODULES: [Script; 5] = runtime!("source.js", "manifest.js", "bundle.js", "tensor.js", "model.js");
 
-/// Those of them that only bundles with threads need.
-const THREADS: [&str; 2] = ["pool.js", "threads.js"];
+/// The last of them.
+const ENTRY: Script = runtime!("index.js")[0];
 
-/// What a thread runs.
-const WORKER: (&str, &str) = runtime!("worker.js")[0];
-
-/// The types that comments of the two scripts name.
-const INTERNAL: (&str, &str) = runtime!("internal.d.ts")[0];
+/// The types that comments of the scripts name.
+const INTERNAL: Script = runtime!("internal.d.ts")[0];
 
 /// The types that a user sees.
-const TYPES: (&str, &str) = runtime!("index.d.ts")[0];
+const TYPES: Script = runtime!("index.d.ts")[0];
 
 /// For npm, Node and TypeScript.
-const PACKAGE: (&str, &str) = runtime!("package.json")[0];
+const PACKAGE: Script = runtime!("package.json")[0];
 
-/// Lines of `index.js` around what only bundles with threads need.
-const BEGIN: &str = "// keras-compile: threads {\n";
-const END: &str = "// keras-compile: threads }\n";
+/// Begins the lines of `index.js` around what only some bundles need; a name and ` {` or ` }` follow.
+const MARK: &str = "// keras-compile: ";
 
 /// Where `index.js` holds the manifest.
 const OWN: &str = "// keras-compile: manifest\n";
@@ -56,27 +46,35 @@ const TABLE: &str = "// keras-compile: files\n";
 const NAME: &str = "\"keras-compile: name\"";
 
 /// Adds all files, those with places for this model filled in. The manifest knows its other files already.
-pub(super) fn add(manifest: &Manifest, package: &PackageName, staging: &mut Staging) -> Result<()> {
-    let threads = manifest.backends.wasm.iter().any(|wasm| wasm.threads.is_some());
-    staging.add("index.js", script(manifest, threads)?.as_bytes())?;
-    if threads {
-        staging.add(WORKER.0, join(&[WORKER])?.as_bytes())?;
+pub(super) fn add(
+    manifest: &Manifest,
+    package: &PackageName,
+    builds: &[Build],
+    staging: &mut Staging,
+) -> Result<()> {
+    let parts: Vec<_> = builds
+        .iter()
+        .flat_map(|build| &build.emitted.parts)
+        .copied()
+        .collect();
+    staging.add(ENTRY.name, script(manifest, &parts)?.as_bytes())?;
+    for &Script { name, text } in parts.iter().flat_map(|part| part.scripts) {
+        staging.add(name, join(&[(name, text)])?.as_bytes())?;
     }
-    staging.add(TYPES.0, types::declare(TYPES.1, manifest)?.as_bytes())?;
-    staging.add(INTERNAL.0, INTERNAL.1.as_bytes())?;
-    let named = PACKAGE.1.replacen(NAME, &format!("\"{package}\""), 1);
-    staging.add(PACKAGE.0, named.as_bytes())
+    let backends: Vec<_> = builds.iter().map(|build| build.backend).collect();
+    let types = types::declare(TYPES.text, manifest, &backends)?;
+    staging.add(TYPES.name, types.as_bytes())?;
+    staging.add(INTERNAL.name, INTERNAL.text.as_bytes())?;
+    let named = PACKAGE.text.replacen(NAME, &format!("\"{package}\""), 1);
+    staging.add(PACKAGE.name, named.as_bytes())
 }
 
 /// `index.js` of one model.
-fn script(manifest: &Manifest, threads: bool) -> Result<String> {
-    let wanted = |name: &str| threads || !THREADS.contains(&name);
-    let chosen = MODULES
-        .into_iter()
-        .filter(|(name, _)| wanted(name))
-        .map(|(name, text)| Ok((name, choose(text, threads)?)))
-        .collect::<Result<Vec<_>>>()?;
-    let modules: Vec<_> = chosen.iter().map(|(name, text)| (*name, text.as_str())).collect();
+fn script(manifest: &Manifest, parts: &[&Part]) -> Result<String> {
+    let entry = choose(ENTRY.text, |mark| parts.iter().any(|part| part.mark == mark))?;
+    let own = parts.iter().flat_map(|part| part.modules);
+    let mut modules: Vec<_> = MODULES.iter().chain(own).map(|m| (m.name, m.text)).collect();
+    modules.push((ENTRY.name, &entry));
     let text = fill(&join(&modules)?, OWN, &manifest.to_lines()?)?;
     // Literal addresses are what bundlers find; the names are our own and need no quoting.
     let address = |name| format!("'{name}': new URL('./{name}', import.meta.url),");
@@ -87,18 +85,31 @@ fn script(manifest: &Manifest, threads: bool) -> Result<String> {
     )
 }
 
-/// Drops the lines that mark what is for threads, and unless `threads` what stands between them.
-fn choose(text: &str, threads: bool) -> Result<String> {
-    let mut parts = text.split(BEGIN);
-    let mut chosen = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (inner, rest) = part
-            .split_once(END)
-            .ok_or_else(|| Error::internal("index.js does not end what is for threads"))?;
-        chosen += if threads { inner } else { "" };
-        chosen += rest;
+/// Drops the lines that mark parts, and what stands between those of parts that are not wanted.
+fn choose(text: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
+    let mut chosen = String::new();
+    let mut open = None;
+    for line in text.split_inclusive('\n') {
+        let mark = line
+            .strip_prefix(MARK)
+            .and_then(|mark| mark.trim_end().split_once(' '));
+        match (mark, open) {
+            (Some((name, "{")), None) => open = Some(name),
+            (Some((name, "}")), Some(begun)) if name == begun => open = None,
+            (Some((name, "{" | "}")), _) => {
+                let what = format!("index.js has a mark of {name:?} where none should be");
+                return Err(Error::internal(what));
+            }
+            (_, Some(name)) if !wanted(name) => {}
+            _ => chosen += line,
+        }
     }
-    Ok(chosen)
+    match open {
+        Some(name) => Err(Error::internal(format!(
+            "index.js does not end what is for {name:?}"
+        ))),
+        None => Ok(chosen),
+    }
 }
 
 /// Puts lines in the place of a mark.
@@ -113,8 +124,9 @@ fn fill(text: &str, mark: &str, lines: &[String]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::owned::FIXED;
+    use super::super::owned::is_fixed;
     use super::*;
+    use crate::backends::BACKENDS;
 
     #[test]
     fn every_file_of_the_runtime_ships() {
@@ -124,11 +136,42 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        let others = [WORKER, INTERNAL, TYPES, PACKAGE];
-        let mut shipped: Vec<_> = MODULES.into_iter().chain(others).map(|(name, _)| name).collect();
+        let parts = || BACKENDS.iter().flat_map(|backend| backend.parts);
+        let scripts = parts().flat_map(|part| part.scripts).map(|script| script.name);
+        let others = [ENTRY, INTERNAL, TYPES, PACKAGE].map(|script| script.name);
+        let copied: Vec<_> = scripts.chain(others).collect();
+        let modules = MODULES.iter().chain(parts().flat_map(|part| part.modules));
+        let modules = modules.map(|module| module.name);
+        let mut shipped: Vec<_> = modules.chain(copied.iter().copied()).collect();
         shipped.sort();
         assert_eq!(shipped, names);
         // Else no bundle could be replaced.
-        assert!(FIXED.contains(&"index.js") && others.iter().all(|(name, _)| FIXED.contains(name)));
+        copied.iter().for_each(|name| assert!(is_fixed(name), "{name}"));
+    }
+
+    #[test]
+    fn every_mark_is_a_part() {
+        let parts = || BACKENDS.iter().flat_map(|backend| backend.parts);
+        let found = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        choose(ENTRY.text, |mark| found.borrow_mut().insert(mark.to_owned())).unwrap();
+        let marks: std::collections::BTreeSet<_> = parts().map(|part| part.mark.to_owned()).collect();
+        assert_eq!(found.into_inner(), marks);
+    }
+
+    #[test]
+    fn parts_are_chosen() {
+        let text = "a\n// keras-compile: one {\nb\n// keras-compile: one }\n// keras-compile: two {\nc\n\
+            // keras-compile: two }\n// keras-compile: d\n";
+        let chosen = |wanted: &[&str]| choose(text, |mark| wanted.contains(&mark)).unwrap();
+        assert_eq!(chosen(&[]), "a\n// keras-compile: d\n");
+        assert_eq!(chosen(&["two"]), "a\nc\n// keras-compile: d\n");
+        assert_eq!(chosen(&["one", "two"]), "a\nb\nc\n// keras-compile: d\n");
+        for wrong in [
+            "// keras-compile: one {\n",
+            "// keras-compile: one }\n",
+            "// keras-compile: one {\n// keras-compile: two {\n// keras-compile: two }\n// keras-compile: one }\n",
+        ] {
+            assert!(choose(wrong, |_| true).is_err(), "{wrong}");
+        }
     }
 }

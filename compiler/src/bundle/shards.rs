@@ -1,13 +1,9 @@
 //! Weights, from where the plan holds them straight into files.
 
 use super::directory::{NewFile, Staging};
+use crate::backends::SHARD_BYTES;
 use crate::error::Result;
-use crate::plan::{Plan, Run, Space, Weights};
-use std::collections::BTreeMap;
-
-/// Most bytes of a shard. Each is hashed, and what it holds prepared, while the next ones are on their way; content
-/// delivery networks refuse or do not cache much larger files.
-pub const SHARD_BYTES: u64 = 4 << 20;
+use crate::plan::Weights;
 
 /// Elements converted at a time: small enough for the cache, large enough for a system call.
 const BLOCK: usize = 1 << 16;
@@ -39,25 +35,6 @@ pub(super) fn write(
     shards.zeros_until(weights.bytes() as u64)?;
     shards.close()?;
     Ok(shards.names)
-}
-
-/// For each shard, how many of the first steps of [`Plan::prepare`] read nothing behind it.
-pub(super) fn ready(plan: &Plan) -> Vec<usize> {
-    let lengths: BTreeMap<usize, usize> = plan
-        .weights
-        .parts()
-        .map(|(at, data)| (at, data.len() * 4))
-        .collect();
-    let end = |run: &Run| {
-        let read = run.arguments.iter().filter(|a| a.space == Space::Weights);
-        let ends = read.map(|a| a.offset + lengths.get(&a.offset).copied().unwrap_or(0));
-        ends.max().unwrap_or(0) as u64
-    };
-    let ends: Vec<u64> = plan.prepare.iter().map(end).collect();
-    let shards = (plan.weights.bytes() as u64).div_ceil(SHARD_BYTES);
-    (1..=shards)
-        .map(|shard| ends.iter().take_while(|&&end| end <= shard * SHARD_BYTES).count())
-        .collect()
 }
 
 struct Shards<'a> {

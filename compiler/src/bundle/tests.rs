@@ -1,11 +1,15 @@
 //! Bundles of a plan that computes nothing.
 
 use super::*;
+use crate::backends::wasm::Wasm;
+use crate::backends::{
+    BACKENDS, Backend, Bench, Emitted, Options, Part, SHARD_BYTES, Script, Section, Variant,
+};
 use crate::budget::Budget;
 use crate::error::ErrorKind;
 use crate::plan::{ArenaId, Step, Weights};
 use crate::report::{StepRow, steps};
-use crate::tensor::TensorType;
+use crate::tensor::{DType, TensorType};
 use std::fs;
 use std::path::PathBuf;
 
@@ -73,30 +77,104 @@ fn plan(parts: Vec<Vec<f32>>, input: &str) -> Plan {
     }
 }
 
-fn module(bytes: &[u8]) -> Module {
-    Module {
-        bytes: bytes.to_vec(),
-        weights_at: 64,
-        arena_at: 1024,
-        pages: 3,
-        scratch_bytes: 0,
-        useful_threads: 1,
-        code_bytes: Vec::new(),
+/// A backend with two variants of its code.
+static LEFT: Backend = Backend {
+    name: "left",
+    variants: &[
+        Variant {
+            name: "quick",
+            about: "where it can",
+            tile: |_| None,
+        },
+        Variant {
+            name: "slow",
+            about: "elsewhere",
+            tile: |_| None,
+        },
+    ],
+    target: |_| Box::new(Wasm::default()),
+    emit: |_, _| Ok(emitted("quick")),
+    check: |_| Ok(()),
+    texts: &[],
+    files: &[],
+    parts: &[],
+    scripts: &[],
+    bench: Bench {
+        peak: "",
+        node_flags: &[],
+    },
+};
+
+/// Another, with a part of the runtime.
+static RIGHT: Backend = Backend {
+    name: "right",
+    variants: &[Variant {
+        name: "only",
+        about: "alone",
+        tile: |_| None,
+    }],
+    target: |_| Box::new(Wasm::default()),
+    emit: |_, _| {
+        Ok(Emitted {
+            parts: vec![&PART],
+            ..emitted("only")
+        })
+    },
+    check: |_| Ok(()),
+    texts: &[],
+    files: &[],
+    parts: &[&PART],
+    scripts: &[],
+    bench: Bench {
+        peak: "",
+        node_flags: &[],
+    },
+};
+
+static PART: Part = Part {
+    mark: "right",
+    modules: &[Script {
+        name: "right.js",
+        text: "export const right = 1;\n",
+    }],
+    scripts: &[Script {
+        name: "helper.js",
+        text: "helps();\n",
+    }],
+};
+
+fn emitted(label: &'static str) -> Emitted {
+    Emitted {
+        files: vec![CodeFile {
+            label,
+            end: "bin",
+            bytes: label.into(),
+        }],
+        code: Vec::new(),
+        memory_bytes: 4096,
+        thread_bytes: 0,
+        section: Section::from_iter([("address".to_owned(), 64.into())]),
+        parts: Vec::new(),
     }
 }
 
-fn write_plan(plan: &Plan, target: &Target, baseline: &Module) -> Result<Manifest> {
+const INPUTS: [ElementType; 2] = [ElementType::Float32, ElementType::Int32];
+
+/// Writes a bundle of the plan, for the backends that are given.
+fn write_for(plan: &Plan, target: &Target, backends: &[&'static Backend]) -> Result<Manifest> {
+    let build = |backend: &&'static Backend| backend.build(plan.clone(), Options::default());
     let contents = Contents {
         model: "toy",
         package: &PackageName::of_model("Toy model"),
-        plan,
-        inputs: &["float32".to_owned(), "int32".to_owned()],
-        outputs: &["float32".to_owned()],
-        relaxed: &module(b"relaxed"),
-        baseline,
-        threaded: None,
+        inputs: &INPUTS,
+        outputs: &INPUTS[..1],
+        builds: &backends.iter().map(build).collect::<Result<Vec<_>>>()?,
     };
     write(&contents, target, &mut |_| {})
+}
+
+fn write_plan(plan: &Plan, target: &Target) -> Result<Manifest> {
+    write_for(plan, target, &[&LEFT])
 }
 
 #[test]
@@ -108,7 +186,7 @@ fn weights_are_cut_into_shards_without_loss() {
         .map(|count| (count..2 * count).map(element).collect())
         .into();
     let plan = plan(parts, "x");
-    let manifest = write_plan(&plan, &scratch.target(), &module(b"baseline")).unwrap();
+    let manifest = write_plan(&plan, &scratch.target()).unwrap();
     let shards = &manifest.weights.shards;
     let lengths: Vec<_> = shards.iter().map(|shard| manifest.files[shard].bytes).collect();
     assert_eq!(lengths[0], SHARD_BYTES);
@@ -126,30 +204,46 @@ fn weights_are_cut_into_shards_without_loss() {
 }
 
 #[test]
-fn the_manifest_says_where_everything_lies() {
+fn the_manifest_has_a_section_for_each_backend() {
     let scratch = Scratch::new("manifest");
     let plan = plan(vec![vec![1.0]], "x");
-    let manifest = write_plan(&plan, &scratch.target(), &module(b"baseline")).unwrap();
-    let profile = manifest.profile.clone();
+    let manifest = write_for(&plan, &scratch.target(), &[&LEFT, &RIGHT]).unwrap();
+    let profiles = ["left", "right"].map(|name| manifest.backends[name].profile.clone());
     let text = String::from_utf8(scratch.read("manifest.json")).unwrap();
     let files = text.find(",\"files\"").unwrap();
     assert_eq!(
-        text[..files].replace(&profile, "STEPS"),
+        text[..files]
+            .replace(&profiles[0], "LEFT")
+            .replace(&profiles[1], "RIGHT"),
         concat!(
-            r#"{"format":1,"generator":"keras-compile "#,
+            r#"{"format":2,"generator":"keras-compile "#,
             env!("CARGO_PKG_VERSION"),
             r#"","model":"toy","#,
-            r#""inputs":[{"name":"x","shape":[1,3],"dtype":"float32","storage":"f32","offset":1024},"#,
-            r#"{"name":"ids","shape":[1,3],"dtype":"int32","storage":"i32","offset":1088}],"#,
-            r#""outputs":[{"name":"y","shape":[1,3],"dtype":"float32","storage":"f32","offset":1024}],"#,
-            r#""memory":{"pages":3},"prepare":0,"steps":1,"profile":"STEPS","#,
-            r#""backends":{"wasm":{"relaxed":"model-relaxed.acd85c97.wasm","baseline":"model-baseline.8ba8496a.wasm"}},"#,
-            r#""weights":{"offset":64,"bytes":64,"shards":["weights-0.ae5140b4.bin"],"ready":[0]}"#,
+            r#""inputs":[{"name":"x","shape":[1,3],"dtype":"float32"},"#,
+            r#"{"name":"ids","shape":[1,3],"dtype":"int32"}],"#,
+            r#""outputs":[{"name":"y","shape":[1,3],"dtype":"float32"}],"#,
+            r#""backends":{"#,
+            r#""left":{"code":{"quick":"model-quick.22c72aa8.bin"},"memory":4096,"steps":1,"profile":"LEFT","address":64},"#,
+            r#""right":{"code":{"only":"model-only.f905b195.bin"},"memory":4096,"steps":1,"profile":"RIGHT","address":64}},"#,
+            r#""weights":{"bytes":64,"shards":["weights-0.ae5140b4.bin"]}"#,
         )
     );
-    let described: Vec<StepRow> = serde_json::from_slice(&scratch.read(&profile)).unwrap();
-    assert_eq!(described, steps(&plan));
+    for (profile, backend) in profiles.iter().zip([&LEFT, &RIGHT]) {
+        let described: Vec<StepRow> = serde_json::from_slice(&scratch.read(profile)).unwrap();
+        assert_eq!(described, steps(&plan, backend.variants));
+    }
+    let types = String::from_utf8(scratch.read("index.d.ts")).unwrap();
+    assert!(types.contains("export type BackendName = 'left' | 'right';\n"));
+    assert!(types.contains("export type ModuleName = 'only' | 'quick' | 'slow';\n"));
+}
+
+#[test]
+fn scripts_hold_the_manifest_and_the_parts_of_their_backends() {
+    let scratch = Scratch::new("scripts");
+    let plan = plan(Vec::new(), "x");
+    let manifest = write_for(&plan, &scratch.target(), &[&LEFT, &RIGHT]).unwrap();
     let index = String::from_utf8(scratch.read("index.js")).unwrap();
+    let profile = &manifest.backends["left"].profile;
     assert!(index.contains(&format!("'{profile}': new URL('./{profile}', import.meta.url),")));
     // The script holds the manifest, without what that says of the script itself.
     assert!(index.contains("  model: \"toy\",\n"));
@@ -158,45 +252,92 @@ fn the_manifest_says_where_everything_lies() {
         assert_eq!(index.contains(&entry), name.contains(&sha256[..8]), "{name}");
     }
     assert!(!index.contains("// keras-compile: "));
-    let inspection = inspect(&scratch.0.join("dist")).unwrap();
-    assert_eq!(inspection.problems, []);
+    assert!(index.contains("\n// right.js\nconst right = 1;\n"));
+    assert!(
+        String::from_utf8(scratch.read("helper.js"))
+            .unwrap()
+            .contains("\nhelps();\n")
+    );
+    let scratch = Scratch::new("no-parts");
+    let manifest = write_plan(&plan, &scratch.target()).unwrap();
+    let index = String::from_utf8(scratch.read("index.js")).unwrap();
+    assert!(!index.contains("right.js") && !manifest.files.contains_key("helper.js"));
 }
 
+/// What the backends of the table emit is what they accept, with code for threads and without.
 #[test]
-fn what_is_for_threads_is_there_or_not() {
-    let found = [false, true].map(|threads| {
-        let scratch = Scratch::new("threads");
-        let (single, threaded) = (module(b"single"), module(b"threaded"));
+fn bundles_of_the_table_are_whole() {
+    for one_thread in [false, true] {
+        let scratch = Scratch::new("table");
+        let build = |backend: &&'static Backend| {
+            let plan = plan(vec![vec![1.0]], "x");
+            backend
+                .build(
+                    plan,
+                    Options {
+                        one_thread,
+                        ..Options::default()
+                    },
+                )
+                .unwrap()
+        };
+        let builds: Vec<_> = BACKENDS.iter().map(build).collect();
         let contents = Contents {
             model: "toy",
             package: &PackageName::of_model("Toy model"),
-            plan: &plan(Vec::new(), "x"),
-            inputs: &["float32".to_owned(), "int32".to_owned()],
-            outputs: &["float32".to_owned()],
-            relaxed: &single,
-            baseline: &single,
-            threaded: threads.then_some([&threaded, &threaded]),
+            inputs: &INPUTS,
+            outputs: &INPUTS[..1],
+            builds: &builds,
         };
         let manifest = write(&contents, &scratch.target(), &mut |_| {}).unwrap();
         assert_eq!(inspect(&scratch.0.join("dist")).unwrap().problems, []);
         let index = String::from_utf8(scratch.read("index.js")).unwrap();
-        assert!(!index.contains("// keras-compile: "), "{index}");
-        let listed = manifest.backends.wasm.and_then(|wasm| wasm.threads);
         let url = |name: &str| index.contains(&format!("new URL('./{name}', import.meta.url)"));
-        [
-            listed.is_some_and(|modules| url(&modules.relaxed) && url(&modules.baseline)),
+        assert!(!index.contains("// keras-compile: "), "{index}");
+        assert!(
+            manifest
+                .backends
+                .values()
+                .all(|section| section.code.values().all(|name| url(name)))
+        );
+        let workers = [
             manifest.files.contains_key("worker.js"),
             index.contains("// threads.js"),
             url("worker.js"),
-        ]
-    });
-    assert_eq!(found, [[false; 4], [true; 4]]);
+        ];
+        assert_eq!(workers, [!one_thread; 3]);
+    }
+}
+
+#[test]
+fn sections_are_checked() {
+    let scratch = Scratch::new("sections");
+    write_for(&plan(Vec::new(), "x"), &scratch.target(), &[&LEFT]).unwrap();
+    let problems = || {
+        let problems = inspect(&scratch.0.join("dist")).unwrap().problems;
+        problems.iter().map(ToString::to_string).collect::<String>()
+    };
+    let found = problems();
+    assert!(
+        found.contains("names a backend \"left\", which does not exist"),
+        "{found}"
+    );
+    // The names of the table, around what is not theirs.
+    let name = BACKENDS[0].name;
+    let text = String::from_utf8(scratch.read("manifest.json")).unwrap();
+    let text = text.replace("\"left\"", &format!("\"{name}\""));
+    fs::write(scratch.0.join("dist/manifest.json"), text).unwrap();
+    let found = problems();
+    assert!(
+        found.contains(&format!("is damaged (backends.{name}: missing field")),
+        "{found}"
+    );
 }
 
 #[test]
 fn npm_knows_the_bundle_by_a_name() {
     let scratch = Scratch::new("package");
-    write_plan(&plan(Vec::new(), "x"), &scratch.target(), &module(b"baseline")).unwrap();
+    write_plan(&plan(Vec::new(), "x"), &scratch.target()).unwrap();
     let package: serde_json::Value = serde_json::from_slice(&scratch.read("package.json")).unwrap();
     assert_eq!(package["name"], "toy-model");
     assert_eq!(package["version"], "1.0.0");
@@ -206,7 +347,7 @@ fn npm_knows_the_bundle_by_a_name() {
 fn names_are_quoted_in_types() {
     let scratch = Scratch::new("types");
     let name = "a\"b\\c\n*/ ${d}`é\u{2028}";
-    write_plan(&plan(Vec::new(), name), &scratch.target(), &module(b"baseline")).unwrap();
+    write_plan(&plan(Vec::new(), name), &scratch.target()).unwrap();
     let types = String::from_utf8(scratch.read("index.d.ts")).unwrap();
     let quoted = "\"a\\\"b\\\\c\\n*/ ${d}`é\\u{2028}\"";
     assert!(types.contains(&format!(
@@ -222,26 +363,30 @@ fn names_are_quoted_in_types() {
 #[test]
 fn a_failure_leaves_nothing() {
     let scratch = Scratch::new("failure");
-    let other = Module {
-        pages: 4,
-        ..module(b"baseline")
+    let build = |weight| {
+        let plan = plan(vec![vec![weight; 1000]], "x");
+        LEFT.build(plan, Options::default()).unwrap()
     };
-    let failed = write_plan(&plan(Vec::new(), "x"), &scratch.target(), &other);
-    assert!(failed.is_err());
-    let contents = Contents {
-        model: "toy",
-        package: &PackageName::of_model("Toy model"),
-        plan: &plan(vec![vec![1.0; 1000]], "x"),
-        inputs: &["float32".to_owned(), "complex64".to_owned()],
-        outputs: &["float32".to_owned()],
-        relaxed: &module(b"relaxed"),
-        baseline: &module(b"baseline"),
-        threaded: None,
+    let fails = |builds: &[Build], outputs: &[ElementType], what: &str| {
+        let contents = Contents {
+            model: "toy",
+            package: &PackageName::of_model("Toy model"),
+            inputs: &INPUTS,
+            outputs,
+            builds,
+        };
+        let error = write(&contents, &scratch.target(), &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert_eq!(scratch.names(), Vec::<String>::new());
     };
-    // It fails when the types are written, after the weights.
-    let failed = write(&contents, &scratch.target(), &mut |_| {});
-    assert!(failed.is_err());
-    assert_eq!(scratch.names(), Vec::<String>::new());
+    fails(&[], &INPUTS[..1], "for no backend");
+    fails(&[build(1.0), build(2.0)], &INPUTS[..1], "want different weights");
+    // It fails after the weights are written.
+    fails(
+        &[build(f32::NAN), build(f32::NAN)],
+        &INPUTS,
+        "2 element types for 1",
+    );
 }
 
 #[test]
@@ -250,7 +395,7 @@ fn what_appears_meanwhile_is_not_overwritten() {
     let target = scratch.target();
     fs::create_dir(scratch.0.join("dist")).unwrap();
     fs::write(scratch.0.join("dist/mine"), "").unwrap();
-    assert!(write_plan(&plan(Vec::new(), "x"), &target, &module(b"baseline")).is_err());
+    assert!(write_plan(&plan(Vec::new(), "x"), &target).is_err());
     assert_eq!(scratch.names(), ["dist"]);
     assert_eq!(scratch.read("mine"), b"");
 }
@@ -258,17 +403,18 @@ fn what_appears_meanwhile_is_not_overwritten() {
 #[test]
 fn what_is_cancelled_vanishes() {
     let scratch = Scratch::new("cancelled");
-    let (single, weights) = (module(b"single"), vec![vec![1.0; 1000], vec![2.0; 1000]]);
+    let build = LEFT.build(
+        plan(vec![vec![1.0; 1000], vec![2.0; 1000]], "x"),
+        Options::default(),
+    );
+    let builds = [build.unwrap()];
     let write_with = |cancel: &CancelToken, progress: &mut dyn FnMut(u64)| {
         let contents = Contents {
             model: "toy",
             package: &PackageName::new("toy").unwrap(),
-            plan: &plan(weights.clone(), "x"),
-            inputs: &["float32".to_owned(), "int32".to_owned()],
-            outputs: &["float32".to_owned()],
-            relaxed: &single,
-            baseline: &single,
-            threaded: None,
+            inputs: &INPUTS,
+            outputs: &INPUTS[..1],
+            builds: &builds,
         };
         let target = Target::new(&scratch.0.join("new/dist"), false).unwrap();
         write(&contents, &target.cancelled_by(cancel.clone()), progress)

@@ -1,15 +1,18 @@
 //! `index.d.ts` for one model.
 
+use super::element::ElementType;
 use super::manifest::{Manifest, Slot};
+use crate::backends::Backend;
 use crate::error::{Error, Result};
 use crate::text::printable;
+use std::collections::BTreeSet;
 
 /// Lines of the template between which the model's types lie.
 const BEGIN: &str = "// keras-compile: the model {\n";
 const END: &str = "// keras-compile: }\n";
 
-/// The template with the types of this model.
-pub(super) fn declare(template: &str, manifest: &Manifest) -> Result<String> {
+/// The template with the types of this model and of the backends that its bundle holds.
+pub(super) fn declare(template: &str, manifest: &Manifest, backends: &[&Backend]) -> Result<String> {
     let parts = template
         .split_once(BEGIN)
         .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
@@ -17,9 +20,10 @@ pub(super) fn declare(template: &str, manifest: &Manifest) -> Result<String> {
         parts.ok_or_else(|| Error::internal("index.d.ts has no place for the model's types"))?;
     let Manifest { inputs, outputs, .. } = manifest;
     let bare = match inputs.as_slice() {
-        [only] => format!(" | {}", taken(only)?),
+        [only] => format!(" | {}", taken(only)),
         _ => String::new(),
     };
+    let variants = backends.iter().flat_map(|backend| backend.variants);
     Ok(format!(
         "{before}\
 /** What `predict` takes: a typed array per input of the Keras model, by name. */
@@ -37,20 +41,24 @@ export type InputInfos = readonly [
 export type OutputInfos = readonly [
 {}];
 /** The backends that this bundle holds. */
-export type BackendName = 'wasm';
+export type BackendName = {};
+/** The variants of their code. */
+export type ModuleName = {};
 {after}",
         members(inputs, taken)?,
         members(outputs, given)?,
         infos(inputs)?,
-        infos(outputs)?
+        infos(outputs)?,
+        union(backends.iter().map(|backend| backend.name)),
+        union(variants.map(|variant| variant.name)),
     ))
 }
 
-fn members(slots: &[Slot], arrays: impl Fn(&Slot) -> Result<String>) -> Result<String> {
+fn members(slots: &[Slot], arrays: impl Fn(&Slot) -> String) -> Result<String> {
     let member = |slot: &Slot| {
         let count: usize = slot.shape.iter().product();
-        let (dtype, shape) = (&slot.dtype, extents(slot));
-        let (name, array) = (quoted(&slot.name)?, arrays(slot)?);
+        let (dtype, shape) = (slot.dtype, extents(slot));
+        let (name, array) = (quoted(&slot.name)?, arrays(slot));
         Ok(format!(
             "  /** {dtype} [{shape}], {count} elements */\n  {name}: {array};\n"
         ))
@@ -60,7 +68,7 @@ fn members(slots: &[Slot], arrays: impl Fn(&Slot) -> Result<String>) -> Result<S
 
 fn infos(slots: &[Slot]) -> Result<String> {
     let info = |slot: &Slot| {
-        let (name, shape, dtype) = (quoted(&slot.name)?, extents(slot), &slot.dtype);
+        let (name, shape, dtype) = (quoted(&slot.name)?, extents(slot), slot.dtype);
         Ok(format!("  TensorInfo<{name}, readonly [{shape}], '{dtype}'>,\n"))
     };
     slots.iter().map(info).collect()
@@ -79,32 +87,21 @@ fn quoted(name: &str) -> Result<String> {
 }
 
 /// The TypedArray of an output.
-fn given(slot: &Slot) -> Result<String> {
-    Ok(array(slot)?.to_owned())
+fn given(slot: &Slot) -> String {
+    slot.dtype.array().to_owned()
 }
 
 /// The TypedArrays that an input takes: bytes as well where it holds all that they can be.
-fn taken(slot: &Slot) -> Result<String> {
-    Ok(match slot.dtype.as_str() {
-        "int8" => given(slot)?,
-        "bool" | "uint8" => "Bytes".to_owned(),
-        _ => format!("{} | Bytes", array(slot)?),
-    })
+fn taken(slot: &Slot) -> String {
+    match slot.dtype {
+        ElementType::Int8 => given(slot),
+        ElementType::Bool | ElementType::Uint8 => "Bytes".to_owned(),
+        _ => format!("{} | Bytes", given(slot)),
+    }
 }
 
-/// The TypedArray that stands for an element type.
-fn array(slot: &Slot) -> Result<&'static str> {
-    Ok(match slot.dtype.as_str() {
-        "float32" => "Float32Array",
-        "float64" => "Float64Array",
-        "bool" | "uint8" => "Uint8Array",
-        "int8" => "Int8Array",
-        "int16" => "Int16Array",
-        "int32" => "Int32Array",
-        "int64" => "BigInt64Array",
-        "uint16" => "Uint16Array",
-        "uint32" => "Uint32Array",
-        "uint64" => "BigUint64Array",
-        other => return Err(Error::internal(format!("no TypedArray holds {other}"))),
-    })
+/// The type of one of these names.
+fn union(names: impl Iterator<Item = &'static str>) -> String {
+    let names: BTreeSet<_> = names.map(|name| format!("'{name}'")).collect();
+    names.into_iter().collect::<Vec<_>>().join(" | ")
 }

@@ -4,21 +4,22 @@ use super::print;
 use super::progress::Reporter;
 use super::signals;
 use crate::{CompileArgs, Emit, Switch};
-use keras_compile::backends::wasm::{self, Features, Threading, Wasm};
+use keras_compile::backends::{self, BACKENDS, Selection};
 use keras_compile::bundle::{CancelToken, PackageName};
-use keras_compile::error::{Error, ErrorKind, Errors};
+use keras_compile::error::{Error, ErrorKind, Errors, Result};
 use keras_compile::report::{bytes, listing};
-use keras_compile::{Options, Outcome, passes, prepare};
+use keras_compile::{Options, Outcome, Progress, Stage, passes, prepare};
 
 /// Compiles into a directory and prints the report.
-pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
+pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
     let out = args.out.clone().unwrap_or_default();
     let options = Options {
         source: args.source.source()?,
         out: out.clone(),
         force: args.force,
         exact: args.exact,
-        single_threaded: args.threads == Switch::Off,
+        backends: args.selection()?,
+        one_thread: args.threads == Switch::Off,
         cancel: CancelToken::default(),
         package: args.package_name.as_deref().map(PackageName::new).transpose()?,
     };
@@ -41,9 +42,17 @@ pub fn compile(args: &CompileArgs) -> Result<(), Errors> {
     Ok(())
 }
 
+impl CompileArgs {
+    fn selection(&self) -> Result<Selection> {
+        let list: Result<Selection> = self.backends.parse();
+        list.map_err(|error| error.in_field("--backends"))
+    }
+}
+
 /// Prints one of the inner representations.
-pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
-    if args.stop_after.is_some() && what != Emit::Ir {
+pub fn emit(args: &CompileArgs, what: Emit) -> std::result::Result<(), Errors> {
+    let selection = args.selection()?;
+    if args.stop_after.is_some() && !matches!(what, Emit::Ir) {
         let error = Error::new(ErrorKind::Usage("goes with --emit ir only".to_owned()));
         return Err(error
             .in_field("--stop-after")
@@ -55,16 +64,32 @@ pub fn emit(args: &CompileArgs, what: Emit) -> Result<(), Errors> {
         stop_after: args.stop_after.as_deref(),
         ..Default::default()
     };
-    let target = Wasm { exact: args.exact };
+    // A text is that of its backend; a plan is that of the first which was chosen.
+    let backend = match what {
+        Emit::Code(text) => BACKENDS
+            .iter()
+            .copied()
+            .find(|backend| backend.texts.iter().any(|own| own.name == text.name)),
+        Emit::Ir | Emit::Plan => selection.iter().next(),
+    };
     let prepared = prepare(&args.source.source()?, passes, &mut reporter)?;
+    let plan = || {
+        let backend = backend.ok_or_else(|| Error::internal("no backend was chosen"))?;
+        let options = backends::Options {
+            exact: args.exact,
+            ..Default::default()
+        };
+        prepared.plan(backend, options)
+    };
     let text = match what {
         Emit::Ir => prepared.graph.to_string(),
-        Emit::Plan => listing(&prepared.plan(&target, &mut reporter)?).to_string(),
-        Emit::Wat => {
-            let plan = prepared.plan(&target, &mut reporter)?;
-            let module = wasm::emit(&plan, Features::Relaxed, Threading::Single)?;
-            wasmprinter::print_bytes(&module.bytes)
-                .map_err(|error| Error::internal(format!("the module cannot be printed ({error})")))?
+        Emit::Plan => {
+            reporter.stage(Stage::Plan);
+            listing(&plan()?).to_string()
+        }
+        Emit::Code(text) => {
+            reporter.stage(Stage::Plan);
+            (text.print)(&plan()?)?
         }
     };
     reporter.finish();

@@ -33,11 +33,11 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
     };
     text += &slots("input ", &manifest.inputs);
     text += &slots("output", &manifest.outputs);
-    text += &format!(
-        "{} steps in {} of memory\n\n",
-        manifest.steps,
-        bytes(manifest.memory.pages.saturating_mul(65536))
-    );
+    for (name, section) in &manifest.backends {
+        let (steps, memory) = (section.steps, bytes(section.memory));
+        text += &format!("{name}   {steps} steps in {memory} of memory\n");
+    }
+    text += "\n";
     let mut table = Table::new(&[
         ("file", Align::Left),
         ("bytes", Align::Right),

@@ -1,7 +1,17 @@
 //! Element types and dtype policies.
 
-use super::config::KerasDType;
 use serde_json::Value;
+
+/// Element types that a config may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KerasDType {
+    /// float16, bfloat16, float32 or float64: all compute in f32 here.
+    Float,
+    /// Signed or unsigned integers: all compute in i32 here.
+    Int,
+    /// bool.
+    Bool,
+}
 
 /// The name of a dtype or of a dtype policy: `"float32"`, `{"class_name": "Policy", "config":
 /// {"name": "mixed_float16"}}`. `None` for policies that are more than a name (quantized ones).

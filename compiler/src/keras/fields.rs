@@ -1,18 +1,15 @@
 //! Typed reading of a config, with a memory of what was read.
 
-use super::config::{Config, KerasDType, Rule, rule};
-use super::dtype;
-use super::object::Object;
+use super::class::{Rule, rule};
+use super::config::Config;
+use super::dtype::{self, KerasDType};
 use super::ranges::{Number, spoken};
+use super::values::{boolean, flatten, integer, integers, list, natural, number, shown, sides, tuple};
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};
-use crate::text::{self, brief};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-
-/// Most numbers that one list in a config may hold.
-const MAX_LIST: usize = 1 << 20;
 
 /// One reading of a [`Config`]. Every getter marks its key as read; [`Fields::finish`] reports the rest.
 #[derive(Debug)]
@@ -21,14 +18,21 @@ pub struct Fields<'a> {
     read: RefCell<BTreeSet<String>>,
 }
 
-impl<'a> Fields<'a> {
-    pub(super) fn new(config: &'a Config) -> Self {
-        Self {
-            config,
+impl Config {
+    /// Starts reading.
+    pub fn fields(&self) -> Fields<'_> {
+        Fields {
+            config: self,
             read: RefCell::default(),
         }
     }
+}
 
+impl<'a> Fields<'a> {
+    /// What is read.
+    pub(super) fn config(&self) -> &'a Config {
+        self.config
+    }
     /// The raw value; `None` when the key is absent. Null is a value here.
     pub fn value(&self, key: &str) -> Option<&'a Value> {
         self.read.borrow_mut().insert(key.to_owned());
@@ -74,7 +78,12 @@ impl<'a> Fields<'a> {
     fn parse<T>(&self, key: &str, parse: impl Fn(&'a Value) -> Option<T>) -> Result<T> {
         parse(self.required(key)?).ok_or_else(|| self.unsupported(key))
     }
-    fn parse_opt<T>(&self, key: &str, parse: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>> {
+    /// The same; `None` when it is absent or null.
+    pub(super) fn parse_opt<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>> {
         match self.present(key) {
             Some(value) => parse(value).map(Some).ok_or_else(|| self.unsupported(key)),
             None => Ok(None),
@@ -270,15 +279,6 @@ impl<'a> Fields<'a> {
             list(value)?.iter().map(extent).collect()
         })
     }
-    /// A serialized object; `None` when absent or null.
-    ///
-    /// # Errors
-    /// When it is anything else.
-    pub fn object(&self, key: &str) -> Result<Option<Object>> {
-        self.parse_opt(key, |value| {
-            Object::parse(value, |values| self.config.inner(key, values))
-        })
-    }
     /// The element type that a key (`dtype`, `output_dtype`) names, directly or as a policy; `None`
     /// when absent or null.
     ///
@@ -287,19 +287,19 @@ impl<'a> Fields<'a> {
     pub fn dtype(&self, key: &str) -> Result<Option<KerasDType>> {
         self.parse_opt(key, |value| dtype::element(dtype::policy_name(value)?))
     }
-    /// Refuses every key that nobody read and that is not known to have no influence on inference.
-    /// Null is Python's `None`, an option that was not given.
+    /// Refuses every key that nobody read and that is not known to have no influence on inference: all layers may have
+    /// some, and those of this class `keys`. Null is Python's `None`, an option that was not given.
     ///
     /// # Errors
     /// One per such key.
-    pub fn finish(self) -> Result<(), Errors> {
+    pub fn finish(self, keys: &[(&str, Rule)]) -> Result<(), Errors> {
         let read = self.read.borrow();
         let mut problems = Collector::default();
         for (key, value) in self.config.values() {
             if read.contains(key) || value.is_null() {
                 continue;
             }
-            match rule(key) {
+            match rule(key, keys) {
                 Some(Rule::Anything) => {}
                 Some(Rule::Only(allowed)) if allowed.contains(value) => {}
                 Some(Rule::Only(_)) => {
@@ -313,93 +313,6 @@ impl<'a> Fields<'a> {
             }
         }
         problems.finish(())
-    }
-}
-
-/// A value as an error shows it: JSON text, cut when long.
-pub(super) fn shown(value: &Value) -> String {
-    brief(value, text::VALUE)
-}
-
-fn boolean(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(*flag),
-        // Keras 1 and some converters write Python's ints.
-        Value::Number(n) if n.as_u64() == Some(0) => Some(false),
-        Value::Number(n) if n.as_u64() == Some(1) => Some(true),
-        _ => None,
-    }
-}
-
-/// Python writes infinities as bare words, which `json::parse` turns into strings.
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(n) => n.as_f64(),
-        Value::String(text) if text == "Infinity" => Some(f64::INFINITY),
-        Value::String(text) if text == "-Infinity" => Some(f64::NEG_INFINITY),
-        _ => None,
-    }
-}
-
-/// An integer, also one that was written as `2.0`.
-fn integer(value: &Value) -> Option<i64> {
-    let exact = |f: f64| (f.fract() == 0.0 && f.abs() < 9e15).then_some(f as i64);
-    value.as_i64().or_else(|| value.as_f64().and_then(exact))
-}
-
-fn natural(value: &Value) -> Option<usize> {
-    usize::try_from(integer(value)?).ok()
-}
-
-/// A JSON list, or Keras 3's tuple.
-fn list(value: &Value) -> Option<&Vec<Value>> {
-    match value {
-        Value::Array(items) => Some(items),
-        Value::Object(map) if map.get("class_name")?.as_str()? == "__tuple__" => map.get("items")?.as_array(),
-        _ => None,
-    }
-}
-
-fn tuple<const N: usize>(value: &Value) -> Option<[usize; N]> {
-    match list(value) {
-        Some(items) => {
-            let numbers: Option<Vec<_>> = items.iter().map(natural).collect();
-            numbers?.try_into().ok()
-        }
-        None => Some([natural(value)?; N]),
-    }
-}
-
-fn integers(value: &Value) -> Option<Vec<i64>> {
-    let items = list(value).filter(|items| items.len() <= MAX_LIST)?;
-    items.iter().map(integer).collect()
-}
-
-fn sides<const N: usize>(value: &Value) -> Option<[[usize; 2]; N]> {
-    let pair = |v: &Value| match list(v) {
-        Some(items) => {
-            let numbers: Option<Vec<_>> = items.iter().map(natural).collect();
-            numbers?.try_into().ok()
-        }
-        None => natural(v).map(|n| [n, n]),
-    };
-    let Some(items) = list(value) else {
-        return Some([pair(value)?; N]);
-    };
-    if N == 1 && items.len() == 2 {
-        return Some([pair(value)?; N]);
-    }
-    let pairs: Option<Vec<_>> = items.iter().map(pair).collect();
-    pairs?.try_into().ok()
-}
-
-fn flatten(value: &Value, found: &mut Vec<f64>) -> Option<()> {
-    match list(value) {
-        Some(items) => items.iter().try_for_each(|item| flatten(item, found)),
-        None => {
-            found.push(number(value)?);
-            (found.len() <= MAX_LIST).then_some(())
-        }
     }
 }
 
@@ -494,11 +407,13 @@ mod tests {
     fn what_nobody_read_is_refused() {
         let config = config(json!({
             "name": "x", "kernel_initializer": {"class_name": "Zeros", "config": {}}, "sparse": false,
-            "future": null, "time_major": true, "wobble": 3, "filters": 4,
+            "future": null, "time_major": true, "wobble": 3, "filters": 4, "unroll": true,
         }));
         let f = config.fields();
         assert_eq!(f.usize("filters", COUNT), Ok(4));
-        let errors = f.finish().unwrap_err().to_string();
+        let off = Rule::Only(&[Value::Bool(false)]);
+        let keys = [("unroll", Rule::Anything), ("sparse", off), ("time_major", off)];
+        let errors = f.finish(&keys).unwrap_err().to_string();
         assert_eq!(
             errors,
             "layer \"conv_3\" (Conv1D): time_major: value true is not supported\n\

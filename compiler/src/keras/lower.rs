@@ -5,7 +5,7 @@
 //! [`layers`]. Problems are collected: after one the work goes on wherever the shape of the result is
 //! known, and is quiet about what only follows from it.
 
-use super::config::KerasDType;
+use super::dtype::KerasDType;
 use super::layers::{self, Arg, Site, Stop, Value};
 use super::model::{Argument, Call, KerasModel, Layer, Network, Semantics, TensorRef};
 use super::ports;
@@ -161,7 +161,7 @@ impl State {
             if !self.may_go_on(layer) {
                 return vec![None; net.outputs.len()];
             }
-            let results = if layer.class == "InputLayer" {
+            let results = if layer.is_input() {
                 let port = net.inputs.iter().position(|port| port.tensor.layer == step.layer);
                 vec![port.and_then(|index| inputs.get(index).copied().flatten())]
             } else {
@@ -184,8 +184,9 @@ impl State {
             return false;
         }
         let taken = self.budget.take(Resource::Calls, 1_u64);
-        let at = |error: Error| error.in_layer(layer.path.as_str(), layer.class.as_str());
-        self.problems.keep(taken.map_err(at)).is_some()
+        self.problems
+            .keep(taken.map_err(|error| layer.at(error)))
+            .is_some()
     }
 
     fn note_shapes(&mut self, layer: &Layer, results: &[Option<Value>]) {
@@ -219,7 +220,7 @@ impl State {
         }
         let site = Site {
             path: layer.path.clone(),
-            class: &layer.class,
+            class: layer.class,
             written: &layer.written,
             origin: &layer.origin,
             config: &layer.config,

@@ -6,10 +6,10 @@
 //! are read with types. [`lower()`] then turns layers into operations. Files are not trusted: sizes are checked before memory is taken, nesting is
 //! bounded, nothing is executed or written, and all problems found are reported at once.
 
-pub mod aliases;
 mod architecture;
 mod archive;
 mod blocks;
+pub mod class;
 pub mod config;
 mod dtype;
 pub mod fields;
@@ -29,19 +29,21 @@ mod paths;
 mod ports;
 pub mod ranges;
 mod source;
-pub mod summary;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod values;
 mod version;
 mod weights;
 
 pub use archive::Input;
-pub use config::{Config, KerasDType};
+pub use class::Origin;
+pub use config::Config;
+pub use dtype::KerasDType;
 pub use fields::Fields;
 pub use lower::{InputShapes, Lowered, Port, lower};
 pub use model::{
-    Argument, Call, KerasModel, Layer, LayerId, Network, Origin, Semantics, Step, TensorRef, Version, Weight,
+    Argument, Call, KerasModel, Layer, LayerId, Network, Semantics, Step, TensorRef, Version, Weight,
 };
 pub use object::Object;
 

@@ -4,6 +4,7 @@
 //! functional ones, names are resolved to indices, and every reference has been checked: it names a
 //! layer and a call that exist, and no call depends on itself.
 
+use super::class::{Class, Origin, Role};
 use super::config::Config;
 use crate::budget::Budget;
 use crate::error::Error;
@@ -99,18 +100,6 @@ pub struct TensorRef {
     pub output: usize,
 }
 
-/// Where a class comes from: two may share a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// A layer of Keras itself.
-    Keras,
-    /// An operation of `keras.ops` that was applied to a symbolic tensor (Keras 3), such as
-    /// `Add` in `keras.src.ops.numpy`. Not a layer: it has no weights.
-    Operation,
-    /// A class of the user's, with the package under which it was registered.
-    Custom(String),
-}
-
 /// One layer with its configuration, weights and calls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layer {
@@ -119,12 +108,12 @@ pub struct Layer {
     /// The names from the outermost model to this layer, joined with `/`; the outermost model's own
     /// name is not part of it. Errors name this.
     pub path: String,
-    /// Keras' class name, with aliases resolved.
-    pub class: String,
     /// The class as the file names it, for messages and where Keras calls something after it.
     pub written: String,
     /// Where the class comes from.
     pub origin: Origin,
+    /// What is known of the class; nothing of a class that is not Keras' own, or unheard of.
+    pub class: Option<&'static Class>,
     /// The arguments it was made with.
     pub config: Config,
     /// Its weights in Keras' order (`trainable_weights + non_trainable_weights`). A wrapper
@@ -202,9 +191,13 @@ impl Layer {
     pub fn at(&self, error: Error) -> Error {
         error.in_layer(self.path.as_str(), self.written.as_str())
     }
-    /// Whether this is one of Keras' own layers of that class.
-    pub fn is(&self, class: &str) -> bool {
-        self.origin == Origin::Keras && self.class == class
+    /// What its class is to whoever reads a model.
+    pub fn role(&self) -> Role {
+        self.class.map_or(Role::Plain, |class| class.role)
+    }
+    /// Whether it is where a tensor is fed in.
+    pub fn is_input(&self) -> bool {
+        self.role() == Role::Input
     }
     /// Number of elements of all its weights, those of a nested model included.
     pub fn parameters(&self) -> usize {

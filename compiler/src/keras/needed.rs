@@ -30,7 +30,7 @@ fn prune_to(network: &mut Network, outputs: &BTreeSet<usize>) {
         }
     }
     let (layers, schedule) = (&mut network.layers, &mut network.schedule);
-    let is_input = |layer: usize| layers.get(layer).is_some_and(|layer| layer.class == "InputLayer");
+    let is_input = |layer: usize| layers.get(layer).is_some_and(Layer::is_input);
     schedule.retain(|step| needed.contains(&(step.layer, step.call)) || is_input(step.layer.0));
     for (index, outputs) in inner {
         if let Some(inner) = layers.get_mut(index).and_then(|layer| layer.network.as_mut()) {

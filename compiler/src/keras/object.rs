@@ -1,20 +1,17 @@
 //! Serialized Python objects in all their dialects.
 
-use super::aliases;
+use super::class::{ClassName, Origin};
 use super::config::Config;
-use super::model::Origin;
+use super::fields::Fields;
+use crate::error::Result;
 use serde_json::{Map, Value};
 
 /// An object inside a config, in whichever dialect it was written: a plain string,
 /// `{"class_name", "config"}`, or Keras 3's with module and registered name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
-    /// The class with aliases resolved, or the name of a function (`"relu"`).
-    pub class: String,
-    /// The class as the file names it, for messages.
-    pub written: String,
-    /// Where the class or function comes from.
-    pub origin: Origin,
+    /// The class, or the name of a function (`"relu"`).
+    pub class: ClassName,
     /// Its arguments; empty for a function.
     pub config: Config,
 }
@@ -24,44 +21,40 @@ impl Object {
     pub(super) fn parse(value: &Value, config: impl FnOnce(Map<String, Value>) -> Config) -> Option<Self> {
         let map = match value {
             Value::String(name) => {
-                let (class, origin) = split_package(name);
-                return Some(Self::function(class, origin, config(Map::new())));
+                let (class, config) = (split_package(name), config(Map::new()));
+                return Some(Self { class, config });
             }
             Value::Object(map) => map,
             _ => return None,
         };
-        let Class {
-            name,
-            written,
-            origin,
-        } = class_of(map)?;
+        let class = class_of(map)?;
         let config = match map.get("config") {
             // A function: `{"class_name": "function", "config": "relu", …}`.
             Some(Value::String(name)) => {
-                let (class, packed) = split_package(name);
-                let origin = if packed == Origin::Keras { origin } else { packed };
-                return Some(Self::function(class, origin, config(Map::new())));
+                let mut function = split_package(name);
+                if function.origin == Origin::Keras {
+                    function.origin = class.origin;
+                }
+                let (class, config) = (function, config(Map::new()));
+                return Some(Self { class, config });
             }
             Some(Value::Object(inner)) => config(inner.clone()),
             None | Some(Value::Null) => config(Map::new()),
             Some(_) => return None,
         };
-        Some(Self {
-            class: name,
-            written,
-            origin,
-            config,
-        })
+        Some(Self { class, config })
     }
+}
 
-    /// A function, which has one name only.
-    fn function(name: String, origin: Origin, config: Config) -> Self {
-        Self {
-            written: name.clone(),
-            class: name,
-            origin,
-            config,
-        }
+impl Fields<'_> {
+    /// A serialized object; `None` when absent or null.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn object(&self, key: &str) -> Result<Option<Object>> {
+        self.parse_opt(key, |value| {
+            Object::parse(value, |values| self.config().inner(key, values))
+        })
     }
 }
 
@@ -78,46 +71,35 @@ pub(super) fn is_lambda(value: &Value) -> bool {
     }
 }
 
-/// The class of a serialized object.
-pub(super) struct Class {
-    /// Its name, with aliases of Keras' layers resolved.
-    pub(super) name: String,
-    /// Its name in the file.
-    pub(super) written: String,
-    /// Where it comes from.
-    pub(super) origin: Origin,
-}
-
 /// The class of a serialized object; `None` without a class name.
-pub(super) fn class_of(map: &Map<String, Value>) -> Option<Class> {
-    let (written, package) = split_package(map.get("class_name")?.as_str()?);
+pub(super) fn class_of(map: &Map<String, Value>) -> Option<ClassName> {
+    let ClassName {
+        written,
+        origin: package,
+    } = split_package(map.get("class_name")?.as_str()?);
     let text = |key: &str| map.get(key).and_then(Value::as_str);
     let origin = match (text("module"), text("registered_name")) {
         (Some(module), _) if is_operations(module) => Origin::Operation,
         (Some(module), _) if is_keras(module) => package,
         // Functions of the user and classes that are registered without a package.
-        (Some(module), name) => match split_package(name.unwrap_or_default()).1 {
+        (Some(module), name) => match split_package(name.unwrap_or_default()).origin {
             Origin::Keras => Origin::Custom(module.to_owned()),
             packed => packed,
         },
         (None, _) => package,
     };
-    let name = match origin {
-        Origin::Keras => aliases::resolve(&written).to_owned(),
-        Origin::Operation | Origin::Custom(_) => written.clone(),
-    };
-    Some(Class {
-        name,
-        written,
-        origin,
-    })
+    Some(ClassName { written, origin })
 }
 
 /// `Package>Class` as Keras registers custom classes.
-fn split_package(name: &str) -> (String, Origin) {
-    match name.split_once('>') {
-        Some((package, class)) => (class.to_owned(), Origin::Custom(package.to_owned())),
-        None => (name.to_owned(), Origin::Keras),
+fn split_package(name: &str) -> ClassName {
+    let (written, origin) = match name.split_once('>') {
+        Some((package, class)) => (class, Origin::Custom(package.to_owned())),
+        None => (name, Origin::Keras),
+    };
+    ClassName {
+        written: written.to_owned(),
+        origin,
     }
 }
 
@@ -142,7 +124,7 @@ mod tests {
 
     fn parse(value: Value) -> (String, Origin) {
         let object = Object::parse(&value, |values| Config::new("", "", values)).unwrap();
-        (object.class, object.origin)
+        (object.class.written, object.class.origin)
     }
 
     #[test]
@@ -190,25 +172,6 @@ mod tests {
         assert_eq!(
             parse(json!({"module": "keras.activations", "class_name": "function", "config": "gelu"})),
             keras("gelu")
-        );
-    }
-
-    #[test]
-    fn aliases_are_of_keras_only() {
-        let class = |value: Value| {
-            let Class { name, written, .. } = class_of(value.as_object().unwrap()).unwrap();
-            (name, written)
-        };
-        let names = |name: &str, written: &str| (name.to_owned(), written.to_owned());
-        let keras = json!({"class_name": "SyncBatchNormalization"});
-        assert_eq!(
-            class(keras),
-            names("BatchNormalization", "SyncBatchNormalization")
-        );
-        let custom = json!({"class_name": "Mine>SyncBatchNormalization"});
-        assert_eq!(
-            class(custom),
-            names("SyncBatchNormalization", "SyncBatchNormalization")
         );
     }
 }

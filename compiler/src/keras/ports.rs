@@ -1,6 +1,7 @@
 //! Shapes of a model's inputs: from the command line, else from the file.
 
-use super::config::KerasDType;
+use super::class::Role;
+use super::dtype::KerasDType;
 use super::lower::Port;
 use super::model::{self, Layer, Network, TensorRef};
 use super::ranges::AXIS;
@@ -149,7 +150,7 @@ impl<'m> Takers<'m> {
                         open = inner.learned(port.tensor, open);
                     }
                 }
-                (None, Some(layer)) if layer.is("Normalization") => fill_normalized(layer, &mut open),
+                (None, Some(layer)) if layer.role() == Role::Statistics => fill_normalized(layer, &mut open),
                 _ => {}
             }
         }

@@ -5,8 +5,8 @@
 //! further `[layer, node, tensor]`; Keras 3 writes `{"args": …, "kwargs": …}` with every tensor as an
 //! object of class `__keras_tensor__`.
 
-use super::fields::shown;
 use super::model::{Argument, Call, Layer, LayerId, Step, TensorRef};
+use super::values::shown;
 use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 use std::cmp::Reverse;

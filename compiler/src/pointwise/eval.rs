@@ -125,7 +125,7 @@ fn exponent(x: f32) -> i32 {
 
 /// The error function to about 1e-15: its series of positive terms (DLMF 7.6.2), and for large arguments the
 /// continued fraction of its complement (DLMF 7.9.1).
-pub(super) fn erf(x: f64) -> f64 {
+pub fn erf(x: f64) -> f64 {
     let a = x.abs();
     if a > 6.0 {
         return 1f64.copysign(x);

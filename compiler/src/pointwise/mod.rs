@@ -46,8 +46,9 @@ mod print;
 mod simplify;
 mod tape;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use build::TapeBuilder;
+pub use eval::erf;
 pub use fuse::Step;
 pub use tape::{Binary, Compare, Instr, Logic, Tape, Unary, Value};

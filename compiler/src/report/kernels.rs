@@ -1,7 +1,7 @@
 //! One row for each kernel of a plan.
 
 use super::repetitions;
-use crate::backends::wasm::Module;
+use crate::backends::Code;
 use crate::kernel::{Contract, Depthwise, Kernel, Right, WINOGRAD_LANES};
 use crate::plan::{Plan, Run, Space, Step};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,27 +17,26 @@ pub struct KernelRow {
     pub flops: u64,
     /// Bytes of weights that only it reads, or reads first.
     pub weight_bytes: usize,
-    /// Bytes of its code with relaxed SIMD.
-    pub relaxed_bytes: usize,
-    /// Bytes of its code without.
-    pub baseline_bytes: usize,
+    /// Bytes of its code in each variant.
+    pub code_bytes: Vec<usize>,
     /// The layer that it computes first.
     pub first: String,
 }
 
 impl KernelRow {
-    /// The sum of rows under another name.
-    pub(super) fn sum(rows: &[Self], kernel: String) -> Self {
+    /// The sum of rows under another name; their code has so many variants.
+    pub(super) fn sum(rows: &[Self], kernel: String, variants: usize) -> Self {
         let mut sum = Self {
             kernel,
+            code_bytes: vec![0; variants],
             ..Self::default()
         };
         for row in rows {
             sum.runs += row.runs;
             sum.flops += row.flops;
             sum.weight_bytes += row.weight_bytes;
-            sum.relaxed_bytes += row.relaxed_bytes;
-            sum.baseline_bytes += row.baseline_bytes;
+            let sums = sum.code_bytes.iter_mut().zip(&row.code_bytes);
+            sums.for_each(|(sum, bytes)| *sum += bytes);
         }
         sum
     }
@@ -52,13 +51,12 @@ impl KernelRow {
 }
 
 /// All kernels, those with the most work first.
-pub(super) fn rows(plan: &Plan, relaxed: &Module, baseline: &Module) -> Vec<KernelRow> {
-    let code = |module: &Module, kernel: usize| module.code_bytes.get(kernel).copied().unwrap_or(0);
+pub(super) fn rows(plan: &Plan, variants: &[Code]) -> Vec<KernelRow> {
+    let code = |variant: &Code, kernel: usize| variant.kernels.get(kernel).copied().unwrap_or(0);
     let mut rows: Vec<_> = (0..plan.kernels.len())
         .map(|i| KernelRow {
             kernel: label(&plan.kernels[i]),
-            relaxed_bytes: code(relaxed, i),
-            baseline_bytes: code(baseline, i),
+            code_bytes: variants.iter().map(|variant| code(variant, i)).collect(),
             ..KernelRow::default()
         })
         .collect();

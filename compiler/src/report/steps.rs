@@ -3,10 +3,11 @@
 use super::kernels::label;
 use super::repetitions;
 use super::traffic::touched_bytes;
-use crate::backends::wasm::{Features, tile};
+use crate::backends::Variant;
 use crate::kernel::Kernel;
 use crate::plan::{Plan, Step};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One step of a prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,10 +16,8 @@ pub struct StepRow {
     pub layers: Vec<String>,
     /// Families of its kernels.
     pub family: String,
-    /// Family, register tile and extents as the module with relaxed SIMD has them.
-    pub relaxed: String,
-    /// The same of the module without.
-    pub baseline: String,
+    /// Family, tile and extents, as each variant of the code has them.
+    pub variants: BTreeMap<String, String>,
     /// Floating-point operations, those of a direct convolution where the algorithm needs fewer.
     pub flops: u64,
     /// Those that its algorithm needs.
@@ -27,30 +26,31 @@ pub struct StepRow {
     pub bytes: u64,
 }
 
-/// All steps in order.
-pub fn steps(plan: &Plan) -> Vec<StepRow> {
-    plan.steps.iter().map(|step| row(plan, step)).collect()
+/// All steps in order, for the variants of a backend's code.
+pub fn steps(plan: &Plan, variants: &[Variant]) -> Vec<StepRow> {
+    let steps = plan.steps.iter();
+    steps.map(|step| row(plan, variants, step)).collect()
 }
 
-fn row(plan: &Plan, step: &Step) -> StepRow {
+fn row(plan: &Plan, variants: &[Variant], step: &Step) -> StepRow {
     let runs = match step {
         Step::Run(run) => std::slice::from_ref(run),
         Step::Loop { body, .. } => body,
     };
     let times = repetitions(step) as u64;
     let kernels = || runs.iter().map(|run| plan.kernel(run));
-    let variant = |features| {
-        let texts = distinct(kernels().map(|kernel| variant(kernel, features)));
-        match step {
+    let text = |variant: &Variant| {
+        let texts = distinct(kernels().map(|kernel| tiled(kernel, variant)));
+        let text = match step {
             Step::Run(_) => texts.concat(),
             Step::Loop { count, .. } => format!("{count} times {}", texts.join(", ")),
-        }
+        };
+        (variant.name.to_owned(), text)
     };
     StepRow {
         layers: distinct(runs.iter().map(|run| run.name.clone())),
         family: distinct(kernels().map(|kernel| kernel.family().to_owned())).join("+"),
-        relaxed: variant(Features::Relaxed),
-        baseline: variant(Features::Baseline),
+        variants: variants.iter().map(text).collect(),
         flops: runs.iter().map(|run| run.flops).sum::<u64>() * times,
         needed: runs
             .iter()
@@ -70,9 +70,9 @@ fn needed(kernel: &Kernel, flops: u64) -> u64 {
 }
 
 /// `contract 6x8 1x56x56x64 k=64`: the tile behind the family.
-fn variant(kernel: &Kernel, features: Features) -> String {
+fn tiled(kernel: &Kernel, variant: &Variant) -> String {
     let label = label(kernel);
-    match (tile(kernel, features), label.split_once(' ')) {
+    match ((variant.tile)(kernel), label.split_once(' ')) {
         (Some([pixels, channels]), Some((family, extents))) => {
             format!("{family} {pixels}x{channels} {extents}")
         }
@@ -154,7 +154,7 @@ mod tests {
             };
             let y = build.add(conv, &[x, weights]).unwrap();
             graph.add_output("y", y);
-            let rows = steps(&plan(&graph, target).unwrap());
+            let rows = steps(&plan(&graph, target).unwrap(), &[]);
             let sums = rows.iter().map(|row| [row.flops, row.needed]);
             sums.fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]])
         };

@@ -41,8 +41,7 @@ export async function coldStarts(site, browser, columns, rounds) {
 function otherModules({ engine, name }, code, site) {
   if (engine !== 'ours') return [];
   const bundle = join(site.bundles, name);
-  return Object.values(manifestOf(bundle).backends.wasm).flat()
-    .filter((each) => typeof each === 'string')
+  return ['relaxed', 'baseline'].map((module) => manifestOf(bundle).backends.wasm.code[module])
     .map((each) => join(bundle, each))
     .filter((file) => !code.includes(file));
 }

@@ -1,8 +1,8 @@
 //! `golden-bundle GOLDEN DIR`: compiles a golden network into `DIR/dist`, and writes its inputs and what Keras
 //! predicts into `DIR/case.json`, for tests in Node and in browsers.
 
-use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
-use keras_compile::bundle::{self, Contents, PackageName, Target};
+use keras_compile::backends::{self, Selection};
+use keras_compile::bundle::{self, Contents, ElementType, PackageName, Target};
 use keras_compile::tensor::Tensor;
 use keras_compile::{keras, passes, plan};
 use keras_compile_tests::goldens::{Case, cases};
@@ -32,32 +32,31 @@ fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
         .map(|&id| (graph.node(id).input_name().to_owned(), graph.ty(id).clone()))
         .collect();
     let inputs = case.inputs(&wanted);
+    let names: Vec<String> = wanted.into_iter().map(|(name, _)| name).collect();
     passes::run(&mut graph, passes::Options::default())?;
-    let plan = plan::plan(&graph, &Wasm::default())?;
-    drop(graph);
     std::fs::create_dir_all(dir)?;
-    let floats = |count: usize| vec!["float32".to_owned(); count];
-    let module = |features, threading| emit(&plan, features, threading);
+    let mut builds = Vec::new();
+    for backend in Selection::default().iter() {
+        let options = backends::Options::default();
+        let plan = plan::plan(&graph, (backend.target)(options).as_ref())?;
+        builds.push(backend.build(plan, options)?);
+    }
+    let outputs = graph.outputs().len();
+    drop(graph);
+    let floats = |count: usize| vec![ElementType::Float32; count];
     let contents = Contents {
         model: &case.id,
         package: &PackageName::of_model(&case.id),
-        plan: &plan,
-        inputs: &floats(plan.inputs.len()),
-        outputs: &floats(plan.outputs.len()),
-        relaxed: &module(Features::Relaxed, Threading::Single)?,
-        baseline: &module(Features::Baseline, Threading::Single)?,
-        threaded: Some([
-            &module(Features::Relaxed, Threading::MULTI)?,
-            &module(Features::Baseline, Threading::MULTI)?,
-        ]),
+        inputs: &floats(inputs.len()),
+        outputs: &floats(outputs),
+        builds: &builds,
     };
     bundle::write(&contents, &Target::new(&dir.join("dist"), true)?, &mut |_| {})?;
     let values = |tensor: &Tensor| tensor.to_f32().to_vec();
-    let named: serde_json::Map<_, _> = plan
-        .inputs
-        .iter()
+    let named: serde_json::Map<_, _> = names
+        .into_iter()
         .zip(&inputs)
-        .map(|(b, tensor)| (b.name.clone(), json!(values(tensor))))
+        .map(|(name, tensor)| (name, json!(values(tensor))))
         .collect();
     let expected: serde_json::Map<_, _> = case
         .expected()

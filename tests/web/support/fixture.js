@@ -13,6 +13,10 @@ let model;
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const hashed = (stem, end, bytes) => `${stem}.${sha256(bytes).slice(0, 8)}.${end}`;
 
+/** What all backends know of a slot, and what only one does. */
+const infoOf = ({ storage, offset, ...info }) => info;
+const addressOf = ({ storage, offset }) => ({ storage, offset });
+
 /** @type {string[]} */
 const folders = [];
 process.on('exit', () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
@@ -48,22 +52,29 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     shards.push(put(hashed(`weights-${shards.length}`, 'bin', shard), shard));
   }
   const infos = bodies(false).map((_, step) => (
-    { layers: [`layer-${step}`], family: 'map', relaxed: 'map 4 fused', baseline: 'map 4', flops: step && 1000, needed: step && 1000, bytes: 64 }
+    { layers: [`layer-${step}`], family: 'map', variants: { relaxed: 'map 4 fused', baseline: 'map 4' }, flops: step && 1000, needed: step && 1000, bytes: 64 }
   ));
   const described = Buffer.from(JSON.stringify(infos));
   const profile = put(hashed('steps', 'json', described), described);
   const manifest = {
-    format: 1,
+    format: 2,
     generator: 'keras-compile test fixture',
     model: name,
-    inputs,
-    outputs,
-    memory: { pages },
-    prepare: 0,
-    steps: bodies(false).length,
-    profile,
-    backends: { wasm: { relaxed, baseline } },
-    weights: { offset, bytes: weights.length, shards, ready: shards.map(() => 0) },
+    inputs: inputs.map(infoOf),
+    outputs: outputs.map(infoOf),
+    backends: {
+      wasm: {
+        code: { relaxed, baseline },
+        memory: pages * 65536,
+        steps: bodies(false).length,
+        profile,
+        prepare: 0,
+        inputs: inputs.map(addressOf),
+        outputs: outputs.map(addressOf),
+        weights: { offset, ready: shards.map(() => 0) },
+      },
+    },
+    weights: { bytes: weights.length, shards },
     files: { ...files },
   };
   model ??= compile(join(examples, 'digits/digits.h5'));
@@ -118,6 +129,8 @@ export type OutputInfos = readonly [
 ${infos(outputs)}];
 /** The backends that this bundle holds. */
 export type BackendName = 'wasm';
+/** The variants of their code. */
+export type ModuleName = 'baseline' | 'relaxed';
 `;
   return source.replace(/^\/\/ keras-compile: the model \{\n[^]*?^\/\/ keras-compile: \}\n/m, () => model);
 }

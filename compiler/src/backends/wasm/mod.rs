@@ -14,6 +14,7 @@
 //! is large.
 
 mod asm;
+mod bundle;
 mod contract;
 mod cost;
 mod depthwise;
@@ -33,6 +34,7 @@ mod threads;
 mod tile;
 mod winograd;
 
+pub use bundle::BACKEND;
 pub use target::Wasm;
 
 use crate::budget::Resource;

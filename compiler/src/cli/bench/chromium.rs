@@ -1,8 +1,9 @@
 //! Headless Chromium as an engine: it gets the bundle and a page from a server of ours, and sends the result back.
 
 use super::running::Running;
-use super::{Options, SCRIPT, absent, failed};
+use super::{Options, absent, failed, script};
 use crate::cli::serve::{Request, Response, Root, listen};
+use keras_compile::backends::Backend;
 use keras_compile::error::{Error, Result};
 use std::fs;
 use std::io::ErrorKind;
@@ -26,10 +27,10 @@ const MAX_RESULT: usize = 4 << 20;
 const WATCH: Duration = Duration::from_millis(200);
 
 /// Runs the bundle in a page; what the script answers.
-pub(super) fn run(options: &Options) -> Result<String> {
+pub(super) fn run(options: &Options, backend: &Backend) -> Result<String> {
     let root = Root::new(&options.directory)?;
     let (sender, results) = mpsc::channel();
-    let page = page();
+    let page = page(backend);
     let address = listen(0, MAX_RESULT, move |request: &Request| match &request.body {
         Some(body) => {
             // Nobody listens any more once the first result was taken.
@@ -39,8 +40,8 @@ pub(super) fn run(options: &Options) -> Result<String> {
         None if request.path == [""] => Response::page(page.clone()),
         None => root.respond(request),
     })?;
-    let (rounds, threads) = (options.rounds, options.threads);
-    let url = format!("http://{address}/?rounds={rounds}&threads={threads}");
+    let (rounds, threads, backend) = (options.rounds, options.threads, backend.name);
+    let url = format!("http://{address}/?rounds={rounds}&threads={threads}&backend={backend}");
     let running = Running::new()?;
     let profile = running
         .directory()
@@ -49,8 +50,8 @@ pub(super) fn run(options: &Options) -> Result<String> {
     wait(options, &running, &results)
 }
 
-fn page() -> String {
-    let script = [SCRIPT, include_str!("page.js")].concat();
+fn page(backend: &Backend) -> String {
+    let script = script(backend, include_str!("page.js"));
     format!(
         "<!doctype html>\n<meta charset=\"utf-8\">\n<title>bench</title>\n<link rel=\"icon\" href=\"data:,\">\n\
          <script type=\"module\">\n{script}</script>\n"

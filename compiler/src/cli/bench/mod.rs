@@ -6,6 +6,7 @@ mod running;
 mod table;
 
 use super::print;
+use keras_compile::backends::{BACKENDS, Backend};
 use keras_compile::bundle::{self, Manifest};
 use keras_compile::error::{Collector, Error, ErrorKind, Errors, Result};
 use keras_compile::report::StepRow;
@@ -16,8 +17,8 @@ use std::path::{Path, PathBuf};
 /// Most bytes that are read of what the steps do: a hundred times what a large model needs.
 const MAX_STEPS: u64 = 64 << 20;
 
-/// What is shared by the scripts for all engines.
-const SCRIPT: &str = concat!(include_str!("peak.js"), include_str!("measure.js"));
+/// What is shared by the scripts for all engines and backends.
+const SCRIPT: &str = include_str!("measure.js");
 
 /// Where bundles can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub struct Options {
 /// What a script answers.
 #[derive(Debug, Deserialize)]
 struct Measured {
-    /// The wasm module that the engine took.
+    /// The variant of the code that the engine took.
     module: String,
     threads: u32,
     /// GFLOP/s of one thread in a loop of fused multiply-adds.
@@ -72,10 +73,11 @@ pub fn bench(options: &Options) -> Result<(), Errors> {
         .into_iter()
         .for_each(|problem| collector.push(problem));
     collector.finish(())?;
-    let steps = described(&options.directory, &inspection.manifest)?;
+    let (backend, section) = preferred(options, &inspection.manifest)?;
+    let steps = described(&options.directory, section)?;
     let answer = match options.engine {
-        Engine::Node => node::run(options)?,
-        Engine::Chromium => chromium::run(options)?,
+        Engine::Node => node::run(options, backend)?,
+        Engine::Chromium => chromium::run(options, backend)?,
     };
     let measured: Measured = serde_json::from_str(&answer).map_err(|_| failed(options, &answer))?;
     if [measured.step_ms.len(), measured.step_error_ms.len()] != [steps.len(); 2] {
@@ -84,10 +86,29 @@ pub fn bench(options: &Options) -> Result<(), Errors> {
     Ok(print(&table::display(&steps, &measured, options.top))?)
 }
 
+/// The first backend of the table that the bundle holds.
+fn preferred<'a>(
+    options: &Options,
+    manifest: &'a Manifest,
+) -> Result<(&'static Backend, &'a bundle::Section)> {
+    let section = |&backend: &&'static Backend| Some((backend, manifest.backends.get(backend.name)?));
+    let found = BACKENDS.iter().find_map(section);
+    found.ok_or_else(|| {
+        Error::malformed("holds no code")
+            .in_file(options.directory.display().to_string())
+            .help("compile the model anew")
+    })
+}
+
+/// The script for a backend, with the end for an engine.
+fn script(backend: &Backend, end: &str) -> String {
+    [backend.bench.peak, SCRIPT, end].concat()
+}
+
 /// What each step does.
-fn described(directory: &Path, manifest: &Manifest) -> Result<Vec<StepRow>> {
-    let path = directory.join(&manifest.profile);
-    let (file, length) = bundle::open(directory, &manifest.profile)?;
+fn described(directory: &Path, section: &bundle::Section) -> Result<Vec<StepRow>> {
+    let path = directory.join(&section.profile);
+    let (file, length) = bundle::open(directory, &section.profile)?;
     if length > MAX_STEPS {
         return Err(wrong(
             &path,

@@ -1,20 +1,19 @@
 //! Node as an engine.
 
 use super::running::Running;
-use super::{Options, SCRIPT, absent, failed};
+use super::{Options, absent, failed, script};
+use keras_compile::backends::Backend;
 use keras_compile::error::Result;
 use std::io::ErrorKind;
 use std::process::{Command, Output, Stdio};
 
-/// Needed before Node 22, and unknown to later ones.
-const RELAXED: &str = "--experimental-wasm-relaxed-simd";
-
 /// Runs the bundle in Node; what the script answers.
-pub(super) fn run(options: &Options) -> Result<String> {
+pub(super) fn run(options: &Options, backend: &Backend) -> Result<String> {
     let running = Running::new()?;
-    let mut output = node(options, &running, &[RELAXED])?;
+    let mut output = node(options, backend, &running, backend.bench.node_flags)?;
+    // Other versions do not know the flags and do not need them.
     if String::from_utf8_lossy(&output.stderr).contains("bad option") {
-        output = node(options, &running, &[])?;
+        output = node(options, backend, &running, &[])?;
     }
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -23,11 +22,11 @@ pub(super) fn run(options: &Options) -> Result<String> {
     }
 }
 
-fn node(options: &Options, running: &Running, flags: &[&str]) -> Result<Output> {
-    let script = [SCRIPT, include_str!("node.js")].concat();
+fn node(options: &Options, backend: &Backend, running: &Running, flags: &[&str]) -> Result<Output> {
+    let script = script(backend, include_str!("node.js"));
     let settings = format!(
-        "{{\"rounds\":{},\"threads\":{}}}",
-        options.rounds, options.threads
+        "{{\"rounds\":{},\"threads\":{},\"backend\":\"{}\"}}",
+        options.rounds, options.threads, backend.name
     );
     let mut command = Command::new("node");
     command

@@ -2,10 +2,11 @@
 
 const options = new URLSearchParams(location.search);
 const [threads, rounds] = ['threads', 'rounds'].map((name) => Number(options.get(name)));
+const backend = options.get('backend');
 const send = (result) => fetch('/', { method: 'POST', body: JSON.stringify(result) });
 try {
   const { load } = await import('/index.js');
-  await send(await measure(() => load(undefined, { threads, profile: true }), await openLoop(3), rounds));
+  await send(await measure(() => load(undefined, { backend, threads, profile: true }), await openLoop(3), rounds));
 } catch (error) {
   await send({ error: String(error?.stack ?? error) });
 }

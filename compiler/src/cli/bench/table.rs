@@ -108,11 +108,9 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
     let mut table = Table::new(&[&head[..], &COSTS].concat());
     for &i in order.iter().take(top) {
         let step = &steps[i];
-        let variant = match measured.module.as_str() {
-            "relaxed" => &step.relaxed,
-            _ => &step.baseline,
-        };
-        let mut cells = vec![i.to_string(), step.layers.join(", "), variant.clone()];
+        let variant = step.variants.get(&measured.module);
+        let kernel = variant.unwrap_or(&step.family).clone();
+        let mut cells = vec![i.to_string(), step.layers.join(", "), kernel];
         cells.extend(costs[i].cells(all.ms, peak));
         table.row(cells);
     }
@@ -156,8 +154,9 @@ mod tests {
         StepRow {
             layers: vec![layer.to_owned()],
             family: family.to_owned(),
-            relaxed: format!("{family} 6x8"),
-            baseline: format!("{family} 4x8"),
+            variants: [("fast", "6x8"), ("slow", "4x8")]
+                .map(|(name, tile)| (name.to_owned(), format!("{family} {tile}")))
+                .into(),
             flops,
             needed: flops,
             bytes: 4_000_000,
@@ -172,7 +171,7 @@ mod tests {
             step("c", "map", 0),
         ];
         let measured = Measured {
-            module: "relaxed".to_owned(),
+            module: "fast".to_owned(),
             threads: 1,
             peak: 40.0,
             predict_ms: 4.5,
@@ -195,7 +194,7 @@ all           3  4.000     100.0     10.0   3.0       25.0    3.000
 
 predict  4.500 ms (median), 4.250 ms (tenth percentile); its steps 4.000 ms
 peak     40.0 GFLOP/s of fused multiply-adds on 1 thread
-module   relaxed
+module   fast
 ";
         assert_eq!(display(&steps, &measured, 2), expected);
     }
@@ -207,7 +206,7 @@ module   relaxed
             ..step("a", "winograd", 36_000_000)
         };
         let measured = Measured {
-            module: "relaxed".to_owned(),
+            module: "fast".to_owned(),
             threads: 1,
             peak: 40.0,
             predict_ms: 1.0,
@@ -228,7 +227,7 @@ module   relaxed
             step("c", "contract", 1000),
         ];
         let measured = Measured {
-            module: "relaxed".to_owned(),
+            module: "fast".to_owned(),
             threads: 1,
             peak: 40.0,
             predict_ms: 0.001,

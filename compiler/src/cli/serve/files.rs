@@ -2,6 +2,7 @@
 
 use super::request::Request;
 use super::response::Response;
+use keras_compile::backends::BACKENDS;
 use keras_compile::error::{Error, ErrorKind, Result};
 use keras_compile::files::{self, Links};
 use std::fs;
@@ -125,10 +126,14 @@ fn escape(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// By the end of the name; browsers compile streamed wasm and run modules only with the right type.
+/// By the end of the name; browsers compile streamed code and run modules only with the right type.
 fn media_type(path: &Path) -> &'static str {
-    match path.extension().and_then(|end| end.to_str()).unwrap_or_default() {
-        "wasm" => "application/wasm",
+    let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+    let mut code = BACKENDS.iter().flat_map(|backend| backend.files);
+    if let Some(file) = code.find(|file| file.end == end) {
+        return file.media_type;
+    }
+    match end {
         "js" | "mjs" => "text/javascript; charset=utf-8",
         "json" | "map" => "application/json",
         "html" | "htm" => "text/html; charset=utf-8",

@@ -2,9 +2,13 @@
 
 use super::context::{Arg, Cx, Outcome, Stop, Value, one};
 use super::mask;
+use super::read::Read;
+use super::refusal::CALL_IT;
+use super::scalars;
 use crate::graph::NodeId;
-use crate::keras::model::{Origin, Semantics};
-use crate::keras::object::Object;
+use crate::keras::class::{Origin, Role};
+use crate::keras::model::Semantics;
+use crate::keras::object::{Object, is_lambda};
 use crate::keras::ranges::{ANY, AXIS, NOT_NEGATIVE};
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
@@ -32,6 +36,20 @@ enum Kind {
     Layer(Box<Object>),
 }
 
+/// Activations that see more than one element, by name; `scalars` has all others.
+const WHOLE: &[(&str, Kind)] = &[
+    ("softmax", Kind::Softmax),
+    ("log_softmax", Kind::LogSoftmax),
+    ("glu", Kind::Glu),
+    ("sparsemax", Kind::Sparsemax),
+    ("crelu", Kind::Crelu),
+];
+
+/// Names of activations that see more than one element.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    WHOLE.iter().map(|(name, _)| *name)
+}
+
 impl Activation {
     /// The function that gives its input.
     pub fn identity() -> Self {
@@ -40,36 +58,25 @@ impl Activation {
     /// A function of `keras.activations`, or one of `tf.nn` under the name that TensorFlow's code gives it, which is
     /// what Keras writes.
     pub fn named(name: &str, semantics: Semantics) -> Option<Self> {
-        let kind = match canonical(name) {
-            "crelu" => Kind::Crelu,
-            "softmax" => Kind::Softmax,
-            "log_softmax" => Kind::LogSoftmax,
-            "glu" => Kind::Glu,
-            "sparsemax" => Kind::Sparsemax,
-            name => Kind::Tape(tape(name, semantics)?),
-        };
-        Some(Self(kind))
+        let name = canonical(name);
+        let whole = WHOLE.iter().find(|(of, _)| *of == name);
+        let kind = whole.map(|(_, kind)| kind.clone());
+        let of_elements = || Some(Kind::Tape(scalars::activation(name, semantics)?.tape()?));
+        kind.or_else(of_elements).map(Self)
     }
     /// A serialized activation.
     pub fn of(object: Object, semantics: Semantics) -> Option<Self> {
-        match &object.origin {
+        let name = object.class.written.as_str();
+        match &object.class.origin {
             // Keras 3 writes functions that are not its own so; these two are TensorFlow's beyond doubt.
-            Origin::Custom(package) if package == "builtins" && canonical(&object.class) != object.class => {
-                Self::named(&object.class, semantics)
+            Origin::Custom(package) if package == "builtins" && canonical(name) != name => {
+                Self::named(name, semantics)
             }
             Origin::Custom(_) => None,
-            _ => Self::named(&object.class, semantics).or_else(|| {
+            _ => Self::named(name, semantics).or_else(|| {
                 // Keras takes the names of these layers too.
-                let layers = [
-                    "LeakyReLU",
-                    "ELU",
-                    "ReLU",
-                    "PReLU",
-                    "Softmax",
-                    "ThresholdedReLU",
-                    "Activation",
-                ];
-                let known = layers.contains(&object.class.as_str());
+                let class = super::known(&object.class);
+                let known = class.is_some_and(|class| class.role == Role::Activation);
                 known.then(|| Self(Kind::Layer(Box::new(object))))
             }),
         }
@@ -101,7 +108,7 @@ impl Activation {
             Kind::Crelu => crelu(cx, x)?,
             Kind::Layer(object) => {
                 let args = vec![Arg::Value(Value::new(x))];
-                let values = cx.inner(object, "activation", &[], args, Vec::new())?;
+                let values = super::inner(cx, object, "activation", &[], args)?;
                 values.first().ok_or(Stop::Told)?.node
             }
         })
@@ -118,42 +125,29 @@ fn canonical(name: &str) -> &str {
     }
 }
 
-fn last_axis(cx: &Cx<'_>, x: NodeId) -> Result<usize, Stop> {
-    cx.axis(-1, cx.dims(x).len())
+impl Read<'_> {
+    /// An activation; `default` for an absent key, the identity for null.
+    pub fn activation(&self, key: &str, default: &str) -> Activation {
+        let refuse = || {
+            let help = format!("it can be one of Keras' own; else leave it away and {CALL_IT}");
+            self.fields.unsupported(key).help(help)
+        };
+        let found = match self.fields.value(key) {
+            None => Activation::named(default, self.semantics).ok_or_else(refuse),
+            Some(value) if is_lambda(value) => Err(self.fields.refused(key, "lambda").help(format!(
+                "a lambda is Python code, which cannot be compiled: leave it away and {CALL_IT}"
+            ))),
+            Some(_) => self.fields.object(key).and_then(|object| match object {
+                None => Ok(Activation::identity()),
+                Some(object) => Activation::of(object, self.semantics).ok_or_else(refuse),
+            }),
+        };
+        self.or_harmless(found, Activation::identity())
+    }
 }
 
-/// The functions of each element.
-fn tape(name: &str, semantics: Semantics) -> Option<Tape> {
-    let keras3 = semantics == Semantics::Keras3;
-    Some(match name {
-        "linear" | "identity" => Tape::identity(),
-        "relu" => library::relu::tape(),
-        "relu6" => library::relu6::tape(),
-        "sigmoid" => library::sigmoid::tape(),
-        "tanh" => Tape::unary(Unary::Tanh),
-        "softplus" => library::softplus::tape(),
-        "softsign" => library::softsign::tape(),
-        "selu" => library::selu::tape(),
-        "elu" => library::elu::with(1.0),
-        "exponential" => Tape::unary(Unary::Exp),
-        "swish" | "silu" => library::silu::tape(),
-        "gelu" => library::gelu::tape(),
-        "mish" => library::mish::tape(),
-        "hard_sigmoid" if keras3 => library::hard_sigmoid_keras3::tape(),
-        "hard_sigmoid" => library::hard_sigmoid_keras2::tape(),
-        "hard_silu" | "hard_swish" => library::hard_silu::tape(),
-        "leaky_relu" => library::leaky_relu::with(0.2),
-        "celu" => library::celu::with(1.0),
-        "hard_tanh" => library::hard_tanh::tape(),
-        "hard_shrink" => library::hard_shrink::with(0.5),
-        "soft_shrink" => library::soft_shrink::with(0.5),
-        "tanh_shrink" => library::tanh_shrink::tape(),
-        "log_sigmoid" => library::log_sigmoid::tape(),
-        "squareplus" => library::squareplus::with(4.0),
-        "sparse_plus" => library::sparse_plus::tape(),
-        "sparse_sigmoid" => library::sparse_sigmoid::tape(),
-        _ => return None,
-    })
+fn last_axis(cx: &Cx<'_>, x: NodeId) -> Result<usize, Stop> {
+    cx.axis(-1, cx.dims(x).len())
 }
 
 /// exp(x - max) and its sum over the axes.
@@ -280,7 +274,6 @@ pub fn leaky_relu(cx: &mut Cx<'_>) -> Outcome {
     } else {
         r.number("alpha", 0.3, if cx.is_keras3() { NOT_NEGATIVE } else { ANY })
     };
-    r.fields.ignore(&["alpha"]);
     r.finish(cx)?;
     let x = cx.float_input()?;
     one(cx.apply(library::leaky_relu::with(slope as f32), x)?)

@@ -9,6 +9,7 @@ use super::read::Read;
 use super::weights::Weights;
 use crate::error::Result;
 use crate::graph::{Builder, NodeId};
+use crate::keras::class::Recurrence;
 use crate::keras::ranges::{ANY, COUNT};
 use crate::ops::MatMul;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Value};
@@ -35,24 +36,22 @@ enum Kind {
 }
 
 impl Cell {
-    /// Reads the cell of a layer or cell class; `None` when it is not a known one.
-    pub fn read(cx: &Cx<'_>, class: &str, r: &Read<'_>) -> Option<Self> {
-        let kind = match class {
-            "LSTM" | "LSTMCell" | "CuDNNLSTM" => Kind::Lstm,
-            "CuDNNGRU" => Kind::Gru { reset_after: true },
+    /// Reads the arguments of a layer or of its cell; `None` for a layer whose cell has them.
+    pub fn read(cx: &Cx<'_>, recurrence: Recurrence, r: &Read<'_>) -> Option<Self> {
+        let kind = match recurrence {
+            Recurrence::Lstm => Kind::Lstm,
+            Recurrence::CudnnGru => Kind::Gru { reset_after: true },
             // Keras before 2.1 has no such argument and resets before.
-            "GRU" | "GRUCell" => Kind::Gru {
+            Recurrence::Gru => Kind::Gru {
                 reset_after: r.flag("reset_after", cx.is_keras3()),
             },
-            "SimpleRNN" | "SimpleRNNCell" => Kind::Simple,
-            _ => return None,
+            Recurrence::Simple => Kind::Simple,
+            Recurrence::OfCell => return None,
         };
         // What is left out in training.
         for key in ["dropout", "recurrent_dropout"] {
             r.number(key, 0.0, ANY);
         }
-        // How a bias starts.
-        r.fields.ignore(&["unit_forget_bias"]);
         let elementwise = |key: &str, default: &str| {
             let found = r.activation(key, default).tape().cloned();
             let error = || {

@@ -1,15 +1,13 @@
 //! What a layer's function works with.
 
-use super::read::Read;
-use super::weights::Weights;
 use crate::budget::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Builder, NodeId};
+use crate::keras::class::{Class, Origin, Role};
 use crate::keras::config::Config;
-use crate::keras::fields::shown;
 use crate::keras::lower::State;
-use crate::keras::model::{Origin, Semantics, Weight};
-use crate::keras::object::Object;
+use crate::keras::model::{Semantics, Weight};
+use crate::keras::values::shown;
 use crate::pointwise::Tape;
 use crate::tensor::{DType, Tensor};
 use serde_json::Value as Json;
@@ -88,8 +86,8 @@ pub type Outcome = Result<Vec<Value>, Stop>;
 pub struct Site<'a> {
     /// Name of its nodes and constants.
     pub path: String,
-    /// Its class, with aliases resolved.
-    pub class: &'a str,
+    /// What is known of its class.
+    pub class: Option<&'static Class>,
     /// The class as the file names it, for messages.
     pub written: &'a str,
     /// Where the class comes from.
@@ -98,6 +96,13 @@ pub struct Site<'a> {
     pub config: &'a Config,
     /// Its weights.
     pub weights: &'a [Weight],
+}
+
+impl Site<'_> {
+    /// What its class is to whoever reads a model.
+    pub fn role(&self) -> Role {
+        self.class.map_or(Role::Plain, |class| class.role)
+    }
 }
 
 /// One call of one layer.
@@ -135,18 +140,6 @@ impl<'a> Cx<'a> {
     /// Whether the numbers follow Keras 3.
     pub fn is_keras3(&self) -> bool {
         self.state.semantics == Semantics::Keras3
-    }
-    /// Starts reading the config.
-    pub fn read(&self) -> Read<'a> {
-        Read::new(self.site.config.fields(), self.state.semantics)
-    }
-    /// The weights of the layer, which are these in this order; `None` stands for one that its config does
-    /// away with.
-    pub fn weights<const N: usize>(
-        &mut self,
-        expected: [Option<(&'static str, Vec<usize>)>; N],
-    ) -> Weights<'a> {
-        Weights::take(self, expected.into_iter().flatten().collect())
     }
     /// Reports a problem of this layer and goes on.
     pub fn report(&mut self, error: Error) {
@@ -189,7 +182,7 @@ impl<'a> Cx<'a> {
     }
     /// Layers take tensors by position and nothing else; operations take constants too.
     pub fn refuse_constants(&self) -> Result<()> {
-        if matches!(self.site.class, "TFOpLambda" | "SlicingOpLambda") {
+        if self.site.role() == Role::Function {
             return Ok(());
         }
         let constant = self.args.iter().find_map(Arg::constant);
@@ -333,26 +326,6 @@ impl<'a> Cx<'a> {
                 "it takes a tensor of rank {rank}, but is called with shape {shape}"
             )))
         }
-    }
-
-    /// Calls a layer inside this one. Its nodes are named after this layer and `role`.
-    pub fn inner<'b>(
-        &'b mut self,
-        object: &'b Object,
-        role: &str,
-        weights: &'b [Weight],
-        args: Vec<Arg<'b>>,
-        kwargs: Vec<(&'b str, Arg<'b>)>,
-    ) -> Outcome {
-        let site = Site {
-            path: format!("{}/{role}", self.site.path),
-            class: &object.class,
-            written: &object.written,
-            origin: &object.origin,
-            config: &object.config,
-            weights,
-        };
-        super::lower(self.state, site, args, kwargs)
     }
 }
 

@@ -18,8 +18,6 @@ pub fn stochastic_depth(cx: &mut Cx<'_>) -> Outcome {
 pub fn layer_scale(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let channels = r.usize("projection_dim", COUNT);
-    // The start value of the weight.
-    r.fields.ignore(&["init_values"]);
     r.finish(cx)?;
     let x = cx.float_input()?;
     let weights = cx.weights([Some(("gamma", vec![channels]))]);

@@ -48,7 +48,6 @@ pub fn random_crop(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let target = [r.usize("height", COUNT), r.usize("width", COUNT)];
     let format = r.format();
-    r.fields.ignore(&["rng_type"]);
     r.finish(cx)?;
     check_augmentation(cx)?;
     if cx.is_keras3() {

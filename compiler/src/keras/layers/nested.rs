@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 /// Whether an object is a model made of layers.
 pub fn is_model(object: &Object) -> bool {
-    form_of(&object.class, &object.origin, Some(object.config.values())).is_some()
+    form_of(&object.class, Some(object.config.values())).is_some()
 }
 
 /// Calls the model that `object` describes with the weights of the layer.
@@ -23,7 +23,7 @@ pub fn call(cx: &mut Cx<'_>, object: &Object, x: NodeId) -> Outcome {
     let semantics = cx.state.semantics;
     let budget = &cx.state.budget.clone();
     let mut reader = Reader::new(semantics, budget);
-    let document = json!({"class_name": object.written, "config": object.config.values()});
+    let document = json!({"class_name": object.class.written, "config": object.config.values()});
     let network = reader.model(document);
     let read = std::mem::take(&mut reader.problems).finish(());
     let (path, class) = (cx.site.path.as_str(), cx.site.written);

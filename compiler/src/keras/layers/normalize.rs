@@ -32,8 +32,6 @@ pub fn batch(cx: &mut Cx<'_>) -> Outcome {
     r.number("momentum", 0.99, ANY);
     // Renormalisation corrects training only, with statistics of its own.
     let renorm = r.flag("renorm", false);
-    // An old name of the argument, without influence on inference.
-    r.fields.ignore(&["mode"]);
     r.finish(cx)?;
     let x = cx.float_input()?;
     let rank = cx.dims(x).len();

@@ -53,20 +53,16 @@ pub fn pooled(
 }
 
 /// `GlobalMaxPooling1D` to `3D`.
-pub fn global_max(cx: &mut Cx<'_>) -> Outcome {
-    let (x, axes, keep) = global_arguments(cx)?;
+pub fn global_max<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
+    let (x, axes, keep) = global_arguments::<N>(cx)?;
     let y = cx.b().reduce(ReduceKind::Max, axes.clone(), x)?;
     one(drop_axes(cx, y, &axes, keep)?)
 }
 
 /// `GlobalAveragePooling1D` to `3D`. The one for sequences leaves masked steps out.
-pub fn global_average(cx: &mut Cx<'_>) -> Outcome {
-    let mask = if cx.site.class.ends_with("1D") {
-        cx.mask()?
-    } else {
-        None
-    };
-    let (x, axes, keep) = global_arguments(cx)?;
+pub fn global_average<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
+    let mask = if N == 1 { cx.mask()? } else { None };
+    let (x, axes, keep) = global_arguments::<N>(cx)?;
     let y = match mask {
         None => mean(cx, x, &axes)?,
         Some(mask) => {
@@ -86,20 +82,15 @@ pub fn global_average(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// The input, its spatial axes and whether they stay with extent 1.
-fn global_arguments(cx: &mut Cx<'_>) -> Result<(NodeId, Vec<usize>, bool), super::Stop> {
+fn global_arguments<const N: usize>(cx: &mut Cx<'_>) -> Result<(NodeId, Vec<usize>, bool), super::Stop> {
     let r = cx.read();
     let format = r.format();
     let keep = r.flag("keepdims", false);
     r.finish(cx)?;
     let x = cx.float_input()?;
-    let spatial = match cx.site.class {
-        class if class.ends_with("1D") => 1,
-        class if class.ends_with("3D") => 3,
-        _ => 2,
-    };
-    cx.expect_rank(x, spatial + 2)?;
+    cx.expect_rank(x, N + 2)?;
     let first = if format == Format::First { 2 } else { 1 };
-    Ok((x, (first..first + spatial).collect(), keep))
+    Ok((x, (first..first + N).collect(), keep))
 }
 
 /// The mean over whole axes, which stay with extent 1.

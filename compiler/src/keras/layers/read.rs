@@ -1,32 +1,46 @@
 //! Reading of a layer's config that goes on after a problem.
 
-use super::activation::Activation;
 use super::context::{Cx, Stop};
-use super::refusal::CALL_IT;
-use super::spatial::{Format, Padding};
 use crate::error::{Error, ErrorKind, Result};
+use crate::keras::class::Rule;
 use crate::keras::fields::Fields;
 use crate::keras::model::Semantics;
-use crate::keras::object::{Object, is_lambda};
+use crate::keras::object::Object;
 use serde_json::Value as Json;
 use std::cell::{Cell, RefCell};
 use std::ops::RangeInclusive;
+
+impl<'a> Cx<'a> {
+    /// Starts reading the config.
+    pub fn read(&self) -> Read<'a> {
+        let keys = self.site.class.map_or(&[][..], |class| class.keys);
+        Read::new(self.site.config.fields(), keys, self.state.semantics)
+    }
+}
 
 /// Reads a config. A getter that finds a problem keeps it for [`Read::finish`] and gives a placeholder.
 pub struct Read<'a> {
     /// For what has no getter here.
     pub fields: Fields<'a>,
-    semantics: Semantics,
+    /// Whose numbers they follow.
+    pub semantics: Semantics,
+    /// The keys that nobody need read.
+    keys: &'static [(&'static str, Rule)],
     problems: RefCell<Vec<Error>>,
     /// Whether a placeholder may have changed a shape.
     lost: Cell<bool>,
 }
 
 impl<'a> Read<'a> {
-    pub(super) fn new(fields: Fields<'a>, semantics: Semantics) -> Self {
+    pub(super) fn new(
+        fields: Fields<'a>,
+        keys: &'static [(&'static str, Rule)],
+        semantics: Semantics,
+    ) -> Self {
         Self {
             fields,
             semantics,
+            keys,
             problems: RefCell::default(),
             lost: Cell::new(false),
         }
@@ -136,39 +150,6 @@ impl<'a> Read<'a> {
     pub fn object(&self, key: &str) -> Option<Object> {
         self.or(self.fields.object(key), None)
     }
-    /// Whether channels stand first.
-    pub fn format(&self) -> Format {
-        let table = [("channels_last", Format::Last), ("channels_first", Format::First)];
-        self.choice("data_format", &table, Format::Last)
-    }
-    /// What is around the input of a window.
-    pub fn padding(&self, causal: bool) -> Padding {
-        let table = [
-            ("valid", Padding::Valid),
-            ("same", Padding::Same),
-            ("causal", Padding::Causal),
-        ];
-        let table = if causal { &table[..] } else { &table[..2] };
-        self.choice("padding", table, Padding::Valid)
-    }
-    /// An activation; `default` for an absent key, the identity for null.
-    pub fn activation(&self, key: &str, default: &str) -> Activation {
-        let refuse = || {
-            let help = format!("it can be one of Keras' own; else leave it away and {CALL_IT}");
-            self.fields.unsupported(key).help(help)
-        };
-        let found = match self.fields.value(key) {
-            None => Activation::named(default, self.semantics).ok_or_else(refuse),
-            Some(value) if is_lambda(value) => Err(self.fields.refused(key, "lambda").help(format!(
-                "a lambda is Python code, which cannot be compiled: leave it away and {CALL_IT}"
-            ))),
-            Some(_) => self.fields.object(key).and_then(|object| match object {
-                None => Ok(Activation::identity()),
-                Some(object) => Activation::of(object, self.semantics).ok_or_else(refuse),
-            }),
-        };
-        self.or_harmless(found, Activation::identity())
-    }
     /// Accepts only these values.
     pub fn only(&self, key: &str, allowed: &[Json]) {
         self.or_harmless(self.fields.only(key, allowed), ());
@@ -178,7 +159,7 @@ impl<'a> Read<'a> {
         for problem in self.problems.into_inner() {
             cx.state.problems.push(problem);
         }
-        cx.state.problems.keep_all(self.fields.finish());
+        cx.state.problems.keep_all(self.fields.finish(self.keys));
         if self.lost.get() { Err(Stop::Told) } else { Ok(()) }
     }
     /// Reports what was found, whatever keys there are: for layers that compute nothing.

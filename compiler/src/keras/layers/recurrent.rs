@@ -3,9 +3,10 @@
 use super::cells::Cell;
 use super::context::{Arg, Cx, Outcome, Stop, Value};
 use super::mask;
-use super::read::check_training;
-use crate::error::ErrorKind;
+use super::read::{Read, check_training};
+use crate::error::{Error, ErrorKind};
 use crate::graph::{Builder, Graph, NodeId};
+use crate::keras::class::{Recurrence, Role};
 use crate::ops::{Input, Scan, Slice};
 use crate::pointwise::{Binary, Tape};
 use crate::tensor::{Shape, Tensor, TensorType};
@@ -102,16 +103,12 @@ impl Recurrent {
     pub fn read(cx: &mut Cx<'_>) -> Result<Self, Stop> {
         check_training(cx.literal("training"))?;
         let r = cx.read();
-        let cell = if cx.site.class == "RNN" {
-            let object = r.object("cell");
-            let found = object.as_ref().and_then(|object| {
-                let inner = super::read::Read::new(object.config.fields(), cx.state.semantics);
-                let cell = Cell::read(cx, &object.class, &inner)?;
-                Some(inner.finish(cx).map(|()| cell))
-            });
-            found.transpose()?
-        } else {
-            Cell::read(cx, cx.site.class, &r)
+        let Role::Recurrent(recurrence) = cx.site.role() else {
+            return Err(Error::internal("a recurrent layer without a loop").into());
+        };
+        let cell = match recurrence {
+            Recurrence::OfCell => read_cell(cx, &r)?,
+            recurrence => Cell::read(cx, recurrence, &r),
         };
         let sequences = r.flag("return_sequences", false);
         let state = r.flag("return_state", false);
@@ -326,6 +323,23 @@ impl Recurrent {
         }
         Ok(Computed { output, states })
     }
+}
+
+/// The cell of an `RNN`; `None` when it is not a known one.
+fn read_cell(cx: &mut Cx<'_>, r: &Read<'_>) -> Result<Option<Cell>, Stop> {
+    let Some(object) = r.object("cell") else {
+        return Ok(None);
+    };
+    let Some(class) = super::known(&object.class) else {
+        return Ok(None);
+    };
+    let Role::Cell(recurrence) = class.role else {
+        return Ok(None);
+    };
+    let inner = Read::new(object.config.fields(), class.keys, cx.state.semantics);
+    let cell = Cell::read(cx, recurrence, &inner);
+    inner.finish(cx)?;
+    Ok(cell)
 }
 
 /// States of 0.

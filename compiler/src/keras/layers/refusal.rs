@@ -1,8 +1,7 @@
 //! What is said about layers that cannot be compiled.
 
-use super::LAYERS;
 use crate::error::{Error, ErrorKind};
-use crate::keras::model::Origin;
+use crate::keras::class::Origin;
 
 /// What a user can do about functions in Python code: Keras saves those of `keras.ops`, of `tf` and of operators.
 pub const CALL_IT: &str = "call the function on the tensor, y = f(x), which Keras saves as operations";
@@ -69,9 +68,7 @@ fn misspelt(class: &str) -> Option<&'static str> {
         let slips = slips.sum::<Option<usize>>()?;
         (known.len() == found.len() && slips <= 2).then_some(slips)
     };
-    let scored = LAYERS
-        .iter()
-        .filter_map(|row| Some((slips(row.class)?, row.class)));
+    let scored = super::classes().filter_map(|name| Some((slips(name)?, name)));
     scored.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
@@ -164,7 +161,7 @@ mod tests {
             SpectralNormalization StackedRNNCells StringLookup TFSMLayer TextVectorization TorchModuleWrapper \
             UpSampling3D Wrapper";
         for name in names.split_whitespace() {
-            let known = LAYERS.iter().any(|row| row.class == name);
+            let known = super::super::classes().any(|class| class == name);
             assert!(known || misspelt(name).is_none(), "{name}: {:?}", misspelt(name));
         }
     }

@@ -2,6 +2,7 @@
 
 use super::activation::Activation;
 use super::context::{Cx, Stop};
+use super::read::Read;
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 use crate::ops::WindowAxis;
@@ -14,6 +15,24 @@ pub enum Format {
     Last,
     /// `[batch, channels, height, width]`.
     First,
+}
+
+impl Read<'_> {
+    /// Whether channels stand first.
+    pub fn format(&self) -> Format {
+        let table = [("channels_last", Format::Last), ("channels_first", Format::First)];
+        self.choice("data_format", &table, Format::Last)
+    }
+    /// What is around the input of a window.
+    pub fn padding(&self, causal: bool) -> Padding {
+        let table = [
+            ("valid", Padding::Valid),
+            ("same", Padding::Same),
+            ("causal", Padding::Causal),
+        ];
+        let table = if causal { &table[..] } else { &table[..2] };
+        self.choice("padding", table, Padding::Valid)
+    }
 }
 
 /// What is around the input of a window.

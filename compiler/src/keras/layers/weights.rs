@@ -6,6 +6,17 @@ use crate::graph::NodeId;
 use crate::ops::Input;
 use crate::tensor::{Shape, Tensor, TensorType};
 
+impl<'a> Cx<'a> {
+    /// The weights of the layer, which are these in this order; `None` stands for one that its config does
+    /// away with.
+    pub fn weights<const N: usize>(
+        &mut self,
+        expected: [Option<(&'static str, Vec<usize>)>; N],
+    ) -> Weights<'a> {
+        Weights::take(self, expected.into_iter().flatten().collect())
+    }
+}
+
 /// The weights that a layer needs, as far as they are there. A problem is reported where they are taken; what
 /// follows works with placeholders of the right shape, so that later layers are still checked.
 pub struct Weights<'a> {
@@ -13,7 +24,7 @@ pub struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    pub(super) fn take(cx: &mut Cx<'a>, expected: Vec<(&'static str, Vec<usize>)>) -> Self {
+    fn take(cx: &mut Cx<'a>, expected: Vec<(&'static str, Vec<usize>)>) -> Self {
         let found = cx.site.weights;
         cx.state.note_weights(expected.len());
         if found.len() > expected.len() {

@@ -3,6 +3,7 @@
 use super::context::{Arg, Cx, Outcome, Site, Stop, Value};
 use super::recurrent::{Computed, Recurrent, Sequence, sequence};
 use crate::graph::NodeId;
+use crate::keras::class::Role;
 use crate::keras::model::Weight;
 use crate::keras::object::Object;
 use crate::pointwise::{Binary, Tape};
@@ -89,17 +90,17 @@ fn direction(
         cx.state,
         Site {
             path: format!("{}/{role}", cx.site.path),
-            class: &object.class,
-            written: &object.written,
-            origin: &object.origin,
+            class: super::known(&object.class),
+            written: &object.class.written,
+            origin: &object.class.origin,
             config: &object.config,
             weights: &[],
         },
         Vec::new(),
         Vec::new(),
     );
-    if !["LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU", "SimpleRNN", "RNN"].contains(&object.class.as_str()) {
-        return Err(super::refusal::unsupported(&object.written, &object.origin, role).into());
+    if !matches!(cx.site.role(), Role::Recurrent(_)) {
+        return Err(super::refusal::unsupported(cx.site.written, cx.site.origin, role).into());
     }
     let mut layer = Recurrent::read(&mut cx)?;
     layer.backwards ^= mirrored;
@@ -148,7 +149,7 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
         super::nested::call(cx, &object, folded)?
     } else {
         let (weights, args) = (cx.site.weights, vec![Arg::Value(Value::new(folded))]);
-        cx.inner(&object, &object.written, weights, args, Vec::new())?
+        super::inner(cx, &object, &object.class.written, weights, args)?
     };
     let mut unfolded = Vec::new();
     for value in values {

@@ -6,8 +6,10 @@ use super::{in_keras_order, listed};
 use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::architecture;
+use crate::keras::class::{Child, Class, Origin};
 use crate::keras::hdf5::Tree;
-use crate::keras::model::{Layer, Network, Origin, Semantics, Weight};
+use crate::keras::layers;
+use crate::keras::model::{Layer, Network, Semantics, Weight};
 use crate::keras::object::class_of;
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
@@ -15,23 +17,12 @@ use std::collections::{BTreeSet, HashMap};
 /// The attribute that holds a model's layers; TensorFlow 2.12 and 2.13 wrote the second.
 pub(super) const LISTS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"];
 
-/// The order in which a layer makes the layers inside it, which is the order of its weights. All
-/// other attributes come in the order of their names.
-const CHILDREN: [&str; 6] = [
-    "forward_layer",
-    "backward_layer",
-    "query_dense",
-    "key_dense",
-    "value_dense",
-    "output_dense",
-];
-
 /// What is known of the arguments of the object whose attributes are read.
 #[derive(Clone, Copy)]
 enum Known<'a> {
     Nothing,
-    /// The config of an object.
-    Object(&'a Map<String, Value>),
+    /// An object: its class, if that is known, and its config.
+    Object(Option<&'static Class>, &'a Map<String, Value>),
     /// A list of serialized objects.
     List(&'a [Value]),
 }
@@ -126,7 +117,7 @@ impl<'a> Reader<'a> {
                 named.insert(name, key.clone());
             }
         }
-        let trusted = layers().all(|layer| layer.class == "InputLayer" || named.contains_key(&layer.name));
+        let trusted = layers().all(|layer| layer.is_input() || named.contains_key(&layer.name));
         let key = |(layer, key): (&Layer, Option<String>)| {
             let key = if trusted {
                 named.get(&layer.name).cloned()
@@ -149,7 +140,7 @@ impl<'a> Reader<'a> {
             layer.weights = in_keras_order(inner);
             return;
         }
-        let read = self.read(path, Known::Object(layer.config.values()));
+        let read = self.read(path, Known::Object(layer.class, layer.config.values()));
         let weights = problems.keep(read.map_err(|error| layer.at(error)));
         layer.weights = weights.unwrap_or_default();
     }
@@ -207,15 +198,23 @@ impl<'a> Known<'a> {
             .map(|(place, class)| (counter.key(&class), place))
             .collect()
     }
-    /// Where a child stands in the order in which weights were made.
+    /// The layers inside, in the order in which the object makes them, which is the order of its weights.
+    fn order(self) -> &'static [Child] {
+        match self {
+            Self::Object(Some(class), _) => class.children,
+            _ => &[],
+        }
+    }
+    /// Where a child stands in the order in which weights were made. Attributes that nothing is known of come in the order
+    /// of their names, behind all others.
     fn rank(self, places: &HashMap<String, usize>, child: &str) -> usize {
-        let plain = child.trim_start_matches('_');
         match self {
             Self::List(_) => places.get(child).copied().unwrap_or(usize::MAX),
-            _ => CHILDREN
-                .iter()
-                .position(|name| *name == plain)
-                .unwrap_or(CHILDREN.len()),
+            _ => {
+                let order = self.order();
+                let place = order.iter().position(|known| known.attribute == plain(child));
+                place.unwrap_or(order.len())
+            }
         }
     }
     /// What is known of a child.
@@ -223,25 +222,30 @@ impl<'a> Known<'a> {
         let value = match self {
             Self::Nothing => None,
             Self::List(items) => places.get(child).and_then(|place| items.get(*place)),
-            // Bidirectional makes both of its layers from one, unless it is given a second one.
-            Self::Object(config) => match child {
-                "forward_layer" => config.get("layer"),
-                "backward_layer" => config
-                    .get(child)
-                    .filter(|layer| !layer.is_null())
-                    .or(config.get("layer")),
-                _ => config.get(child),
-            },
+            Self::Object(_, config) => {
+                let known = self.order().iter().find(|known| known.attribute == child);
+                let there = |key: &&str| config.get(*key).filter(|value| !value.is_null());
+                match known {
+                    Some(known) => known.keys.iter().find_map(there),
+                    None => config.get(child),
+                }
+            }
         };
         match value {
             Some(Value::Array(items)) => Self::List(items),
-            Some(object) => object
-                .get("config")
-                .and_then(Value::as_object)
-                .map_or(Self::Nothing, Self::Object),
-            None => Self::Nothing,
+            Some(Value::Object(object)) => {
+                let class = class_of(object).and_then(|name| layers::known(&name));
+                let config = object.get("config").and_then(Value::as_object);
+                config.map_or(Self::Nothing, |config| Self::Object(class, config))
+            }
+            _ => Self::Nothing,
         }
     }
+}
+
+/// An attribute without the mark of a private one.
+fn plain(attribute: &str) -> &str {
+    attribute.trim_start_matches('_')
 }
 
 /// Keras' names of objects in a list: the class in snake case, counted.

@@ -2,6 +2,8 @@
 //! it reads a `.h5` file (`_convert_rnn_weights` in `hdf5_format`), which it knows by the bias: cuDNN has two.
 
 use crate::error::Result;
+use crate::keras::class::{ClassName, Recurrence, Role};
+use crate::keras::layers;
 use crate::keras::model::{Layer, Network, Weight};
 use crate::keras::object::class_of;
 use crate::tensor::Tensor;
@@ -19,16 +21,21 @@ pub(super) fn convert(network: &mut Network) -> Result<()> {
 }
 
 fn convert_layer(layer: &mut Layer) -> Result<()> {
-    let (mut class, mut values) = (layer.class.clone(), layer.config.values());
-    let mut ways = 1;
-    while let Some((inner, config)) = wrapped(&class, values) {
-        ways = usize::saturating_mul(ways, if class == "Bidirectional" { 2 } else { 1 });
-        (class, values) = (inner, config);
-    }
-    let gates = match class.as_str() {
-        "LSTM" | "CuDNNLSTM" => 4,
-        "GRU" | "CuDNNGRU" => 3,
-        _ => return Ok(()),
+    let (mut class, mut values) = (layer.class, layer.config.values());
+    let mut ways = 1_usize;
+    let gates = loop {
+        match class.map(|class| class.role) {
+            Some(Role::Bidirectional) => ways = ways.saturating_mul(2),
+            Some(Role::TimeDistributed) => {}
+            Some(Role::Recurrent(Recurrence::Lstm)) => break 4,
+            Some(Role::Recurrent(Recurrence::Gru | Recurrence::CudnnGru)) => break 3,
+            _ => return Ok(()),
+        }
+        // Both of these wrappers keep the weights of the layer inside as they are.
+        let Some((inner, config)) = wrapped(values) else {
+            return Ok(());
+        };
+        (class, values) = (layers::known(&inner), config);
     };
     // Without a bias there is nothing to tell cuDNN's layout by, and cuDNN always has one.
     if Some(layer.weights.len()) == ways.checked_mul(3) {
@@ -39,13 +46,10 @@ fn convert_layer(layer: &mut Layer) -> Result<()> {
     Ok(())
 }
 
-/// Class and config of the layer inside a wrapper that keeps its weights as they are.
-fn wrapped<'v>(class: &str, values: &'v Map<String, Value>) -> Option<(String, &'v Map<String, Value>)> {
-    if !matches!(class, "Bidirectional" | "TimeDistributed") {
-        return None;
-    }
+/// Class and config of the layer inside a wrapper.
+fn wrapped(values: &Map<String, Value>) -> Option<(ClassName, &Map<String, Value>)> {
     let layer = values.get("layer")?.as_object()?;
-    Some((class_of(layer)?.name, layer.get("config")?.as_object()?))
+    Some((class_of(layer)?, layer.get("config")?.as_object()?))
 }
 
 /// Kernel, recurrent kernel and bias of one cell.

@@ -4,8 +4,9 @@
 use super::listed;
 use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
+use crate::keras::class::{Origin, Role};
 use crate::keras::hdf5::Tree;
-use crate::keras::model::{Layer, Network, Origin, Weight};
+use crate::keras::model::{Layer, Network, Weight};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
@@ -62,7 +63,7 @@ pub(super) fn load(
 /// The group of each layer: that of its name, or, when the weights come from another instance of the
 /// model with other names, the one at its place.
 fn assign(network: &Network, names: &[String]) -> Result<Vec<Option<String>>> {
-    let has_group = |layer: &&Layer| layer.class != "InputLayer" && layer.origin != Origin::Operation;
+    let has_group = |layer: &&Layer| !layer.is_input() && layer.origin != Origin::Operation;
     let known: HashSet<_> = names.iter().collect();
     let missing: Vec<_> = network
         .layers
@@ -136,7 +137,7 @@ pub(super) fn turn_bidirectional(network: &mut Network) {
             )
         };
         let turned = fixed("layer") && !fixed("backward_layer") && config.contains_key("backward_layer");
-        if layer.is("Bidirectional") && turned && !is_off(config.get("trainable")) {
+        if layer.role() == Role::Bidirectional && turned && !is_off(config.get("trainable")) {
             let half = layer.weights.len() / 2;
             layer.weights.rotate_left(half);
         }

@@ -71,6 +71,25 @@ fn unary_functions() -> Vec<Row> {
 }
 
 #[test]
+fn every_function_is_tested() {
+    let sources = [
+        include_str!("activations.rs"),
+        include_str!("math.rs"),
+        include_str!("rectifiers.rs"),
+    ];
+    let tested: Vec<_> = unary_functions().into_iter().map(|(name, ..)| name).collect();
+    for source in sources {
+        for function in source.split("#[pointwise]\npub fn ").skip(1) {
+            let (name, _) = function.split_once('(').expect("a function has arguments");
+            assert!(
+                tested.contains(&name),
+                "{name} is not in the table of these tests"
+            );
+        }
+    }
+}
+
+#[test]
 fn tapes_compute_what_the_functions_do() {
     for (name, function, tape) in unary_functions() {
         for x in sweep(STEP * 100) {

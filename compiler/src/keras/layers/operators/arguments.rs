@@ -4,9 +4,10 @@
 use super::sizes;
 use crate::error::{ErrorKind, Result};
 use crate::graph::NodeId;
-use crate::keras::fields::shown;
+use crate::keras::class::Role;
 use crate::keras::layers::context::{Arg, Cx, Stop};
 use crate::keras::layers::read::Read;
+use crate::keras::values::shown;
 use crate::tensor::{MAX_ELEMENTS, Tensor};
 use serde_json::Value as Json;
 use std::cell::RefCell;
@@ -78,7 +79,7 @@ impl<'a> Arguments<'a> {
             return self.known(cx, &arg, names).map(Some);
         }
         // The config of TFOpLambda is about the layer, not about the function.
-        if !cx.site.class.ends_with("OpLambda") {
+        if cx.site.role() != Role::Function {
             let read = self.read.borrow();
             let mut stored = names.iter().filter_map(|name| read.fields.value(name));
             if let Some(value) = stored.next() {

@@ -11,6 +11,7 @@ use crate::keras::layers::image::{Fit, Resizable};
 use crate::keras::layers::normalize::unit_length;
 use crate::keras::layers::resize::Interpolation;
 use crate::keras::layers::spatial::Format;
+use crate::keras::layers::tapes;
 use crate::keras::layers::transposed;
 use crate::ops::{MatMul, ReduceKind};
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
@@ -168,16 +169,6 @@ pub fn round(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     }
 }
 
-/// `gelu`, whose default differs between Keras and TensorFlow.
-pub fn gelu(cx: &mut Cx<'_>, a: Args<'_, '_>, approximate: bool) -> Outcome {
-    let x = a.tensor(cx, 0, X)?;
-    let tape = match a.flag(cx, 1, &["approximate"], approximate)? {
-        true => library::gelu_tanh::tape(),
-        false => library::gelu::tape(),
-    };
-    one(cx.apply(tape, x)?)
-}
-
 /// x between two bounds, each a number.
 pub fn clip(cx: &mut Cx<'_>, a: Args<'_, '_>, names: [&str; 2]) -> Outcome {
     let mut x = a.tensor(cx, 0, X)?;
@@ -225,7 +216,7 @@ pub fn cast(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let tape = match crate::keras::dtype::element(&name) {
         Some(crate::keras::KerasDType::Float) => Tape::identity(),
         Some(crate::keras::KerasDType::Int) => Tape::unary(Unary::Trunc),
-        Some(crate::keras::KerasDType::Bool) => pointwise::is_true(),
+        Some(crate::keras::KerasDType::Bool) => tapes::is_true(),
         None => return Err(a.unsupported(cx, &["dtype"], &name.into())),
     };
     one(cx.apply(tape, x)?)

@@ -39,7 +39,7 @@ pub fn full_like(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, super::arguments::X)?;
     let value = a.number(cx, 1, &["fill_value"])?;
     let value = a.required(cx, value, "fill_value")?;
-    one(cx.apply(super::pointwise::constant(value as f32), x)?)
+    one(cx.apply(crate::keras::layers::tapes::constant(value as f32), x)?)
 }
 
 /// `tf.range`: numbers from a start to a limit, or from 0 to the only argument.

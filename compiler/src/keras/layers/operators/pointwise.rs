@@ -1,8 +1,10 @@
-//! Functions of single elements with operands and parameters.
+//! Functions of single elements with their operands and parameters.
 
-use super::arguments::{Arguments, Operand, X};
+use super::Library;
+use super::arguments::{Arguments, Operand, X, Y};
 use crate::keras::layers::context::{Cx, Outcome, one};
-use crate::pointwise::{Binary, Compare, Logic, Tape, TapeBuilder, Unary, Value};
+use crate::keras::layers::scalars::{Approximable, Form, Parameter, Scalar};
+use crate::pointwise::Tape;
 
 /// Applies a tape of two inputs; numbers become part of it.
 pub fn pair(cx: &mut Cx<'_>, arguments: &Arguments<'_>, tape: &Tape, names: [&[&str]; 2]) -> Outcome {
@@ -22,145 +24,39 @@ pub fn pair(cx: &mut Cx<'_>, arguments: &Arguments<'_>, tape: &Tape, names: [&[&
     one(cx.b().map(tape, &inputs)?)
 }
 
-/// Applies a function with one parameter besides x.
-pub fn parameter(
-    cx: &mut Cx<'_>,
-    arguments: &Arguments<'_>,
-    name: &str,
-    default: f64,
-    tape: fn(f32) -> Tape,
-) -> Outcome {
+/// Applies a function of single elements with the arguments of the call.
+pub(super) fn scalar(cx: &mut Cx<'_>, arguments: &Arguments<'_>, library: Library, row: &Scalar) -> Outcome {
+    let of_keras = library == Library::Keras;
+    if let Form::Pair(tape) = row.form {
+        return pair(cx, arguments, &tape(), [X, Y]);
+    }
     let x = arguments.tensor(cx, 0, X)?;
-    let value = arguments.number(cx, 1, &[name])?.unwrap_or(default);
-    one(cx.apply(tape(value as f32), x)?)
-}
-
-/// A number whatever the input is.
-pub fn constant(value: f32) -> Tape {
-    Tape::constant(value).substitute(&[], 1)
-}
-
-/// 1 where the comparison of `a` and `b` holds, else 0.
-fn comparison(op: Compare, swapped: bool) -> Tape {
-    let mut t = TapeBuilder::new(2);
-    let (a, b) = (t.input(0), t.input(1));
-    let mask = if swapped {
-        t.compare(op, b, a)
-    } else {
-        t.compare(op, a, b)
+    let tape = match row.form {
+        Form::Unary(tape, _) | Form::Pair(tape) => tape(),
+        Form::Parameter(Parameter {
+            name,
+            function,
+            default,
+            tape,
+            ..
+        }) => {
+            let name = if of_keras { Some(name) } else { function };
+            let given = name.map_or(Ok(None), |name| arguments.number(cx, 1, &[name]))?;
+            tape(given.unwrap_or(default) as f32)
+        }
+        Form::Approximable(Approximable {
+            tape,
+            approximate,
+            operation,
+            function,
+            ..
+        }) => {
+            let default = if of_keras { operation } else { function };
+            match arguments.flag(cx, 1, &["approximate"], default)? {
+                true => approximate(),
+                false => tape(),
+            }
+        }
     };
-    let (yes, no) = (t.constant(1.0), t.constant(0.0));
-    let number = t.select(mask, yes, no);
-    t.finish(number)
-}
-
-/// a = b.
-pub fn equal() -> Tape {
-    comparison(Compare::Eq, false)
-}
-
-/// a ≠ b.
-pub fn not_equal() -> Tape {
-    comparison(Compare::Ne, false)
-}
-
-/// a < b.
-pub fn less() -> Tape {
-    comparison(Compare::Lt, false)
-}
-
-/// a ≤ b.
-pub fn less_equal() -> Tape {
-    comparison(Compare::Le, false)
-}
-
-/// a > b.
-pub fn greater() -> Tape {
-    comparison(Compare::Lt, true)
-}
-
-/// a ≥ b.
-pub fn greater_equal() -> Tape {
-    comparison(Compare::Le, true)
-}
-
-/// 1 where x is 0, else 0: a mask's opposite.
-pub fn is_zero() -> Tape {
-    equal().substitute(
-        &[(Tape::identity(), vec![0]), (Tape::constant(0.0), Vec::new())],
-        1,
-    )
-}
-
-/// 1 where x is not 0, else 0.
-pub fn is_true() -> Tape {
-    crate::keras::layers::mask::differs_from(0.0)
-}
-
-/// 1 where x is not a number.
-pub fn is_nan() -> Tape {
-    not_equal().substitute(&[(Tape::identity(), vec![0]), (Tape::identity(), vec![0])], 1)
-}
-
-/// 1 where x is ∞ or -∞.
-pub fn is_infinite() -> Tape {
-    let bound = (Tape::constant(f32::INFINITY), Vec::new());
-    equal().substitute(&[(Tape::unary(Unary::Abs), vec![0]), bound], 1)
-}
-
-/// 1 where x is a number that is not infinite.
-pub fn is_finite() -> Tape {
-    let bound = (Tape::constant(f32::INFINITY), Vec::new());
-    less().substitute(&[(Tape::unary(Unary::Abs), vec![0]), bound], 1)
-}
-
-/// a/b, but 0 where b is 0.
-pub fn divide_no_nan() -> Tape {
-    zero_beside(Binary::Div)
-}
-
-/// a·b, but 0 where b is 0.
-pub fn multiply_no_nan() -> Tape {
-    zero_beside(Binary::Mul)
-}
-
-fn zero_beside(op: Binary) -> Tape {
-    let mut t = TapeBuilder::new(2);
-    let (a, b, zero) = (t.input(0), t.input(1), t.constant(0.0));
-    let result = t.binary(op, a, b);
-    let none = t.compare(Compare::Eq, b, zero);
-    let result = t.select(none, zero, result);
-    t.finish(result)
-}
-
-/// Combines the truth of both inputs.
-fn truth(combine: fn(&mut TapeBuilder, Value, Value) -> Value) -> Tape {
-    let mut t = TapeBuilder::new(2);
-    let (a, b, zero) = (t.input(0), t.input(1), t.constant(0.0));
-    let a = t.compare(Compare::Ne, a, zero);
-    let b = t.compare(Compare::Ne, b, zero);
-    let mask = combine(&mut t, a, b);
-    let (yes, no) = (t.constant(1.0), t.constant(0.0));
-    let number = t.select(mask, yes, no);
-    t.finish(number)
-}
-
-/// Both hold.
-pub fn and() -> Tape {
-    truth(|t, a, b| t.logic(Logic::And, a, b))
-}
-
-/// At least one holds.
-pub fn or() -> Tape {
-    truth(|t, a, b| t.logic(Logic::Or, a, b))
-}
-
-/// Exactly one holds.
-pub fn xor() -> Tape {
-    truth(|t, a, b| {
-        let either = t.logic(Logic::Or, a, b);
-        let both = t.logic(Logic::And, a, b);
-        let not_both = t.not(both);
-        t.logic(Logic::And, either, not_both)
-    })
+    one(cx.apply(tape, x)?)
 }

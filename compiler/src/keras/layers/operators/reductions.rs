@@ -2,12 +2,12 @@
 
 use super::arguments::{Arguments, X};
 use super::functions::AXIS;
-use super::pointwise;
 use crate::graph::NodeId;
 use crate::keras::layers::activation::axis_list;
 use crate::keras::layers::context::{Cx, Outcome, Stop, Value, one};
 use crate::keras::layers::normalize::{centred, mean_square};
 use crate::keras::layers::pool::{drop_axes, mean as mean_over};
+use crate::keras::layers::tapes;
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Tape, Unary, library};
 use serde_json::Value as Json;
@@ -55,12 +55,12 @@ pub fn product(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
 
 /// Whether any element is true.
 pub fn any(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    reduce(cx, a, ReduceKind::Max, pointwise::is_true())
+    reduce(cx, a, ReduceKind::Max, tapes::is_true())
 }
 
 /// Whether all elements are true.
 pub fn all(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    reduce(cx, a, ReduceKind::Min, pointwise::is_true())
+    reduce(cx, a, ReduceKind::Min, tapes::is_true())
 }
 
 /// The mean.
@@ -121,7 +121,7 @@ pub fn norm(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
 pub fn count_nonzero(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     // All integer types compute in i32 here.
     a.text(cx, 9, &["dtype"])?;
-    reduce(cx, a, ReduceKind::Sum, pointwise::is_true())
+    reduce(cx, a, ReduceKind::Sum, tapes::is_true())
 }
 
 /// The mean squared distance from the mean.

@@ -1,26 +1,17 @@
 //! From the JSON of an architecture to [`Network`]s without weights.
 
+use super::class::{Class, ClassName, Form, Origin, Role};
 use super::config::Config;
 use super::dtype::{self, Effect};
-use super::fields::shown;
-use super::model::{Argument, Call, Layer, LayerId, Network, Origin, Port, Semantics, Step, TensorRef};
-use super::object::{Class, class_of};
+use super::layers;
+use super::model::{Argument, Call, Layer, LayerId, Network, Port, Semantics, Step, TensorRef};
+use super::object::class_of;
 use super::topology::{self, Names, bad};
+use super::values::shown;
 use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// Layers of Keras 3 that do not write whether they are trainable, since their `get_config` does not ask their parents'.
-const UNMARKED: &[&str] = &[
-    "InputLayer",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-    "Discretization",
-    "HashedCrossing",
-    "Pipeline",
-];
 
 /// Reads one architecture, collecting all problems.
 pub(super) struct Reader {
@@ -71,27 +62,22 @@ impl Reader {
         let Value::Object(mut map) = document else {
             return self.problems.keep(found);
         };
-        let Some(Class {
-            name,
-            written,
-            origin,
-        }) = class_of(&map)
-        else {
+        let Some(class) = class_of(&map) else {
             return self.problems.keep(found);
         };
-        let Some(form) = self.form(&name, &origin, map.get("config")) else {
-            self.problems.push(subclassed(written));
+        let Some(form) = self.form(&class, map.get("config")) else {
+            self.problems.push(subclassed(class.written));
             return None;
         };
         let config = map.remove("config").unwrap_or_default();
-        self.network(&name, form, config, "", None)
+        self.network(&class.written, form, config, "", None)
     }
 
     /// The form of a model, noting a subclass.
-    fn form(&mut self, class: &str, origin: &Origin, config: Option<&Value>) -> Option<Form> {
-        let form = form_of(class, origin, config.and_then(Value::as_object))?;
-        if form_of(class, origin, None).is_none() {
-            self.subclasses.insert(class.to_owned());
+    fn form(&mut self, class: &ClassName, config: Option<&Value>) -> Option<Form> {
+        let form = form_of(class, config.and_then(Value::as_object))?;
+        if form_of(class, None).is_none() {
+            self.subclasses.insert(class.written.clone());
         }
         Some(form)
     }
@@ -158,12 +144,7 @@ impl Reader {
                 .push(bad(format!("layer {index} is not an object: {}", shown(&raw))));
             return None;
         };
-        let Some(Class {
-            name: class,
-            written,
-            origin,
-        }) = class_of(&map)
-        else {
+        let Some(named) = class_of(&map) else {
             self.problems
                 .push(bad(format!("layer {index} has no class_name")));
             return None;
@@ -172,23 +153,23 @@ impl Reader {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let name = text(map.get("name")).or_else(|| text(config.get("name")));
         // Nested Sequential models of Keras 2.0 have no name in the file.
-        let name = name.unwrap_or_else(|| format!("{}_{index}", written.to_lowercase()));
+        let name = name.unwrap_or_else(|| format!("{}_{index}", named.written.to_lowercase()));
         let path = format!("{prefix}{name}");
-        let named = self.name(&path, &class);
+        let taken = self.name(&path, &named.written);
         self.problems
-            .keep(named.map_err(|error| error.in_layer(path.as_str(), class.as_str())))?;
+            .keep(taken.map_err(|error| error.in_layer(path.as_str(), named.written.as_str())))?;
         let nodes = match map.remove("inbound_nodes") {
             Some(Value::Array(nodes)) => nodes,
             None | Some(Value::Null) => Vec::new(),
             Some(other) => {
                 let error = bad(format!("inbound_nodes is not a list: {}", shown(&other)));
                 self.problems
-                    .push(error.in_layer(path.as_str(), written.as_str()));
+                    .push(error.in_layer(path.as_str(), named.written.as_str()));
                 Vec::new()
             }
         };
-        let (values, network) = if let Some(form) = self.form(&class, &origin, Some(&config)) {
-            let network = self.network(&class, form, config, &format!("{path}/"), Some(&name))?;
+        let (values, network) = if let Some(form) = self.form(&named, Some(&config)) {
+            let network = self.network(&named.written, form, config, &format!("{path}/"), Some(&name))?;
             (Map::new(), Some(network))
         } else {
             match config {
@@ -197,18 +178,18 @@ impl Reader {
                 other => {
                     let error = Error::malformed(format!("the config is not an object: {}", shown(&other)));
                     self.problems
-                        .push(error.in_layer(path.as_str(), written.as_str()));
+                        .push(error.in_layer(path.as_str(), named.written.as_str()));
                     return None;
                 }
             }
         };
-        let origin = if self.is_bare_operation(&map, &values, &class, network.is_some()) {
-            Origin::Operation
-        } else {
-            origin
-        };
+        let mut class = layers::known(&named);
+        let ClassName { written, mut origin } = named;
+        if self.is_bare_operation(&map, &values, class, network.is_some()) {
+            (class, origin) = (None, Origin::Operation);
+        }
         self.check_dtype(&values, &path, &written);
-        let values = if class == "InputLayer" {
+        let values = if class.is_some_and(|class| class.role == Role::Input) {
             input_config(values)
         } else {
             values
@@ -217,9 +198,9 @@ impl Reader {
             config: Config::new(path.as_str(), written.as_str(), values),
             name,
             path,
-            class,
             written,
             origin,
+            class,
             weights: Vec::new(),
             calls: Vec::new(),
             network,
@@ -235,18 +216,18 @@ impl Reader {
     }
 
     /// Keras 3 writes operations of `keras.ops` into a `.h5` without the module that would tell them from
-    /// layers; but layers write whether they are trainable, all but [`UNMARKED`], and no operation does.
+    /// layers; but layers write whether they are trainable, all but a few, and no operation does.
     fn is_bare_operation(
         &self,
         raw: &Map<String, Value>,
         config: &Map<String, Value>,
-        class: &str,
+        class: Option<&Class>,
         network: bool,
     ) -> bool {
         self.semantics == Semantics::Keras3
             && !raw.contains_key("module")
             && !config.contains_key("trainable")
-            && !UNMARKED.contains(&class)
+            && class.is_none_or(|class| class.marked)
             && !network
     }
 
@@ -276,13 +257,13 @@ impl Reader {
         let names = Names::new(&layers, &mut found);
         for (layer, nodes) in layers.iter_mut().zip(&nodes) {
             // These take a list of one tensor as a list.
-            let keep_lists = matches!(layer.class.as_str(), "TFOpLambda" | "SlicingOpLambda");
+            let keep_lists = layer.role() == Role::Function;
             for node in nodes {
                 let call = topology::call(node, &names, keep_lists);
                 let call = call.map_err(|error| layer.at(error));
                 layer.calls.extend(found.keep(call));
             }
-            if layer.class != "InputLayer" {
+            if !layer.is_input() {
                 continue;
             }
             if layer.calls.iter().any(|call| !call.tensors().is_empty()) {
@@ -299,7 +280,9 @@ impl Reader {
         self.problems.keep_all(found.finish(()))?;
         let (mut inputs, mut outputs) = (inputs?, outputs?);
         let semantics = self.semantics;
-        let from_one = |layer: &Layer| !(semantics == Semantics::Keras3 && layer.class == "Sequential");
+        let from_one = |layer: &Layer| {
+            !(semantics == Semantics::Keras3 && layer.role() == Role::Model(Form::Sequential))
+        };
         let mut ports: Vec<_> = inputs
             .iter_mut()
             .chain(&mut outputs)
@@ -335,7 +318,7 @@ impl Reader {
             self.problems.push(bad(format!("model {name:?} has no layers")));
             return None;
         };
-        if first.layer.class != "InputLayer" {
+        if !first.layer.is_input() {
             let input = self.made_up_input(config, &first.layer, prefix);
             drafts.insert(
                 0,
@@ -347,7 +330,7 @@ impl Reader {
         }
         let mut layers: Vec<_> = drafts.into_iter().map(|draft| draft.layer).collect();
         Names::new(&layers, &mut self.problems);
-        for layer in layers.iter().skip(1).filter(|layer| layer.class == "InputLayer") {
+        for layer in layers.iter().skip(1).filter(|layer| layer.is_input()) {
             let error = bad(format!("it is not the first layer of Sequential model {name:?}"))
                 .help("leave it out and save the model again");
             self.problems.push(layer.at(error));
@@ -417,13 +400,16 @@ impl Reader {
             ("dtype".to_owned(), Value::from(dtype.unwrap_or("float32"))),
         ]);
         let path = format!("{prefix}{name}");
+        let input = layers::input();
+        let class = layers::known(&input);
+        let ClassName { written, origin } = input;
         Layer {
-            config: Config::new(path.as_str(), "InputLayer", values),
+            config: Config::new(path.as_str(), written.as_str(), values),
             name,
             path,
-            class: "InputLayer".to_owned(),
-            written: "InputLayer".to_owned(),
-            origin: Origin::Keras,
+            class,
+            written,
+            origin,
             weights: Vec::new(),
             calls: Vec::new(),
             network: None,
@@ -438,9 +424,7 @@ pub(super) fn check_class(document: &Value) -> Result<()> {
     };
     let config = map.get("config").and_then(Value::as_object);
     match class_of(map) {
-        Some(class) if form_of(&class.name, &class.origin, config).is_none() => {
-            Err(subclassed(class.written))
-        }
+        Some(class) if form_of(&class, config).is_none() => Err(subclassed(class.written)),
         _ => Ok(()),
     }
 }
@@ -452,23 +436,14 @@ fn subclassed(class: String) -> Error {
     )
 }
 
-/// How the config of a model describes its layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// As a graph.
-    Functional,
-    /// As a list.
-    Sequential,
-}
-
 /// The form of a model made of layers, if it is one. Keras writes a subclass of its models by the name of the subclass
 /// with the config of the model, unless its constructor is another.
-pub(super) fn form_of(class: &str, origin: &Origin, config: Option<&Map<String, Value>>) -> Option<Form> {
-    match (origin, class) {
-        (Origin::Keras, "Functional" | "Model") => return Some(Form::Functional),
-        (Origin::Keras, "Sequential") => return Some(Form::Sequential),
-        (Origin::Operation, _) => return None,
-        (Origin::Keras | Origin::Custom(_), _) => {}
+pub(super) fn form_of(class: &ClassName, config: Option<&Map<String, Value>>) -> Option<Form> {
+    if let Some(Role::Model(form)) = layers::known(class).map(|class| class.role) {
+        return Some(form);
+    }
+    if class.origin == Origin::Operation {
+        return None;
     }
     let config = config?;
     let layers = config.get("layers")?.as_array()?;
@@ -476,20 +451,23 @@ pub(super) fn form_of(class: &str, origin: &Origin, config: Option<&Map<String, 
     match (has("input_layers"), has("output_layers")) {
         (true, true) => Some(Form::Functional),
         // Lists of layers occur in configs of other layers, too, but not with an input first.
-        (false, false) if layers.first()?.get("class_name")? == "InputLayer" => Some(Form::Sequential),
+        (false, false) if is_input(layers.first()?) => Some(Form::Sequential),
         _ => None,
     }
+}
+
+/// Whether a serialized layer is one that a tensor is fed into.
+fn is_input(layer: &Value) -> bool {
+    let class = layer.as_object().and_then(class_of);
+    let class = class.and_then(|class| layers::known(&class));
+    class.is_some_and(|class| class.role == Role::Input)
 }
 
 /// The model inside a wrapper (`TimeDistributed(model)`). What is wrong with it is said when the layer is lowered.
 pub(super) fn wrapped(layer: &Layer, semantics: Semantics, budget: &Budget) -> Option<Network> {
     let object = layer.config.values().get("layer")?;
     let class = class_of(object.as_object()?)?;
-    form_of(
-        &class.name,
-        &class.origin,
-        object.get("config").and_then(Value::as_object),
-    )?;
+    form_of(&class, object.get("config").and_then(Value::as_object))?;
     Reader::new(semantics, budget).model(object.clone())
 }
 
@@ -564,7 +542,7 @@ fn check_inputs(model: &str, inputs: &[Port], layers: &[Layer], problems: &mut C
     let mut fed = vec![false; layers.len()];
     for port in inputs {
         let at = port.tensor.layer.0;
-        if layers.get(at).is_none_or(|layer| layer.class != "InputLayer") {
+        if layers.get(at).is_none_or(|layer| !layer.is_input()) {
             problems.push(bad(format!(
                 "input {:?} of model {model:?} is not an InputLayer",
                 port.name
@@ -578,7 +556,7 @@ fn check_inputs(model: &str, inputs: &[Port], layers: &[Layer], problems: &mut C
         }
     }
     for (layer, fed) in layers.iter().zip(fed) {
-        if layer.class == "InputLayer" && !fed {
+        if layer.is_input() && !fed {
             let error = bad(format!("the layer is not among the inputs of model {model:?}"));
             problems.push(layer.at(error));
         }

@@ -1,0 +1,63 @@
+//! How many weights layers have, by their configs. What their functions ask for is the same, which a test compares.
+
+use super::known;
+use crate::keras::config::Config;
+use crate::keras::object::Object;
+
+/// Whether a switch is on; what is wrong with it is said where the layer is lowered.
+fn is_on(config: &Config, key: &str, default: bool) -> usize {
+    usize::from(config.fields().bool_or(key, default).unwrap_or(default))
+}
+
+/// `N`, and a bias unless the config does away with it.
+pub fn biased<const N: usize>(config: &Config) -> usize {
+    N + is_on(config, "use_bias", true)
+}
+
+/// A factor and a shift, unless the config does away with them.
+pub fn affine(config: &Config) -> usize {
+    is_on(config, "scale", true) + is_on(config, "center", true)
+}
+
+/// Those of [`affine`], two statistics, and three more of renormalisation.
+pub fn batch_normalization(config: &Config) -> usize {
+    affine(config) + 2 + 3 * is_on(config, "renorm", false)
+}
+
+/// Those of [`affine`], or a factor alone.
+pub fn layer_normalization(config: &Config) -> usize {
+    match is_on(config, "rms_scaling", false) {
+        0 => affine(config),
+        _ => 1,
+    }
+}
+
+/// Mean, variance and a count, unless both statistics are arguments.
+pub fn normalization(config: &Config) -> usize {
+    let given = |key| config.values().get(key).is_some_and(|value| !value.is_null());
+    if given("mean") && given("variance") { 0 } else { 3 }
+}
+
+/// Those of the cell of an `RNN`.
+pub fn of_cell(config: &Config) -> usize {
+    within(config, "cell")
+}
+
+/// Those of the layer inside a wrapper.
+pub fn inside(config: &Config) -> usize {
+    within(config, "layer")
+}
+
+/// Those of the layer inside, and those of the one that runs the other way, which is the same but where it is given.
+pub fn both_ways(config: &Config) -> usize {
+    let ahead = inside(config);
+    match config.values().get("backward_layer") {
+        None | Some(serde_json::Value::Null) => 2 * ahead,
+        Some(_) => ahead + within(config, "backward_layer"),
+    }
+}
+
+fn within(config: &Config, key: &str) -> usize {
+    let count = |object: Object| known(&object.class).map_or(0, |class| (class.weights)(&object.config));
+    config.fields().object(key).ok().flatten().map_or(0, count)
+}
