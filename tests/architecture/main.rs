@@ -100,11 +100,11 @@ const MEAN_OTHERS: &[&str] = &["ordering::relaxed"];
 /// Where they stand nevertheless, with the reason.
 const MAY_SAY: &[(&str, &str)] = &[
     ("lib.rs", "tells the whole line"),
-    ("cli/bench/", "runs bundles in browsers, which it names"),
     (
         "main.rs",
-        "says what the command is for, and the options of `bench`",
+        "says to users what a bundle is, and which browsers measure it",
     ),
+    ("cli/bench/", "runs bundles in browsers, which it names"),
     ("bundle/package.rs", "lists modules of Node"),
     (
         "keras/foreign.rs",
