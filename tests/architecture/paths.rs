@@ -58,7 +58,7 @@ impl<'c> Paths<'c> {
         let mut found = BTreeSet::new();
         for (&module, paths) in &self.written {
             for path in paths {
-                let Some(written) = self.rooted(module, &path.segments, 0) else {
+                let Some(written) = self.absolute(module, &path.segments, 0) else {
                     continue;
                 };
                 found.insert(Mention {
@@ -73,7 +73,7 @@ impl<'c> Paths<'c> {
     }
 
     /// The path from the root, if it leads into this crate.
-    fn rooted(&self, module: &[String], segments: &[String], depth: usize) -> Option<Vec<String>> {
+    fn absolute(&self, module: &[String], segments: &[String], depth: usize) -> Option<Vec<String>> {
         let (first, rest) = segments.split_first()?;
         let mut path = match first.as_str() {
             "crate" | OWN_NAME => Vec::new(),
@@ -85,7 +85,7 @@ impl<'c> Paths<'c> {
                 if depth > 8 || path == segments {
                     return None;
                 }
-                self.rooted(module, path, depth + 1)?
+                self.absolute(module, path, depth + 1)?
             }
         };
         for segment in rest {
@@ -118,7 +118,7 @@ impl<'c> Paths<'c> {
             return here.file;
         }
         let through = |path: &[String]| {
-            let path = self.rooted(module, path, 0)?;
+            let path = self.absolute(module, path, 0)?;
             Some(self.target(&[&path[..], behind].concat(), depth + 1))
         };
         let named = self.uses[module].iter().find(|(alias, _)| alias == name);
