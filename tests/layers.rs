@@ -1,6 +1,6 @@
 //! The tables of layers against the goldens: every layer has a case, and damaged arguments never break lowering.
 
-use keras_compile::keras;
+use keras_compile::keras::{self, Layer};
 use keras_compile_tests::goldens::{Case, cases, files};
 use keras_compile_tests::random::Random;
 use serde_json::{Map, Value, json};
@@ -54,6 +54,40 @@ fn every_layer_has_a_golden() {
     for alias in keras::layers::aliases() {
         assert!(found.contains(alias), "alias {alias} has no golden");
     }
+}
+
+/// Compares the number of weights of a layer, and of those inside, with what the row of its class says.
+fn counts(layer: &Layer, wrong: &mut Vec<String>) {
+    let (said, found) = (keras::layers::count_weights(layer), layer.weights.len());
+    if layer.inner().next().is_none() && layer.class.is_some() && said != found {
+        wrong.push(format!(
+            "{} ({}): {said} instead of {found}",
+            layer.path, layer.written
+        ));
+    }
+    layer.inner().for_each(|inner| counts(inner, wrong));
+}
+
+#[test]
+fn rows_know_how_many_weights_layers_have() {
+    let mut wrong = Vec::new();
+    let refused = |case: &Case| {
+        include_str!("goldens/refused.txt")
+            .lines()
+            .any(|id| id == case.id)
+    };
+    let all = files("layers").into_iter().flat_map(|file| cases(&file));
+    for case in all.filter(|case| !refused(case)) {
+        let model = case.model().expect("a model");
+        let mut found = Vec::new();
+        model
+            .root
+            .layers
+            .iter()
+            .for_each(|layer| counts(layer, &mut found));
+        wrong.extend(found.into_iter().map(|what| format!("{}: {what}", case.id)));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 /// What the goldens use of functions, under all names: activations of layers, and operations with functions of TensorFlow.

@@ -2,7 +2,7 @@
 //! to which layer: the weights there are generated from the layer's path and the weight's place
 //! (see `goldens/generated.py`), so that each value tells where it belongs.
 
-use keras_compile::keras::{self, KerasModel, Network, Semantics};
+use keras_compile::keras::{self, KerasModel, Layer, Network, Semantics, Weight};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -60,13 +60,28 @@ fn misfit(found: &[f32], unit: &[f32]) -> f64 {
     off.fold(0.0, f64::max) / slope.abs().max(1e-9)
 }
 
+/// The weights of a layer and of those that it wraps: those that are trained, and the others, as Keras lists them.
+fn split<'m>(layer: &'m Layer, weights: &mut [Vec<&'m Weight>; 2]) {
+    let fixed = keras::layers::fixed_weights(layer, layer.weights.len());
+    let (trained, others) = layer.weights.split_at(layer.weights.len() - fixed);
+    weights[0].extend(trained);
+    weights[1].extend(others);
+    for inner in layer.inner() {
+        split(inner, weights);
+    }
+}
+
 fn check_weights(id: &str, network: &Network, tolerance: f64, problems: &mut Vec<String>) -> usize {
     let mut checked = 0;
     for layer in &network.layers {
         if let Some(inner) = &layer.network {
             checked += check_weights(id, inner, tolerance, problems);
         }
-        for (index, weight) in layer.weights.iter().enumerate() {
+        let mut weights = [Vec::new(), Vec::new()];
+        if layer.network.is_none() {
+            split(layer, &mut weights);
+        }
+        for (index, weight) in weights.concat().into_iter().enumerate() {
             let data = weight.tensor.to_f32();
             let path = layer
                 .path

@@ -109,7 +109,7 @@ fn clear(path: &Path, target: &Path) -> io::Result<()> {
 /// Begins the names of all that belongs to a target.
 fn prefix(target: &Path) -> String {
     let name = target.file_name().unwrap_or_default();
-    let hash = super::directory::hex(&Sha256::digest(name.as_encoded_bytes()));
+    let hash = super::hash::hex(&Sha256::digest(name.as_encoded_bytes()));
     format!(".keras-compile-{}-", &hash[..16])
 }
 

@@ -2,6 +2,7 @@
 
 use super::cancel::{CancelToken, Traces, remove_parents};
 use super::claim::{Claim, sweep};
+use super::hash::hex;
 use super::manifest::FileEntry;
 use super::owned::{self, Obstacle};
 use crate::error::{Error, ErrorKind, Result};
@@ -328,11 +329,6 @@ impl NewFile {
             .write_all(bytes)
             .map_err(|error| io_error(&self.shown, "written", &error))
     }
-}
-
-/// Hexadecimal digits of a hash.
-pub(super) fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `<path>: cannot be <done> (<reason>)`.

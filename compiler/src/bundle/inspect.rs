@@ -1,6 +1,7 @@
 //! Reads a bundle back.
 
-use super::directory::{hex, io_error};
+use super::directory::io_error;
+use super::hash::hex;
 use super::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, Section};
 use super::stamp::{read_limited, stamp};
 use crate::backends;

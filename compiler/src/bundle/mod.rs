@@ -9,6 +9,7 @@ mod cancel;
 mod claim;
 mod directory;
 mod element;
+mod hash;
 mod inspect;
 mod join;
 mod manifest;

@@ -3,7 +3,7 @@
 //! A manifest may come from anywhere, and a directory may hold what its manifest does not tell. So a file is deleted only
 //! when it has a name that this program gives, and is what the manifest says: a regular file with that SHA-256.
 
-use super::directory::hex;
+use super::hash::hex;
 use super::manifest::{FileEntry, MANIFEST};
 use super::stamp::{AnyEntry, Stamp, read_stamp};
 use crate::backends::BACKENDS;

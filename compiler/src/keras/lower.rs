@@ -6,10 +6,11 @@
 //! known, and is quiet about what only follows from it.
 
 use super::dtype::KerasDType;
-use super::layers::{self, Arg, Site, Stop, Value};
-use super::model::{Argument, Call, KerasModel, Layer, Network, Semantics, TensorRef};
+use super::layers::{self, Arg, Outcome, Site, Stop, Value};
+use super::model::{Argument, Call, KerasModel, Layer, Network, TensorRef};
 use super::ports;
-use crate::budget::{Budget, Resource};
+use super::state::State;
+use crate::budget::Resource;
 use crate::error::{Collector, Error, ErrorKind, Errors};
 use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
@@ -59,11 +60,15 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         values.push(node.map(Value::new));
         inputs.extend(port);
     }
-    let results = state.network(&model.root, values);
+    let mut lowering = Lowering {
+        state,
+        shapes: HashMap::new(),
+    };
+    let results = lowering.network(&model.root, values);
+    let Lowering { state, shapes } = lowering;
     let State {
         mut graph,
         mut problems,
-        shapes,
         ..
     } = state;
     let mut outputs = Vec::new();
@@ -116,45 +121,16 @@ fn input_node(graph: &mut Graph, port: &Port) -> Result<NodeId, Error> {
     node.map_err(|error| error.in_layer(port.name.as_str(), "InputLayer"))
 }
 
-/// What lowering has made so far.
-pub(super) struct State {
-    pub(super) graph: Graph,
-    /// What everything here is taken from.
-    pub(super) budget: Budget,
-    pub(super) problems: Collector,
-    pub(super) semantics: Semantics,
-    /// Constants by layer and role, so that shared layers share them.
-    pub(super) constants: HashMap<String, NodeId>,
+/// Goes through the calls of a model.
+struct Lowering {
+    state: State,
+    /// For every layer: the shapes of what its first call gives.
     shapes: HashMap<String, Vec<Shape>>,
-    /// The layer that is being lowered, and how many weights each layer has asked for.
-    pub(super) current: String,
-    pub(super) wanted: HashMap<String, usize>,
-    /// Whether this is only to see what layers ask for.
-    pub(super) trial: bool,
 }
 
-impl State {
-    pub(super) fn new(semantics: Semantics, budget: Budget) -> Self {
-        Self {
-            graph: Graph::within(budget.clone()),
-            budget,
-            problems: Collector::default(),
-            semantics,
-            constants: HashMap::new(),
-            shapes: HashMap::new(),
-            current: String::new(),
-            wanted: HashMap::new(),
-            trial: false,
-        }
-    }
-
-    /// Notes that the current layer has asked for weights.
-    pub(super) fn note_weights(&mut self, count: usize) {
-        *self.wanted.entry(self.current.clone()).or_default() += count;
-    }
-
+impl Lowering {
     /// Adds all calls of a network. An unknown input or output is `None`.
-    pub(super) fn network(&mut self, net: &Network, inputs: Vec<Option<Value>>) -> Vec<Option<Value>> {
+    fn network(&mut self, net: &Network, inputs: Vec<Option<Value>>) -> Vec<Option<Value>> {
         let mut values: HashMap<(usize, usize), Vec<Option<Value>>> = HashMap::new();
         for &step in &net.schedule {
             let (layer, call) = net.step(step);
@@ -174,23 +150,24 @@ impl State {
         }
         net.outputs
             .iter()
-            .map(|port| lookup(&values, net, port.tensor, &mut self.problems))
+            .map(|port| lookup(&values, net, port.tensor, &mut self.state.problems))
             .collect()
     }
 
     /// Counts a call of a layer. Once something is used up, which has been reported, nothing more is done.
     fn may_go_on(&mut self, layer: &Layer) -> bool {
-        if self.budget.is_over() {
+        if self.state.budget.is_over() {
             return false;
         }
-        let taken = self.budget.take(Resource::Calls, 1_u64);
-        self.problems
+        let taken = self.state.budget.take(Resource::Calls, 1_u64);
+        self.state
+            .problems
             .keep(taken.map_err(|error| layer.at(error)))
             .is_some()
     }
 
     fn note_shapes(&mut self, layer: &Layer, results: &[Option<Value>]) {
-        let shape = |value: &Option<Value>| value.map(|value| self.graph.ty(value.node).shape.clone());
+        let shape = |value: &Option<Value>| value.map(|value| self.state.graph.ty(value.node).shape.clone());
         let shapes: Option<Vec<_>> = results.iter().map(shape).collect();
         if let Some(shapes) = shapes {
             self.shapes.entry(layer.path.clone()).or_insert(shapes);
@@ -206,53 +183,74 @@ impl State {
         let mut kwargs = Vec::new();
         let mut known = true;
         for arg in &call.args {
-            let arg = bind(arg, find, &mut self.problems);
+            let arg = bind(arg, find, &mut self.state.problems);
             known &= arg.is_some();
             args.extend(arg);
         }
         for (name, arg) in &call.kwargs {
-            let arg = bind(arg, find, &mut self.problems);
+            let arg = bind(arg, find, &mut self.state.problems);
             known &= arg.is_some();
             kwargs.extend(arg.map(|arg| (name.as_str(), arg)));
         }
         if !known {
             return Vec::new();
         }
-        let site = Site {
-            path: layer.path.clone(),
-            class: layer.class,
-            written: &layer.written,
-            origin: &layer.origin,
-            config: &layer.config,
-            weights: &layer.weights,
+        let outcome = match &layer.wrapped {
+            Some(inner) => self.each_step(layer, inner, args, kwargs),
+            None => layers::lower(&mut self.state, site(layer), args, kwargs),
         };
-        self.current.clone_from(&layer.path);
-        self.wanted.remove(&layer.path);
-        match layers::lower(self, site, args, kwargs) {
+        match outcome {
             Ok(values) => values.into_iter().map(Some).collect(),
             Err(Stop::Told) => Vec::new(),
             Err(Stop::Because(error)) => {
-                self.problems.push(layer.at(error));
+                self.state.problems.push(layer.at(error));
                 Vec::new()
             }
         }
     }
 
+    /// Adds a call of a layer that applies the model inside to every time step.
+    fn each_step<'a>(
+        &mut self,
+        layer: &'a Layer,
+        inner: &'a Layer,
+        args: Vec<Arg<'a>>,
+        kwargs: Vec<(&'a str, Arg<'a>)>,
+    ) -> Outcome {
+        let folded = layers::fold(&mut self.state, site(layer), args, kwargs)?;
+        let values = match (&inner.network, &inner.wrapped) {
+            (Some(net), _) if net.inputs.len() == 1 => {
+                let values = self.network(net, vec![Some(folded.value)]);
+                values.into_iter().collect::<Option<Vec<_>>>().ok_or(Stop::Told)?
+            }
+            (Some(net), _) => {
+                let message = format!("the model inside takes {} tensors", net.inputs.len());
+                return Err(layer.config.error(ErrorKind::Inconsistent(message)).into());
+            }
+            (None, Some(innermost)) => {
+                let args = vec![Arg::Value(folded.value)];
+                self.each_step(inner, innermost, args, Vec::new())?
+            }
+            (None, None) => return Err(Error::internal("a wrapper without a model").into()),
+        };
+        layers::unfold(&mut self.state, site(layer), folded, values)
+    }
+
     /// Inlines a call of a nested model.
     fn nested(&mut self, net: &Network, layer: &Layer, call: &Call, find: Find<'_>) -> Vec<Option<Value>> {
         if let Err(error) = layers::check_training(call.kwarg("training")) {
-            self.problems.push(layer.at(error));
+            self.state.problems.push(layer.at(error));
         }
         let mut given = Vec::new();
         for arg in &call.args {
-            spread(arg, net, find, &mut self.problems, &mut given);
+            spread(arg, net, find, &mut self.state.problems, &mut given);
         }
         if given.is_empty() {
             let named = ["inputs", "sequences", "x"]
                 .iter()
                 .find_map(|name| call.kwarg(name));
             if let Some(arg) = named {
-                spread(arg, net, find, &mut self.problems, &mut given);
+                spread(arg, net, find, &mut self.state.problems, &mut given);
             }
         }
         if given.len() != net.inputs.len() {
@@ -263,10 +261,22 @@ impl State {
                 given.len()
             );
             let error = Error::new(ErrorKind::BadGraph(message));
-            self.problems.push(layer.at(error));
+            self.state.problems.push(layer.at(error));
             return Vec::new();
         }
         self.network(net, given)
+    }
+}
+
+/// Where the calls of a layer stand.
+fn site(layer: &Layer) -> Site<'_> {
+    Site {
+        path: layer.path.clone(),
+        class: layer.class,
+        written: &layer.written,
+        origin: &layer.origin,
+        config: &layer.config,
+        weights: &layer.weights,
     }
 }
 

@@ -29,6 +29,7 @@ mod paths;
 mod ports;
 pub mod ranges;
 mod source;
+mod state;
 #[cfg(test)]
 mod tests;
 mod topology;

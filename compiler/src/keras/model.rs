@@ -117,12 +117,15 @@ pub struct Layer {
     /// The arguments it was made with.
     pub config: Config,
     /// Its weights in Keras' order (`trainable_weights + non_trainable_weights`). A wrapper
-    /// (Bidirectional, TimeDistributed, RNN) holds those of what it wraps. Empty if `network` is set.
+    /// (Bidirectional, TimeDistributed, RNN) holds those of what it wraps. Empty if `network` or `wrapped` is set.
     pub weights: Vec<Weight>,
     /// How it is called. An InputLayer has one call without arguments.
     pub calls: Vec<Call>,
     /// The layers inside, if this layer is itself a Functional or Sequential model.
     pub network: Option<Network>,
+    /// The model that this layer applies to every time step, or another layer that does so with a model. What other
+    /// wrappers hold is in their config.
+    pub wrapped: Option<Box<Layer>>,
 }
 
 /// One weight of a layer.
@@ -199,11 +202,24 @@ impl Layer {
     pub fn is_input(&self) -> bool {
         self.role() == Role::Input
     }
-    /// Number of elements of all its weights, those of a nested model included.
+    /// The layers right inside it: those of a model, or the one that is wrapped.
+    pub fn inner(&self) -> impl Iterator<Item = &Layer> {
+        let layers = self.network.iter().flat_map(|network| &network.layers);
+        layers.chain(self.wrapped.as_deref())
+    }
+    /// The same.
+    pub fn inner_mut(&mut self) -> impl Iterator<Item = &mut Layer> {
+        let layers = self.network.iter_mut().flat_map(|network| &mut network.layers);
+        layers.chain(self.wrapped.as_deref_mut())
+    }
+    /// Whether its config says that it is not trained.
+    pub fn is_frozen(&self) -> bool {
+        self.config.values().get("trainable") == Some(&Value::Bool(false))
+    }
+    /// Number of elements of all its weights, those of layers inside included.
     pub fn parameters(&self) -> usize {
         let own: usize = self.weights.iter().map(|w| w.tensor.shape().count()).sum();
-        let inner = self.network.as_ref();
-        own + inner.map_or(0, |net| net.layers.iter().map(Layer::parameters).sum())
+        own + self.inner().map(Layer::parameters).sum::<usize>()
     }
 }
 

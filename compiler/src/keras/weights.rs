@@ -14,7 +14,6 @@ use super::hdf5::Tree;
 use super::layers;
 use super::model::{KerasModel, Layer, Network, Semantics, Weight};
 use crate::error::{Collector, Result};
-use serde_json::Value;
 
 /// Where weights stand in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +53,7 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, prob
             problems.keep(cudnn::convert(&mut model.root));
         }
         Layout::Checkpoint => {
-            let reader = checkpoint::Reader::new(tree, model.version.semantics, budget);
+            let reader = checkpoint::Reader::new(tree, budget);
             reader.network(&mut model.root, Some(""), problems);
         }
     }
@@ -62,14 +61,7 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, prob
 
 /// Bytes of all weights of a model.
 pub(super) fn bytes(network: &Network) -> u64 {
-    let of = |layer: &Layer| match &layer.network {
-        Some(inner) => bytes(inner),
-        None => {
-            let counts = layer.weights.iter().map(|weight| weight.tensor.shape().count());
-            4 * counts.sum::<usize>() as u64
-        }
-    };
-    network.layers.iter().map(of).sum()
+    4 * network.layers.iter().map(Layer::parameters).sum::<usize>() as u64
 }
 
 /// Gives every layer the weights that `source` has for its path.
@@ -78,7 +70,10 @@ pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<We
         for layer in &mut network.layers {
             match &mut layer.network {
                 Some(inner) => give(inner, source),
-                None => layer.weights = source(&layer.path),
+                None => {
+                    let weights = source(&layer.path);
+                    put(layer, weights);
+                }
             }
         }
     }
@@ -86,29 +81,40 @@ pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<We
     cudnn::convert(network)
 }
 
-/// The weights of a model in the order `trainable_weights + non_trainable_weights`.
-fn in_keras_order(network: Network) -> Vec<Weight> {
-    fn split(network: Network, above: bool, trained: &mut Vec<Weight>, others: &mut Vec<Weight>) {
-        for mut layer in network.layers {
-            if let Some(inner) = layer.network {
-                let active = above && layer.config.values().get("trainable") != Some(&Value::Bool(false));
-                split(inner, active, trained, others);
-                continue;
-            }
-            let all = layer.weights.len();
-            let fixed = if above {
-                layers::fixed_weights(&layer, all)
-            } else {
-                all
-            };
-            others.extend(layer.weights.split_off(all - fixed));
-            trained.append(&mut layer.weights);
+/// Gives a layer that is no model its weights. Those of a model that it wraps come in the order
+/// `trainable_weights + non_trainable_weights`: first each layer's trainable ones in the order of the layers, then the
+/// others. The layer keeps what is left over, which nothing takes.
+fn put(layer: &mut Layer, weights: Vec<Weight>) {
+    let mut weights = weights.into_iter();
+    if let Some(inner) = &mut layer.wrapped {
+        for trainable in [true, false] {
+            take(inner, &mut weights, trainable, true);
         }
     }
-    let (mut trained, mut others) = (Vec::new(), Vec::new());
-    split(network, true, &mut trained, &mut others);
-    trained.append(&mut others);
-    trained
+    layer.weights = weights.collect();
+}
+
+/// Hands out the weights that are trained, or those that are not; those of a frozen model are not.
+fn take(layer: &mut Layer, weights: &mut impl Iterator<Item = Weight>, trainable: bool, above: bool) {
+    if layer.network.is_some() || layer.wrapped.is_some() {
+        let active = above && !layer.is_frozen();
+        for inner in layer.inner_mut() {
+            take(inner, &mut *weights, trainable, active);
+        }
+        return;
+    }
+    let all = layers::count_weights(layer);
+    let fixed = if above {
+        layers::fixed_weights(layer, all)
+    } else {
+        all
+    };
+    let count = if trainable {
+        all.saturating_sub(fixed)
+    } else {
+        fixed
+    };
+    layer.weights.extend(weights.by_ref().take(count));
 }
 
 /// A list for a message, cut when long.

@@ -52,24 +52,24 @@ fn fuse_map(graph: &mut Graph, id: NodeId, depth: &HashMap<NodeId, usize>, log: 
     let Op::Map(_) = graph.op(id) else {
         return Ok(false);
     };
-    let mut sites: Vec<_> = (0..graph.inputs_of(id).len())
-        .filter_map(|at| Site::new(graph, id, at))
+    let mut fusions: Vec<_> = (0..graph.inputs_of(id).len())
+        .filter_map(|at| Fusion::new(graph, id, at))
         .collect();
     // The sort is stable: among equals, the first input.
-    sites.sort_by_key(|site| Reverse(depth.get(&site.producer).copied()));
+    fusions.sort_by_key(|fusion| Reverse(depth.get(&fusion.producer).copied()));
     let mut reasons = Vec::new();
-    for site in &sites {
-        if let Err(reason) = site.check(graph) {
+    for fusion in &fusions {
+        if let Err(reason) = fusion.check(graph) {
             reasons.push(reason);
             continue;
         }
-        log.done(rewrite::name(graph, id), rewrite::name(graph, site.producer));
-        let map = if site.input == site.producer {
+        log.done(rewrite::name(graph, id), rewrite::name(graph, fusion.producer));
+        let map = if fusion.input == fusion.producer {
             id
         } else {
-            site.lift(graph)?
+            fusion.lift(graph)?
         };
-        fuse(graph, map, site.at, site.producer)?;
+        fuse(graph, map, fusion.at, fusion.producer)?;
         return Ok(true);
     }
     // That something small cannot take a function of something large is no news if there is another candidate.
@@ -83,7 +83,7 @@ fn fuse_map(graph: &mut Graph, id: NodeId, depth: &HashMap<NodeId, usize>, log: 
 }
 
 /// An input of a map that an operation with an epilogue produces.
-struct Site {
+struct Fusion {
     map: NodeId,
     at: usize,
     /// The input: the producer, or a reshape of its result.
@@ -91,7 +91,7 @@ struct Site {
     producer: NodeId,
 }
 
-impl Site {
+impl Fusion {
     fn new(graph: &Graph, map: NodeId, at: usize) -> Option<Self> {
         let input = graph.inputs_of(map)[at];
         let producer = match graph.op(input) {

@@ -119,7 +119,7 @@ fn connections(network: &Network, id: LayerId) -> String {
 fn totals(model: &KerasModel) -> String {
     let layers = |network: &Network| network.layers.iter().map(Layer::parameters).sum::<usize>();
     let total = layers(&model.root);
-    let fixed = non_trainable(&model.root);
+    let fixed = non_trainable(&model.root.layers);
     let line = |what: &str, count: usize| {
         format!(
             "{what} params: {} ({})\n",
@@ -131,24 +131,15 @@ fn totals(model: &KerasModel) -> String {
 }
 
 /// Parameters that training leaves: of layers that were frozen, and the statistics of normalisations.
-fn non_trainable(network: &Network) -> usize {
+fn non_trainable<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> usize {
     let of = |layer: &Layer| {
-        let frozen = || {
-            layer
-                .config
-                .values()
-                .get("trainable")
-                .is_some_and(|value| value == false)
-        };
-        match &layer.network {
-            Some(_) if frozen() => layer.parameters(),
-            Some(inner) => non_trainable(inner),
-            None => {
-                let fixed = layers::fixed_weights(layer, layer.weights.len());
-                let last = layer.weights.iter().rev().take(fixed);
-                last.map(|weight| weight.tensor.shape().count()).sum()
-            }
+        if layer.is_frozen() {
+            return layer.parameters();
         }
+        let fixed = layers::fixed_weights(layer, layer.weights.len());
+        let last = layer.weights.iter().rev().take(fixed);
+        let own: usize = last.map(|weight| weight.tensor.shape().count()).sum();
+        own + non_trainable(&mut layer.inner() as &mut dyn Iterator<Item = &Layer>)
     };
-    network.layers.iter().map(of).sum()
+    layers.into_iter().map(of).sum()
 }

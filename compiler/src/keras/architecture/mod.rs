@@ -1,17 +1,19 @@
 //! From the JSON of an architecture to [`Network`]s without weights.
 
+mod connect;
+
 use super::class::{Class, ClassName, Form, Origin, Role};
 use super::config::Config;
 use super::dtype::{self, Effect};
 use super::layers;
-use super::model::{Argument, Call, Layer, LayerId, Network, Port, Semantics, Step, TensorRef};
+use super::model::{Layer, Network, Semantics};
 use super::object::class_of;
-use super::topology::{self, Names, bad};
+use super::topology::bad;
 use super::values::shown;
 use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads one architecture, collecting all problems.
 pub(super) struct Reader {
@@ -168,7 +170,7 @@ impl Reader {
                 Vec::new()
             }
         };
-        let (values, network) = if let Some(form) = self.form(&named, Some(&config)) {
+        let (mut values, network) = if let Some(form) = self.form(&named, Some(&config)) {
             let network = self.network(&named.written, form, config, &format!("{path}/"), Some(&name))?;
             (Map::new(), Some(network))
         } else {
@@ -189,6 +191,13 @@ impl Reader {
             (class, origin) = (None, Origin::Operation);
         }
         self.check_dtype(&values, &path, &written);
+        let wrapped = match class.map(|class| class.role) {
+            Some(Role::TimeDistributed) if is_model_inside(&values) => {
+                let inner = values.remove("layer").unwrap_or_default();
+                Some(Box::new(self.layer(inner, &format!("{path}/"), 0)?.layer))
+            }
+            _ => None,
+        };
         let values = if class.is_some_and(|class| class.role == Role::Input) {
             input_config(values)
         } else {
@@ -204,6 +213,7 @@ impl Reader {
             weights: Vec::new(),
             calls: Vec::new(),
             network,
+            wrapped,
         };
         Some(Draft { layer, nodes })
     }
@@ -244,177 +254,6 @@ impl Reader {
             }
         }
     }
-
-    /// Connects the layers of a functional model by their inbound nodes.
-    fn functional(
-        &mut self,
-        name: String,
-        config: &Map<String, Value>,
-        drafts: Vec<Draft>,
-    ) -> Option<Network> {
-        let (mut layers, nodes): (Vec<_>, Vec<_>) = drafts.into_iter().map(|d| (d.layer, d.nodes)).unzip();
-        let mut found = Collector::default();
-        let names = Names::new(&layers, &mut found);
-        for (layer, nodes) in layers.iter_mut().zip(&nodes) {
-            // These take a list of one tensor as a list.
-            let keep_lists = layer.role() == Role::Function;
-            for node in nodes {
-                let call = topology::call(node, &names, keep_lists);
-                let call = call.map_err(|error| layer.at(error));
-                layer.calls.extend(found.keep(call));
-            }
-            if !layer.is_input() {
-                continue;
-            }
-            if layer.calls.iter().any(|call| !call.tensors().is_empty()) {
-                let error = bad("an input is called with tensors");
-                found.push(layer.at(error));
-            }
-            if layer.calls.is_empty() {
-                layer.calls.push(Call::default());
-            }
-        }
-        let inputs = found.keep(read_ports(config, "input_layers", &names, &layers));
-        let outputs = found.keep(read_ports(config, "output_layers", &names, &layers));
-        // With calls missing, further messages would only follow from that.
-        self.problems.keep_all(found.finish(()))?;
-        let (mut inputs, mut outputs) = (inputs?, outputs?);
-        let semantics = self.semantics;
-        let from_one = |layer: &Layer| {
-            !(semantics == Semantics::Keras3 && layer.role() == Role::Model(Form::Sequential))
-        };
-        let mut ports: Vec<_> = inputs
-            .iter_mut()
-            .chain(&mut outputs)
-            .map(|port| &mut port.tensor)
-            .collect();
-        let mut found = Collector::default();
-        topology::resolve(&mut layers, &mut ports, from_one, &mut found);
-        check_inputs(&name, &inputs, &layers, &mut found);
-        let schedule = if found.is_empty() {
-            found.keep(topology::schedule(&layers))
-        } else {
-            None
-        };
-        self.problems.keep_all(found.finish(()));
-        Some(Network {
-            name,
-            inputs,
-            outputs,
-            schedule: schedule?,
-            layers,
-        })
-    }
-
-    /// Chains the layers of a sequential model.
-    fn sequential(
-        &mut self,
-        name: String,
-        config: &Map<String, Value>,
-        mut drafts: Vec<Draft>,
-        prefix: &str,
-    ) -> Option<Network> {
-        let Some(first) = drafts.first() else {
-            self.problems.push(bad(format!("model {name:?} has no layers")));
-            return None;
-        };
-        if !first.layer.is_input() {
-            let input = self.made_up_input(config, &first.layer, prefix);
-            drafts.insert(
-                0,
-                Draft {
-                    layer: input,
-                    nodes: Vec::new(),
-                },
-            );
-        }
-        let mut layers: Vec<_> = drafts.into_iter().map(|draft| draft.layer).collect();
-        Names::new(&layers, &mut self.problems);
-        for layer in layers.iter().skip(1).filter(|layer| layer.is_input()) {
-            let error = bad(format!("it is not the first layer of Sequential model {name:?}"))
-                .help("leave it out and save the model again");
-            self.problems.push(layer.at(error));
-        }
-        let tensor = |layer: usize| TensorRef {
-            layer: LayerId(layer),
-            call: 0,
-            output: 0,
-        };
-        for (i, layer) in layers.iter_mut().enumerate() {
-            let args = i.checked_sub(1).map(|before| Argument::Tensor(tensor(before)));
-            let kwargs = Vec::new();
-            layer.calls = vec![Call {
-                args: args.into_iter().collect(),
-                kwargs,
-            }];
-        }
-        let last = layers.len().saturating_sub(1);
-        let port = |at: usize| {
-            let layer = layers.get(at).map(|layer| layer.name.clone());
-            let (name, key) = (layer.unwrap_or_default(), None);
-            Port {
-                name,
-                key,
-                tensor: tensor(at),
-            }
-        };
-        Some(Network {
-            name,
-            inputs: vec![port(0)],
-            outputs: vec![port(last)],
-            schedule: (0..layers.len())
-                .map(|i| Step {
-                    layer: LayerId(i),
-                    call: 0,
-                })
-                .collect(),
-            layers,
-        })
-    }
-
-    /// The InputLayer that Keras makes when a Sequential model starts with another layer: its shape is
-    /// that layer's, or that of the model in its place, or unknown.
-    fn made_up_input(&self, config: &Map<String, Value>, first: &Layer, prefix: &str) -> Layer {
-        let inner = first
-            .network
-            .as_ref()
-            .and_then(|net| net.inputs.first().map(|port| (net, port)));
-        let inner = inner.and_then(|(net, port)| net.layers.get(port.tensor.layer.0));
-        let inner = inner.map(|layer| layer.config.values());
-        let own = first.config.values();
-        let shape = own
-            .get("batch_input_shape")
-            .or_else(|| inner?.get("batch_shape"))
-            .or_else(|| config.get("build_input_shape"));
-        let dtype = own.get("dtype").or_else(|| inner?.get("dtype"));
-        let dtype = dtype
-            .and_then(dtype::policy_name)
-            .filter(|name| dtype::element(name).is_some());
-        let name = match self.semantics {
-            Semantics::Keras2 => format!("{}_input", first.name),
-            Semantics::Keras3 => "input_layer".to_owned(),
-        };
-        let values = Map::from_iter([
-            ("name".to_owned(), Value::from(name.as_str())),
-            ("batch_shape".to_owned(), shape.cloned().unwrap_or_default()),
-            ("dtype".to_owned(), Value::from(dtype.unwrap_or("float32"))),
-        ]);
-        let path = format!("{prefix}{name}");
-        let input = layers::input();
-        let class = layers::known(&input);
-        let ClassName { written, origin } = input;
-        Layer {
-            config: Config::new(path.as_str(), written.as_str(), values),
-            name,
-            path,
-            class,
-            written,
-            origin,
-            weights: Vec::new(),
-            calls: Vec::new(),
-            network: None,
-        }
-    }
 }
 
 /// Refuses an outermost model that is not made of layers, whose weights need not be looked at.
@@ -438,7 +277,7 @@ fn subclassed(class: String) -> Error {
 
 /// The form of a model made of layers, if it is one. Keras writes a subclass of its models by the name of the subclass
 /// with the config of the model, unless its constructor is another.
-pub(super) fn form_of(class: &ClassName, config: Option<&Map<String, Value>>) -> Option<Form> {
+fn form_of(class: &ClassName, config: Option<&Map<String, Value>>) -> Option<Form> {
     if let Some(Role::Model(form)) = layers::known(class).map(|class| class.role) {
         return Some(form);
     }
@@ -463,12 +302,17 @@ fn is_input(layer: &Value) -> bool {
     class.is_some_and(|class| class.role == Role::Input)
 }
 
-/// The model inside a wrapper (`TimeDistributed(model)`). What is wrong with it is said when the layer is lowered.
-pub(super) fn wrapped(layer: &Layer, semantics: Semantics, budget: &Budget) -> Option<Network> {
-    let object = layer.config.values().get("layer")?;
-    let class = class_of(object.as_object()?)?;
-    form_of(&class, object.get("config").and_then(Value::as_object))?;
-    Reader::new(semantics, budget).model(object.clone())
+/// Whether the layer in the config of a wrapper is a model, or another wrapper of that kind with a model inside.
+fn is_model_inside(values: &Map<String, Value>) -> bool {
+    let Some(Value::Object(layer)) = values.get("layer") else {
+        return false;
+    };
+    let Some(class) = class_of(layer) else {
+        return false;
+    };
+    let config = layer.get("config").and_then(Value::as_object);
+    let wraps = layers::known(&class).is_some_and(|class| class.role == Role::TimeDistributed);
+    form_of(&class, config).is_some() || wraps && config.is_some_and(is_model_inside)
 }
 
 /// Both dialects say the shape under one key.
@@ -477,88 +321,4 @@ fn input_config(mut values: Map<String, Value>) -> Map<String, Value> {
         values.entry("batch_shape").or_insert(shape);
     }
     values
-}
-
-/// Reads `input_layers` or `output_layers`: one reference, a list of them or a dict.
-fn read_ports(config: &Map<String, Value>, key: &str, names: &Names, layers: &[Layer]) -> Result<Vec<Port>> {
-    let mut found = Vec::new();
-    let Some(value) = config.get(key) else {
-        return Err(Error::new(ErrorKind::MissingField).in_field(key));
-    };
-    ports(value, None, names, &mut found).map_err(|error| error.in_field(key))?;
-    if found.is_empty() {
-        return Err(bad("the list is empty").in_field(key));
-    }
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    let mut taken = HashSet::new();
-    let mut named = Vec::with_capacity(found.len());
-    for (key, tensor) in found {
-        let name = layers.get(tensor.layer.0).map(|layer| layer.name.clone());
-        let name = name.unwrap_or_default();
-        let mut unique = name.clone();
-        // As tf.keras counts, which also avoids the names of other layers.
-        while !taken.insert(unique.clone()) {
-            let count = counts.entry(name.clone()).or_insert(0);
-            *count += 1;
-            unique = format!("{name}_{count}");
-        }
-        named.push(Port {
-            name: unique,
-            key,
-            tensor,
-        });
-    }
-    Ok(named)
-}
-
-fn ports(
-    value: &Value,
-    key: Option<&str>,
-    names: &Names,
-    found: &mut Vec<(Option<String>, TensorRef)>,
-) -> Result<()> {
-    match value {
-        Value::Array(items) if items.first().is_some_and(Value::is_string) => {
-            found.push((key.map(str::to_owned), names.reference(items)?));
-            Ok(())
-        }
-        Value::Array(items) => items.iter().try_for_each(|item| ports(item, key, names, found)),
-        Value::Object(map) => {
-            // Keras flattens dicts by sorted keys.
-            let sorted: BTreeMap<_, _> = map.iter().collect();
-            sorted
-                .into_iter()
-                .try_for_each(|(key, item)| ports(item, Some(key), names, found))
-        }
-        other => Err(bad(format!(
-            "{} is not a reference [layer, node, tensor]",
-            shown(other)
-        ))),
-    }
-}
-
-/// Inputs must be InputLayers, and every InputLayer an input: else a tensor would have no source.
-fn check_inputs(model: &str, inputs: &[Port], layers: &[Layer], problems: &mut Collector) {
-    let mut fed = vec![false; layers.len()];
-    for port in inputs {
-        let at = port.tensor.layer.0;
-        if layers.get(at).is_none_or(|layer| !layer.is_input()) {
-            problems.push(bad(format!(
-                "input {:?} of model {model:?} is not an InputLayer",
-                port.name
-            )));
-        }
-        if let Some(flag) = fed.get_mut(at) {
-            if *flag {
-                problems.push(bad(format!("model {model:?} has input {:?} twice", port.name)));
-            }
-            *flag = true;
-        }
-    }
-    for (layer, fed) in layers.iter().zip(fed) {
-        if layer.is_input() && !fed {
-            let error = bad(format!("the layer is not among the inputs of model {model:?}"));
-            problems.push(layer.at(error));
-        }
-    }
 }

@@ -1,4 +1,5 @@
-//! How many weights layers have, by their configs. What their functions ask for is the same, which a test compares.
+//! How many weights layers have, by their configs. What their functions ask for is the same: a test compares the counts
+//! with the weights of all goldens, which the functions take.
 
 use super::known;
 use crate::keras::config::Config;

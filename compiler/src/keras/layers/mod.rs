@@ -17,7 +17,6 @@ mod identity;
 mod image;
 mod mask;
 mod merge;
-mod nested;
 mod normalize;
 mod operators;
 mod pool;
@@ -38,15 +37,16 @@ mod wrap;
 
 pub(super) use context::{Arg, Cx, Outcome, Site, Stop, Value};
 pub(super) use read::check_training;
+pub(super) use wrap::Folded;
 
 /// Names of activations that see more than one element; [`scalars`] has all others.
 pub use activation::names as activations;
 
 use super::class::{Class, ClassName, Fixed, Origin};
 use super::config::Config;
-use super::lower::State;
 use super::model::{Layer, Network, Semantics, Weight};
 use super::object::Object;
+use super::state::State;
 use crate::budget::Resource;
 use crate::error::{Collector, Error, ErrorKind};
 use serde_json::Value as Json;
@@ -90,8 +90,7 @@ pub(super) fn lower<'a>(
     args: Vec<Arg<'a>>,
     kwargs: Vec<(&'a str, Arg<'a>)>,
 ) -> Outcome {
-    state.budget.take(Resource::Arguments, site.config.memory())?;
-    let mut cx = Cx::new(state, site, args, kwargs);
+    let mut cx = begin(state, site, args, kwargs)?;
     if *cx.site.origin == Origin::Operation {
         return operators::operation(&mut cx);
     }
@@ -116,6 +115,43 @@ pub(super) fn lower<'a>(
     Ok(values)
 }
 
+/// Starts a call.
+fn begin<'a>(
+    state: &'a mut State,
+    site: Site<'a>,
+    args: Vec<Arg<'a>>,
+    kwargs: Vec<(&'a str, Arg<'a>)>,
+) -> Result<Cx<'a>, Error> {
+    state.budget.take(Resource::Arguments, site.config.memory())?;
+    Ok(Cx::new(state, site, args, kwargs))
+}
+
+/// Starts a call of a layer that applies a model to every time step: gives the steps as a batch.
+pub(super) fn fold<'a>(
+    state: &'a mut State,
+    site: Site<'a>,
+    args: Vec<Arg<'a>>,
+    kwargs: Vec<(&'a str, Arg<'a>)>,
+) -> Result<Folded, Stop> {
+    let mut cx = begin(state, site, args, kwargs)?;
+    cx.refuse_constants()?;
+    if !cx.site.weights.is_empty() {
+        let more = cx.site.weights.len();
+        let message = format!("the file has {more} weights more than the layers inside take");
+        return Err(cx.inconsistent(message));
+    }
+    cx.read().finish(&mut cx)?;
+    let folded = wrap::fold(&mut cx)?;
+    cx.finish_arguments();
+    Ok(folded)
+}
+
+/// Ends such a call: the results of all steps.
+pub(super) fn unfold(state: &mut State, site: Site<'_>, folded: Folded, values: Vec<Value>) -> Outcome {
+    let mut cx = Cx::new(state, site, Vec::new(), Vec::new());
+    wrap::unfold(&mut cx, &folded, values)
+}
+
 /// Calls a layer inside another. Its nodes are named after that layer and `role`.
 fn inner<'b>(
     cx: &'b mut Cx<'_>,
@@ -133,6 +169,11 @@ fn inner<'b>(
         weights,
     };
     lower(cx.state, site, args, Vec::new())
+}
+
+/// How many weights a layer has.
+pub fn count_weights(layer: &Layer) -> usize {
+    layer.class.map_or(0, |class| (class.weights)(&layer.config))
 }
 
 /// How many of a layer's weights, the last of `all`, training leaves alone.
@@ -175,7 +216,8 @@ pub(super) fn refuse_unsupported<'m>(
         if !used.contains(&id) {
             continue;
         }
-        if let Some(inner) = &layer.network {
+        let wrapped = layer.wrapped.as_ref().and_then(|inner| inner.network.as_ref());
+        if let Some(inner) = layer.network.as_ref().or(wrapped) {
             refuse_unsupported(inner, paths, problems);
         } else if let Some(error) = refuse(layer) {
             problems.push(layer.at(error));

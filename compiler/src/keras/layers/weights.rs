@@ -26,7 +26,6 @@ pub struct Weights<'a> {
 impl<'a> Weights<'a> {
     fn take(cx: &mut Cx<'a>, expected: Vec<(&'static str, Vec<usize>)>) -> Self {
         let found = cx.site.weights;
-        cx.state.note_weights(expected.len());
         if found.len() > expected.len() {
             let names: Vec<_> = found.iter().map(|weight| weight.name.as_str()).collect();
             cx.report(Error::inconsistent(format!(

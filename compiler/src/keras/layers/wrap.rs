@@ -130,7 +130,7 @@ fn join(cx: &mut Cx<'_>, merge: Merge, [a, b]: [NodeId; 2]) -> Result<Vec<NodeId
     Ok(vec![cx.b().map(tape, &[a, b])?])
 }
 
-/// `TimeDistributed`: time steps are samples of the layer inside.
+/// `TimeDistributed`: time steps are samples of the layer inside. Around a model it is lowered where models are.
 pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let object = r.object("layer");
@@ -138,25 +138,49 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
     let Some(object) = object else {
         return Err(cx.inconsistent("it wraps no layer"));
     };
+    let folded = fold(cx)?;
+    let (weights, args) = (cx.site.weights, vec![Arg::Value(folded.value)]);
+    let values = super::inner(cx, &object, &object.class.written, weights, args)?;
+    unfold(cx, &folded, values)
+}
+
+/// A sequence whose time steps are samples.
+pub struct Folded {
+    /// The samples.
+    pub value: Value,
+    mask: Option<NodeId>,
+    batch: usize,
+    steps: usize,
+}
+
+/// Makes samples of the time steps.
+pub fn fold(cx: &mut Cx<'_>) -> Result<Folded, Stop> {
     let mask = cx.mask()?;
     let x = cx.input()?.node;
     let dims = cx.dims(x);
-    let [batch, steps, rest @ ..] = &dims[..] else {
+    let &[batch, steps, ref rest @ ..] = &dims[..] else {
         return Err(cx.inconsistent("it takes a tensor of rank 3 or more"));
     };
-    let folded = cx.b().reshape(x, [&[batch * steps][..], rest].concat())?;
-    let values = if super::nested::is_model(&object) {
-        super::nested::call(cx, &object, folded)?
-    } else {
-        let (weights, args) = (cx.site.weights, vec![Arg::Value(Value::new(folded))]);
-        super::inner(cx, &object, &object.class.written, weights, args)?
-    };
+    let node = cx.b().reshape(x, [&[batch * steps][..], rest].concat())?;
+    Ok(Folded {
+        value: Value::new(node),
+        mask,
+        batch,
+        steps,
+    })
+}
+
+/// Makes sequences of what the layer inside gives.
+pub fn unfold(cx: &mut Cx<'_>, folded: &Folded, values: Vec<Value>) -> Outcome {
+    let &Folded {
+        mask, batch, steps, ..
+    } = folded;
     let mut unfolded = Vec::new();
     for value in values {
-        let node = unfold(cx, value.node, *batch, *steps)?;
+        let node = steps_of(cx, value.node, batch, steps)?;
         // Keras 3 passes the mask of the whole; Keras 2 prefers one that the layer inside makes.
         let own = match value.mask.filter(|_| !cx.is_keras3()) {
-            Some(mask) => Some(unfold(cx, mask, *batch, *steps)?),
+            Some(mask) => Some(steps_of(cx, mask, batch, steps)?),
             None => mask,
         };
         unfolded.push(Value { node, mask: own });
@@ -165,7 +189,7 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// Splits the batch into samples and time steps.
-fn unfold(cx: &mut Cx<'_>, node: NodeId, batch: usize, steps: usize) -> Result<NodeId, Stop> {
+fn steps_of(cx: &mut Cx<'_>, node: NodeId, batch: usize, steps: usize) -> Result<NodeId, Stop> {
     let dims = cx.dims(node);
     if dims.first() != Some(&(batch * steps)) {
         return Err(cx.inconsistent("the layer inside changes the batch"));

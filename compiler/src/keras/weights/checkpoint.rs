@@ -2,14 +2,13 @@
 //! second Conv2D in `model.layers`. Below a layer stand its Python attributes that hold variables:
 //! `layers/bidirectional/forward_layer/cell/vars/0`.
 
-use super::{in_keras_order, listed};
+use super::listed;
 use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
-use crate::keras::architecture;
 use crate::keras::class::{Child, Class, Origin};
 use crate::keras::hdf5::Tree;
 use crate::keras::layers;
-use crate::keras::model::{Layer, Network, Semantics, Weight};
+use crate::keras::model::{Layer, Network, Weight};
 use crate::keras::object::class_of;
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
@@ -30,17 +29,12 @@ enum Known<'a> {
 /// Reads one file of this layout.
 pub(super) struct Reader<'a> {
     tree: &'a dyn Tree,
-    semantics: Semantics,
     budget: &'a Budget,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(tree: &'a dyn Tree, semantics: Semantics, budget: &'a Budget) -> Self {
-        Self {
-            tree,
-            semantics,
-            budget,
-        }
+    pub(super) fn new(tree: &'a dyn Tree, budget: &'a Budget) -> Self {
+        Self { tree, budget }
     }
 
     /// Gives the layers of a network their weights; `base` is the group of the network, with a slash
@@ -135,10 +129,8 @@ impl<'a> Reader<'a> {
             return self.network(inner, base.as_deref(), problems);
         }
         let Some(path) = path else { return };
-        if let Some(mut inner) = architecture::wrapped(layer, self.semantics, self.budget) {
-            self.network(&mut inner, Some(&format!("{path}/layer/")), problems);
-            layer.weights = in_keras_order(inner);
-            return;
+        if let Some(inner) = &mut layer.wrapped {
+            return self.layer(inner, Some(&format!("{path}/layer")), problems);
         }
         let read = self.read(path, Known::Object(layer.class, layer.config.values()));
         let weights = problems.keep(read.map_err(|error| layer.at(error)));

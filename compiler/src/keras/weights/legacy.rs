@@ -1,7 +1,7 @@
 //! The layout of `.h5` models: `layer_names` of a group names groups, `weight_names` of each names
 //! datasets in it, in Keras' order `trainable_weights + non_trainable_weights`.
 
-use super::listed;
+use super::{listed, put};
 use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::class::{Origin, Role};
@@ -146,7 +146,7 @@ pub(super) fn turn_bidirectional(network: &mut Network) {
 
 fn give(layer: &mut Layer, weights: Vec<Weight>, budget: &Budget) -> Result<()> {
     let Some(network) = &mut layer.network else {
-        layer.weights = weights;
+        put(layer, weights);
         return Ok(());
     };
     let mut owners = Vec::with_capacity(weights.len());
@@ -198,7 +198,7 @@ fn hand_out(network: &mut Network, slots: &mut impl Iterator<Item = Vec<Weight>>
     for layer in &mut network.layers {
         match &mut layer.network {
             Some(inner) => hand_out(inner, slots),
-            None => layer.weights = slots.next().unwrap_or_default(),
+            None => put(layer, slots.next().unwrap_or_default()),
         }
     }
 }

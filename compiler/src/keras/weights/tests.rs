@@ -89,6 +89,8 @@ fn loaded(architecture: Value, fake: &Fake) -> Result<Vec<(String, Vec<f32>)>, S
         for layer in &network.layers {
             if let Some(inner) = &layer.network {
                 collect(inner, found);
+            } else if let Some(inner) = layer.wrapped.as_ref().and_then(|inner| inner.network.as_ref()) {
+                collect(inner, found);
             } else if !layer.weights.is_empty() {
                 let numbers = layer.weights.iter().map(|w| w.tensor.as_f32().unwrap()[0]);
                 found.push((layer.path.clone(), numbers.collect()));
@@ -257,7 +259,7 @@ fn checkpoints_order_what_is_inside_a_layer() {
 }
 
 #[test]
-fn checkpoints_flatten_a_wrapped_model_as_keras_does() {
+fn a_wrapped_model_has_its_weights() {
     let inner = sequential("i", &[layer("BatchNormalization", "n"), layer("Dense", "d")]);
     let model = sequential(
         "m",
@@ -273,10 +275,15 @@ fn checkpoints_flatten_a_wrapped_model_as_keras_does() {
     ];
     let paths = paths.map(|path| format!("{base}/{path}"));
     let fake = Fake::checkpoint(&paths.each_ref().map(String::as_str));
-    // Gamma and beta, the kernel, then the statistics.
+    assert_eq!(
+        loaded(model.clone(), &fake).unwrap(),
+        [at("t/i/n", &[0.0, 1.0, 2.0, 3.0]), at("t/i/d", &[4.0])]
+    );
+    // Gamma and beta, the kernel and a bias, then the statistics.
+    let fake = Fake::legacy(&[("t", &["g", "b", "k", "c", "m", "v"])]);
     assert_eq!(
         loaded(model, &fake).unwrap(),
-        [at("t", &[0.0, 1.0, 4.0, 2.0, 3.0])]
+        [at("t/i/n", &[0.0, 1.0, 4.0, 5.0]), at("t/i/d", &[2.0, 3.0])]
     );
 }
 

@@ -15,7 +15,8 @@ pub fn sink(graph: &mut Graph, id: NodeId) -> Result<bool> {
     };
     let tape = map.tape.clone();
     for at in 0..graph.inputs_of(id).len() {
-        let Some((op, operands)) = Site::new(graph, id, at).and_then(|site| site.exchange(&tape)) else {
+        let Some((op, operands)) = Exchange::new(graph, id, at).and_then(|exchange| exchange.exchange(&tape))
+        else {
             continue;
         };
         let mover = graph.inputs_of(id)[at];
@@ -34,7 +35,7 @@ pub fn sink(graph: &mut Graph, id: NodeId) -> Result<bool> {
 }
 
 /// A map, one of its inputs, and where that takes its values from.
-struct Site<'g> {
+struct Exchange<'g> {
     graph: &'g Graph,
     id: NodeId,
     at: usize,
@@ -42,8 +43,8 @@ struct Site<'g> {
     source: NodeId,
 }
 
-impl<'g> Site<'g> {
-    /// The site if the input has the shape of the result: else it is moved and broadcast.
+impl<'g> Exchange<'g> {
+    /// It, if the input has the shape of the result: else it is moved and broadcast.
     fn new(graph: &'g Graph, id: NodeId, at: usize) -> Option<Self> {
         let mover = graph.inputs_of(id)[at];
         let source = *graph.inputs_of(mover).first()?;

@@ -37,7 +37,6 @@ fn stops_after_a_pass() {
     let options = Options {
         stop_after: Some("fold_scale"),
         verify: true,
-        ..Options::default()
     };
     let report = run(&mut graph, options).expect("the pipeline succeeds");
     let names: Vec<_> = report.changes.iter().map(|change| change.0).collect();

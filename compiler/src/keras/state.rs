@@ -1,0 +1,30 @@
+//! What lowering has made so far.
+
+use super::model::Semantics;
+use crate::budget::Budget;
+use crate::error::Collector;
+use crate::graph::{Graph, NodeId};
+use std::collections::HashMap;
+
+/// The graph under way, and what all layers share.
+pub(super) struct State {
+    pub(super) graph: Graph,
+    /// What everything here is taken from.
+    pub(super) budget: Budget,
+    pub(super) problems: Collector,
+    pub(super) semantics: Semantics,
+    /// Constants by layer and role, so that shared layers share them.
+    pub(super) constants: HashMap<String, NodeId>,
+}
+
+impl State {
+    pub(super) fn new(semantics: Semantics, budget: Budget) -> Self {
+        Self {
+            graph: Graph::within(budget.clone()),
+            budget,
+            problems: Collector::default(),
+            semantics,
+            constants: HashMap::new(),
+        }
+    }
+}
