@@ -47,7 +47,10 @@ fn moved(places: &BTreeMap<usize, usize>, offset: usize) -> usize {
 /// The starts of what one preparation reads and nothing else does, in the order of preparations.
 fn originals(program: &Program, starts: &BTreeSet<usize>) -> Vec<usize> {
     let read = |run: &Run<BufferId>| -> Vec<usize> {
-        let weights = run.arguments.iter().filter(|argument| argument.space == Space::Weights);
+        let weights = run
+            .arguments
+            .iter()
+            .filter(|argument| argument.space == Space::Weights);
         weights.map(|argument| part(starts, argument.offset)).collect()
     };
     let elsewhere: BTreeSet<usize> = program.steps.iter().flat_map(Step::runs).flat_map(read).collect();

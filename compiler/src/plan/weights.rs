@@ -47,7 +47,9 @@ impl Weights {
         self.bytes = 0;
         let mut places = BTreeMap::new();
         for &start in order {
-            let Some(data) = parts.remove(&start) else { continue };
+            let Some(data) = parts.remove(&start) else {
+                continue;
+            };
             places.insert(start, self.bytes);
             let end = self.bytes + data.len() * 4;
             self.parts.push((self.bytes, data));

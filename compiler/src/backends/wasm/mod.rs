@@ -108,7 +108,7 @@ const MAX_PAGES: u64 = 65536;
 /// # Errors
 /// When the model needs more than 4 GiB, the code grows beyond the budget, or the validator refuses the module (a bug of ours).
 pub fn emit(plan: &Plan, features: Features, threading: Threading) -> Result<Module> {
-    let layout = program::Layout::new(plan)?;
+    let layout = program::MemoryMap::new(plan)?;
     let mut config = walrus::ModuleConfig::new();
     config
         .generate_name_section(false)

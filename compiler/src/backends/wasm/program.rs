@@ -25,14 +25,14 @@ const DATA_AT: usize = threads::END_AT;
 const PAGE: usize = 65536;
 
 /// Where things lie in memory.
-pub(super) struct Layout {
+pub(super) struct MemoryMap {
     pub weights_at: usize,
     prepared_at: usize,
     pub arena_at: usize,
     pub pages: usize,
 }
 
-impl Layout {
+impl MemoryMap {
     pub fn new(plan: &Plan) -> Result<Self> {
         let prepared_at = (DATA_AT + data_bytes(plan)).next_multiple_of(ALIGNMENT);
         let weights_at = prepared_at + weights_behind(plan);
@@ -128,7 +128,7 @@ fn data_bytes(plan: &Plan) -> usize {
 
 /// Builds the data part.
 struct Records<'p> {
-    layout: &'p Layout,
+    layout: &'p MemoryMap,
     kernels: &'p [KernelCode],
     /// Everything but the lists, as words.
     words: Vec<u32>,
@@ -181,7 +181,7 @@ impl Records<'_> {
 }
 
 /// Adds table, data, loops and the exported `run`.
-pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &Layout, kernels: &[KernelCode]) {
+pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &MemoryMap, kernels: &[KernelCode]) {
     let loop_index = kernels.len();
     let mut records = Records {
         layout,
