@@ -66,6 +66,7 @@ fn plan(parts: Vec<Vec<f32>>, input: &str) -> Plan {
             body: Vec::new(),
         }],
         weights,
+        originals_bytes: 0,
         prepared_bytes: 0,
         arenas: vec![128],
         arena_bytes: 128,

@@ -39,7 +39,7 @@ pub(super) struct Place {
 }
 
 /// A result of a node.
-pub(super) type Value = (NodeId, usize);
+pub(super) type ResultId = (NodeId, usize);
 
 /// Gives values their places. Constants have none.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(super) struct Layout {
 }
 
 /// The places of the values of one graph: the model, or the body of a loop.
-pub(super) type Places = HashMap<Value, Place>;
+pub(super) type Places = HashMap<ResultId, Place>;
 
 /// What a concatenation reserves for an input.
 struct Slot {

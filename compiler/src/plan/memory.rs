@@ -87,6 +87,7 @@ pub(super) fn place(program: Program, layout: Layout, target: &dyn Target, budge
         outputs: program.outputs.into_iter().map(binding).collect(),
         kernels: program.kernels,
         weights: program.weights,
+        originals_bytes: 0,
         prepared_bytes: program.prepared_bytes,
         arenas,
         arena_bytes,

@@ -6,8 +6,9 @@
 //!    look into their input, concatenation lets producers write into place, padded convolutions let
 //!    their producer write into the middle of a zeroed frame), as far as the target has such views.
 //! 4. [`lower`] and [`scan`] turn nodes into steps: kernels with their arguments, and loops.
-//! 5. [`memory`] packs buffers with exact lifetimes into arenas.
-//! 6. [`bounds`] checks that no kernel leaves its memory.
+//! 5. [`order`] puts weights first that are needed only until others have been made from them.
+//! 6. [`memory`] packs buffers with exact lifetimes into arenas.
+//! 7. [`bounds`] checks that no kernel leaves its memory.
 //!
 //! What depends on the machine is asked of a [`Target`].
 
@@ -16,6 +17,7 @@ mod layout;
 mod lower;
 mod memory;
 mod methods;
+mod order;
 mod scan;
 mod schedule;
 mod step;
@@ -45,6 +47,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Packed constants.
     pub weights: Weights,
+    /// The first so many bytes of the weights are read by [`Plan::prepare`] only, in the order of its runs: nobody needs
+    /// one of them after the run that reads it.
+    pub originals_bytes: usize,
     /// Bytes of the constants that [`Plan::prepare`] computes.
     pub prepared_bytes: usize,
     /// Bytes of every arena.
@@ -82,11 +87,13 @@ impl Plan {
 pub fn plan(graph: &Graph, target: &dyn Target) -> Result<Plan> {
     let order = schedule::schedule(graph);
     let mut layout = layout::Layout::new(target.views());
-    let program = lower::lower(graph, &order, target, &mut layout)?;
+    let mut program = lower::lower(graph, &order, target, &mut layout)?;
+    let originals_bytes = order::originals_first(&mut program);
     let mut plan = memory::place(program, layout, target, graph.budget().clone())?;
     for (input, range) in plan.inputs.iter_mut().zip(index_ranges(graph)) {
         input.range = range;
     }
+    plan.originals_bytes = originals_bytes;
     bounds::check(&plan)?;
     Ok(plan)
 }

@@ -1,7 +1,7 @@
 //! Packed constants.
 
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Packed constants in the order in which kernels first need them; equal ones are stored once.
 #[derive(Debug, Clone)]
@@ -41,6 +41,26 @@ impl Weights {
         self.parts.push((offset, data));
         offset
     }
+    /// Lays the parts that start at these offsets out in this order, which names each once; gives where each lies now.
+    pub(super) fn reorder(&mut self, order: &[usize]) -> BTreeMap<usize, usize> {
+        let mut parts: BTreeMap<usize, Vec<f32>> = std::mem::take(&mut self.parts).into_iter().collect();
+        self.bytes = 0;
+        let mut places = BTreeMap::new();
+        for &start in order {
+            let Some(data) = parts.remove(&start) else {
+                continue;
+            };
+            places.insert(start, self.bytes);
+            let end = self.bytes + data.len() * 4;
+            self.parts.push((self.bytes, data));
+            self.bytes = end.next_multiple_of(self.alignment);
+        }
+        for offset in self.known.values_mut() {
+            *offset = places[&*offset];
+        }
+        places
+    }
+
     /// Length in bytes, a multiple of the alignment.
     pub fn bytes(&self) -> usize {
         self.bytes

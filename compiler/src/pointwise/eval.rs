@@ -1,6 +1,6 @@
 //! The interpreter: what every instruction means, natively.
 
-use super::{Binary, Compare, Instr, Logic, Step, Tape, Unary, Value};
+use super::{Binary, Compare, Fused, Instr, Logic, Tape, Unary, Value};
 
 impl Tape {
     /// The function's value, each instruction rounded on its own.
@@ -25,15 +25,15 @@ impl Tape {
 }
 
 /// The value of the last step. An absorbed product is never read.
-pub(super) fn eval_steps(steps: &[Step], inputs: &[f32], values: &mut Vec<f32>) -> f32 {
+pub(super) fn eval_steps(steps: &[Fused], inputs: &[f32], values: &mut Vec<f32>) -> f32 {
     values.clear();
     for step in steps {
         let at = |value: Value| values[value.index()];
         values.push(match step {
-            Step::Plain(instr) => eval_instr(instr, inputs, values),
-            Step::MulAdd(a, b, c) => at(*a).mul_add(at(*b), at(*c)),
-            Step::NegMulAdd(a, b, c) => (-at(*a)).mul_add(at(*b), at(*c)),
-            Step::Absorbed => f32::NAN,
+            Fused::Plain(instr) => eval_instr(instr, inputs, values),
+            Fused::MulAdd(a, b, c) => at(*a).mul_add(at(*b), at(*c)),
+            Fused::NegMulAdd(a, b, c) => (-at(*a)).mul_add(at(*b), at(*c)),
+            Fused::Absorbed => f32::NAN,
         });
     }
     *values.last().expect("a tape has a result")

@@ -4,7 +4,7 @@ use super::{Binary, Instr, Tape, Value};
 
 /// What an emitter does for an instruction of a tape.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum Fused {
     /// The instruction itself.
     Plain(Instr),
     /// `a * b + c`, rounded once or twice.
@@ -15,13 +15,13 @@ pub enum Step {
     Absorbed,
 }
 
-impl Step {
+impl Fused {
     /// The values that the step takes.
     pub fn operands(&self) -> impl Iterator<Item = Value> + use<> {
         let (own, instr) = match *self {
-            Step::MulAdd(a, b, c) | Step::NegMulAdd(a, b, c) => ([Some(a), Some(b), Some(c)], None),
-            Step::Plain(instr) => ([None; 3], Some(instr)),
-            Step::Absorbed => ([None; 3], None),
+            Fused::MulAdd(a, b, c) | Fused::NegMulAdd(a, b, c) => ([Some(a), Some(b), Some(c)], None),
+            Fused::Plain(instr) => ([None; 3], Some(instr)),
+            Fused::Absorbed => ([None; 3], None),
         };
         own.into_iter()
             .flatten()
@@ -32,8 +32,8 @@ impl Step {
 impl Tape {
     /// One step per instruction. With `fuse`, a product that has no other use joins the addition or
     /// subtraction that takes it; of two such products the first one does.
-    pub fn steps(&self, fuse: bool) -> Vec<Step> {
-        let mut steps: Vec<Step> = self.instrs().iter().map(|&instr| Step::Plain(instr)).collect();
+    pub fn steps(&self, fuse: bool) -> Vec<Fused> {
+        let mut steps: Vec<Fused> = self.instrs().iter().map(|&instr| Fused::Plain(instr)).collect();
         if !fuse {
             return steps;
         }
@@ -49,14 +49,14 @@ impl Tape {
         for (index, instr) in self.instrs().iter().enumerate() {
             let fused = match *instr {
                 Instr::Binary(Binary::Add, p, c) if product(p).is_some() => {
-                    product(p).map(|(a, b)| (p, Step::MulAdd(a, b, c)))
+                    product(p).map(|(a, b)| (p, Fused::MulAdd(a, b, c)))
                 }
-                Instr::Binary(Binary::Add, c, p) => product(p).map(|(a, b)| (p, Step::MulAdd(a, b, c))),
-                Instr::Binary(Binary::Sub, c, p) => product(p).map(|(a, b)| (p, Step::NegMulAdd(a, b, c))),
+                Instr::Binary(Binary::Add, c, p) => product(p).map(|(a, b)| (p, Fused::MulAdd(a, b, c))),
+                Instr::Binary(Binary::Sub, c, p) => product(p).map(|(a, b)| (p, Fused::NegMulAdd(a, b, c))),
                 _ => None,
             };
             if let Some((absorbed, step)) = fused {
-                steps[absorbed.index()] = Step::Absorbed;
+                steps[absorbed.index()] = Fused::Absorbed;
                 steps[index] = step;
             }
         }
@@ -80,14 +80,14 @@ mod tests {
         let again = b.binary(Binary::Sub, twice, squared);
         let tape = b.finish(again);
         let steps = tape.steps(true);
-        assert_eq!(steps[xy.index()], Step::Absorbed);
-        assert_eq!(steps[sum.index()], Step::MulAdd(x, y, z));
+        assert_eq!(steps[xy.index()], Fused::Absorbed);
+        assert_eq!(steps[sum.index()], Fused::MulAdd(x, y, z));
         assert_eq!(
             steps[again.index()],
-            Step::Plain(tape.instrs()[again.index()]),
+            Fused::Plain(tape.instrs()[again.index()]),
             "the square has two uses"
         );
-        assert!(!tape.steps(false).contains(&Step::Absorbed));
+        assert!(!tape.steps(false).contains(&Fused::Absorbed));
     }
 
     #[test]

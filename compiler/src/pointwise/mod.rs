@@ -50,5 +50,5 @@ pub(crate) mod testing;
 
 pub use build::TapeBuilder;
 pub use eval::erf;
-pub use fuse::Step;
+pub use fuse::Fused;
 pub use tape::{Binary, Compare, Instr, Logic, Tape, Unary, Value};

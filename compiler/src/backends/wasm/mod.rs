@@ -1,8 +1,9 @@
 //! WebAssembly: a module with this model's kernels only, emitted through walrus.
 //!
-//! Memory, imported as `env.memory`: `[data: steps and their arguments][weights][prepared][arena]`. The module exports
-//! `run(begin, end)`, which executes the steps `begin..end`: those that prepare weights, then those of a prediction. Each step is a record in the data part: the
-//! kernel's index in the function table, its number of work units, then the pointers. Kernels are called through
+//! Memory, imported as `env.memory`: `[data: steps and their arguments][prepared][weights][arena]`. What is prepared grows
+//! over those weights that only it is made from, so that these are not in memory twice. The module exports
+//! `run(begin, end)`, which executes the steps `begin..end`: those that prepare weights, once and in their order, then those
+//! of a prediction. Each step is a record in the data part: the kernel's index in the function table, its number of work units, then the pointers. Kernels are called through
 //! the table as `(record, begin, end)`, where `begin..end` is their share of the units, so that threads can split
 //! a step between them.
 //!
@@ -107,7 +108,7 @@ const MAX_PAGES: u64 = 65536;
 /// # Errors
 /// When the model needs more than 4 GiB, the code grows beyond the budget, or the validator refuses the module (a bug of ours).
 pub fn emit(plan: &Plan, features: Features, threading: Threading) -> Result<Module> {
-    let layout = program::Layout::new(plan)?;
+    let layout = program::MemoryMap::new(plan)?;
     let mut config = walrus::ModuleConfig::new();
     config
         .generate_name_section(false)

@@ -11,7 +11,7 @@ use super::target::ALIGNMENT;
 use super::threads::{self, Share};
 use super::{KernelCode, SLACK, record_function};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::{Kernel, WINOGRAD_LANES};
+use crate::kernel::{Kernel, Role, WINOGRAD_LANES};
 use crate::plan::{Argument, Plan, Run, Space, Step};
 use walrus::ir::BinaryOp;
 use walrus::{
@@ -25,18 +25,18 @@ const DATA_AT: usize = threads::END_AT;
 const PAGE: usize = 65536;
 
 /// Where things lie in memory.
-pub(super) struct Layout {
+pub(super) struct MemoryMap {
     pub weights_at: usize,
     prepared_at: usize,
     pub arena_at: usize,
     pub pages: usize,
 }
 
-impl Layout {
+impl MemoryMap {
     pub fn new(plan: &Plan) -> Result<Self> {
-        let weights_at = (DATA_AT + data_bytes(plan)).next_multiple_of(ALIGNMENT);
-        let prepared_at = weights_at + plan.weights.bytes();
-        let arena_at = prepared_at + plan.prepared_bytes;
+        let prepared_at = (DATA_AT + data_bytes(plan)).next_multiple_of(ALIGNMENT);
+        let weights_at = prepared_at + weights_behind(plan);
+        let arena_at = weights_at + plan.weights.bytes();
         let pages = (arena_at + plan.arena_bytes + slack(plan)).div_ceil(PAGE);
         if pages > 65536 {
             return Err(Error::new(ErrorKind::TooLarge {
@@ -61,6 +61,25 @@ impl Layout {
                 Space::Arena(_) => self.arena_at,
             }
     }
+}
+
+/// How far behind the start of what is prepared the weights may start. What is prepared grows over those weights that are
+/// originals, of which each must be there until it has been read: nothing reaches it that is written before or from it.
+fn weights_behind(plan: &Plan) -> usize {
+    let offset = |run: &Run, space: Space| {
+        let argument = run.arguments.iter().find(|argument| argument.space == space);
+        argument.map(|argument| argument.offset)
+    };
+    let ends = plan.prepare.iter().map(|run| {
+        let written = plan.kernel(run).operands();
+        let written = written.iter().filter(|operand| operand.role == Role::Out);
+        let bytes = written.map(|operand| 4 * operand.elements()).sum::<usize>();
+        let end = offset(run, Space::Prepared).unwrap_or(0) + bytes;
+        let original = offset(run, Space::Weights).filter(|&from| from < plan.originals_bytes);
+        end.saturating_sub(original.unwrap_or(plan.originals_bytes))
+    });
+    let all = plan.prepared_bytes.saturating_sub(plan.originals_bytes);
+    ends.fold(all, usize::max).next_multiple_of(ALIGNMENT)
 }
 
 /// Bytes behind the arena that vector loads, and touches of a panel behind the last one, may reach.
@@ -109,7 +128,7 @@ fn data_bytes(plan: &Plan) -> usize {
 
 /// Builds the data part.
 struct Records<'p> {
-    layout: &'p Layout,
+    layout: &'p MemoryMap,
     kernels: &'p [KernelCode],
     /// Everything but the lists, as words.
     words: Vec<u32>,
@@ -162,7 +181,7 @@ impl Records<'_> {
 }
 
 /// Adds table, data, loops and the exported `run`.
-pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &Layout, kernels: &[KernelCode]) {
+pub(super) fn emit(cx: &mut Context, plan: &Plan, layout: &MemoryMap, kernels: &[KernelCode]) {
     let loop_index = kernels.len();
     let mut records = Records {
         layout,

@@ -2,7 +2,7 @@
 
 use super::Features;
 use super::asm::{Asm, Context};
-use crate::pointwise::{Binary, Compare, Instr, Logic, Step, Tape, Unary, Value};
+use crate::pointwise::{Binary, Compare, Fused, Instr, Logic, Tape, Unary, Value};
 use std::collections::HashMap;
 use walrus::ir::{BinaryOp, TernOp, TernaryOp, UnaryOp, V128Bitselect};
 use walrus::{FunctionId, LocalId, ValType};
@@ -108,7 +108,7 @@ fn has(op: Unary) -> bool {
 fn emit(asm: &mut Asm<'_>, tape: &Tape, inputs: &[LocalId], constants: &Constants) {
     let steps = tape.steps(asm.cx.features == Features::Relaxed);
     let mut uses = vec![0u32; steps.len()];
-    for operand in steps.iter().flat_map(Step::operands) {
+    for operand in steps.iter().flat_map(Fused::operands) {
         uses[operand.index()] += 1;
     }
     let mut emitter = Emitter {
@@ -127,7 +127,7 @@ fn emit(asm: &mut Asm<'_>, tape: &Tape, inputs: &[LocalId], constants: &Constant
 
 /// Walks the tape from its result; values with several uses are kept in locals.
 struct Emitter<'t> {
-    steps: Vec<Step>,
+    steps: Vec<Fused>,
     inputs: &'t [LocalId],
     constants: &'t Constants,
     uses: Vec<u32>,
@@ -140,17 +140,17 @@ impl Emitter<'_> {
             return asm.get(local);
         }
         match self.steps[value.index()] {
-            Step::Plain(Instr::Input(i)) => return asm.get(self.inputs[i as usize]),
-            Step::Plain(Instr::Const(bits)) => {
+            Fused::Plain(Instr::Input(i)) => return asm.get(self.inputs[i as usize]),
+            Fused::Plain(Instr::Const(bits)) => {
                 return match self.constants.get(&bits) {
                     Some(&local) => asm.get(local),
                     None => asm.splat_const(bits),
                 };
             }
-            Step::Plain(instr) => self.instr(asm, instr),
-            Step::MulAdd(a, b, c) => self.fused(asm, [a, b, c], TernaryOp::F32x4RelaxedMadd),
-            Step::NegMulAdd(a, b, c) => self.fused(asm, [a, b, c], TernaryOp::F32x4RelaxedNmadd),
-            Step::Absorbed => unreachable!("only the step that absorbed it uses it"),
+            Fused::Plain(instr) => self.instr(asm, instr),
+            Fused::MulAdd(a, b, c) => self.fused(asm, [a, b, c], TernaryOp::F32x4RelaxedMadd),
+            Fused::NegMulAdd(a, b, c) => self.fused(asm, [a, b, c], TernaryOp::F32x4RelaxedNmadd),
+            Fused::Absorbed => unreachable!("only the step that absorbed it uses it"),
         }
         if self.uses[value.index()] > 1 {
             let local = asm.v128();
@@ -230,7 +230,7 @@ impl Emitter<'_> {
     /// x86, keep a NaN in the first; V8 needs eight for `min` and `max`, which keep it in both.
     fn is_number(&self, value: Value) -> bool {
         match self.steps[value.index()] {
-            Step::Plain(instr) => instr.as_const().is_some_and(|c| !c.is_nan()),
+            Fused::Plain(instr) => instr.as_const().is_some_and(|c| !c.is_nan()),
             _ => false,
         }
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::pointwise::eval::erf as exact_erf;
 use crate::pointwise::testing::{assert_ulps, sweep, worst};
-use crate::pointwise::{Step, library};
+use crate::pointwise::{Fused, library};
 
 /// Half a million floats. The bounds were found with every 67th float, on each function.
 const STEP: usize = 8209;
@@ -128,10 +128,10 @@ fn costs() {
     assert_eq!(found, rows.map(|(name, _, expected)| (name, expected)));
 }
 
-fn step_cost(step: &Step) -> u32 {
+fn step_cost(step: &Fused) -> u32 {
     match step {
-        Step::Plain(instr) => cost(instr),
-        Step::Absorbed => 0,
-        Step::MulAdd(..) | Step::NegMulAdd(..) => 1,
+        Fused::Plain(instr) => cost(instr),
+        Fused::Absorbed => 0,
+        Fused::MulAdd(..) | Fused::NegMulAdd(..) => 1,
     }
 }
