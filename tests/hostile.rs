@@ -5,7 +5,7 @@
 //! `BLESS=1 cargo test -p keras-compile-tests --test hostile` writes `expected.txt` anew; read the
 //! difference before committing it.
 
-use keras_compile::keras::{Input, KerasModel, read_inputs};
+use keras_compile::keras::{KerasModel, ModelFile, read_inputs};
 use keras_compile::text::printable;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -36,7 +36,7 @@ fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'sta
 fn refusal(path: &Path, weights: Option<PathBuf>) -> String {
     let owned = path.to_owned();
     let result = in_time(&path.display().to_string(), move || {
-        read_inputs(Input::Path(&owned), weights.as_deref().map(Input::Path)).map(|_| ())
+        read_inputs(ModelFile::Path(&owned), weights.as_deref().map(ModelFile::Path)).map(|_| ())
     });
     let folder = format!("{}/", path.parent().expect("a folder").display());
     match result {
@@ -162,7 +162,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
 }
 
 fn read(name: &str, bytes: &[u8]) -> Result<KerasModel, String> {
-    read_inputs(Input::Bytes(name, bytes), None).map_err(|errors| errors.to_string())
+    read_inputs(ModelFile::Bytes(name, bytes), None).map_err(|errors| errors.to_string())
 }
 
 #[test]

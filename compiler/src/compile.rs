@@ -172,7 +172,7 @@ impl Prepared {
 }
 
 /// The element type by which a page knows an input or output.
-fn dtype(port: &keras::Port) -> ElementType {
+fn dtype(port: &keras::TensorInfo) -> ElementType {
     match port.dtype {
         KerasDType::Float => ElementType::Float32,
         KerasDType::Int => ElementType::Int32,

@@ -3,7 +3,7 @@
 use super::compile::compile;
 use super::mutate::{Random, damage, odd};
 use super::runner::{Outcome, Stage, refused};
-use keras_compile::keras::{Input, InputShapes, read_inputs};
+use keras_compile::keras::{InputShapes, ModelFile, read_inputs};
 use keras_compile::{Options, Source, bundle};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub fn damaged(seeds: &[(String, Vec<u8>)], number: u64) -> Outcome {
 }
 
 fn read(name: &str, bytes: &[u8], number: u64) -> Outcome {
-    match read_inputs(Input::Bytes(name, bytes), None) {
+    match read_inputs(ModelFile::Bytes(name, bytes), None) {
         Ok(model) => compile(&model, &InputShapes::default(), number),
         Err(errors) => refused(errors, Stage::Refused),
     }

@@ -32,14 +32,14 @@ pub(super) enum Container {
 
 /// A file to read: on disk or in memory.
 #[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
+pub enum ModelFile<'a> {
     /// A file on disk.
     Path(&'a Path),
     /// Bytes with the name that errors give them.
     Bytes(&'a str, &'a [u8]),
 }
 
-impl Input<'_> {
+impl ModelFile<'_> {
     /// The name for messages.
     pub(super) fn name(&self) -> String {
         match self {
@@ -48,7 +48,7 @@ impl Input<'_> {
         }
     }
 
-    fn open(&self) -> Result<(Reader, u64)> {
+    fn open(&self) -> Result<(Opened, u64)> {
         match self {
             Self::Path(path) => {
                 if path.is_dir() {
@@ -69,10 +69,10 @@ impl Input<'_> {
 
 pub(super) trait ReadSeek: Read + Seek + Send {}
 impl<T: Read + Seek + Send> ReadSeek for T {}
-type Reader = Box<dyn ReadSeek>;
+type Opened = Box<dyn ReadSeek>;
 
 /// Opens a file.
-pub(super) fn open(input: &Input, budget: &Budget) -> Result<Container> {
+pub(super) fn open(input: &ModelFile, budget: &Budget) -> Result<Container> {
     let (mut file, length) = input.open()?;
     budget.open(length);
     let mut head = Vec::new();
@@ -113,7 +113,7 @@ fn is_hdf5(head: &[u8]) -> bool {
 }
 
 /// Reads a `.keras` archive. Nothing is ever unpacked to a disk.
-fn archive(file: Reader, budget: &Budget) -> Result<Container> {
+fn archive(file: Opened, budget: &Budget) -> Result<Container> {
     let mut zip = ZipArchive::new(file).map_err(bad_zip)?;
     check_names(&zip, budget)?;
     let Some(config) = document(&mut zip, "config.json", budget)? else {
@@ -130,7 +130,7 @@ fn archive(file: Reader, budget: &Budget) -> Result<Container> {
 }
 
 /// A member that would be written elsewhere when unpacked marks an archive that means no good.
-fn check_names(zip: &ZipArchive<Reader>, budget: &Budget) -> Result<()> {
+fn check_names(zip: &ZipArchive<Opened>, budget: &Budget) -> Result<()> {
     budget.take(Resource::Members, zip.len())?;
     for name in zip.file_names() {
         let name = name.map_err(bad_zip)?;
@@ -148,7 +148,7 @@ fn check_names(zip: &ZipArchive<Reader>, budget: &Budget) -> Result<()> {
 }
 
 /// Reads a JSON member; `None` if there is none.
-fn document(zip: &mut ZipArchive<Reader>, name: &str, budget: &Budget) -> Result<Option<Value>> {
+fn document(zip: &mut ZipArchive<Opened>, name: &str, budget: &Budget) -> Result<Option<Value>> {
     let Some(index) = zip.index_for_name(name) else {
         return Ok(None);
     };
@@ -164,7 +164,7 @@ fn document(zip: &mut ZipArchive<Reader>, name: &str, budget: &Budget) -> Result
         .map(Some)
 }
 
-fn weights(mut zip: ZipArchive<Reader>, budget: &Budget) -> Result<Option<Store>> {
+fn weights(mut zip: ZipArchive<Opened>, budget: &Budget) -> Result<Option<Store>> {
     const NAME: &str = "model.weights.h5";
     let Some(index) = zip.index_for_name(NAME) else {
         for (other, what) in [
@@ -195,7 +195,7 @@ fn weights(mut zip: ZipArchive<Reader>, budget: &Budget) -> Result<Option<Store>
     Store::open(Cursor::new(bytes), 0, length, budget).map(Some)
 }
 
-fn architecture(mut file: Reader, length: u64, budget: &Budget) -> Result<Container> {
+fn architecture(mut file: Opened, length: u64, budget: &Budget) -> Result<Container> {
     budget.take_for(Resource::Text, length, "the architecture")?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io)?;

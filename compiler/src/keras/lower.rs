@@ -6,7 +6,7 @@
 //! known, and is quiet about what only follows from it.
 
 use super::dtype::KerasDType;
-use super::layers::{self, Arg, Outcome, Site, Stop, Value};
+use super::layers::{self, Arg, CalledLayer, KerasTensor, Outcome, Stop};
 use super::model::{Argument, Call, KerasModel, Layer, Network, TensorRef};
 use super::ports;
 use super::state::State;
@@ -25,16 +25,16 @@ pub struct Lowered {
     /// The computation. Its inputs and outputs are named as Keras names those of the model.
     pub graph: Graph,
     /// The inputs in Keras' order, which is also the graph's.
-    pub inputs: Vec<Port>,
+    pub inputs: Vec<TensorInfo>,
     /// The outputs in Keras' order, which is also the graph's.
-    pub outputs: Vec<Port>,
+    pub outputs: Vec<TensorInfo>,
     /// For every layer, by its path: the shapes of what its first call gives.
     pub shapes: HashMap<String, Vec<Shape>>,
 }
 
 /// An input or output of a lowered model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
+pub struct TensorInfo {
     /// Its name in Keras.
     pub name: String,
     /// Its shape, batch included.
@@ -57,7 +57,7 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         let node = port
             .as_ref()
             .and_then(|port| state.problems.keep(input_node(&mut state.graph, port)));
-        values.push(node.map(Value::new));
+        values.push(node.map(KerasTensor::new));
         inputs.extend(port);
     }
     let mut lowering = Lowering {
@@ -81,7 +81,7 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         }
         graph.add_output(port.name.as_str(), value.node);
         let ty = graph.ty(value.node);
-        outputs.push(Port {
+        outputs.push(TensorInfo {
             name: port.name.clone(),
             shape: ty.shape.clone(),
             dtype: match ty.dtype {
@@ -104,7 +104,7 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
 }
 
 /// The node of a graph input. Bools come as integers.
-fn input_node(graph: &mut Graph, port: &Port) -> Result<NodeId, Error> {
+fn input_node(graph: &mut Graph, port: &TensorInfo) -> Result<NodeId, Error> {
     let ty = TensorType {
         shape: Shape::checked(port.shape.dims())
             .map_err(|error| error.in_layer(port.name.as_str(), "InputLayer"))?,
@@ -130,8 +130,8 @@ struct Lowering {
 
 impl Lowering {
     /// Adds all calls of a network. An unknown input or output is `None`.
-    fn network(&mut self, net: &Network, inputs: Vec<Option<Value>>) -> Vec<Option<Value>> {
-        let mut values: HashMap<(usize, usize), Vec<Option<Value>>> = HashMap::new();
+    fn network(&mut self, net: &Network, inputs: Vec<Option<KerasTensor>>) -> Vec<Option<KerasTensor>> {
+        let mut values: HashMap<(usize, usize), Vec<Option<KerasTensor>>> = HashMap::new();
         for &step in &net.schedule {
             let (layer, call) = net.step(step);
             if !self.may_go_on(layer) {
@@ -166,8 +166,9 @@ impl Lowering {
             .is_some()
     }
 
-    fn note_shapes(&mut self, layer: &Layer, results: &[Option<Value>]) {
-        let shape = |value: &Option<Value>| value.map(|value| self.state.graph.ty(value.node).shape.clone());
+    fn note_shapes(&mut self, layer: &Layer, results: &[Option<KerasTensor>]) {
+        let shape =
+            |value: &Option<KerasTensor>| value.map(|value| self.state.graph.ty(value.node).shape.clone());
         let shapes: Option<Vec<_>> = results.iter().map(shape).collect();
         if let Some(shapes) = shapes {
             self.shapes.entry(layer.path.clone()).or_insert(shapes);
@@ -175,7 +176,7 @@ impl Lowering {
     }
 
     /// Adds one call of one layer; gives nothing when what it gives cannot be known.
-    fn call(&mut self, layer: &Layer, call: &Call, find: Find<'_>) -> Vec<Option<Value>> {
+    fn call(&mut self, layer: &Layer, call: &Call, find: Find<'_>) -> Vec<Option<KerasTensor>> {
         if let Some(net) = &layer.network {
             return self.nested(net, layer, call, find);
         }
@@ -228,7 +229,7 @@ impl Lowering {
                 return Err(layer.config.error(ErrorKind::Inconsistent(message)).into());
             }
             (None, Some(innermost)) => {
-                let args = vec![Arg::Value(folded.value)];
+                let args = vec![Arg::KerasTensor(folded.value)];
                 self.each_step(inner, innermost, args, Vec::new())?
             }
             (None, None) => return Err(Error::internal("a wrapper without a model").into()),
@@ -237,7 +238,13 @@ impl Lowering {
     }
 
     /// Inlines a call of a nested model.
-    fn nested(&mut self, net: &Network, layer: &Layer, call: &Call, find: Find<'_>) -> Vec<Option<Value>> {
+    fn nested(
+        &mut self,
+        net: &Network,
+        layer: &Layer,
+        call: &Call,
+        find: Find<'_>,
+    ) -> Vec<Option<KerasTensor>> {
         if let Err(error) = layers::check_training(call.kwarg("training")) {
             self.state.problems.push(layer.at(error));
         }
@@ -269,8 +276,8 @@ impl Lowering {
 }
 
 /// Where the calls of a layer stand.
-fn site(layer: &Layer) -> Site<'_> {
-    Site {
+fn site(layer: &Layer) -> CalledLayer<'_> {
+    CalledLayer {
         path: layer.path.clone(),
         class: layer.class,
         written: &layer.written,
@@ -281,15 +288,15 @@ fn site(layer: &Layer) -> Site<'_> {
 }
 
 /// Finds the value of a tensor, reporting a reference that goes nowhere.
-type Find<'f> = &'f mut dyn FnMut(TensorRef, &mut Collector) -> Option<Value>;
+type Find<'f> = &'f mut dyn FnMut(TensorRef, &mut Collector) -> Option<KerasTensor>;
 
 /// The value of a tensor, if it is known.
 fn lookup(
-    values: &HashMap<(usize, usize), Vec<Option<Value>>>,
+    values: &HashMap<(usize, usize), Vec<Option<KerasTensor>>>,
     net: &Network,
     tensor: TensorRef,
     problems: &mut Collector,
-) -> Option<Value> {
+) -> Option<KerasTensor> {
     let results = values.get(&(tensor.layer.0, tensor.call))?;
     if results.is_empty() {
         return None;
@@ -310,7 +317,7 @@ fn lookup(
 /// An argument with values for its tensors; `None` when one of them is unknown.
 fn bind<'a>(argument: &'a Argument, find: Find<'_>, problems: &mut Collector) -> Option<Arg<'a>> {
     Some(match argument {
-        Argument::Tensor(tensor) => Arg::Value(find(*tensor, problems)?),
+        Argument::Tensor(tensor) => Arg::KerasTensor(find(*tensor, problems)?),
         Argument::List(items) => Arg::List(
             items
                 .iter()
@@ -333,7 +340,7 @@ fn spread(
     net: &Network,
     find: Find<'_>,
     problems: &mut Collector,
-    given: &mut Vec<Option<Value>>,
+    given: &mut Vec<Option<KerasTensor>>,
 ) {
     match argument {
         Argument::Dict(items) => {

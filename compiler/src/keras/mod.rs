@@ -37,14 +37,14 @@ mod values;
 mod version;
 mod weights;
 
-pub use archive::Input;
+pub use archive::ModelFile;
 pub use class::Origin;
 pub use config::Config;
 pub use dtype::KerasDType;
 pub use fields::Fields;
-pub use lower::{InputShapes, Lowered, Port, lower};
+pub use lower::{InputShapes, Lowered, TensorInfo, lower};
 pub use model::{
-    Argument, Call, KerasModel, Layer, LayerId, Network, Semantics, Step, TensorRef, Version, Weight,
+    Argument, Call, KerasModel, Layer, LayerId, Network, ScheduledCall, Semantics, TensorRef, Version, Weight,
 };
 pub use object::Object;
 
@@ -54,22 +54,22 @@ use archive::Container;
 use hdf5::{Store, Tree};
 use serde_json::Value;
 use std::path::Path;
-use weights::Layout;
+use weights::Arrangement;
 
 /// Reads a model from `.h5`, `.keras` or a `.json` architecture with its weights in a second file.
 ///
 /// # Errors
 /// All problems found in the files.
 pub fn read(model: &Path, weights: Option<&Path>) -> Result<KerasModel, Errors> {
-    read_inputs(Input::Path(model), weights.map(Input::Path))
+    read_inputs(ModelFile::Path(model), weights.map(ModelFile::Path))
 }
 
 /// The same for files that need not be on a disk.
 ///
 /// # Errors
 /// All problems found in the files.
-pub fn read_inputs(model: Input, weights: Option<Input>) -> Result<KerasModel, Errors> {
-    let in_file = |input: Input| {
+pub fn read_inputs(model: ModelFile, weights: Option<ModelFile>) -> Result<KerasModel, Errors> {
+    let in_file = |input: ModelFile| {
         let name = input.name();
         move |error: Error| remedied(error).in_file(name.as_str())
     };
@@ -91,7 +91,7 @@ pub fn read_inputs(model: Input, weights: Option<Input>) -> Result<KerasModel, E
             error.help("name the file with the weights with --weights"),
         ));
     }
-    let mut reader = architecture::Reader::new(source.version.semantics, &budget);
+    let mut reader = architecture::ArchitectureReader::new(source.version.semantics, &budget);
     let root = reader.model(source.config);
     let mut notes = reader.notes();
     let found = std::mem::take(&mut reader.problems).finish(());
@@ -127,7 +127,7 @@ pub fn from_architecture(
 ) -> Result<KerasModel, Errors> {
     let version = version::of_architecture(&json)?;
     let budget = Budget::new();
-    let mut reader = architecture::Reader::new(version.semantics, &budget);
+    let mut reader = architecture::ArchitectureReader::new(version.semantics, &budget);
     let root = reader.model(json);
     let mut notes = reader.notes();
     let mut root = reader
@@ -170,11 +170,11 @@ fn remedied(error: Error) -> Error {
 struct Source {
     version: Version,
     config: Value,
-    weights: Option<(Store, Layout)>,
+    weights: Option<(Store, Arrangement)>,
 }
 
 impl Source {
-    fn open(input: &Input, budget: &Budget) -> Result<Self> {
+    fn open(input: &ModelFile, budget: &Budget) -> Result<Self> {
         match archive::open(input, budget)? {
             Container::Json(config) => Ok(Self {
                 version: version::of_architecture(&config)?,
@@ -200,7 +200,7 @@ impl Source {
     fn hdf5(store: Store, budget: &Budget) -> Result<Self> {
         let text = store.strings("", "model_config")?.and_then(|mut text| text.pop());
         let Some(text) = text else {
-            let error = match Layout::of(&store)? {
+            let error = match Arrangement::of(&store)? {
                 Some(_) => Error::malformed("the file holds weights without an architecture").help(
                     "give the architecture, model.to_json() in a file, as the model and this with --weights",
                 ),
@@ -222,7 +222,7 @@ impl Source {
 }
 
 /// The weights of a file that may hold a model around them.
-fn weights_of(input: &Input, budget: &Budget) -> Result<(Store, Layout)> {
+fn weights_of(input: &ModelFile, budget: &Budget) -> Result<(Store, Arrangement)> {
     match archive::open(input, budget)? {
         Container::Hdf5(store)
         | Container::Keras {
@@ -234,11 +234,11 @@ fn weights_of(input: &Input, budget: &Budget) -> Result<(Store, Layout)> {
     }
 }
 
-fn weights_in(store: Store) -> Result<(Store, Layout)> {
-    let Some(layout) = Layout::of(&store)? else {
+fn weights_in(store: Store) -> Result<(Store, Arrangement)> {
+    let Some(layout) = Arrangement::of(&store)? else {
         return Err(Error::malformed("the file holds no weights of a Keras model"));
     };
-    if let Layout::Legacy(group) = layout {
+    if let Arrangement::Legacy(group) = layout {
         version::check_backend(&store, group)?;
     }
     Ok((store, layout))

@@ -60,7 +60,7 @@ pub struct Network {
     pub layers: Vec<Layer>,
     /// Every call that an output needs once, each after the calls it takes tensors from. A shared layer is
     /// called several times, so that no order of the *layers* alone would do.
-    pub schedule: Vec<Step>,
+    pub schedule: Vec<ScheduledCall>,
 }
 
 /// An input or output of a [`Network`].
@@ -81,7 +81,7 @@ pub struct LayerId(pub usize);
 
 /// One call of one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Step {
+pub struct ScheduledCall {
     /// The layer.
     pub layer: LayerId,
     /// Index into its [`Layer::calls`].
@@ -183,7 +183,7 @@ impl Network {
     ///
     /// # Panics
     /// When the step belongs to another network.
-    pub fn step(&self, step: Step) -> (&Layer, &Call) {
+    pub fn step(&self, step: ScheduledCall) -> (&Layer, &Call) {
         let layer = self.layer(step.layer);
         (layer, &layer.calls[step.call])
     }

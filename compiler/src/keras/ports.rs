@@ -2,7 +2,7 @@
 
 use super::class::Role;
 use super::dtype::KerasDType;
-use super::lower::Port;
+use super::lower::TensorInfo;
 use super::model::{self, Layer, Network, TensorRef};
 use super::ranges::AXIS;
 use crate::error::{Collector, Error, ErrorKind, Result};
@@ -51,7 +51,11 @@ impl InputShapes {
 type Open = Vec<Option<usize>>;
 
 /// The inputs with full shapes; `None` for those that have a problem.
-pub(super) fn resolve(net: &Network, given: &InputShapes, problems: &mut Collector) -> Vec<Option<Port>> {
+pub(super) fn resolve(
+    net: &Network,
+    given: &InputShapes,
+    problems: &mut Collector,
+) -> Vec<Option<TensorInfo>> {
     check_names(net, given, problems);
     let several = net.inputs.len() > 1;
     let takers = Takers::new(net);
@@ -61,7 +65,7 @@ pub(super) fn resolve(net: &Network, given: &InputShapes, problems: &mut Collect
             let (open, dtype) = problems.keep(declared(net, port))?;
             let open = open.map(|open| takers.learned(port.tensor, open));
             let dims = problems.keep(complete(port, open, given.of(&port.name), several))?;
-            Some(Port {
+            Some(TensorInfo {
                 name: port.name.clone(),
                 shape: Shape::new(dims),
                 dtype,

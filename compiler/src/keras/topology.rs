@@ -5,7 +5,7 @@
 //! further `[layer, node, tensor]`; Keras 3 writes `{"args": …, "kwargs": …}` with every tensor as an
 //! object of class `__keras_tensor__`.
 
-use super::model::{Argument, Call, Layer, LayerId, Step, TensorRef};
+use super::model::{Argument, Call, Layer, LayerId, ScheduledCall, TensorRef};
 use super::values::shown;
 use crate::error::{Collector, Error, ErrorKind, Result};
 use serde_json::{Map, Value};
@@ -325,12 +325,12 @@ fn each(argument: &mut Argument, f: &mut impl FnMut(&mut TensorRef) -> Result<()
 
 /// Orders the calls so that each stands after those it takes tensors from; among those that could
 /// come next, the one that the file lists first. References are in range.
-pub(super) fn schedule(layers: &[Layer]) -> Result<Vec<Step>> {
+pub(super) fn schedule(layers: &[Layer]) -> Result<Vec<ScheduledCall>> {
     let mut first = Vec::with_capacity(layers.len());
     let mut steps = Vec::new();
     for (i, layer) in layers.iter().enumerate() {
         first.push(steps.len());
-        steps.extend((0..layer.calls.len()).map(|call| Step {
+        steps.extend((0..layer.calls.len()).map(|call| ScheduledCall {
             layer: LayerId(i),
             call,
         }));

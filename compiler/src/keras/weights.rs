@@ -17,14 +17,14 @@ use crate::error::{Collector, Result};
 
 /// Where weights stand in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum Arrangement {
     /// One group per layer below this group.
     Legacy(&'static str),
     /// The tree of attributes.
     Checkpoint,
 }
 
-impl Layout {
+impl Arrangement {
     /// Recognises the layout; `None` for a file without weights of Keras.
     pub(super) fn of(tree: &dyn Tree) -> Result<Option<Self>> {
         for group in ["model_weights", ""] {
@@ -41,10 +41,10 @@ impl Layout {
 }
 
 /// Gives every layer its weights.
-pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, problems: &mut Collector) {
+pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Arrangement, problems: &mut Collector) {
     let budget = &model.budget;
     match layout {
-        Layout::Legacy(group) => {
+        Arrangement::Legacy(group) => {
             legacy::load(&mut model.root, tree, group, budget, problems);
             // Keras 2 reads them as they stand, whatever they were.
             if model.version.semantics == Semantics::Keras3 {
@@ -52,8 +52,8 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Layout, prob
             }
             problems.keep(cudnn::convert(&mut model.root));
         }
-        Layout::Checkpoint => {
-            let reader = checkpoint::Reader::new(tree, budget);
+        Arrangement::Checkpoint => {
+            let reader = checkpoint::TreeReader::new(tree, budget);
             reader.network(&mut model.root, Some(""), problems);
         }
     }

@@ -1,18 +1,20 @@
 //! From layers to a network: connects those of a functional model, and chains those of a sequential one.
 
-use super::{Draft, Reader};
+use super::{ArchitectureReader, Draft};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::class::{ClassName, Form, Role};
 use crate::keras::config::Config;
 use crate::keras::dtype;
 use crate::keras::layers;
-use crate::keras::model::{Argument, Call, Layer, LayerId, Network, Port, Semantics, Step, TensorRef};
+use crate::keras::model::{
+    Argument, Call, Layer, LayerId, Network, Port, ScheduledCall, Semantics, TensorRef,
+};
 use crate::keras::topology::{self, Names, bad};
 use crate::keras::values::shown;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-impl Reader {
+impl ArchitectureReader {
     /// Connects the layers of a functional model by their inbound nodes.
     pub(super) fn functional(
         &mut self,
@@ -131,7 +133,7 @@ impl Reader {
             inputs: vec![port(0)],
             outputs: vec![port(last)],
             schedule: (0..layers.len())
-                .map(|i| Step {
+                .map(|i| ScheduledCall {
                     layer: LayerId(i),
                     call: 0,
                 })

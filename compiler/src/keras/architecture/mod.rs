@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads one architecture, collecting all problems.
-pub(super) struct Reader {
+pub(super) struct ArchitectureReader {
     semantics: Semantics,
     /// All problems so far.
     pub(super) problems: Collector,
@@ -33,7 +33,7 @@ struct Draft {
     nodes: Vec<Value>,
 }
 
-impl Reader {
+impl ArchitectureReader {
     pub(super) fn new(semantics: Semantics, budget: &Budget) -> Self {
         Self {
             semantics,

@@ -1,6 +1,6 @@
 //! Activations: by name as an argument of other layers, and as layers of their own.
 
-use super::context::{Arg, Cx, Outcome, Stop, Value, one};
+use super::context::{Arg, Cx, KerasTensor, Outcome, Stop, one};
 use super::mask;
 use super::read::Read;
 use super::refusal::CALL_IT;
@@ -107,7 +107,7 @@ impl Activation {
             Kind::Sparsemax => sparsemax(cx, x)?,
             Kind::Crelu => crelu(cx, x)?,
             Kind::Layer(object) => {
-                let args = vec![Arg::Value(Value::new(x))];
+                let args = vec![Arg::KerasTensor(KerasTensor::new(x))];
                 let values = super::inner(cx, object, "activation", &[], args)?;
                 values.first().ok_or(Stop::Told)?.node
             }

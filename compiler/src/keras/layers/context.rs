@@ -15,14 +15,14 @@ use std::collections::BTreeSet;
 
 /// A tensor under way, with Keras' mask for it if there is one.
 #[derive(Debug, Clone, Copy)]
-pub struct Value {
+pub struct KerasTensor {
     /// The tensor.
     pub node: NodeId,
     /// 1 where a time step counts and 0 where it does not, as f32 of shape `[batch, time]`.
     pub mask: Option<NodeId>,
 }
 
-impl Value {
+impl KerasTensor {
     /// A tensor without a mask.
     pub fn new(node: NodeId) -> Self {
         Self { node, mask: None }
@@ -33,7 +33,7 @@ impl Value {
 #[derive(Debug, Clone)]
 pub enum Arg<'a> {
     /// A tensor.
-    Value(Value),
+    KerasTensor(KerasTensor),
     /// A list or tuple with tensors inside.
     List(Vec<Arg<'a>>),
     /// A dict with tensors inside.
@@ -44,9 +44,9 @@ pub enum Arg<'a> {
 
 impl Arg<'_> {
     /// The tensors inside, in order.
-    pub fn values(&self) -> Vec<Value> {
+    pub fn values(&self) -> Vec<KerasTensor> {
         match self {
-            Self::Value(value) => vec![*value],
+            Self::KerasTensor(value) => vec![*value],
             Self::List(items) => items.iter().flat_map(Arg::values).collect(),
             Self::Dict(items) => items.iter().flat_map(|(_, item)| item.values()).collect(),
             Self::Literal(_) => Vec::new(),
@@ -55,7 +55,7 @@ impl Arg<'_> {
     /// A constant inside that is not Python's `None`.
     fn constant(&self) -> Option<&Json> {
         match self {
-            Self::Literal(Json::Null) | Self::Value(_) => None,
+            Self::Literal(Json::Null) | Self::KerasTensor(_) => None,
             Self::List(items) => items.iter().find_map(Arg::constant),
             Self::Dict(items) => items.iter().find_map(|(_, item)| item.constant()),
             Self::Literal(value) => Some(value),
@@ -79,11 +79,11 @@ impl From<Error> for Stop {
 }
 
 /// What a layer gives.
-pub type Outcome = Result<Vec<Value>, Stop>;
+pub type Outcome = Result<Vec<KerasTensor>, Stop>;
 
 /// The layer that is called.
 #[derive(Clone)]
-pub struct Site<'a> {
+pub struct CalledLayer<'a> {
     /// Name of its nodes and constants.
     pub path: String,
     /// What is known of its class.
@@ -98,7 +98,7 @@ pub struct Site<'a> {
     pub weights: &'a [Weight],
 }
 
-impl Site<'_> {
+impl CalledLayer<'_> {
     /// What its class is to whoever reads a model.
     pub fn role(&self) -> Role {
         self.class.map_or(Role::Plain, |class| class.role)
@@ -110,7 +110,7 @@ pub struct Cx<'a> {
     /// The graph and everything else that layers share.
     pub state: &'a mut State,
     /// The layer.
-    pub site: Site<'a>,
+    pub site: CalledLayer<'a>,
     args: Vec<Arg<'a>>,
     kwargs: Vec<(&'a str, Arg<'a>)>,
     /// Keyword arguments that somebody read.
@@ -121,7 +121,7 @@ impl<'a> Cx<'a> {
     /// A call of the layer at `site`.
     pub fn new(
         state: &'a mut State,
-        site: Site<'a>,
+        site: CalledLayer<'a>,
         args: Vec<Arg<'a>>,
         kwargs: Vec<(&'a str, Arg<'a>)>,
     ) -> Self {
@@ -155,7 +155,7 @@ impl<'a> Cx<'a> {
     }
 
     /// The only tensor that the layer is called with.
-    pub fn input(&mut self) -> Result<Value, Stop> {
+    pub fn input(&mut self) -> Result<KerasTensor, Stop> {
         match self.inputs()[..] {
             [value] => Ok(value),
             ref values => {
@@ -170,7 +170,7 @@ impl<'a> Cx<'a> {
         Ok(self.float(value.node)?)
     }
     /// All tensors of the first argument, or of all positional ones.
-    pub fn inputs(&mut self) -> Vec<Value> {
+    pub fn inputs(&mut self) -> Vec<KerasTensor> {
         if self.args.is_empty() {
             for name in ["inputs", "sequences", "sequence", "x"] {
                 if let Some(arg) = self.kwarg(name) {
@@ -331,5 +331,5 @@ impl<'a> Cx<'a> {
 
 /// One result without a mask of its own.
 pub fn one(node: NodeId) -> Outcome {
-    Ok(vec![Value::new(node)])
+    Ok(vec![KerasTensor::new(node)])
 }

@@ -1,6 +1,6 @@
 //! `keras.layers.Embedding`.
 
-use super::context::{Cx, Outcome, Value};
+use super::context::{Cx, KerasTensor, Outcome};
 use super::mask::differs_from;
 use crate::keras::ranges::COUNT;
 use crate::ops::Gather;
@@ -23,5 +23,5 @@ pub fn embedding(cx: &mut Cx<'_>) -> Outcome {
     } else {
         None
     };
-    Ok(vec![Value { node, mask }])
+    Ok(vec![KerasTensor { node, mask }])
 }

@@ -1,6 +1,6 @@
 //! Masks: which time steps count. Inside the graph they are f32 of shape `[batch, time]`, 1 or 0.
 
-use super::context::{Cx, Outcome, Stop, Value};
+use super::context::{Cx, KerasTensor, Outcome, Stop};
 use crate::graph::NodeId;
 use crate::keras::ranges::ANY;
 use crate::ops::ReduceKind;
@@ -52,12 +52,12 @@ pub fn masking(cx: &mut Cx<'_>) -> Outcome {
     let any = cx.b().reduce(ReduceKind::Max, [last], differs)?;
     let node = cx.b().map(Tape::binary(Binary::Mul), &[x, any])?;
     let mask = Some(cx.b().reshape(any, batch.to_vec())?);
-    Ok(vec![Value { node, mask }])
+    Ok(vec![KerasTensor { node, mask }])
 }
 
 /// The mask of an elementwise merge. Keras 2 keeps a step that no input masks, and an input without a mask masks
 /// nothing. Keras 3 keeps a step that any input keeps, and all inputs must have masks.
-pub fn merged(cx: &mut Cx<'_>, values: &[Value]) -> Result<Option<NodeId>, Stop> {
+pub fn merged(cx: &mut Cx<'_>, values: &[KerasTensor]) -> Result<Option<NodeId>, Stop> {
     let masks: Vec<_> = values.iter().filter_map(|value| value.mask).collect();
     let op = if cx.is_keras3() { Binary::Max } else { Binary::Min };
     if masks.is_empty() || (cx.is_keras3() && masks.len() < values.len()) {
@@ -81,7 +81,7 @@ fn combined(cx: &mut Cx<'_>, op: Binary, masks: &[NodeId]) -> Result<Option<Node
 
 /// The mask of a concatenation: the masks are concatenated likewise, 1 for an input without; of the features of a
 /// step, Keras 2 needs all and Keras 3 any to be unmasked.
-pub fn concatenated(cx: &mut Cx<'_>, values: &[Value], axis: usize) -> Result<Option<NodeId>, Stop> {
+pub fn concatenated(cx: &mut Cx<'_>, values: &[KerasTensor], axis: usize) -> Result<Option<NodeId>, Stop> {
     if values.iter().all(|value| value.mask.is_none()) {
         return Ok(None);
     }
@@ -101,7 +101,7 @@ pub fn concatenated(cx: &mut Cx<'_>, values: &[Value], axis: usize) -> Result<Op
     combined(cx, Binary::Min, &masks)
 }
 
-fn concatenated_steps(cx: &mut Cx<'_>, values: &[Value], axis: usize) -> Result<Option<NodeId>, Stop> {
+fn concatenated_steps(cx: &mut Cx<'_>, values: &[KerasTensor], axis: usize) -> Result<Option<NodeId>, Stop> {
     let rank = values
         .iter()
         .filter_map(|value| value.mask)

@@ -1,6 +1,6 @@
 //! Merging layers: `keras.layers.Add`, `Subtract`, `Multiply`, `Average`, `Maximum`, `Minimum`, `Concatenate`, `Dot`.
 
-use super::context::{Cx, Outcome, Stop, Value, one};
+use super::context::{Cx, KerasTensor, Outcome, Stop, one};
 use super::mask;
 use super::normalize::unit_length;
 use crate::error::ErrorKind;
@@ -61,7 +61,7 @@ fn elementwise(cx: &mut Cx<'_>, op: Binary, scale: Option<f64>) -> Outcome {
         // In Keras, what gets axes loses its mask.
         let mask = value.mask.filter(|_| cx.dims(value.node).len() == rank);
         let node = with_rank(cx, value.node, rank)?;
-        parts.push(Value { node, mask });
+        parts.push(KerasTensor { node, mask });
     }
     let masked = cx.is_keras3() && parts.iter().any(|part| part.mask.is_some());
     let node = match op {
@@ -73,7 +73,7 @@ fn elementwise(cx: &mut Cx<'_>, op: Binary, scale: Option<f64>) -> Outcome {
         Some(scale) => cx.apply(Tape::binary_const(Binary::Mul, scale as f32), node)?,
         None => node,
     };
-    Ok(vec![Value { node, mask }])
+    Ok(vec![KerasTensor { node, mask }])
 }
 
 fn combined(cx: &mut Cx<'_>, op: Binary, nodes: impl IntoIterator<Item = NodeId>) -> Result<NodeId, Stop> {
@@ -89,7 +89,7 @@ fn combined(cx: &mut Cx<'_>, op: Binary, nodes: impl IntoIterator<Item = NodeId>
 
 /// `Multiply._merge_function` of Keras 3: what is masked counts as 1 and, if all inputs have masks and none of them keeps an
 /// element, as 0 in the end. Keras 2 multiplies what there is.
-fn masked_product(cx: &mut Cx<'_>, parts: &[Value]) -> Result<NodeId, Stop> {
+fn masked_product(cx: &mut Cx<'_>, parts: &[KerasTensor]) -> Result<NodeId, Stop> {
     let mut factors = Vec::new();
     let mut kept = Vec::new();
     for part in parts {
@@ -112,7 +112,7 @@ fn masked_product(cx: &mut Cx<'_>, parts: &[Value]) -> Result<NodeId, Stop> {
 
 /// `_apply_merge_op_and_or_mask` of Keras 3: where one of two is masked, the other one stands for it. Keras 2 compares what
 /// there is.
-fn masked_extremum(cx: &mut Cx<'_>, op: Binary, parts: &[Value]) -> Result<NodeId, Stop> {
+fn masked_extremum(cx: &mut Cx<'_>, op: Binary, parts: &[KerasTensor]) -> Result<NodeId, Stop> {
     let mut result: Option<(NodeId, Option<NodeId>)> = None;
     for part in parts {
         let mask = match part.mask {
@@ -177,7 +177,7 @@ pub fn concatenate(cx: &mut Cx<'_>) -> Outcome {
     }
     let node = cx.b().concat(axis, &parts)?;
     let mask = mask::concatenated(cx, &values, axis)?;
-    Ok(vec![Value { node, mask }])
+    Ok(vec![KerasTensor { node, mask }])
 }
 
 /// `Dot`: contracts one axis of each of two tensors, sample by sample.

@@ -35,7 +35,7 @@ mod transposed;
 mod weights;
 mod wrap;
 
-pub(super) use context::{Arg, Cx, Outcome, Site, Stop, Value};
+pub(super) use context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
 pub(super) use read::check_training;
 pub(super) use wrap::Folded;
 
@@ -86,7 +86,7 @@ fn row(class: Option<&Class>) -> Option<&'static Row> {
 /// Adds one call of a layer that has no layers of its own kind inside.
 pub(super) fn lower<'a>(
     state: &mut State,
-    site: Site<'a>,
+    site: CalledLayer<'a>,
     args: Vec<Arg<'a>>,
     kwargs: Vec<(&'a str, Arg<'a>)>,
 ) -> Outcome {
@@ -118,7 +118,7 @@ pub(super) fn lower<'a>(
 /// Starts a call.
 fn begin<'a>(
     state: &'a mut State,
-    site: Site<'a>,
+    site: CalledLayer<'a>,
     args: Vec<Arg<'a>>,
     kwargs: Vec<(&'a str, Arg<'a>)>,
 ) -> Result<Cx<'a>, Error> {
@@ -129,7 +129,7 @@ fn begin<'a>(
 /// Starts a call of a layer that applies a model to every time step: gives the steps as a batch.
 pub(super) fn fold<'a>(
     state: &'a mut State,
-    site: Site<'a>,
+    site: CalledLayer<'a>,
     args: Vec<Arg<'a>>,
     kwargs: Vec<(&'a str, Arg<'a>)>,
 ) -> Result<Folded, Stop> {
@@ -147,7 +147,12 @@ pub(super) fn fold<'a>(
 }
 
 /// Ends such a call: the results of all steps.
-pub(super) fn unfold(state: &mut State, site: Site<'_>, folded: Folded, values: Vec<Value>) -> Outcome {
+pub(super) fn unfold(
+    state: &mut State,
+    site: CalledLayer<'_>,
+    folded: Folded,
+    values: Vec<KerasTensor>,
+) -> Outcome {
     let mut cx = Cx::new(state, site, Vec::new(), Vec::new());
     wrap::unfold(&mut cx, &folded, values)
 }
@@ -160,7 +165,7 @@ fn inner<'b>(
     weights: &'b [Weight],
     args: Vec<Arg<'b>>,
 ) -> Outcome {
-    let site = Site {
+    let site = CalledLayer {
         path: format!("{}/{role}", cx.site.path),
         class: known(&object.class),
         written: &object.class.written,

@@ -1,7 +1,7 @@
 //! Recurrent layers: `keras.layers.LSTM`, `GRU`, `SimpleRNN`, `RNN` of their cells.
 
 use super::cells::Cell;
-use super::context::{Arg, Cx, Outcome, Stop, Value};
+use super::context::{Arg, Cx, KerasTensor, Outcome, Stop};
 use super::mask;
 use super::read::{Read, check_training};
 use crate::error::{Error, ErrorKind};
@@ -53,12 +53,12 @@ pub fn recurrent(cx: &mut Cx<'_>) -> Outcome {
     let sequence = sequence(cx)?;
     let mask = sequence.passed.filter(|_| layer.sequences);
     let computed = layer.run(cx, &sequence, layer.backwards)?;
-    let mut values = vec![Value {
+    let mut values = vec![KerasTensor {
         node: computed.output,
         mask,
     }];
     if layer.state {
-        values.extend(computed.states.into_iter().map(Value::new));
+        values.extend(computed.states.into_iter().map(KerasTensor::new));
     }
     Ok(values)
 }

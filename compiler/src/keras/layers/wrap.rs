@@ -1,6 +1,6 @@
 //! Layers around layers: `keras.layers.Bidirectional`, `TimeDistributed`.
 
-use super::context::{Arg, Cx, Outcome, Site, Stop, Value};
+use super::context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
 use super::recurrent::{Computed, Recurrent, Sequence, sequence};
 use crate::graph::NodeId;
 use crate::keras::class::Role;
@@ -59,13 +59,13 @@ pub fn bidirectional(cx: &mut Cx<'_>) -> Outcome {
     }
     let mask = given.passed.filter(|_| ahead.layer.sequences);
     let outputs = [ahead.computed.output, back.computed.output];
-    let mut values: Vec<Value> = join(cx, merge, outputs)?
+    let mut values: Vec<KerasTensor> = join(cx, merge, outputs)?
         .into_iter()
-        .map(|node| Value { node, mask })
+        .map(|node| KerasTensor { node, mask })
         .collect();
     if ahead.layer.state {
         let states = ahead.computed.states.into_iter().chain(back.computed.states);
-        values.extend(states.map(Value::new));
+        values.extend(states.map(KerasTensor::new));
     }
     Ok(values)
 }
@@ -88,7 +88,7 @@ fn direction(
 ) -> Result<(Direction, usize), Stop> {
     let mut cx = Cx::new(
         cx.state,
-        Site {
+        CalledLayer {
             path: format!("{}/{role}", cx.site.path),
             class: super::known(&object.class),
             written: &object.class.written,
@@ -139,7 +139,7 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
         return Err(cx.inconsistent("it wraps no layer"));
     };
     let folded = fold(cx)?;
-    let (weights, args) = (cx.site.weights, vec![Arg::Value(folded.value)]);
+    let (weights, args) = (cx.site.weights, vec![Arg::KerasTensor(folded.value)]);
     let values = super::inner(cx, &object, &object.class.written, weights, args)?;
     unfold(cx, &folded, values)
 }
@@ -147,7 +147,7 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
 /// A sequence whose time steps are samples.
 pub struct Folded {
     /// The samples.
-    pub value: Value,
+    pub value: KerasTensor,
     mask: Option<NodeId>,
     batch: usize,
     steps: usize,
@@ -163,7 +163,7 @@ pub fn fold(cx: &mut Cx<'_>) -> Result<Folded, Stop> {
     };
     let node = cx.b().reshape(x, [&[batch * steps][..], rest].concat())?;
     Ok(Folded {
-        value: Value::new(node),
+        value: KerasTensor::new(node),
         mask,
         batch,
         steps,
@@ -171,7 +171,7 @@ pub fn fold(cx: &mut Cx<'_>) -> Result<Folded, Stop> {
 }
 
 /// Makes sequences of what the layer inside gives.
-pub fn unfold(cx: &mut Cx<'_>, folded: &Folded, values: Vec<Value>) -> Outcome {
+pub fn unfold(cx: &mut Cx<'_>, folded: &Folded, values: Vec<KerasTensor>) -> Outcome {
     let &Folded {
         mask, batch, steps, ..
     } = folded;
@@ -183,7 +183,7 @@ pub fn unfold(cx: &mut Cx<'_>, folded: &Folded, values: Vec<Value>) -> Outcome {
             Some(mask) => Some(steps_of(cx, mask, batch, steps)?),
             None => mask,
         };
-        unfolded.push(Value { node, mask: own });
+        unfolded.push(KerasTensor { node, mask: own });
     }
     Ok(unfolded)
 }

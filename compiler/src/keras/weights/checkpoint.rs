@@ -27,12 +27,12 @@ enum Known<'a> {
 }
 
 /// Reads one file of this layout.
-pub(super) struct Reader<'a> {
+pub(super) struct TreeReader<'a> {
     tree: &'a dyn Tree,
     budget: &'a Budget,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TreeReader<'a> {
     pub(super) fn new(tree: &'a dyn Tree, budget: &'a Budget) -> Self {
         Self { tree, budget }
     }

@@ -1,6 +1,6 @@
 //! Both layouts on made-up files: a tree of names, in which every weight is one number.
 
-use super::{Layout, load};
+use super::{Arrangement, load};
 use crate::error::{Collector, Result};
 use crate::keras::hdf5::Tree;
 use crate::keras::{KerasModel, Network, from_architecture};
@@ -98,7 +98,7 @@ fn loaded(architecture: Value, fake: &Fake) -> Result<Vec<(String, Vec<f32>)>, S
         }
     }
     let mut model: KerasModel = from_architecture(architecture, &mut |_| Vec::new()).unwrap();
-    let layout = Layout::of(fake).unwrap().expect("a layout");
+    let layout = Arrangement::of(fake).unwrap().expect("a layout");
     let mut problems = Collector::default();
     load(&mut model, fake, layout, &mut problems);
     problems.finish(()).map_err(|errors| errors.to_string())?;

@@ -213,7 +213,7 @@ impl<'a> Arguments<'a> {
         names: &[&str],
     ) -> Result<Operand, Stop> {
         let literal = match arg {
-            Arg::Value(value) => return Ok(Operand::Tensor(cx.float(value.node)?)),
+            Arg::KerasTensor(value) => return Ok(Operand::Tensor(cx.float(value.node)?)),
             Arg::Literal(value) => (*value).clone(),
             arg => sizes::literal(cx, arg)
                 .ok_or_else(|| cx.inconsistent("it takes a tensor, but is called with a list"))?,

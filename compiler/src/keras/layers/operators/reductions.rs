@@ -4,7 +4,7 @@ use super::arguments::{Arguments, X};
 use super::functions::AXIS;
 use crate::graph::NodeId;
 use crate::keras::layers::activation::axis_list;
-use crate::keras::layers::context::{Cx, Outcome, Stop, Value, one};
+use crate::keras::layers::context::{Cx, KerasTensor, Outcome, Stop, one};
 use crate::keras::layers::normalize::{centred, mean_square};
 use crate::keras::layers::pool::{drop_axes, mean as mean_over};
 use crate::keras::layers::tapes;
@@ -88,7 +88,7 @@ pub fn moments(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let variance = mean_square(cx, centre, &axes)?;
     let mut both = Vec::new();
     for node in [mean, variance] {
-        both.push(Value::new(drop_axes(cx, node, &axes, keep)?));
+        both.push(KerasTensor::new(drop_axes(cx, node, &axes, keep)?));
     }
     Ok(both)
 }

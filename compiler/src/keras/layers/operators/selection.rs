@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, X};
 use super::functions::AXIS;
 use crate::graph::NodeId;
-use crate::keras::layers::context::{Cx, Outcome, Stop, Value, one};
+use crate::keras::layers::context::{Cx, KerasTensor, Outcome, Stop, one};
 use crate::keras::layers::pool::drop_axes;
 use crate::keras::layers::shape::{crop, gather};
 use crate::ops::{Gather, ReduceKind, Slice};
@@ -157,7 +157,7 @@ pub fn unstack(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let mut parts = Vec::new();
     for index in 0..dims[axis] {
         let part = cx.b().slice(x, axis, index, 1)?;
-        parts.push(Value::new(drop_axes(cx, part, &[axis], false)?));
+        parts.push(KerasTensor::new(drop_axes(cx, part, &[axis], false)?));
     }
     Ok(parts)
 }

@@ -4,7 +4,7 @@ use super::arguments::{Arguments, X};
 use super::functions::{AXIS, count};
 use crate::graph::NodeId;
 use crate::keras::layers::activation::axis_list;
-use crate::keras::layers::context::{Cx, Outcome, Stop, Value, one};
+use crate::keras::layers::context::{Cx, KerasTensor, Outcome, Stop, one};
 use crate::keras::layers::pool::drop_axes;
 use crate::keras::layers::recurrent::reversed;
 use crate::keras::layers::shape::{gather, solve};
@@ -165,7 +165,7 @@ pub fn split(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     }
     let mut parts = Vec::new();
     for (&start, end) in starts.iter().zip(ends) {
-        parts.push(Value::new(cx.b().slice(x, axis, start, end - start)?));
+        parts.push(KerasTensor::new(cx.b().slice(x, axis, start, end - start)?));
     }
     Ok(parts)
 }

@@ -3,7 +3,7 @@
 
 use super::arguments::{Arguments, X};
 use crate::graph::NodeId;
-use crate::keras::layers::context::{Arg, Cx, Outcome, Stop, Value, one};
+use crate::keras::layers::context::{Arg, Cx, KerasTensor, Outcome, Stop, one};
 use crate::tensor::{Data, Tensor};
 use serde_json::{Map, Value as Json};
 
@@ -49,14 +49,14 @@ pub fn known(cx: &Cx<'_>) -> bool {
 }
 
 /// Replaces what was computed from constants only by its value.
-pub fn fold(cx: &mut Cx<'_>, values: Vec<Value>) -> Outcome {
+pub fn fold(cx: &mut Cx<'_>, values: Vec<KerasTensor>) -> Outcome {
     let mut folded = Vec::new();
     for value in values {
         let node = match computed(cx, value.node)? {
             Some(tensor) => cx.b().constant(tensor)?,
             None => value.node,
         };
-        folded.push(Value { node, ..value });
+        folded.push(KerasTensor { node, ..value });
     }
     Ok(folded)
 }
@@ -87,7 +87,7 @@ fn computed(cx: &Cx<'_>, node: NodeId) -> Result<Option<Tensor>, Stop> {
 pub fn literal(cx: &Cx<'_>, argument: &Arg<'_>) -> Option<Json> {
     match argument {
         Arg::Literal(value) => Some((*value).clone()),
-        Arg::Value(value) => cx.state.graph.constant(value.node).and_then(json),
+        Arg::KerasTensor(value) => cx.state.graph.constant(value.node).and_then(json),
         Arg::List(items) => items.iter().map(|item| literal(cx, item)).collect(),
         Arg::Dict(items) => {
             let entry = |(key, item): &(&str, Arg<'_>)| Some(((*key).to_owned(), literal(cx, item)?));
