@@ -69,7 +69,7 @@
 //! passes::run(&mut graph, passes::Options::default())?;
 //! assert_eq!(graph.to_string(), "\
 //! %0: f32[1,8,8,2] = input \"image\"() ; conv
-//! %1: f32[3,3,2,4] = constant() ; conv
+//! %1: f32[3,3,2,4] = constant splat=0.5() ; conv
 //! %2: f32[1,8,8,4] = conv window=3+1+1x3+1+1 epilogue={%2 = max x0, 0.0}(%0, %1) ; conv
 //! output \"features\" = %2
 //! ");

@@ -214,13 +214,13 @@ fn inspect_shows_layers() {
 
 #[test]
 fn exact_convolutions_are_computed_product_by_product() {
-    let ir = |more: &[&str]| {
-        let arguments = [&["examples/digits/digits.h5", "--emit", "ir", "--quiet"], more].concat();
+    let plan = |more: &[&str]| {
+        let arguments = [&["examples/digits/digits.h5", "--emit", "plan", "--quiet"], more].concat();
         run(&root(), &arguments).stdout
     };
-    assert!(ir(&[]).contains(" winograd="));
-    let exact = ir(&["--exact"]);
-    assert!(exact.contains(" conv ") && !exact.contains(" winograd="));
+    assert!(plan(&[]).contains(" = Winograd("));
+    let exact = plan(&["--exact"]);
+    assert!(exact.contains(" = Contract(") && !exact.contains(" = Winograd("));
 }
 
 #[test]
