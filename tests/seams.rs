@@ -341,6 +341,25 @@ const CASES: &[(&str, Case)] = &[
             &[x, y, bias],
         )
     }),
+    ("products of five axes", |b, r| {
+        let x = input(b, &[2, 3, 2, 4, 5])?;
+        let w = b.constant(r.tensor(&[5, 9]))?;
+        let bias = b.constant(r.tensor(&[9]))?;
+        let shared = MatMul {
+            bias: true,
+            epilogue: relu(),
+        };
+        let x = b.add(shared, &[x, w, bias])?;
+        let y = input(b, &[2, 3, 2, 9, 6])?;
+        let residual = input(b, &[2, 1, 2, 4, 6])?;
+        b.add(
+            MatMul {
+                bias: false,
+                epilogue: Tape::binary(Binary::Add),
+            },
+            &[x, y, residual],
+        )
+    }),
     ("transposes, slices and pads", |b, _| {
         let x = input(b, &[3, 4, 6])?;
         let x = b.transpose(x, [2, 0, 1])?;
