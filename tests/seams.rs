@@ -615,6 +615,9 @@ fn check(name: &str, graph: &Graph) -> std::result::Result<(), String> {
     }
     let (textures, _) = planned(&Textures, "textures")?;
     stands_alone(&textures).map_err(|e| format!("{name} on textures: {e}"))?;
+    if emit(&textures, Features::Baseline, Threading::Single).is_ok() {
+        return Err(format!("{name}: a plan for textures is emitted as wasm"));
+    }
     let (apart, _) = planned(&Like::apart(), "arenas apart")?;
     reads_elsewhere(&apart).map_err(|e| format!("{name} on arenas apart: {e}"))
 }

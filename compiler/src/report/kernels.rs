@@ -1,9 +1,8 @@
 //! One row for each kernel of a plan.
 
-use super::repetitions;
 use crate::backends::Code;
 use crate::kernel::{Contract, Depthwise, Kernel, Right, WINOGRAD_LANES};
-use crate::plan::{Plan, Run, Space, Step};
+use crate::plan::{Plan, Run, Space};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Figures of a kernel.
@@ -67,13 +66,8 @@ pub(super) fn rows(plan: &Plan, variants: &[Code]) -> Vec<KernelRow> {
         .collect();
     let mut counted = BTreeSet::new();
     let prepare = plan.prepare.iter().map(|run| (0, run));
-    let steps = plan.steps.iter().flat_map(|step| {
-        let runs = match step {
-            Step::Run(run) => std::slice::from_ref(run),
-            Step::Loop { body, .. } => body,
-        };
-        runs.iter().map(move |run| (repetitions(step), run))
-    });
+    let steps = plan.steps.iter();
+    let steps = steps.flat_map(|step| step.runs().iter().map(|run| (step.count(), run)));
     for (times, run) in prepare.chain(steps) {
         let row = &mut rows[run.kernel.0];
         row.count(run, times);

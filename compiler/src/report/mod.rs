@@ -15,7 +15,6 @@ pub use table::{Align, Table, bytes, grouped};
 
 use crate::backends::Build;
 use crate::passes;
-use crate::plan::Step;
 use crate::text::printable_lines;
 use std::fmt;
 
@@ -74,13 +73,5 @@ impl Report {
             );
         }
         printable_lines(&text)
-    }
-}
-
-/// Times that a step's kernels run.
-fn repetitions(step: &Step) -> usize {
-    match step {
-        Step::Run(_) => 1,
-        Step::Loop { count, .. } => *count,
     }
 }

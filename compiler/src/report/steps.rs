@@ -1,7 +1,6 @@
 //! What every step of a plan does, for profiles.
 
 use super::kernels::label;
-use super::repetitions;
 use super::traffic::touched_bytes;
 use crate::backends::Variant;
 use crate::kernel::Kernel;
@@ -33,11 +32,8 @@ pub fn steps(plan: &Plan, variants: &[Variant]) -> Vec<StepRow> {
 }
 
 fn row(plan: &Plan, variants: &[Variant], step: &Step) -> StepRow {
-    let runs = match step {
-        Step::Run(run) => std::slice::from_ref(run),
-        Step::Loop { body, .. } => body,
-    };
-    let times = repetitions(step) as u64;
+    let runs = step.runs();
+    let times = step.count() as u64;
     let kernels = || runs.iter().map(|run| plan.kernel(run));
     let text = |variant: &Variant| {
         let texts = distinct(kernels().map(|kernel| tiled(kernel, variant)));

@@ -10,7 +10,6 @@ use crate::plan::{Binding, Plan, Run, Space};
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// WebAssembly.
 pub static BACKEND: Backend = Backend {
@@ -207,14 +206,9 @@ fn section(plan: &Plan, module: &Module, threads: Option<Threads>) -> Result<Sec
 
 /// For each file of weights, how many of the first steps of [`Plan::prepare`] read nothing behind it.
 fn ready(plan: &Plan) -> Vec<usize> {
-    let lengths: BTreeMap<usize, usize> = plan
-        .weights
-        .parts()
-        .map(|(at, data)| (at, data.len() * 4))
-        .collect();
     let end = |run: &Run| {
         let read = run.arguments.iter().filter(|a| a.space == Space::Weights);
-        let ends = read.map(|a| a.offset + lengths.get(&a.offset).copied().unwrap_or(0));
+        let ends = read.map(|a| a.offset + plan.weights.part_bytes(a.offset));
         ends.max().unwrap_or(0) as u64
     };
     let ends: Vec<u64> = plan.prepare.iter().map(end).collect();

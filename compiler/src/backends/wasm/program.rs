@@ -34,6 +34,13 @@ pub(super) struct MemoryMap {
 
 impl MemoryMap {
     pub fn new(plan: &Plan) -> Result<Self> {
+        // Values of other arenas would lie over those of the first.
+        if plan.arenas.len() > 1 {
+            return Err(Error::internal(format!(
+                "the plan has {} arenas: it was made for another target",
+                plan.arenas.len()
+            )));
+        }
         let prepared_at = (DATA_AT + data_bytes(plan)).next_multiple_of(ALIGNMENT);
         let weights_at = prepared_at + weights_behind(plan);
         let arena_at = weights_at + plan.weights.bytes();
