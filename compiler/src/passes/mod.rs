@@ -92,9 +92,9 @@ pub const PIPELINE: &[Pass] = &[
     },
 ];
 
-/// Most repetitions of the pipeline. Networks need two or three: the last one finds nothing. Passes that still change the graph
-/// then would go on for ever.
-const MAX_ROUNDS: usize = 10;
+/// Most repetitions of the pipeline. Networks need two or three: the last one finds nothing. Thousands of moves in a row
+/// need dozens, since a round only does so many. Passes that still change the graph then would go on for ever.
+const MAX_ROUNDS: usize = 1_000;
 
 /// How to run the pipeline.
 #[derive(Debug, Clone, Copy, Default)]
