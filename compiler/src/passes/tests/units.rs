@@ -325,3 +325,21 @@ fn groups_of_axes_are_smallest() {
         }
     }
 }
+
+/// Each round moves only so many of them below the functions.
+#[test]
+fn slices_and_functions_that_take_turns_come_to_an_end() {
+    let mut graph = Graph::new();
+    let mut net = Net {
+        b: Builder::new(&mut graph, ""),
+        random: Random::new(1),
+    };
+    let x = net.input([1, 502, 1, 1]).unwrap();
+    let mut x = net.conv(x, 1, same(1)).unwrap();
+    for left in (2..=501).rev() {
+        x = net.b.slice(x, 1, 1, left).unwrap();
+        x = net.relu(x).unwrap();
+    }
+    net.output(x);
+    run(&mut graph, Options::default()).unwrap();
+}
