@@ -50,7 +50,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("shader", &["error", "tensor", "pointwise", "kernel"]),
     (
         "backends",
-        &["error", "budget", "tensor", "pointwise", "kernel", "plan", "shader"],
+        &[
+            "error",
+            "budget",
+            "tensor",
+            "pointwise",
+            "kernel",
+            "plan",
+            "shader",
+        ],
     ),
     (
         "report",
