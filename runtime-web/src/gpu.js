@@ -3,7 +3,7 @@
 import { because } from './source.js';
 import { count, describe, isTensor, viewOf, write } from './tensor.js';
 
-/** @import { Bundle, Core, Engine, GpuInput, Placed, Value } from './internal.js' */
+/** @import { Bundle, Core, Engine, GpuInput, Placed, Probe, Value } from './internal.js' */
 
 /** Whether one of these names is that of a renderer without a GPU. @param {unknown[]} names */
 export const isSoftware = (...names) =>
@@ -52,6 +52,12 @@ export class Lasting {
   /** @type {Engine['profile']} */
   profile(values) {
     return this.#ask(values, (core, inputs) => core.profile(inputs));
+  }
+
+  /** Runs a step alone and reads elements of what it leaves. @param {Probe} probe */
+  probe(probe) {
+    if (!this.#core) throw this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
+    return this.#core.probe(probe);
   }
 
   dispose() {

@@ -34,7 +34,7 @@ const AT_ONCE = 128;
 const SHARDS_AT_ONCE = 6;
 
 /** Most bytes of a buffer of parameters. */
-const PARAMETERS = 1 << 26;
+const PARAMETERS = 1 << 24;
 
 /** Most timestamps of a set. */
 const TIMESTAMPS = 4096;
@@ -215,16 +215,20 @@ async function build(device, manifest, section, program, shaders, weights, own) 
     const modules = shaders.map(({ code, name }) => device.createShaderModule({ code, label: name }));
     // All at once, since browsers compile several at a time.
     const pipelines = program.pipelines.map(({ module, bindings }) => {
-      const compute = { module: /** @type {GPUShaderModule} */ (modules[module]), entryPoint: 'main' };
-      return device.createComputePipelineAsync({ layout: layoutOf(bindings)[1], compute }).catch((cause) => {
-        throw new Error(`the driver refuses ${shaders[module]?.name} (${because(cause)})`, { cause });
+      const code = /** @type {GPUShaderModule} */ (modules[module]);
+      const compute = { module: code, entryPoint: 'main' };
+      return device.createComputePipelineAsync({ layout: layoutOf(bindings)[1], compute }).catch(async (cause) => {
+        const { messages } = await code.getCompilationInfo();
+        const wrong = messages.find(({ type }) => type === 'error');
+        const why = wrong ? `line ${wrong.lineNum}: ${wrong.message}` : because(cause);
+        throw new Error(`the browser refuses ${shaders[module]?.name} (${why})`, { cause });
       });
     });
     const layout = program.pipelines.map(({ bindings }) => layoutOf(bindings)[0]);
     return [new OnDevice(device, manifest, section, program, layout, weights, own), Promise.all(pipelines)];
   });
-  const [ready] = await Promise.all([pipelines, sound]);
-  core.pipelines = ready;
+  core.pipelines = await pipelines;
+  await sound;
   return core;
 }
 
