@@ -3,7 +3,7 @@
 import { because } from './source.js';
 import { count, describe, isTensor, viewOf, write } from './tensor.js';
 
-/** @import { Bundle, Core, Engine, GpuInput, Placed, Probe, Value } from './internal.js' */
+/** @import { Bundle, Core, Engine, GpuInput, Placed, Probe, Value, Warming } from './internal.js' */
 
 /** Whether one of these names is that of a renderer without a GPU. @param {unknown[]} names */
 export const isSoftware = (...names) =>
@@ -105,7 +105,7 @@ export class Lasting {
   #copy(values) {
     const old = this.#spare.pop();
     return this.#slots.map((slot, i) => {
-      const value = /** @type {Value} */ (values[i]);
+      const value = values[i];
       if (isTensor(value)) {
         const held = slot.storage === 'f32' ? 'float32' : 'int32';
         if ((value.dtype ?? held) === held) return value;
@@ -151,10 +151,31 @@ export class Lasting {
 }
 
 /**
+ * One backend answers until another one is there.
+ * @type {Warming}
+ */
+export async function answerUntil(loading, warm, names) {
+  const { first, second, end } = share();
+  const early = loading.choose([warm], first);
+  early.catch(end);
+  const late = loading.choose(names, second).finally(end);
+  const choice = await Promise.any([early, late]).catch(({ errors }) => {
+    throw errors[0];
+  });
+  if (choice.running?.backend === warm) {
+    const why = (/** @type {unknown} */ error) => because(error).replace(/^load: /, '');
+    return { ...choice, later: late.catch((error) => ({ fallbacks: [`It stays ${warm}: ${why(error)}.`] })) };
+  }
+  early.then(({ running }) => running?.engine.dispose(), () => {});
+  loading.stop(new DOMException(`${choice.running?.backend} was there first`, 'AbortError'));
+  return choice;
+}
+
+/**
  * Lets one backend copy the weights out of the memory into which another one reads them, so that they are fetched once.
  * @returns {{ first(bundle: Bundle): Bundle, second(bundle: Bundle): Bundle, end(): void }}
  */
-export function share() {
+function share() {
   /** @type {Map<string, { place: Promise<Uint8Array | undefined>, tell: (place?: Uint8Array) => void }>} */
   const places = new Map();
   let over = false;

@@ -5,7 +5,7 @@ import { fetchManifest } from './manifest.js';
 import { LoadedModel } from './model.js';
 import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './source.js';
 // keras-compile: gpu {
-import { share } from './gpu.js';
+import { answerUntil } from './gpu.js';
 // keras-compile: gpu }
 // keras-compile: threads {
 import { openThreads } from './threads.js';
@@ -18,7 +18,7 @@ import { checkWebGPU, openWebGPU } from './webgpu.js';
 // keras-compile: webgpu }
 
 /** @import { BackendName, load as Load, LoadOptions } from './index.js' */
-/** @import { Backend, Bundle, Choice, Engine, Located, Manifest, Running } from './internal.js' */
+/** @import { Backend, Bundle, Choice, Chooser, Engine, Located, Manifest, Running, Warming } from './internal.js' */
 
 export { BundleError };
 
@@ -91,10 +91,10 @@ backends.wasm = {
 };
 
 // keras-compile: threads }
-/** How one backend copies weights that another one reads, where there may be several. @type {typeof share | undefined} */
-let sharing;
+/** How one backend answers until another one is there, where there may be several. @type {Warming | undefined} */
+let warming;
 // keras-compile: gpu {
-sharing = share;
+warming = answerUntil;
 // keras-compile: gpu }
 
 /** The backends to try, one after the other. @param {LoadOptions['backend']} backend */
@@ -108,7 +108,7 @@ function orderOf(backend = 'auto') {
   return /** @type {BackendName[]} */ (asked);
 }
 
-/** Loads one model. */
+/** Loads one model. @implements {Chooser} */
 class Loading {
   /** Of the downloads that are under way. @type {Set<AbortController>} */
   #stops = new Set();
@@ -175,30 +175,6 @@ class Loading {
     const reasons = failed.map(([name, why]) => `${name} cannot run this model here, because ${because(why)}`);
     throw mine ? new Error(`load: ${reasons.join('; ')}`, { cause }) : cause;
   }
-
-  /**
-   * One backend answers until another one is there.
-   * @param {BackendName} warm
-   * @param {BackendName[]} names
-   * @param {NonNullable<typeof sharing>} share
-   * @returns {Promise<Choice>}
-   */
-  async warm(warm, names, share) {
-    const { first, second, end } = share();
-    const early = this.choose([warm], first);
-    early.catch(end);
-    const late = this.choose(names, second).finally(end);
-    const choice = await Promise.any([early, late]).catch(({ errors }) => {
-      throw errors[0];
-    });
-    if (choice.running?.backend === warm) {
-      const why = (/** @type {unknown} */ error) => because(error).replace(/^load: /, '');
-      return { ...choice, later: late.catch((error) => ({ fallbacks: [`It stays ${warm}: ${why(error)}.`] })) };
-    }
-    early.then(({ running }) => running?.engine.dispose(), () => {});
-    this.stop(new DOMException(`${choice.running?.backend} was there first`, 'AbortError'));
-    return choice;
-  }
 }
 
 /** Whether the console has heard that there are not as many threads as were asked for. */
@@ -226,7 +202,7 @@ export const load = async (where, options = {}) => {
     const located = await (where === undefined ? locateOwn() : locate(where, options, stop.signal));
     signal?.throwIfAborted();
     const begun = (loading = new Loading(located, options));
-    const choice = await (early && better.length && sharing ? begun.warm(early, better, sharing) : begun.choose(order));
+    const choice = await (early && better.length && warming ? warming(begun, early, better) : begun.choose(order));
     const { engine } = /** @type {Running} */ (choice.running);
     const fewer = threads !== 'auto' && engine.threads < threads && engine.fallbacks.length > 0;
     if ((fewer || engine.failed) && !warned) {

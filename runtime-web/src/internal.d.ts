@@ -224,6 +224,17 @@ export interface Running {
   users: number;
 }
 
+/** What tries backends. */
+export interface Chooser {
+  /** The first of these that works; `as` may change how files are read. */
+  choose(names: BackendName[], as?: (bundle: Bundle) => Bundle): Promise<Choice>;
+  /** Ends the downloads. */
+  stop(reason: unknown): void;
+}
+
+/** Has one backend answer until one of the others is there. */
+export type Warming = (loading: Chooser, warm: BackendName, names: BackendName[]) => Promise<Choice>;
+
 /** What was found to run on. */
 export interface Choice {
   running?: Running;

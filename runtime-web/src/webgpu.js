@@ -48,13 +48,13 @@ export async function openWebGPU(bundle, options, automatic) {
     if (options.device) throw new Error("it was the page's own device; load the model with a new one");
     return open(bundle.again());
   };
-  return new Lasting(core, async () => again(), placed(bundle.manifest.inputs, section.inputs));
+  return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs));
 }
 
 /** @param {Slot[]} slots @param {GpuAddress[]} addresses @returns {(Placed & GpuAddress)[]} */
-function placed(slots, addresses) {
+function placeAll(slots, addresses) {
   if (slots.length !== addresses.length) throw new Unfit(`${slots.length} tensors have ${addresses.length} addresses`);
-  return slots.map((slot, i) => ({ ...slot, .../** @type {GpuAddress} */ (addresses[i]) }));
+  return slots.map((slot, i) => ({ ...slot, ...addresses[i] }));
 }
 
 /**
@@ -162,7 +162,7 @@ function scoped(device, act) {
 /** Shards follow each other in the buffer. @param {Bundle} bundle @param {GPUDevice} device @param {GPUBuffer} weights */
 async function upload(bundle, device, weights) {
   const { files, weights: { shards } } = bundle.manifest;
-  const sizes = shards.map((name) => files[name]?.bytes ?? 0);
+  const sizes = shards.map((name) => files[name].bytes);
   const largest = sizes.reduce((most, bytes) => Math.max(most, bytes), 0);
   let next = 0;
   let end = 0;
@@ -171,9 +171,9 @@ async function upload(bundle, device, weights) {
     const room = new Uint8Array((largest + 3) & -4);
     while (next < shards.length) {
       const i = next++;
-      const [bytes, at] = [sizes[i] ?? 0, end];
+      const [bytes, at] = [sizes[i], end];
       end += bytes;
-      await bundle.fill(/** @type {string} */ (shards[i]), room.subarray(0, bytes));
+      await bundle.fill(shards[i], room.subarray(0, bytes));
       device.queue.writeBuffer(weights, at, room, 0, (bytes + 3) & -4);
     }
   };
@@ -215,13 +215,13 @@ async function build(device, manifest, section, program, shaders, weights, own) 
     const modules = shaders.map(({ code, name }) => device.createShaderModule({ code, label: name }));
     // All at once, since browsers compile several at a time.
     const pipelines = program.pipelines.map(({ module, bindings }) => {
-      const code = /** @type {GPUShaderModule} */ (modules[module]);
+      const code = modules[module];
       const compute = { module: code, entryPoint: 'main' };
       return device.createComputePipelineAsync({ layout: layoutOf(bindings)[1], compute }).catch(async (cause) => {
         const { messages } = await code.getCompilationInfo();
         const wrong = messages.find(({ type }) => type === 'error');
         const why = wrong ? `line ${wrong.lineNum}: ${wrong.message}` : because(cause);
-        throw new Error(`the browser refuses ${shaders[module]?.name} (${why})`, { cause });
+        throw new Error(`the browser refuses ${shaders[module].name} (${why})`, { cause });
       });
     });
     const layout = program.pipelines.map(({ bindings }) => layoutOf(bindings)[0]);
@@ -268,8 +268,8 @@ class OnDevice {
     this.#device = device;
     this.#own = own;
     this.#weights = weights;
-    this.#inputs = placed(manifest.inputs, section.inputs);
-    this.#outputs = placed(manifest.outputs, section.outputs);
+    this.#inputs = placeAll(manifest.inputs, section.inputs);
+    this.#outputs = placeAll(manifest.outputs, section.outputs);
     this.#stagingBytes = this.#outputs.reduce((sum, { shape }) => sum + 4 * count(shape), 0);
     this.#arenas = program.arenas.map((size) => this.#buffer(size, STORAGE | COPY_SRC | COPY_DST));
     this.#steps = this.#prepare(program, layouts);
@@ -298,16 +298,15 @@ class OnDevice {
     /** @type {Map<string, GPUBindGroup>} */
     const groups = new Map();
     const groupOf = (/** @type {number} */ pipeline, /** @type {number[]} */ buffers, /** @type {number} */ chunk) => {
-      const key = `${pipelines[pipeline]?.bindings} ${buffers} ${chunk}`;
+      const key = `${pipelines[pipeline].bindings} ${buffers} ${chunk}`;
       const known = groups.get(key);
       if (known) return known;
       const entries = buffers.map((index, i) => {
         const buffer = index < 0 ? this.#weights : this.#arenas[index];
-        return { binding: i + 1, resource: { buffer: /** @type {GPUBuffer} */ (buffer) } };
+        return { binding: i + 1, resource: { buffer } };
       });
-      const parameters = { buffer: /** @type {GPUBuffer} */ (this.#parameters[chunk]), offset: 0, size: slice };
-      const layout = /** @type {GPUBindGroupLayout} */ (layouts[pipeline]);
-      const group = this.#device.createBindGroup({ layout, entries: [{ binding: 0, resource: parameters }, ...entries] });
+      const parameters = { buffer: this.#parameters[chunk], offset: 0, size: slice };
+      const group = this.#device.createBindGroup({ layout: layouts[pipeline], entries: [{ binding: 0, resource: parameters }, ...entries] });
       groups.set(key, group);
       return group;
     };
@@ -326,10 +325,10 @@ class OnDevice {
           if (index === 0) content = new Uint32Array((Math.min(total - at, perBuffer) * slice) / 4);
           const first = (index * slice) / 4;
           content.set(params, first);
-          for (const [which, delta] of advance) content[first + which] = (params[which] ?? 0) + Math.imul(round, delta);
+          for (const [which, delta] of advance) content[first + which] = (params[which]) + Math.imul(round, delta);
           rounds.push({ group: groupOf(pipeline, buffers, chunk), offset: index * slice });
           if (index + 1 === perBuffer || at + 1 === total) {
-            queue.writeBuffer(/** @type {GPUBuffer} */ (this.#parameters[chunk]), 0, content);
+            queue.writeBuffer(this.#parameters[chunk], 0, content);
           }
         }
         return { pipeline, groups, rounds };
@@ -362,9 +361,9 @@ class OnDevice {
         pass = encoder.beginComputePass();
         room = AT_ONCE - 1;
       }
-      const { group, offset } = /** @type {Prepared['rounds'][0]} */ (rounds[round]);
+      const { group, offset } = rounds[round];
       this.#offset[0] = offset;
-      pass.setPipeline(/** @type {GPUComputePipeline} */ (this.pipelines[pipeline]));
+      pass.setPipeline(this.pipelines[pipeline]);
       pass.setBindGroup(0, group, this.#offset, 0, 1);
       pass.dispatchWorkgroups(x, y, z);
     };
@@ -379,8 +378,8 @@ class OnDevice {
   /** Writes inputs into their places, or copies those that the GPU holds. @param {GpuInput[]} inputs @param {GPUCommandEncoder} encoder */
   #take(inputs, encoder) {
     this.#inputs.forEach(({ arena, offset, shape }, i) => {
-      const input = /** @type {GpuInput} */ (inputs[i]);
-      const target = /** @type {GPUBuffer} */ (this.#arenas[arena]);
+      const input = inputs[i];
+      const target = this.#arenas[arena];
       if (isTensor(input)) encoder.copyBufferToBuffer(/** @type {GPUBuffer} */ (input.buffer), 0, target, offset, 4 * count(shape));
       else this.#device.queue.writeBuffer(target, offset, input);
     });
@@ -402,7 +401,7 @@ class OnDevice {
         let at = 0;
         for (const { arena, offset, shape } of this.#outputs) {
           const bytes = 4 * count(shape);
-          encoder.copyBufferToBuffer(/** @type {GPUBuffer} */ (this.#arenas[arena]), offset, staging, at, bytes);
+          encoder.copyBufferToBuffer(this.#arenas[arena], offset, staging, at, bytes);
           at += bytes;
         }
       });
@@ -423,8 +422,7 @@ class OnDevice {
       const results = this.#outputs.map(({ shape }) => this.#buffer(4 * count(shape), STORAGE | COPY_SRC | COPY_DST));
       this.#submit((encoder) => this.#take(inputs, encoder), (encoder) => {
         this.#outputs.forEach(({ arena, offset, shape }, i) => {
-          const [from, to] = /** @type {GPUBuffer[]} */ ([this.#arenas[arena], results[i]]);
-          encoder.copyBufferToBuffer(/** @type {GPUBuffer} */ (from), offset, /** @type {GPUBuffer} */ (to), 0, 4 * count(shape));
+          encoder.copyBufferToBuffer(this.#arenas[arena], offset, results[i], 0, 4 * count(shape));
         });
       });
       return results;
@@ -503,7 +501,7 @@ class OnDevice {
         }
       }, (range) => {
         const nanoseconds = new BigUint64Array(range);
-        const at = (/** @type {number} */ i) => /** @type {bigint} */ (nanoseconds[i]);
+        const at = (/** @type {number} */ i) => nanoseconds[i];
         return Array.from({ length: steps }, (_, step) => ({ step, ms: Number(at(2 * step + 1) - at(2 * step)) / 1e6 }));
       });
     } finally {
@@ -514,7 +512,7 @@ class OnDevice {
 
   /** @type {Core['probe']} */
   probe({ step, contents, samples }) {
-    const buffer = (/** @type {number} */ arena) => /** @type {GPUBuffer} */ (this.#arenas[arena]);
+    const buffer = (/** @type {number} */ arena) => this.#arenas[arena];
     return this.#read(4 * samples.length, (staging) => {
       for (const { at, offset, data } of contents) this.#device.queue.writeBuffer(buffer(at), offset, data);
       this.#submit(() => {}, (encoder) => {
