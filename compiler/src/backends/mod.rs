@@ -4,6 +4,7 @@
 //! rows, and knows no backend by name.
 
 mod emitted;
+mod gpu;
 mod selection;
 pub mod wasm;
 pub mod webgl;
@@ -18,7 +19,7 @@ use crate::plan::{Plan, Target};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// All backends, the one that is preferred first.
+/// All backends. Weights are laid out as the first wants them; which one runs is chosen where a model is loaded.
 pub static BACKENDS: &[&Backend] = &[&wasm::BACKEND, &webgpu::BACKEND, &webgl::BACKEND];
 
 /// Most bytes of a file of weights. Each is hashed, and what it holds prepared, while the next ones are on their way;

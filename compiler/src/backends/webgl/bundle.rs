@@ -1,12 +1,12 @@
 //! The row of the table: what a bundle and the command have of this backend.
 
 use super::{Program, WebGl};
+use crate::backends::gpu::Storage;
 use crate::backends::{
     Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Section, Text, Variant,
 };
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
-use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub static BACKEND: Backend = Backend {
         media_type: "text/plain",
     }],
     parts: PARTS,
-    scripts: &["webgl.js"],
+    scripts: &[],
     bench: Bench {
         peak: "",
         node_flags: &[],
@@ -59,16 +59,6 @@ struct Slot {
     texture: usize,
     /// Byte offset in it.
     offset: usize,
-}
-
-/// Element types in textures.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Storage {
-    /// IEEE 754 binary32.
-    F32,
-    /// Two's complement 32-bit integer.
-    I32,
 }
 
 fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
@@ -114,10 +104,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
 
 fn slots(bindings: &[Binding]) -> Vec<Slot> {
     let slot = |binding: &Binding| Slot {
-        storage: match binding.ty.dtype {
-            DType::F32 => Storage::F32,
-            DType::I32 => Storage::I32,
-        },
+        storage: Storage::of(binding),
         texture: binding.arena.0,
         offset: binding.offset,
     };

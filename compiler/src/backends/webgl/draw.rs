@@ -2,7 +2,8 @@
 
 use super::fragment::{Drawing, Fragment, bits_of};
 use super::position::Results;
-use crate::error::{Error, Result};
+use crate::backends::gpu::other;
+use crate::error::Result;
 use crate::kernel::{Contract, Convolve, Epilogue, Fill, Kernel, Role};
 use crate::plan::{Run, Space};
 use crate::shader::{self, Lanes, Shader, Walk};
@@ -58,14 +59,6 @@ pub(super) fn draw(kernel: &Kernel, run: &Run, arenas: &[usize]) -> Result<Fragm
         Kernel::Convolve(k) => drawing.convolve(k),
         Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => Err(other(kernel)),
     }
-}
-
-/// A kernel that this backend's target never asks for.
-fn other(kernel: &Kernel) -> Error {
-    Error::internal(format!(
-        "a {} kernel, of a plan that was made for another target",
-        kernel.family()
-    ))
 }
 
 /// The only operand that is written; nothing else lies in its texture.

@@ -2,7 +2,8 @@
 
 use super::module::Module;
 use super::{fill, product, reduce, results};
-use crate::error::{Error, Result};
+use crate::backends::gpu::other;
+use crate::error::Result;
 use crate::kernel::{Kernel, Role};
 use crate::plan::{Run, Space};
 
@@ -23,14 +24,6 @@ pub(super) fn dispatch(kernel: &Kernel, run: &Run) -> Result<(Module, [usize; 3]
         Kernel::Convolve(k) => product::convolve(kernel, k, run),
         Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => Err(other(kernel)),
     }
-}
-
-/// A kernel that this backend's target never asks for.
-fn other(kernel: &Kernel) -> Error {
-    Error::internal(format!(
-        "a {} kernel, of a plan that was made for another target",
-        kernel.family()
-    ))
 }
 
 /// No kernel writes to a buffer that it reads, or to weights.
