@@ -3,7 +3,7 @@
 use super::{Program, WebGl};
 use crate::backends::gpu::Storage;
 use crate::backends::{
-    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Section, Text, Variant,
+    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, Section, Text, Variant,
 };
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
@@ -15,7 +15,7 @@ pub static BACKEND: Backend = Backend {
     name: "webgl",
     variants: &[Variant {
         name: "f32",
-        about: "in single precision",
+        about: "of GLSL ES 3.00, in single precision",
         tile: |_| None,
     }],
     target: |_| Box::new(WebGl),
@@ -33,13 +33,26 @@ pub static BACKEND: Backend = Backend {
     parts: PARTS,
     scripts: &[],
     bench: Bench {
-        peak: "",
+        peak: None,
         node_flags: &[],
+        browsers: BROWSERS,
     },
 };
 
 /// What the scripts of a bundle need.
 static PARTS: &[&Part] = &[];
+
+/// Chromium takes no renderer of software unless it is told to.
+static BROWSERS: &[Browser] = &[
+    Browser {
+        flags: &[],
+        about: None,
+    },
+    Browser {
+        flags: &["--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+        about: Some("a GPU of software, because there is no other"),
+    },
+];
 
 /// The section of the manifest.
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,6 +81,12 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
         inputs: slots(&plan.inputs),
         outputs: slots(&plan.outputs),
     };
+    let samplers = program.programs.iter().map(|program| program.samplers.len());
+    let figures = vec![
+        ("draws", program.draws()),
+        ("programs", program.programs.len()),
+        ("most textures of one", samplers.max().unwrap_or(0)),
+    ];
     let wrong = |what: serde_json::Error| Error::internal(format!("the program cannot be written ({what})"));
     let section = match serde_json::to_value(own).map_err(wrong)? {
         Value::Object(section) => section,
@@ -79,6 +98,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
     };
     let texels: usize = program.textures.iter().map(|texture| texture.texels).sum();
     Ok(Emitted {
+        figures,
         code: vec![Code {
             bytes: shaders.len(),
             kernels: program.kernel_bytes.clone(),

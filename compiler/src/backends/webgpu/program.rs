@@ -86,7 +86,7 @@ impl Program {
                 if program.pipelines.len() > before {
                     let text = program.modules.last().map_or(0, String::len);
                     budget
-                        .take(Resource::Code, text)
+                        .take(Resource::Shaders, text)
                         .map_err(|error| error.in_node(&run.name))?;
                 }
                 dispatches.push(dispatch);
