@@ -47,9 +47,18 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "plan",
         &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
+    ("check", &["error", "tensor", "kernel", "plan"]),
     (
         "backends",
-        &["error", "budget", "tensor", "pointwise", "kernel", "plan"],
+        &[
+            "error",
+            "budget",
+            "tensor",
+            "pointwise",
+            "kernel",
+            "plan",
+            "check",
+        ],
     ),
     (
         "report",

@@ -158,3 +158,64 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pointwise::Binary;
+
+    /// Numbers in [-1, 1).
+    fn terms(count: u32, seed: u32) -> Vec<f64> {
+        let number = |i: u32| {
+            let h = (i + seed).wrapping_mul(0x9e37_79b9);
+            let h = (h ^ (h >> 15)).wrapping_mul(0x85eb_ca6b);
+            f64::from(h >> 8) / 8_388_608.0 - 1.0
+        };
+        (0..count).map(number).collect()
+    }
+
+    fn measured(terms: &[f64]) -> (f32, f32) {
+        let mut sum = Measured::default();
+        terms.iter().for_each(|&term| sum.add(term));
+        let Raw { value, error } = sum.total();
+        (value, error.expect("it is measured"))
+    }
+
+    #[test]
+    fn sums_in_single_precision_are_within_their_error() {
+        for (count, seed) in [(1, 1), (9, 2), (576, 3), (4608, 4), (25088, 5)] {
+            let all = terms(count, seed);
+            for terms in [all.clone(), all.iter().map(|term| term.abs()).collect()] {
+                let (value, error) = measured(&terms);
+                let single = terms.iter().fold(0f32, |sum, &term| sum + term as f32);
+                assert!(
+                    (single - value).abs() < error / 3.0,
+                    "{count}: {single} for {value}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_sum_without_one_of_its_terms_is_not() {
+        let all = terms(4608, 7);
+        let (value, error) = measured(&all);
+        let noticed = all.iter().filter(|term| {
+            let without = f64::from(value) - **term;
+            (without as f32 - value).abs() > error
+        });
+        assert!(noticed.count() > 4608 * 3 / 4, "an error of {error}");
+    }
+
+    #[test]
+    fn an_error_follows_the_sum_through_its_function() {
+        let mut sum = Measured::default();
+        (0..100).for_each(|_| sum.add(1.0));
+        let found = sum.total().finish(&Tape::binary(Binary::Mul), [1000.0], 3);
+        assert_eq!((found.at, f32::from_bits(found.bits)), (3, 100_000.0));
+        // A thousandth of 10, and a hundred-thousandth of 100, times a thousand; and a little.
+        assert!((11.0..200.0).contains(&found.tolerance), "{}", found.tolerance);
+        let found = (0.0f64).total().finish(&Tape::identity(), [], 0);
+        assert_eq!(found.tolerance, 0.0);
+    }
+}
