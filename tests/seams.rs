@@ -12,7 +12,7 @@ use keras_compile::plan::{ArenaId, Plan, Space, Target, plan};
 use keras_compile::pointwise::library::silu;
 use keras_compile::pointwise::{Binary, Tape, Unary};
 use keras_compile::tensor::{Tensor, TensorType};
-use keras_compile_tests::interpreter::{check_touches, interpret};
+use keras_compile_tests::interpreter::{check_samples, check_touches, interpret};
 use keras_compile_tests::random::Random;
 use keras_compile_tests::targets::{Like, Textures};
 use keras_compile_tests::threads::same_on_threads;
@@ -603,6 +603,7 @@ fn check(name: &str, graph: &Graph) -> std::result::Result<(), String> {
         let found = interpret(&plan, &inputs);
         compare(&expected, &found).map_err(|e| format!("{name} on {on}: interpreter: {e}"))?;
         check_touches(&plan, &inputs).map_err(|e| format!("{name} on {on}: {e}"))?;
+        check_samples(&plan).map_err(|e| format!("{name} on {on}: {e}"))?;
         Ok::<_, String>((plan, found))
     };
     let (plain, found) = planned(&Wasm::default(), "wasm")?;
