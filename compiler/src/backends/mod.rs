@@ -6,6 +6,7 @@
 mod emitted;
 mod selection;
 pub mod wasm;
+pub mod webgpu;
 
 pub use emitted::{Build, Code, CodeFile, Emitted};
 pub use selection::Selection;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 use std::fmt;
 
 /// All backends, the one that is preferred first.
-pub static BACKENDS: &[&Backend] = &[&wasm::BACKEND];
+pub static BACKENDS: &[&Backend] = &[&wasm::BACKEND, &webgpu::BACKEND];
 
 /// Most bytes of a file of weights. Each is hashed, and what it holds prepared, while the next ones are on their way;
 /// content delivery networks refuse or do not cache much larger files.
