@@ -127,7 +127,7 @@ pub fn check_samples(plan: &Plan) -> Result<(), String> {
     };
     let mut machine = Machine::new(plan);
     machine.fill(&network.inputs, network.seed);
-    machine.run(None);
+    machine.run_all(None);
     for output in &network.outputs {
         let mut found = Differences::default();
         for sample in &output.samples {
@@ -152,8 +152,17 @@ fn elements(operand: &Operand, at: usize) -> impl Iterator<Item = usize> {
 /// Is told of a kernel, its addresses and what it touched.
 type Watcher<'w> = dyn FnMut(&Run, &[usize], &Touched) + 'w;
 
+/// What a run writes: arenas, and words of them.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// What means something.
+    pub results: Vec<(usize, usize)>,
+    /// What does not.
+    pub scratch: Vec<(usize, usize)>,
+}
+
 /// A plan with its memory: weights, what is prepared, the arenas.
-struct Machine<'p> {
+pub struct Machine<'p> {
     plan: &'p Plan,
     memory: Memory,
     /// Element addresses of the arenas.
@@ -162,7 +171,7 @@ struct Machine<'p> {
 
 impl<'p> Machine<'p> {
     /// With weights in place and prepared, and NaN everywhere else.
-    fn new(plan: &'p Plan) -> Self {
+    pub fn new(plan: &'p Plan) -> Self {
         let mut end = (plan.weights.bytes() + plan.prepared_bytes) / 4;
         let constants = end;
         let mut arenas = Vec::new();
@@ -189,6 +198,37 @@ impl<'p> Machine<'p> {
         machine
     }
 
+    /// The words of an arena.
+    pub fn arena(&self, arena: usize) -> &[u32] {
+        &self.memory.words()[self.arenas[arena]..][..self.plan.arenas[arena] / 4]
+    }
+
+    /// The words that a run writes, as arena and place in it, in the order of the kernel's walks; scratch memory, whose
+    /// contents mean nothing, apart.
+    pub fn written(&self, run: &Run, iteration: usize) -> Written {
+        let mut written = Written::default();
+        let operands = self.plan.kernel(run).operands();
+        let at = self.addresses(run, iteration);
+        for ((operand, argument), at) in operands.iter().zip(&run.arguments).zip(at) {
+            let Space::Arena(arena) = argument.space else {
+                continue;
+            };
+            let to = match operand.role {
+                Role::Out => &mut written.results,
+                Role::Scratch => &mut written.scratch,
+                _ => continue,
+            };
+            to.extend(elements(operand, at).map(|word| (arena.0, word - self.arenas[arena.0])));
+        }
+        written
+    }
+
+    /// Runs a kernel.
+    pub fn run(&mut self, run: &Run, iteration: usize) {
+        let at = self.addresses(run, iteration);
+        self.plan.kernel(run).interpret(&mut self.memory, &at);
+    }
+
     fn addresses(&self, run: &Run, iteration: usize) -> Vec<usize> {
         let address = |argument: &Argument| {
             let base = match argument.space {
@@ -201,8 +241,11 @@ impl<'p> Machine<'p> {
         run.arguments.iter().map(address).collect()
     }
 
-    /// Runs all steps; `seen` is told of every kernel.
-    fn predict(&mut self, inputs: &[Tensor], mut seen: Option<&mut Watcher<'_>>) {
+    /// Puts inputs in their place.
+    ///
+    /// # Panics
+    /// When a tensor does not fit its binding.
+    pub fn set_inputs(&mut self, inputs: &[Tensor]) {
         for (binding, tensor) in self.plan.inputs.iter().zip(inputs) {
             let words: Vec<u32> = match tensor.data() {
                 Data::F32(d) => d.iter().map(|v| v.to_bits()).collect(),
@@ -211,11 +254,16 @@ impl<'p> Machine<'p> {
             let start = self.arenas[binding.arena.0] + binding.offset / 4;
             self.memory.words_mut()[start..start + words.len()].copy_from_slice(&words);
         }
-        self.run(seen.take());
+    }
+
+    /// Runs all steps on inputs; `seen` is told of every kernel.
+    fn predict(&mut self, inputs: &[Tensor], seen: Option<&mut Watcher<'_>>) {
+        self.set_inputs(inputs);
+        self.run_all(seen);
     }
 
     /// Runs all steps on what is in the arenas.
-    fn run(&mut self, mut seen: Option<&mut Watcher<'_>>) {
+    fn run_all(&mut self, mut seen: Option<&mut Watcher<'_>>) {
         for step in &self.plan.steps {
             for iteration in 0..step.count() {
                 for run in step.runs() {
