@@ -55,6 +55,22 @@ export async function upload(bundle, unit, write) {
   await Promise.all(Array.from({ length: Math.min(SHARDS_AT_ONCE, shards.length) }, work));
 }
 
+/** How long a page polls without a pause for what is nearly done, in milliseconds. */
+const EAGER = 4;
+
+/** Lets the page do other things until something is so. @param {() => boolean | void} so */
+export async function until(so) {
+  const { scheduler } = /** @type {any} */ (globalThis);
+  const eager = performance.now() + EAGER;
+  while (!so()) {
+    await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+      // A timer waits for 4 ms after a few turns.
+      if (scheduler?.postTask && performance.now() < eager) scheduler.postTask(resolve);
+      else setTimeout(resolve, 1);
+    });
+  }
+}
+
 /** How long a device may take to say that it is lost, when work on it has failed, in milliseconds. */
 const PATIENCE = 2000;
 

@@ -1,6 +1,6 @@
 // The WebGL backend: every tensor in a texture, a draw for what a kernel computes.
 
-import { isSoftware, Lasting, placeAll, SPARE, splitShaders, upload } from './gpu.js';
+import { isSoftware, Lasting, placeAll, SPARE, splitShaders, until, upload } from './gpu.js';
 import { listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError, Unfit } from './source.js';
 import { isTensor, readAll, viewAt } from './tensor.js';
@@ -28,9 +28,6 @@ const DRAWS_AT_ONCE = 128;
 
 /** Most bytes of a buffer of parameters. */
 const BLOCK = 1 << 22;
-
-/** How long a page polls without a pause for what is nearly done, in milliseconds. */
-const EAGER = 4;
 
 /**
  * A texture of 32-bit words, four in a texel, perhaps with a twin that takes turns with it.
@@ -135,19 +132,6 @@ async function link(gl, shaders) {
   });
   [vertex, ...fragments].forEach((shader) => gl.deleteShader(shader));
   return programs;
-}
-
-/** Lets the page do other things until something is so. @param {() => boolean} so */
-async function until(so) {
-  const { scheduler } = /** @type {any} */ (globalThis);
-  const eager = performance.now() + EAGER;
-  while (!so()) {
-    await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
-      // A timer waits for 4 ms after a few turns.
-      if (scheduler?.postTask && performance.now() < eager) scheduler.postTask(resolve);
-      else setTimeout(resolve, 1);
-    });
-  }
 }
 
 /** A model in one context. @implements {Core} */

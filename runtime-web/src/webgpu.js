@@ -1,6 +1,6 @@
 // The WebGPU backend: weights in one buffer, tensors in a few, and one compute pass for a prediction.
 
-import { isSoftware, Lasting, placeAll, SPARE, splitShaders, upload } from './gpu.js';
+import { isSoftware, Lasting, placeAll, SPARE, splitShaders, until, upload } from './gpu.js';
 import { isObject, listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError, Unfit } from './source.js';
 import { count, isTensor, readAll, viewAt } from './tensor.js';
@@ -32,6 +32,9 @@ const AT_ONCE = 128;
 
 /** Most bytes of a buffer of parameters. */
 const PARAMETERS = 1 << 24;
+
+/** Firefox looks after each submission whether the GPU is done, and else every 100 ms. Only its engine has this class. */
+const mustAsk = 'InternalError' in globalThis;
 
 /** Most timestamps of a set. */
 const TIMESTAMPS = 4096;
@@ -92,8 +95,9 @@ async function deviceFor({ limits, features = [] }, { device: own, profile }, au
   const { info } = adapter;
   const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
   if (automatic && (info?.isFallbackAdapter || isSoftware(vendor, architecture, device, description))) {
-    const name = description || `${vendor} ${architecture}`;
-    throw new Unfit(`its only adapter is a software renderer (${name.trim()}), which is slower; name the backend to use it all the same`);
+    // Firefox tells no names.
+    const name = (description || `${vendor} ${architecture}`).trim();
+    throw new Unfit(`its only adapter is a software renderer${name && ` (${name})`}, which is slower; name the backend to use it all the same`);
   }
   suffice(adapter, limits, features, 'the adapter');
   const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...features]);
@@ -419,7 +423,7 @@ class OnDevice {
     });
     try {
       await sound;
-      await mapped;
+      await this.#soon(mapped);
       const result = read(staging.getMappedRange());
       staging.unmap();
       if (kept && !this.#destroyed && this.#staging.length < SPARE) this.#staging.push(staging);
@@ -429,6 +433,15 @@ class OnDevice {
       staging.destroy();
       throw error;
     }
+  }
+
+  /** What the GPU will have done. @param {Promise<unknown>} work */
+  async #soon(work) {
+    let done = !mustAsk;
+    const end = () => (done = true);
+    work.then(end, end);
+    await until(() => done || this.#device.queue.submit([]));
+    return work;
   }
 
   /** @type {Core['profile']} */
@@ -446,7 +459,7 @@ class OnDevice {
           this.#submit(take(step), () => {}, step, step + 1);
           return begin;
         });
-        await Promise.all([sound, device.queue.onSubmittedWorkDone()]);
+        await Promise.all([sound, this.#soon(device.queue.onSubmittedWorkDone())]);
         times.push({ step, ms: performance.now() - begin });
       }
       return times;
