@@ -169,6 +169,27 @@ impl Prepared {
         let target = (backend.target)(options);
         Ok(plan::plan(&self.graph, target.as_ref())?)
     }
+
+    /// Plans the graph for several backends, with the same weights for all.
+    ///
+    /// # Errors
+    /// When the model does not fit into the memory of one of them.
+    pub fn plans(
+        &self,
+        backends: &Selection,
+        options: backends::Options,
+    ) -> Result<Vec<(&'static Backend, Plan)>, Errors> {
+        let mut plans: Vec<(&'static Backend, Plan)> = Vec::new();
+        for backend in backends.iter() {
+            let target = (backend.target)(options);
+            let weights = plans.last().map(|(_, plan)| &plan.weights);
+            plans.push((backend, plan::plan_beside(&self.graph, target.as_ref(), weights)?));
+        }
+        if let Some(all) = plans.last().map(|(_, plan)| plan.weights.clone()) {
+            plans.iter_mut().for_each(|(_, plan)| plan.weights = all.clone());
+        }
+        Ok(plans)
+    }
 }
 
 /// The element type by which a page knows an input or output.
@@ -193,8 +214,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         exact: options.exact,
     };
     progress.stage(Stage::Plan);
-    let plan = |backend: &'static Backend| Ok((backend, prepared.plan(backend, code)?));
-    let plans: Result<Vec<_>, Errors> = options.backends.iter().map(plan).collect();
+    let plans = prepared.plans(&options.backends, code);
     let plans = plans.map_err(|errors| errors.map(|error| error.in_file(&file)))?;
     let Prepared {
         model,

@@ -119,6 +119,7 @@ pub mod passes;
 pub mod plan;
 pub mod pointwise;
 pub mod report;
+pub mod shader;
 pub mod tensor;
 pub mod text;
 

@@ -47,9 +47,18 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "plan",
         &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
+    ("shader", &["error", "tensor", "pointwise", "kernel"]),
     (
         "backends",
-        &["error", "budget", "tensor", "pointwise", "kernel", "plan"],
+        &[
+            "error",
+            "budget",
+            "tensor",
+            "pointwise",
+            "kernel",
+            "plan",
+            "shader",
+        ],
     ),
     (
         "report",
@@ -106,6 +115,7 @@ const MAY_SAY: &[(&str, &str)] = &[
     ),
     ("cli/bench/", "runs bundles in browsers, which it names"),
     ("bundle/package.rs", "lists modules of Node"),
+    ("shader/", "writes the language that several backends share"),
     (
         "keras/foreign.rs",
         "knows other files than models by what they hold",

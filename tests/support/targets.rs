@@ -3,7 +3,7 @@
 use keras_compile::backends::wasm::Wasm;
 use keras_compile::error::{Error, Result};
 use keras_compile::kernel::{Image, Kernel};
-use keras_compile::plan::{Arenas, Candidate, Matrix, Method, Packed, Product, Target, Views};
+use keras_compile::plan::{Arenas, Candidate, Joins, Matrix, Method, Packed, Product, Target, Views};
 
 /// Every value is a tensor of its own: nothing is written in place or into the middle of another, nothing looks into
 /// another, there are no frames; groups are one kernel, and weights stay as they are.
@@ -83,8 +83,10 @@ impl Target for Like {
         self.arenas == Arenas::One
     }
     fn views(&self) -> Views {
-        // What lies inside another value may be written while that is read.
-        let joins = self.arenas == Arenas::One;
+        let joins = match self.arenas {
+            Arenas::One => Joins::All,
+            Arenas::Apart | Arenas::Own => Joins::Apart,
+        };
         Views { joins, ..Views::ALL }
     }
     fn methods(&self, product: &Product) -> Vec<Candidate> {

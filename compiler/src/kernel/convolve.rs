@@ -8,8 +8,8 @@ use super::{Epilogue, Family, Image, Memory, Operand, Role, Span, WindowAxis};
 /// `out[batch, row, pixel, n] = epilogue(sum over taps inside the image, and channels of the group of n, of x * w)` on an
 /// image without padding: for targets that test bounds in a kernel rather than read a frame of zeros.
 ///
-/// Weights are `[row, pixel, channel of the group, n]` as in the graph; output channels are ordered by group. A bias is an
-/// operand of the epilogue. Depthwise convolutions have as many groups as channels.
+/// The weights of a result are ordered `[row, pixel, channel of the group]`; output channels are ordered by group. Depthwise
+/// convolutions have as many groups as channels.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Convolve {
     /// Extents of the result: batches, rows, pixels, channels.
@@ -24,6 +24,10 @@ pub struct Convolve {
     pub groups: usize,
     /// Input channels of a group.
     pub channels: usize,
+    /// Channels of a panel, if weights and bias are packed as [`Contract::pack`](super::Contract::pack) does with the results
+    /// of all groups as its columns. Otherwise weights are `[row, pixel, channel of the group, n]` as in the graph, and a bias
+    /// is an operand of the epilogue.
+    pub panels: Option<usize>,
     /// Strides of the result.
     pub out: Image,
     /// Applied to each result.
@@ -50,14 +54,13 @@ impl Family for Convolve {
     type Of<T> = ConvolveOperands<T>;
 
     fn operands(&self) -> ConvolveOperands<Operand> {
-        let [batches, _, _, channels] = self.dims;
+        let [batches, ..] = self.dims;
         let [rows, pixels] = self.input;
         let image = [batches, rows, pixels].into_iter().zip(self.x);
-        let taps = self.window[0].size * self.window[1].size;
         let all = self.groups * self.channels;
         ConvolveOperands {
             x: Operand::new(Role::In, Span::new(image.chain([(all, 1)]))),
-            weights: Operand::new(Role::Weights, Span::dense(taps * self.channels * channels)),
+            weights: Operand::new(Role::Weights, Span::dense(self.weights())),
             out: image_result(self.dims, &self.out),
             epilogue: self.epilogue.operands(&self.dims),
         }
@@ -81,6 +84,33 @@ impl Family for Convolve {
 }
 
 impl Convolve {
+    /// Length of the contraction.
+    pub fn k(&self) -> usize {
+        self.window[0].size * self.window[1].size * self.channels
+    }
+
+    /// Elements of the weights.
+    fn weights(&self) -> usize {
+        match self.panels {
+            None => self.k() * self.dims[3],
+            Some(width) => (self.k() + 1) * self.dims[3].next_multiple_of(width),
+        }
+    }
+
+    /// Where the weight of result `n` stands for element `k` of its contraction.
+    fn weight(&self, k: usize, n: usize) -> usize {
+        match self.panels {
+            None => k * self.dims[3] + n,
+            Some(width) => (n / width * (self.k() + 1) + 1 + k) * width + n % width,
+        }
+    }
+
+    /// Where the bias of result `n` stands, if it is among the weights.
+    fn bias(&self, n: usize) -> Option<usize> {
+        self.panels
+            .map(|width| n / width * (self.k() + 1) * width + n % width)
+    }
+
     /// The raw results of all output channels of a group at one pixel: together, so that whole networks can be
     /// interpreted in tests.
     fn sums(
@@ -90,8 +120,13 @@ impl Convolve {
         [batch, row, pixel, group]: [usize; 4],
     ) -> Vec<f64> {
         let [wy, wx] = self.window;
-        let (all, of_group) = (self.dims[3], self.dims[3] / self.groups);
-        let mut sums = vec![0.0; of_group];
+        let of_group = self.dims[3] / self.groups;
+        let first = group * of_group;
+        let bias = |n| {
+            self.bias(n)
+                .map_or(0.0, |place| f64::from(memory.f32(at.weights + place)))
+        };
+        let mut sums: Vec<f64> = (first..first + of_group).map(bias).collect();
         for (ky, kx) in (0..wy.size).flat_map(|ky| (0..wx.size).map(move |kx| (ky, kx))) {
             let places = (
                 wy.position(row, ky, self.input[0]),
@@ -99,12 +134,12 @@ impl Convolve {
             );
             let (Some(y), Some(x)) = places else { continue };
             let value_at = at.x + dot(&[batch, y, x], &self.x) + group * self.channels;
-            let weights_at = at.weights + (ky * wx.size + kx) * self.channels * all + group * of_group;
             for channel in 0..self.channels {
                 let value = f64::from(memory.f32(value_at + channel));
-                let row = weights_at + channel * all;
+                let k = (ky * wx.size + kx) * self.channels + channel;
                 for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum += value * f64::from(memory.f32(row + i));
+                    let weight = memory.f32(at.weights + self.weight(k, first + i));
+                    *sum += value * f64::from(weight);
                 }
             }
         }

@@ -41,9 +41,12 @@ impl Conv {
         }
     }
 
-    /// Weights as they are, bounds tested, all groups in one kernel.
-    fn lower_plain<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) {
-        let (epilogue, operands) = epilogue(site, &self.biased(), 2, 0);
+    /// Bounds tested, all groups in one kernel; weights in panels of some width, or as they are.
+    fn lower_bounded<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>, panels: Option<(Matrix<'a>, usize)>) {
+        let (epilogue, operands) = match panels {
+            Some(_) => epilogue(site, &self.epilogue, self.operands(), 0),
+            None => epilogue(site, &self.biased(), 2, 0),
+        };
         let (x, w) = (&site.inputs[0], &site.inputs[1].dims);
         let [_, rows, pixels, _] = x.image_dims();
         let kernel = Convolve {
@@ -53,12 +56,13 @@ impl Conv {
             window: self.window,
             groups: self.groups,
             channels: w[2],
+            panels: panels.map(|panels| panels.1),
             out: site.output.image(),
             epilogue,
         };
         let operands = ConvolveOperands {
             x: Pointer::Input(0, 0),
-            weights: Pointer::Input(1, 0),
+            weights: panels.map_or(Pointer::Input(1, 0), |(weights, _)| Pointer::Weights(weights)),
             out: Pointer::Output(0),
             epilogue: operands,
         };
@@ -214,21 +218,25 @@ impl Operation for Conv {
             .method
             .ok_or_else(|| Error::internal("a convolution without a method"))?;
         if method == Method::Plain {
-            self.lower_plain(site, jobs);
+            self.lower_bounded(site, jobs, None);
+            return Ok(());
+        }
+        let bias = if self.bias { Some(constant(site, 2)?) } else { None };
+        let dims = site.output.image_dims();
+        let weights = Matrix::new(constant(site, 1)?, bias, dims[3]);
+        if let Method::Bounded { width } = method {
+            self.lower_bounded(site, jobs, Some((weights, width)));
             return Ok(());
         }
         let windows = site
             .windows
             .as_ref()
             .ok_or_else(|| Error::internal("a convolution without windows"))?;
-        let bias = if self.bias { Some(constant(site, 2)?) } else { None };
-        let dims = site.output.image_dims();
-        let weights = Matrix::new(constant(site, 1)?, bias, dims[3]);
         let start = windows.start.clone();
         let (out, a) = (site.output.image(), windows.a);
         let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
         match method {
-            Method::Plain => {}
+            Method::Plain | Method::Bounded { .. } => {}
             Method::Panels { width } => self.lower_panels(site, jobs, windows, (weights, width)),
             Method::Depthwise => {
                 let kernel = Depthwise {

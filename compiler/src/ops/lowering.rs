@@ -93,6 +93,17 @@ impl Product {
         self.window.is_some() && self.channels == 1 && self.groups == self.dims[3]
     }
 
+    /// Channels of a weight panel: wide where a single row streams the weights once, else what tiles of results hold. Targets
+    /// that take panels of this width share their weights.
+    pub fn panel_width(&self) -> usize {
+        let of_group = self.dims[3] / self.groups;
+        if self.dims[..3] == [1, 1, 1] && of_group >= 32 {
+            32
+        } else {
+            8
+        }
+    }
+
     /// The zeros that the windows reach into: before and after, along rows and pixels.
     pub fn padding(&self) -> [[usize; 2]; 2] {
         self.window
@@ -119,7 +130,12 @@ pub enum Method {
         /// Elements of scratch memory.
         scratch: usize,
     },
-    /// With weights as the graph has them; one kernel for all groups, which tests bounds and needs no frame.
+    /// With weights in panels of so many channels; one kernel for all groups, which tests bounds and needs no frame.
+    Bounded {
+        /// Channels of a panel.
+        width: usize,
+    },
+    /// The same with weights as the graph has them.
     Plain,
 }
 
@@ -129,7 +145,7 @@ impl Method {
         let mut padding = product.padding();
         match self {
             Self::Panels { .. } | Self::Depthwise => padding,
-            Self::Plain => [[0; 2]; 2],
+            Self::Plain | Self::Bounded { .. } => [[0; 2]; 2],
             Self::Winograd { m, .. } => {
                 for (pads, extent) in padding.iter_mut().zip(product.input) {
                     pads[1] = overhang(m, extent, *pads);

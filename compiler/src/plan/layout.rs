@@ -6,7 +6,7 @@
 
 use super::methods::Methods;
 use super::step::BufferId;
-use super::target::Views;
+use super::target::{Joins, Views};
 use super::windows::framed;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
@@ -94,10 +94,10 @@ impl Layout {
         methods: &Methods,
         given: Places,
     ) -> Result<Places> {
-        let slots = if self.views.joins {
-            reserve(graph, order, &given)
-        } else {
-            HashMap::new()
+        let slots = match self.views.joins {
+            Joins::All => reserve(graph, order, &given),
+            Joins::Apart => apart(graph, order, reserve(graph, order, &given)),
+            Joins::None => HashMap::new(),
         };
         let mut places = given;
         for &id in order.iter().rev() {
@@ -280,6 +280,51 @@ fn reserve(graph: &Graph, order: &[NodeId], given: &Places) -> HashMap<NodeId, S
         }
     }
     slots
+}
+
+/// The reservations without those whose kernels would read the memory that they write to.
+fn apart(graph: &Graph, order: &[NodeId], mut slots: HashMap<NodeId, Slot>) -> HashMap<NodeId, Slot> {
+    loop {
+        let homes = homes(graph, order, &slots);
+        let joined = |id: NodeId| matches!(graph.op(id).storage(), Storage::Joined(_));
+        // What lies in a concatenation already is not read for it.
+        let in_place = |input: NodeId, user: NodeId| slots.get(&input).is_some_and(|slot| slot.owner == user);
+        let reads_own = |id: NodeId| {
+            let inputs = graph.inputs_of(id).iter();
+            let read = inputs.filter(|&&input| !(joined(id) && in_place(input, id)));
+            read.into_iter().any(|input| homes.get(input) == homes.get(&id))
+        };
+        let writes = |id: NodeId| slots.contains_key(&id) || joined(id);
+        let wrong = order.iter().filter(|&&id| writes(id) && reads_own(id));
+        let wrong: Vec<NodeId> = wrong.copied().collect();
+        if wrong.is_empty() {
+            return slots;
+        }
+        for id in wrong {
+            if slots.remove(&id).is_none() {
+                // A concatenation that copies a part of what is written into it: all of it is copied.
+                slots.retain(|_, slot| slot.owner != id);
+            }
+        }
+    }
+}
+
+/// The value in whose memory each value lies.
+fn homes(graph: &Graph, order: &[NodeId], slots: &HashMap<NodeId, Slot>) -> HashMap<NodeId, NodeId> {
+    let mut homes = HashMap::new();
+    for &id in order {
+        let mut home = id;
+        while let Some(slot) = slots.get(&home) {
+            home = slot.owner;
+        }
+        if let (Storage::Reshaped | Storage::Part(_), Some(input)) =
+            (graph.op(id).storage(), graph.inputs_of(id).first())
+        {
+            home = homes.get(input).copied().unwrap_or(*input);
+        }
+        homes.insert(id, home);
+    }
+    homes
 }
 
 /// The place of a concatenation's input inside it.

@@ -35,6 +35,7 @@ pub(super) fn lower(
     order: &[NodeId],
     target: &dyn Target,
     layout: &mut Layout,
+    weights: Weights,
 ) -> Result<Program> {
     let mut lowering = Lowering {
         target,
@@ -44,7 +45,7 @@ pub(super) fn lower(
             kernels: Vec::new(),
             prepare: Vec::new(),
             steps: Vec::new(),
-            weights: Weights::new(target.alignment()),
+            weights,
             prepared_bytes: 0,
             inputs: Vec::new(),
             outputs: Vec::new(),

@@ -52,7 +52,9 @@ impl fmt::Display for Decision {
         write!(f, "{} by ", self.node)?;
         match self.method {
             Method::Winograd { m, .. } => write!(f, "F({m}x{m}, 3x3)")?,
-            Method::Panels { .. } | Method::Depthwise | Method::Plain => f.write_str("plain sums")?,
+            Method::Panels { .. } | Method::Depthwise | Method::Bounded { .. } | Method::Plain => {
+                f.write_str("plain sums")?;
+            }
         }
         write!(
             f,

@@ -28,7 +28,7 @@ mod windows;
 pub use crate::ops::lowering::{Matrix, Method, Product};
 pub use methods::Decision;
 pub use step::{ArenaId, Argument, Binding, BufferId, KernelId, Run, Space, Step};
-pub use target::{Arenas, Candidate, Packed, Preparation, Target, Views};
+pub use target::{Arenas, Candidate, Joins, Packed, Preparation, Target, Views};
 pub use weights::Weights;
 
 use crate::budget::Budget;
@@ -85,10 +85,24 @@ impl Plan {
 /// # Errors
 /// When the model does not fit into the target's memory, the budget is used up, or the graph breaks an invariant.
 pub fn plan(graph: &Graph, target: &dyn Target) -> Result<Plan> {
+    plan_beside(graph, target, None)
+}
+
+/// Plans an optimised graph for a target that shares weights with others: `weights` are those of the plans made before,
+/// which stay where they are; what they lack comes behind.
+///
+/// # Errors
+/// See [`plan`].
+pub fn plan_beside(graph: &Graph, target: &dyn Target, weights: Option<&Weights>) -> Result<Plan> {
     let order = schedule::schedule(graph);
     let mut layout = layout::Layout::new(target.views());
-    let mut program = lower::lower(graph, &order, target, &mut layout)?;
-    let originals_bytes = order::originals_first(&mut program);
+    let own = || Weights::new(target.alignment());
+    let shared = weights.cloned().unwrap_or_else(own);
+    let mut program = lower::lower(graph, &order, target, &mut layout, shared)?;
+    let originals_bytes = match weights {
+        None => order::originals_first(&mut program),
+        Some(_) => 0,
+    };
     let mut plan = memory::place(program, layout, target, graph.budget().clone())?;
     for (input, range) in plan.inputs.iter_mut().zip(index_ranges(graph)) {
         input.range = range;

@@ -3,6 +3,7 @@
 use super::layout::{Place, Places};
 use super::lower::Lowering;
 use super::step::{BufferId, Run, Step};
+use super::target::Joins;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::ops::Scan;
@@ -44,7 +45,10 @@ impl Lowering<'_> {
             .map(|(i, output)| (output.node, slice(&places[&(id, scan.carries + i)], scan)))
             .collect();
         for (node, place) in &collected {
-            if self.layout.views.joins && !body.op(*node).is_view() && body.constant(*node).is_none() {
+            if self.layout.views.joins != Joins::None
+                && !body.op(*node).is_view()
+                && body.constant(*node).is_none()
+            {
                 given.entry((*node, 0)).or_insert_with(|| place.clone());
             }
         }

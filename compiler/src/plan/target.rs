@@ -45,7 +45,7 @@ pub enum Arenas {
     One,
     /// As few as needed so that no kernel writes to one that it also reads.
     Apart,
-    /// Every value has its own.
+    /// Every value has its own while it is needed; values of one size take turns.
     Own,
 }
 
@@ -57,9 +57,20 @@ pub struct Views {
     /// A part of a value, where it is.
     pub parts: bool,
     /// An input of a concatenation, written where it belongs.
-    pub joins: bool,
+    pub joins: Joins,
     /// A value with zeros around it.
     pub frames: bool,
+}
+
+/// Which inputs of concatenations are written where they belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joins {
+    /// All that can be.
+    All,
+    /// Those whose kernels read nothing of the memory that they then write to.
+    Apart,
+    /// None.
+    None,
 }
 
 impl Views {
@@ -67,14 +78,14 @@ impl Views {
     pub const ALL: Self = Self {
         reshapes: true,
         parts: true,
-        joins: true,
+        joins: Joins::All,
         frames: true,
     };
     /// None: every value stands for itself.
     pub const NONE: Self = Self {
         reshapes: false,
         parts: false,
-        joins: false,
+        joins: Joins::None,
         frames: false,
     };
 }

@@ -2,12 +2,13 @@
 
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-/// Packed constants in the order in which kernels first need them; equal ones are stored once.
+/// Packed constants in the order in which kernels first need them; equal ones are stored once. Copies share their elements.
 #[derive(Debug, Clone)]
 pub struct Weights {
     alignment: usize,
-    parts: Vec<(usize, Vec<f32>)>,
+    parts: Vec<(usize, Arc<Vec<f32>>)>,
     bytes: usize,
     known: HashMap<[u8; 32], usize>,
 }
@@ -38,12 +39,12 @@ impl Weights {
         let offset = self.bytes;
         self.bytes = (offset + data.len() * 4).next_multiple_of(self.alignment);
         self.known.insert(key, offset);
-        self.parts.push((offset, data));
+        self.parts.push((offset, Arc::new(data)));
         offset
     }
     /// Lays the parts that start at these offsets out in this order, which names each once; gives where each lies now.
     pub(super) fn reorder(&mut self, order: &[usize]) -> BTreeMap<usize, usize> {
-        let mut parts: BTreeMap<usize, Vec<f32>> = std::mem::take(&mut self.parts).into_iter().collect();
+        let mut parts: BTreeMap<usize, Arc<Vec<f32>>> = std::mem::take(&mut self.parts).into_iter().collect();
         self.bytes = 0;
         let mut places = BTreeMap::new();
         for &start in order {

@@ -21,7 +21,7 @@ pub(super) fn windows<'a>(
     jobs: &mut Jobs<'a>,
 ) -> Option<Windows<'a>> {
     let window = chosen.product.window?;
-    if chosen.method == Method::Plain {
+    if matches!(chosen.method, Method::Plain | Method::Bounded { .. }) {
         return None;
     }
     let (strides, start) = with_frame(view, chosen.frame(), jobs);

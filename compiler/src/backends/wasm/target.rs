@@ -101,7 +101,7 @@ impl Target for Wasm {
         let plain = if product.is_depthwise() {
             Method::Depthwise
         } else {
-            let width = panel_width(product);
+            let width = product.panel_width();
             Method::Panels { width }
         };
         let mut candidates = vec![Candidate {
@@ -156,16 +156,6 @@ impl Target for Wasm {
                 other.family()
             ))),
         }
-    }
-}
-
-/// Channels of a weight panel: wide where a single row streams the weights once, else what register tiles hold.
-fn panel_width(product: &Product) -> usize {
-    let of_group = product.dims[3] / product.groups;
-    if product.dims[..3] == [1, 1, 1] && of_group >= 32 {
-        32
-    } else {
-        8
     }
 }
 

@@ -1,0 +1,146 @@
+//! The row of the table: what a bundle and the command have of this backend.
+
+use super::{Program, WebGpu};
+use crate::backends::gpu::{self, Storage};
+use crate::backends::{
+    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Script, Section, Text, Variant,
+};
+use crate::error::{Error, Result};
+use crate::plan::{Binding, Plan};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// WebGPU.
+pub static BACKEND: Backend = Backend {
+    name: "webgpu",
+    variants: &[Variant {
+        name: "f32",
+        about: "in single precision",
+        tile: |_| None,
+    }],
+    target: |_| Box::new(WebGpu),
+    emit,
+    check,
+    texts: &[Text {
+        name: "wgsl",
+        about: "the compute shaders of WebGPU",
+        print: |plan| Ok(Program::new(plan)?.text(plan)),
+    }],
+    files: &[FileType {
+        end: "wgsl",
+        media_type: "text/wgsl",
+    }],
+    parts: PARTS,
+    scripts: &[],
+    bench: Bench {
+        peak: "",
+        node_flags: &[],
+    },
+};
+
+/// The section of the manifest.
+#[derive(Debug, Serialize, Deserialize)]
+struct Own {
+    /// Where the inputs lie, in the order of the manifest.
+    inputs: Vec<Slot>,
+    /// Where the outputs lie.
+    outputs: Vec<Slot>,
+    /// What a device must allow.
+    limits: Limits,
+}
+
+/// A place for an input or output.
+#[derive(Debug, Serialize, Deserialize)]
+struct Slot {
+    /// The type of its elements.
+    storage: Storage,
+    /// The buffer.
+    arena: usize,
+    /// Byte offset in it.
+    offset: usize,
+}
+
+/// Limits of a device, by the names that WebGPU gives them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    max_buffer_size: usize,
+    max_storage_buffer_binding_size: usize,
+    max_storage_buffers_per_shader_stage: usize,
+}
+
+fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
+    let program = Program::new(plan)?;
+    let shaders = program.text(plan);
+    let weights = plan.weights.bytes();
+    let largest = program.arenas.iter().copied().chain([weights]).max().unwrap_or(0);
+    let bindings = program.pipelines.iter().map(|pipeline| pipeline.bindings.len());
+    let own = Own {
+        inputs: slots(&plan.inputs),
+        outputs: slots(&plan.outputs),
+        limits: Limits {
+            max_buffer_size: largest,
+            max_storage_buffer_binding_size: largest,
+            max_storage_buffers_per_shader_stage: bindings.max().unwrap_or(0),
+        },
+    };
+    let wrong = |what: serde_json::Error| Error::internal(format!("the program cannot be written ({what})"));
+    let section = match serde_json::to_value(own).map_err(wrong)? {
+        Value::Object(section) => section,
+        other => {
+            return Err(Error::internal(format!(
+                "the section of the manifest is {other:?}"
+            )));
+        }
+    };
+    Ok(Emitted {
+        code: vec![Code {
+            bytes: shaders.len(),
+            kernels: program.kernel_bytes.clone(),
+        }],
+        memory_bytes: (weights + program.arenas.iter().sum::<usize>()) as u64,
+        thread_bytes: 0,
+        section,
+        parts: PARTS.to_vec(),
+        files: vec![
+            CodeFile {
+                label: "program",
+                end: "json",
+                bytes: serde_json::to_vec(&program).map_err(wrong)?,
+            },
+            CodeFile {
+                label: "shaders",
+                end: "wgsl",
+                bytes: shaders.into_bytes(),
+            },
+        ],
+    })
+}
+
+/// What the scripts of a bundle need.
+static PARTS: &[&Part] = &[
+    &gpu::PART,
+    &Part {
+        mark: "webgpu",
+        modules: &[Script {
+            name: "webgpu.js",
+            text: include_str!("../../../runtime-web/src/webgpu.js"),
+        }],
+        scripts: &[],
+    },
+];
+
+fn slots(bindings: &[Binding]) -> Vec<Slot> {
+    let slot = |binding: &Binding| Slot {
+        storage: Storage::of(binding),
+        arena: binding.arena.0,
+        offset: binding.offset,
+    };
+    bindings.iter().map(slot).collect()
+}
+
+fn check(section: &Section) -> std::result::Result<(), String> {
+    serde_json::from_value(Value::Object(section.clone()))
+        .map(|_: Own| ())
+        .map_err(|error| error.to_string())
+}

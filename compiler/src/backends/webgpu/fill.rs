@@ -1,0 +1,36 @@
+//! Constant areas.
+
+use super::module::{Module, Stores, finish, groups, invocation, shader};
+use crate::error::Result;
+use crate::kernel::{Fill, Kernel};
+use crate::plan::Run;
+use crate::shader::{self, Axes, Lanes};
+
+/// An invocation for each element of all regions, one region after another.
+pub(super) fn fill(kernel: &Kernel, k: &Fill, run: &Run) -> Result<(Module, [usize; 3])> {
+    let mut s = shader(run);
+    let (bits, regions) = shader::fill(k);
+    let axes: Vec<Axes> = regions
+        .iter()
+        .map(|region| Axes {
+            extents: region.dims.clone(),
+        })
+        .collect();
+    let count = axes.iter().map(|axes| axes.count(Lanes::One)).sum();
+    let n = invocation(&mut s, count);
+    let rest = s.variable("n", &n);
+    for (region, axes) in regions.iter().zip(&axes) {
+        let own = s.number(axes.count(Lanes::One));
+        s.block(format!("if ({rest} < {own})"), |s| {
+            let index = axes.index(s, &rest, Lanes::One);
+            let start = s.start(0);
+            let offset = s.number(region.offset);
+            let strides: Vec<isize> = region.strides.iter().map(|&stride| stride as isize).collect();
+            let address = s.address(&format!("{start} + {offset}"), &index, &strides);
+            s.line(format!("store({address}, {bits});"));
+            s.line("return;");
+        });
+        s.line(format!("{rest} -= {own};"));
+    }
+    Ok((finish(kernel, run, s, Stores::Elements, "")?, groups(count)?))
+}

@@ -1,0 +1,225 @@
+//! A module around the body of a shader.
+
+use crate::error::{Error, Result};
+use crate::kernel::{Kernel, Role};
+use crate::plan::{Run, Space};
+use crate::shader::{Access, Params, Place, Shader};
+use std::fmt::Write;
+
+/// Storage buffers that every device binds at once.
+const MOST_BINDINGS: usize = 8;
+
+/// Invocations of a workgroup.
+pub(super) const WORKGROUP: usize = 64;
+
+/// Workgroups that every device runs along an axis.
+const MOST_GROUPS: usize = 65_535;
+
+/// A complete module.
+#[derive(Debug, Clone)]
+pub(super) struct Module {
+    /// In WGSL.
+    pub text: String,
+    /// The storage bindings from 1 on.
+    pub bindings: Vec<Binding>,
+    /// What dispatches of it differ in.
+    pub params: Params,
+}
+
+/// A storage binding.
+#[derive(Debug, Clone)]
+pub(super) struct Binding {
+    /// An operand that lies in it.
+    pub operand: usize,
+    /// Whether it can be written.
+    pub written: bool,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stores {
+    /// Element by element.
+    Elements,
+    /// In quads, at multiples of four elements.
+    Quads,
+}
+
+/// An empty shader for a run.
+pub(super) fn shader(run: &Run) -> Shader {
+    let place = |argument: &crate::plan::Argument| Place {
+        offset: argument.offset / 4,
+        advance: argument.advance / 4,
+    };
+    Shader::new(run.arguments.iter().map(place).collect())
+}
+
+/// Workgroups of so many invocations.
+///
+/// # Errors
+/// When they are more than two axes of workgroups hold.
+pub(super) fn groups(invocations: usize) -> Result<[usize; 3]> {
+    let all = invocations.div_ceil(WORKGROUP).max(1);
+    let rows = all.div_ceil(MOST_GROUPS);
+    let columns = all.div_ceil(rows);
+    if rows > MOST_GROUPS {
+        return Err(Error::internal(format!(
+            "{invocations} invocations in one dispatch"
+        )));
+    }
+    Ok([columns, rows, 1])
+}
+
+/// Puts the module together: bindings, functions that read operands, what `declarations` adds at the top, and the body.
+///
+/// # Errors
+/// When the operands lie in more buffers than can be bound.
+pub(super) fn finish(
+    kernel: &Kernel,
+    run: &Run,
+    s: Shader,
+    stores: Stores,
+    declarations: &str,
+) -> Result<Module> {
+    let operands = kernel.operands();
+    let written: Vec<bool> = operands.iter().map(|operand| operand.role.is_written()).collect();
+    let mut quads = vec![false; operands.len()];
+    for (operand, access) in s.accesses.iter().enumerate() {
+        quads[operand] = access.quad || access.bit_quad;
+        if written[operand] {
+            quads[operand] = stores == Stores::Quads;
+        }
+    }
+    let used = |operand: usize| written[operand] || s.accesses[operand] != Access::default();
+    let (bindings, of_operand) = bind(run, &written, &quads, used)?;
+    let mut text = String::new();
+    let blocks = s.params.blocks();
+    let _ = writeln!(
+        text,
+        "@group(0) @binding(0) var<uniform> p: array<vec4<u32>, {blocks}>;"
+    );
+    for (number, binding) in bindings.iter().enumerate() {
+        let access = if binding.written { "read_write" } else { "read" };
+        let element = if quads[binding.operand] {
+            "vec4<u32>"
+        } else {
+            "u32"
+        };
+        let _ = writeln!(
+            text,
+            "@group(0) @binding({}) var<storage, {access}> b{number}: array<{element}>;",
+            number + 1
+        );
+    }
+    for (operand, access) in s.accesses.iter().enumerate() {
+        if let Some(binding) = of_operand[operand] {
+            readers(
+                &mut text,
+                operand,
+                *access,
+                binding,
+                quads[bindings[binding].operand],
+            );
+        }
+    }
+    if let Some(out) = operands.iter().position(|operand| operand.role == Role::Out) {
+        let binding = of_operand[out].unwrap_or_default();
+        let (name, bits) = match stores {
+            Stores::Quads => (format!("b{binding}[at >> 2u]"), "vec4<u32>"),
+            Stores::Elements => (format!("b{binding}[at]"), "u32"),
+        };
+        let _ = writeln!(text, "fn store(at: u32, value: {bits}) {{ {name} = value; }}");
+    }
+    text += declarations;
+    let _ = writeln!(
+        text,
+        "@compute @workgroup_size({WORKGROUP})\n\
+         fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, \
+         @builtin(local_invocation_index) lane: u32) {{\n{}}}",
+        s.text()
+    );
+    Ok(Module {
+        text,
+        bindings,
+        params: s.params,
+    })
+}
+
+/// One binding for each operand that is used; where these are too many, one for each buffer, read element by element.
+fn bind(
+    run: &Run,
+    written: &[bool],
+    quads: &[bool],
+    used: impl Fn(usize) -> bool,
+) -> Result<(Vec<Binding>, Vec<Option<usize>>)> {
+    let all: Vec<usize> = (0..written.len()).filter(|&operand| used(operand)).collect();
+    let apart = all.len() <= MOST_BINDINGS;
+    let mut bindings: Vec<Binding> = Vec::new();
+    let mut of_operand = vec![None; written.len()];
+    for operand in all {
+        let same = |binding: &Binding| {
+            run.arguments[binding.operand].space == run.arguments[operand].space
+                && quads[binding.operand] == quads[operand]
+        };
+        let found = bindings.iter().position(same).filter(|_| !apart);
+        let number = found.unwrap_or(bindings.len());
+        if found.is_none() {
+            bindings.push(Binding {
+                operand,
+                written: written[operand],
+            });
+        }
+        of_operand[operand] = Some(number);
+    }
+    if bindings.len() > MOST_BINDINGS {
+        let spaces: Vec<Space> = run.arguments.iter().map(|argument| argument.space).collect();
+        return Err(Error::internal(format!(
+            "{} bindings for operands in {spaces:?}",
+            bindings.len()
+        )));
+    }
+    Ok((bindings, of_operand))
+}
+
+/// The functions that read an operand from its binding, whose elements are quads or words.
+fn readers(text: &mut String, operand: usize, access: Access, binding: usize, quads: bool) {
+    let word = if quads {
+        format!("b{binding}[at >> 2u][at & 3u]")
+    } else {
+        format!("b{binding}[at]")
+    };
+    let quad = if quads {
+        format!("b{binding}[at >> 2u]")
+    } else {
+        let b = format!("b{binding}");
+        format!("vec4<u32>({b}[at], {b}[at + 1u], {b}[at + 2u], {b}[at + 3u])")
+    };
+    let mut reader = |wanted: bool, name: &str, result: &str, value: String| {
+        if wanted {
+            let _ = writeln!(
+                text,
+                "fn {name}{operand}(at: u32) -> {result} {{ return {value}; }}"
+            );
+        }
+    };
+    reader(access.float, "f", "f32", format!("bitcast<f32>({word})"));
+    reader(
+        access.quad,
+        "q",
+        "vec4<f32>",
+        format!("bitcast<vec4<f32>>({quad})"),
+    );
+    reader(access.int, "i", "i32", format!("bitcast<i32>({word})"));
+    reader(access.bits, "u", "u32", word);
+    reader(access.bit_quad, "v", "vec4<u32>", quad);
+}
+
+/// Writes the number of this invocation, and the end of those that have nothing to do.
+pub(super) fn invocation(s: &mut Shader, count: usize) -> String {
+    let n = s.bind(
+        "n",
+        format!("(group.y * groups.x + group.x) * {WORKGROUP}u + lane"),
+    );
+    let count = s.number(count);
+    s.line(format!("if ({n} >= {count}) {{ return; }}"));
+    n
+}

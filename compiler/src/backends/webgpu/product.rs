@@ -1,0 +1,182 @@
+//! Matrix products and convolutions: an invocation for each tile of results, which stay in registers.
+
+use super::module::{Module, Stores, finish, groups, invocation, shader};
+use crate::error::Result;
+use crate::kernel::{Contract, Convolve, Epilogue, Image, Kernel, Right};
+use crate::plan::Run;
+use crate::shader::{self, Lanes, Shader, Tile, Walk};
+
+/// Invocations below which smaller tiles keep more of the machine busy.
+const BUSY: usize = 2048;
+
+type Made = Result<(Module, [usize; 3])>;
+
+pub(super) fn contract(kernel: &Kernel, k: &Contract, run: &Run) -> Made {
+    let width = match k.right {
+        Right::Panels { width } => width,
+        Right::Rows { .. } => 8,
+    };
+    let tile = tile(k.dims, width.min(8) / 4);
+    let result = Results {
+        dims: k.dims,
+        out: &k.out,
+        epilogue: &k.epilogue,
+        tile,
+    };
+    result.module(kernel, run, |s, pixels, n| {
+        Ok(shader::contract(s, k, pixels, n, tile.quads))
+    })
+}
+
+pub(super) fn convolve(kernel: &Kernel, k: &Convolve, run: &Run) -> Made {
+    let of_group = k.dims[3] / k.groups;
+    let quads = if k.groups == 1 || of_group.is_multiple_of(8) {
+        2
+    } else {
+        1
+    };
+    let tile = tile(k.dims, quads.min(k.panels.unwrap_or(8) / 4));
+    let result = Results {
+        dims: k.dims,
+        out: &k.out,
+        epilogue: &k.epilogue,
+        tile,
+    };
+    result.module(kernel, run, |s, pixels, n| {
+        shader::convolve(s, k, pixels, n, tile.quads)
+    })
+}
+
+/// The largest tile that leaves enough invocations: up to four pixels and `quads` times four channels.
+fn tile(dims: [usize; 4], quads: usize) -> Tile {
+    let pixels: usize = dims[..3].iter().product();
+    let quads = if dims[3] <= 4 { 1 } else { quads.max(1) };
+    let busy = |tile: &Tile| pixels.div_ceil(tile.pixels) * dims[3].div_ceil(4 * tile.quads) >= BUSY;
+    let sizes = [(4, quads), (2, quads), (1, quads), (1, 1)];
+    let tiles = sizes.map(|(pixels, quads)| Tile { pixels, quads });
+    let fits = |tile: &Tile| tile.pixels <= pixels;
+    let smallest = tiles[3];
+    tiles.into_iter().filter(fits).find(busy).unwrap_or(smallest)
+}
+
+/// The results of a product.
+struct Results<'a> {
+    dims: [usize; 4],
+    out: &'a Image,
+    epilogue: &'a Epilogue,
+    tile: Tile,
+}
+
+impl Results<'_> {
+    /// A module in which every invocation computes a tile: `sums` gives the raw results for some pixels and channels.
+    fn module(
+        &self,
+        kernel: &Kernel,
+        run: &Run,
+        sums: impl FnOnce(&mut Shader, &[[String; 3]], &str) -> Result<Vec<Vec<String>>>,
+    ) -> Made {
+        let Tile { pixels, quads } = self.tile;
+        let all: usize = self.dims[..3].iter().product();
+        let columns = self.dims[3].div_ceil(4 * quads);
+        let count = all.div_ceil(pixels) * columns;
+        let mut s = shader(run);
+        let number = invocation(&mut s, count);
+        let across = s.number(columns);
+        let n = s.bind("n", format!("{number} % {across} * {}u", 4 * quads));
+        let first = s.bind("m", format!("{number} / {across} * {pixels}u"));
+        let last = s.number(all - 1);
+        let places: Vec<_> = (0..pixels)
+            .map(|pixel| {
+                let place = s.bind("m", format!("{first} + {pixel}u"));
+                // What lies behind the last pixel repeats it and is not written.
+                let inside = s.bind("m", format!("min({place}, {last})"));
+                (place, self.index(&mut s, &inside))
+            })
+            .collect();
+        let indices: Vec<_> = places.iter().map(|(_, index)| index.clone()).collect();
+        let sums = sums(&mut s, &indices, &n)?;
+        let stores = self.store(&mut s, &places, (&n, &last), &sums);
+        Ok((finish(kernel, run, s, stores, "")?, groups(count)?))
+    }
+
+    /// The index of a pixel by its number.
+    fn index(&self, s: &mut Shader, number: &str) -> [String; 3] {
+        let [batches, rows, pixels, _] = self.dims;
+        let zero = || "0u".to_owned();
+        let mut rest = number.to_owned();
+        let mut index = [zero(), zero(), zero()];
+        let outer = [1, batches, batches * rows];
+        for (axis, extent) in [(2, pixels), (1, rows), (0, batches)] {
+            if extent == 1 {
+                continue;
+            }
+            if outer[axis] == 1 {
+                index[axis] = rest;
+                break;
+            }
+            let extent = s.number(extent);
+            index[axis] = s.bind("n", format!("{rest} % {extent}"));
+            rest = s.bind("n", format!("{rest} / {extent}"));
+        }
+        index
+    }
+
+    /// Applies the epilogue and writes what is inside.
+    fn store(
+        &self,
+        s: &mut Shader,
+        places: &[(String, [String; 3])],
+        (n, last): (&str, &str),
+        sums: &[Vec<String>],
+    ) -> Stores {
+        let operand = 2;
+        let strides = [self.out[0], self.out[1], self.out[2], 1];
+        let walk = Walk {
+            operand,
+            strides: &strides,
+        };
+        let together = walk.is_quad(s) && self.dims[3].is_multiple_of(4);
+        let channels = s.number(self.dims[3]);
+        let exact = self.dims[3].is_multiple_of(4 * self.tile.quads);
+        for (i, ((place, [batch, row, pixel]), sums)) in places.iter().zip(sums).enumerate() {
+            for (quad, sum) in sums.iter().enumerate() {
+                let mut conditions = Vec::new();
+                if i > 0 {
+                    conditions.push(format!("{place} <= {last}"));
+                }
+                let channel = if quad == 0 {
+                    n.to_owned()
+                } else {
+                    format!("({n} + {}u)", 4 * quad)
+                };
+                if quad > 0 && !exact {
+                    conditions.push(format!("{channel} < {channels}"));
+                }
+                let write = |s: &mut Shader| {
+                    let index = [batch.clone(), row.clone(), pixel.clone(), channel.clone()];
+                    let value = shader::epilogue(s, self.epilogue, operand + 1, &index, sum, Lanes::Four);
+                    let address = walk.address(s, &index);
+                    if together {
+                        s.line(format!("store({address}, bitcast<vec4<u32>>({value}));"));
+                        return;
+                    }
+                    let address = s.bind("e", address);
+                    let bits = s.bind("r", format!("bitcast<vec4<u32>>({value})"));
+                    for (lane, part) in ["x", "y", "z", "w"].into_iter().enumerate() {
+                        let store = format!("store({address} + {lane}u, {bits}.{part});");
+                        s.line(match (lane, exact) {
+                            (0, _) | (_, true) => store,
+                            _ => format!("if ({channel} + {lane}u < {channels}) {{ {store} }}"),
+                        });
+                    }
+                };
+                if conditions.is_empty() {
+                    write(s);
+                } else {
+                    s.block(format!("if ({})", conditions.join(" && ")), |s| write(s));
+                }
+            }
+        }
+        if together { Stores::Quads } else { Stores::Elements }
+    }
+}

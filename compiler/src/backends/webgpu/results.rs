@@ -1,0 +1,92 @@
+//! Families whose results are computed each by itself: an invocation for each, or for four that lie together.
+
+use super::module::{Module, Stores, finish, groups, invocation, shader};
+use crate::error::Result;
+use crate::kernel::{Gather, Kernel, Map, Move, Pool};
+use crate::plan::Run;
+use crate::shader::{self, Axes, Lanes, Shader, Walk};
+
+type Made = Result<(Module, [usize; 3])>;
+
+/// Whether results are computed in fours: where they are written so.
+fn lanes(s: &Shader, extents: &[usize], out: &Walk<'_>) -> Lanes {
+    let whole = extents.last().is_some_and(|extent| extent.is_multiple_of(4));
+    if whole && out.is_quad(s) {
+        Lanes::Four
+    } else {
+        Lanes::One
+    }
+}
+
+/// A module in which every invocation computes the bits at one index, or four of them.
+fn each(
+    kernel: &Kernel,
+    run: &Run,
+    extents: &[usize],
+    (out, strides): (usize, &[usize]),
+    bits: impl FnOnce(&mut Shader, &[String], Lanes) -> String,
+) -> Made {
+    let mut s = shader(run);
+    let walk = Walk {
+        operand: out,
+        strides,
+    };
+    let lanes = lanes(&s, extents, &walk);
+    let axes = Axes {
+        extents: extents.to_vec(),
+    };
+    let count = axes.count(lanes);
+    let n = invocation(&mut s, count);
+    let index = axes.index(&mut s, &n, lanes);
+    let value = bits(&mut s, &index, lanes);
+    let address = walk.address(&mut s, &index);
+    s.line(format!("store({address}, {value});"));
+    let stores = match lanes {
+        Lanes::One => Stores::Elements,
+        Lanes::Four => Stores::Quads,
+    };
+    Ok((finish(kernel, run, s, stores, "")?, groups(count)?))
+}
+
+fn bits_of(value: &str, lanes: Lanes) -> String {
+    format!("bitcast<{}>({value})", lanes.bits())
+}
+
+pub(super) fn map(kernel: &Kernel, k: &Map, run: &Run) -> Made {
+    each(
+        kernel,
+        run,
+        &k.dims,
+        (k.inputs.len(), &k.out),
+        |s, index, lanes| {
+            let value = shader::map(s, k, index, lanes);
+            bits_of(&value, lanes)
+        },
+    )
+}
+
+pub(super) fn moves(kernel: &Kernel, k: &Move, run: &Run) -> Made {
+    each(kernel, run, &k.dims, (1, &k.out), |s, index, lanes| {
+        shader::move_(s, k, index, lanes)
+    })
+}
+
+pub(super) fn gather(kernel: &Kernel, k: &Gather, run: &Run) -> Made {
+    let extents = [k.outer, k.indices, k.row];
+    let strides = [k.indices * k.row, k.row, 1];
+    each(kernel, run, &extents, (2, &strides), |s, index, lanes| {
+        let index = [index[0].clone(), index[1].clone(), index[2].clone()];
+        shader::gather(s, k, &index, lanes)
+    })
+}
+
+pub(super) fn pool(kernel: &Kernel, k: &Pool, run: &Run) -> Made {
+    let strides = [k.out[0], k.out[1], k.out[2], 1];
+    each(kernel, run, &k.dims, (1, &strides), |s, index, lanes| {
+        let raw = shader::pool(s, k, index, lanes);
+        let raw = s.bind("r", raw);
+        let index = [0, 1, 2, 3].map(|axis: usize| index[axis].clone());
+        let value = shader::epilogue(s, &k.epilogue, 2, &index, &raw, lanes);
+        bits_of(&value, lanes)
+    })
+}

@@ -1,0 +1,211 @@
+//! Contraction: sums of products with a matrix.
+
+use super::{Lanes, Shader, Walk};
+use crate::kernel::{Contract, Epilogue, Image, Right};
+
+/// Results that are computed together: so many pixels, and for each so many times four channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tile {
+    /// Pixels.
+    pub pixels: usize,
+    /// Quads of channels.
+    pub quads: usize,
+}
+
+/// The raw results of a [`Contract`] for some pixels `[batch, row, pixel]` and `quads` times four channels from the one
+/// numbered `n` on, a multiple of that many: for each pixel, for each quad.
+///
+/// Operand 0 is the left-hand side, 1 the right-hand side. Channels behind the last read what is there.
+pub fn contract(
+    s: &mut Shader,
+    kernel: &Contract,
+    pixels: &[[String; 3]],
+    n: &str,
+    quads: usize,
+) -> Vec<Vec<String>> {
+    let bases = bases(s, &kernel.a, pixels);
+    let mut right = Columns::new(s, kernel, n);
+    let sums = right.sums(s, pixels.len(), quads);
+    let taps = kernel.taps.iter().all(|tap| tap.1 % 4 == 0);
+    let together = taps && kernel.run.is_multiple_of(4) && is_quad(s, &kernel.a);
+    along_taps(s, &kernel.taps, "0u", &mut |s, offset| {
+        let run = s.number(kernel.run);
+        if together {
+            s.count(&run, 4, |s, c| {
+                let left: Vec<_> = bases
+                    .iter()
+                    .map(|base| {
+                        let value = s.quad(0, &format!("{base} + {offset} + {c}"));
+                        s.bind("a", value)
+                    })
+                    .collect();
+                for part in ["x", "y", "z", "w"] {
+                    let left: Vec<_> = left.iter().map(|a| format!("{a}.{part}")).collect();
+                    right.multiply(s, &left, &sums);
+                }
+            });
+        } else {
+            s.count(&run, 1, |s, c| {
+                let left: Vec<_> = bases
+                    .iter()
+                    .map(|base| {
+                        let value = s.float(0, &format!("{base} + {offset} + {c}"));
+                        s.bind("a", value)
+                    })
+                    .collect();
+                right.multiply(s, &left, &sums);
+            });
+        }
+    });
+    sums
+}
+
+/// Whether four channels of every pixel lie together, at a multiple of four.
+pub(super) fn is_quad(s: &Shader, image: &Image) -> bool {
+    s.is_aligned(0) && image.iter().all(|stride| stride % 4 == 0)
+}
+
+/// Where operand 0 begins for each pixel.
+fn bases(s: &mut Shader, image: &Image, pixels: &[[String; 3]]) -> Vec<String> {
+    let strides: Vec<isize> = image.iter().map(|&stride| stride as isize).collect();
+    // One parameter for each stride, whatever the number of pixels.
+    let start = s.start(0);
+    let strides: Vec<Option<String>> = strides
+        .iter()
+        .map(|&stride| (stride != 0).then(|| s.signed(stride)))
+        .collect();
+    let address = |s: &mut Shader, index: &[String; 3]| {
+        let mut sum = start.clone();
+        for (index, stride) in index.iter().zip(&strides) {
+            if let Some(stride) = stride {
+                sum += &format!(" + {index} * {stride}");
+            }
+        }
+        s.bind("l", sum)
+    };
+    pixels.iter().map(|index| address(s, index)).collect()
+}
+
+/// Loops over taps, outermost first, with the sum of their distances.
+fn along_taps(s: &mut Shader, taps: &[(usize, usize)], at: &str, body: &mut dyn FnMut(&mut Shader, &str)) {
+    let Some((&(count, stride), inner)) = taps.split_first() else {
+        body(s, at);
+        return;
+    };
+    let count = s.number(count);
+    let stride = s.number(stride);
+    s.count(&count, 1, |s, i| {
+        let at = s.bind("d", format!("{at} + {i} * {stride}"));
+        along_taps(s, inner, &at, body);
+    });
+}
+
+/// A walk down some columns of a matrix, operand 1.
+pub(super) struct Columns {
+    /// The address of the next row.
+    cursor: String,
+    /// From one row to the next.
+    step: String,
+    /// Where the bias is.
+    bias: Option<String>,
+    /// Whether rows are read in quads.
+    together: bool,
+}
+
+impl Columns {
+    fn new(s: &mut Shader, kernel: &Contract, n: &str) -> Self {
+        match kernel.right {
+            Right::Panels { width } => Self::of_panels(s, width, kernel.k(), n),
+            Right::Rows { stride } => {
+                let together = stride.is_multiple_of(4) && s.is_aligned(1);
+                let start = s.start(1);
+                let step = s.number(stride);
+                Self {
+                    cursor: s.variable("b", format!("{start} + {n}")),
+                    step,
+                    bias: None,
+                    together,
+                }
+            }
+        }
+    }
+
+    /// Columns of a matrix with `k` rows, packed in panels with a bias.
+    pub(super) fn of_panels(s: &mut Shader, width: usize, k: usize, n: &str) -> Self {
+        let start = s.start(1);
+        let panel = s.number((k + 1) * width);
+        let bias = s.bind(
+            "b",
+            format!("{start} + {n} / {width}u * {panel} + {n} % {width}u"),
+        );
+        Self {
+            cursor: s.variable("b", format!("{bias} + {width}u")),
+            step: format!("{width}u"),
+            bias: Some(bias),
+            together: s.is_aligned(1),
+        }
+    }
+
+    /// Variables for the sums, which begin with the bias.
+    pub(super) fn sums(&mut self, s: &mut Shader, pixels: usize, quads: usize) -> Vec<Vec<String>> {
+        let first: Vec<_> = (0..quads)
+            .map(|quad| match &self.bias {
+                Some(bias) => {
+                    let value = self.load(s, &format!("{bias} + {}u", 4 * quad));
+                    s.bind("z", value)
+                }
+                None => "vec4<f32>(0.0f)".to_owned(),
+            })
+            .collect();
+        (0..pixels)
+            .map(|_| first.iter().map(|value| s.variable("m", value)).collect())
+            .collect()
+    }
+
+    fn load(&self, s: &mut Shader, at: &str) -> String {
+        if self.together {
+            s.quad(1, at)
+        } else {
+            s.four(1, at, 1)
+        }
+    }
+
+    /// Adds the products of a row with a value for each pixel, and goes on to the next row. Values are floats, or vectors that
+    /// have one for each column of their only quad.
+    pub(super) fn multiply(&mut self, s: &mut Shader, left: &[String], sums: &[Vec<String>]) {
+        let quads = sums.first().map_or(0, Vec::len);
+        let row: Vec<_> = (0..quads)
+            .map(|quad| {
+                let value = self.load(s, &format!("{} + {}u", self.cursor, 4 * quad));
+                s.bind("b", value)
+            })
+            .collect();
+        for (value, sums) in left.iter().zip(sums) {
+            for (weight, sum) in row.iter().zip(sums) {
+                s.line(format!("{sum} += {weight} * {value};"));
+            }
+        }
+        s.line(format!("{} += {};", self.cursor, self.step));
+    }
+}
+
+/// Applies an epilogue to raw results at `[batch, row, pixel, channel]`; its operands are those from `first` on.
+pub fn epilogue(
+    s: &mut Shader,
+    epilogue: &Epilogue,
+    first: usize,
+    index: &[String; 4],
+    raw: &str,
+    lanes: Lanes,
+) -> String {
+    let mut inputs = vec![raw.to_owned()];
+    for (operand, strides) in epilogue.operands.iter().enumerate() {
+        let walk = Walk {
+            operand: first + operand,
+            strides,
+        };
+        let value = walk.load(s, index, lanes);
+        inputs.push(s.bind("x", value));
+    }
+    s.apply(&epilogue.tape, &inputs, lanes)
+}

@@ -1,0 +1,33 @@
+//! Kernels as text in WGSL, for every machine that runs shaders.
+//!
+//! A [`Shader`] is written for one run of a kernel: operators, windows and what decides the form of the code stand in its text,
+//! while extents, strides and offsets are [parameters](Params), so that runs which differ in these only share a text.
+//! The functions of this module write how results are computed from operands; how invocations are laid out and where
+//! results go is the machine's affair.
+//!
+//! Operands are read through functions that the machine defines, of an element address counted in elements of four bytes:
+//! `f0(at) -> f32`, `q0(at) -> vec4<f32>` for addresses that are multiples of four, `i0(at) -> i32`, `u0(at) -> u32` and
+//! `v0(at) -> vec4<u32>`; the number is that of the operand. [`Access`] says which of them a shader calls.
+
+mod contract;
+mod convolve;
+mod gather;
+mod index;
+mod map;
+mod moves;
+mod params;
+mod pool;
+mod reduce;
+mod tape;
+mod text;
+
+pub use contract::{Tile, contract, epilogue};
+pub use convolve::{Pixel, convolve};
+pub use gather::gather;
+pub use index::{Axes, Walk};
+pub use map::map;
+pub use moves::{fill, move_};
+pub use params::{Advance, Params};
+pub use pool::pool;
+pub use reduce::{combine, finish, identity, reduce, reduce_range};
+pub use text::{Access, Lanes, Place, Shader};
