@@ -13,7 +13,7 @@ export interface Manifest {
   inputs: Slot[];
   outputs: Slot[];
   /** What each backend adds. */
-  backends: { [name in BackendName]?: Section } & { wasm?: WasmSection; webgpu?: WebGPUSection };
+  backends: { [name in BackendName]?: Section } & { wasm?: WasmSection; webgl?: WebGLSection; webgpu?: WebGPUSection };
   weights: { bytes: number; shards: string[] };
   files: Record<string, { bytes: number; sha256: string }>;
 }
@@ -136,9 +136,57 @@ export interface Dispatch {
   advance?: [number, number][];
 }
 
-/** Where an input or output lies in a memory. */
-export interface Address {
+/** What the manifest says of the WebGL backend. */
+export interface WebGLSection extends Section {
+  /** The files of the program and of its shaders. */
+  code: { program: string; shaders: string; check?: string };
+  /** Each has a texture of its own. */
+  inputs: TextureAddress[];
+  outputs: TextureAddress[];
+}
+
+/** The texture in which an input or output lies. */
+export interface TextureAddress extends Stored {
+  texture: number;
+}
+
+/** The program of the WebGL backend. */
+export interface DrawProgram {
+  textures: Extent[];
+  /** The texture of the weights, which has layers. */
+  weights: Extent;
+  /** The names that the shader gives the block of parameters, if it has one, and its inputs, in their order. */
+  programs: { uniform?: string; samplers: string[] }[];
+  steps: { count: number; draws: Draw[] }[];
+}
+
+/** Texels of a texture. A width is a power of two; with `layers` it is an array of textures. */
+export interface Extent {
+  width: number;
+  height: number;
+  layers?: number;
+}
+
+export interface Draw {
+  program: number;
+  /** Textures, or the weights (-1). */
+  inputs: number[];
+  out: number;
+  /** The first is the texel with which the layer begins that is drawn; this script adds it where there are several. */
+  params: number[];
+  /** What is added to parameters in every round of the loop: which one, how much. */
+  advance?: [number, number][];
+  /** The last input is what `out` held before. */
+  previous?: boolean;
+}
+
+/** What the elements of an input or output are. */
+export interface Stored {
   storage: 'f32' | 'i32';
+}
+
+/** Where an input or output lies in a memory. */
+export interface Address extends Stored {
   /** In bytes. */
   offset: number;
 }
@@ -146,10 +194,15 @@ export interface Address {
 /** An input or output with its address. */
 export interface Placed extends Slot, Address {}
 
-/** A slot in a memory. */
-export interface Place {
-  slot: Placed;
+/** The numbers of an output as a backend has them. */
+export interface Result {
+  slot: Slot;
   view: Float32Array | Int32Array;
+}
+
+/** A slot in a memory. */
+export interface Place extends Result {
+  slot: Placed;
 }
 
 /** What a step does. */

@@ -1,12 +1,12 @@
 // The WebGPU backend: weights in one buffer, tensors in a few, and one compute pass for a prediction.
 
-import { isSoftware, Lasting, SPARE } from './gpu.js';
+import { isSoftware, Lasting, placeAll, SPARE, splitShaders, until, upload } from './gpu.js';
 import { isObject, listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError, Unfit } from './source.js';
-import { count, isTensor, readAll } from './tensor.js';
+import { count, isTensor, readAll, viewAt } from './tensor.js';
 
 /** @import { GpuOutputs, LoadOptions } from './index.js' */
-/** @import { Backend, Bundle, Core, GpuAddress, GpuInput, Placed, Program, Slot, WebGPUSection } from './internal.js' */
+/** @import { Backend, Bundle, Core, GpuInput, Program, WebGPUSection } from './internal.js' */
 
 const places = listOf(object({ storage: text, arena: whole, offset: whole }));
 
@@ -30,11 +30,11 @@ const [MAP_READ, COPY_SRC, COPY_DST, UNIFORM, STORAGE, QUERY_RESOLVE] = [1, 4, 8
 /** Most dispatches between two submissions: systems reset a GPU that is busy with one for seconds. */
 const AT_ONCE = 128;
 
-/** Shards on their way at a time: browsers open six connections to a server. */
-const SHARDS_AT_ONCE = 6;
-
 /** Most bytes of a buffer of parameters. */
 const PARAMETERS = 1 << 24;
+
+/** Firefox looks after each submission whether the GPU is done, and else every 100 ms. Only its engine has this class. */
+const mustAsk = 'InternalError' in globalThis;
 
 /** Most timestamps of a set. */
 const TIMESTAMPS = 4096;
@@ -42,19 +42,13 @@ const TIMESTAMPS = 4096;
 /** @type {Backend['open']} */
 export async function openWebGPU(bundle, options, automatic) {
   const section = /** @type {WebGPUSection} */ (bundle.manifest.backends.webgpu);
-  const open = (/** @type {Bundle} */ files) => openCore(files, section, options, automatic);
+  const open = (/** @type {Bundle} */ files) => openDevice(files, section, options, automatic);
   const core = await open(bundle);
   const again = () => {
     if (options.device) throw new Error("it was the page's own device; load the model with a new one");
     return open(bundle.again());
   };
   return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs));
-}
-
-/** @param {Slot[]} slots @param {GpuAddress[]} addresses @returns {(Placed & GpuAddress)[]} */
-function placeAll(slots, addresses) {
-  if (slots.length !== addresses.length) throw new Unfit(`${slots.length} tensors have ${addresses.length} addresses`);
-  return slots.map((slot, i) => ({ ...slot, ...addresses[i] }));
 }
 
 /**
@@ -64,7 +58,7 @@ function placeAll(slots, addresses) {
  * @param {boolean} automatic
  * @returns {Promise<Core>}
  */
-async function openCore(bundle, section, options, automatic) {
+async function openDevice(bundle, section, options, automatic) {
   const { manifest } = bundle;
   const { program, shaders } = section.code;
   const device = await deviceFor(section, options, automatic);
@@ -75,7 +69,7 @@ async function openCore(bundle, section, options, automatic) {
     const [core] = await Promise.all([
       Promise.all([bundle.text(program), bundle.text(shaders)]).then(([program, shaders]) =>
         build(device, manifest, section, JSON.parse(program), splitShaders(shaders), weights, !options.device)),
-      made.then(() => upload(bundle, device, weights)),
+      made.then(() => upload(bundle, 4, (at, bytes) => device.queue.writeBuffer(weights, at, bytes))),
     ]);
     await core.rehearse();
     return core;
@@ -101,8 +95,9 @@ async function deviceFor({ limits, features = [] }, { device: own, profile }, au
   const { info } = adapter;
   const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
   if (automatic && (info?.isFallbackAdapter || isSoftware(vendor, architecture, device, description))) {
-    const name = description || `${vendor} ${architecture}`;
-    throw new Unfit(`its only adapter is a software renderer (${name.trim()}), which is slower; name the backend to use it all the same`);
+    // Firefox tells no names.
+    const name = (description || `${vendor} ${architecture}`).trim();
+    throw new Unfit(`its only adapter is a software renderer${name && ` (${name})`}, which is slower; name the backend to use it all the same`);
   }
   suffice(adapter, limits, features, 'the adapter');
   const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...features]);
@@ -157,32 +152,6 @@ function scoped(device, act) {
   // Whoever awaits something else first must not be called careless.
   said.catch(() => {});
   return [made, said];
-}
-
-/** Shards follow each other in the buffer. @param {Bundle} bundle @param {GPUDevice} device @param {GPUBuffer} weights */
-async function upload(bundle, device, weights) {
-  const { files, weights: { shards } } = bundle.manifest;
-  const sizes = shards.map((name) => files[name].bytes);
-  const largest = sizes.reduce((most, bytes) => Math.max(most, bytes), 0);
-  let next = 0;
-  let end = 0;
-  const work = async () => {
-    // Writing copies it.
-    const room = new Uint8Array((largest + 3) & -4);
-    while (next < shards.length) {
-      const i = next++;
-      const [bytes, at] = [sizes[i], end];
-      end += bytes;
-      await bundle.fill(shards[i], room.subarray(0, bytes));
-      device.queue.writeBuffer(weights, at, room, 0, (bytes + 3) & -4);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(SHARDS_AT_ONCE, shards.length) }, work));
-}
-
-/** The modules, each with the line before it that says what it is. @param {string} shaders */
-function splitShaders(shaders) {
-  return shaders.split(/^(?=\/\/ module \d+:)/m).filter((module) => module.trim()).map((code) => ({ code, name: code.slice(3, code.indexOf('\n')) }));
 }
 
 /**
@@ -408,7 +377,7 @@ class OnDevice {
     }, (range) => {
       let at = 0;
       const places = this.#outputs.map((slot) => {
-        const view = new (slot.storage === 'f32' ? Float32Array : Int32Array)(range, at, count(slot.shape));
+        const view = viewAt(range, slot, at);
         at += view.byteLength;
         return { slot, view };
       });
@@ -454,7 +423,7 @@ class OnDevice {
     });
     try {
       await sound;
-      await mapped;
+      await this.#soon(mapped);
       const result = read(staging.getMappedRange());
       staging.unmap();
       if (kept && !this.#destroyed && this.#staging.length < SPARE) this.#staging.push(staging);
@@ -464,6 +433,15 @@ class OnDevice {
       staging.destroy();
       throw error;
     }
+  }
+
+  /** What the GPU will have done. @param {Promise<unknown>} work */
+  async #soon(work) {
+    let done = !mustAsk;
+    const end = () => (done = true);
+    work.then(end, end);
+    await until(() => done || this.#device.queue.submit([]));
+    return work;
   }
 
   /** @type {Core['profile']} */
@@ -481,7 +459,7 @@ class OnDevice {
           this.#submit(take(step), () => {}, step, step + 1);
           return begin;
         });
-        await Promise.all([sound, device.queue.onSubmittedWorkDone()]);
+        await Promise.all([sound, this.#soon(device.queue.onSubmittedWorkDone())]);
         times.push({ step, ms: performance.now() - begin });
       }
       return times;
