@@ -39,6 +39,48 @@ export interface Section {
   profile: string;
 }
 
+/** Buffer, first byte, bytes, what it is filled with, and what integers are below (0 for floats). */
+export type Fill = [number, number, number, 'wide' | 'unit' | 'positive' | 'integers' | 'whole', number];
+
+/** Byte, bits, and how far a float may be from it; 0 if the bits must be the same. */
+export type Sample = [number, number, number];
+
+/** What a GPU is checked with. Buffers are those of the backend's program. */
+export interface CheckFile {
+  kernels: {
+    step: number;
+    /** First and behind the last dispatch of the step. */
+    dispatches: [number, number];
+    /** The layer. */
+    name: string;
+    /** Where the results are. */
+    buffer: number;
+    fills: Fill[];
+    patterns: { seed: number; samples: Sample[] }[];
+  }[];
+  /** The whole network, if it is small. */
+  network: { seed: number; inputs: Fill[]; outputs: { buffer: number; samples: Sample[] }[] } | null;
+}
+
+/** What a backend lets itself be checked through. All but `read` only queue work, in order. */
+export interface Checked {
+  write(buffer: number, byte: number, words: Uint32Array): void;
+  run(step: number, dispatches: [number, number]): void;
+  /** All steps. */
+  predict(): void;
+  /** The words at some bytes, as they are when what was queued before is done. */
+  read(buffer: number, bytes: number[]): PromiseLike<ArrayLike<number>>;
+}
+
+/** A result that is wrong: of which kernel, and whether of the first run of it or of a later one. */
+export interface Fault {
+  name: string;
+  round: number;
+  byte: number;
+  expected: number;
+  found: number;
+}
+
 /** What the manifest says of the wasm backend. Its memory has whole pages. */
 export interface WasmSection extends Section {
   /** Steps that are run once, when the weights are there; they come first. */

@@ -24,7 +24,7 @@ pub static BACKEND: Backend = Backend {
     texts: &[Text {
         name: "glsl",
         about: "the fragment shaders of WebGL2",
-        print: |plan| Ok(Program::new(plan)?.text(plan)),
+        print: |plan| Ok(Program::new(plan)?.text()),
     }],
     files: &[FileType {
         end: "glsl",
@@ -63,7 +63,7 @@ struct Slot {
 
 fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
     let program = Program::new(plan)?;
-    let shaders = program.text(plan);
+    let shaders = program.text();
     let own = Own {
         inputs: slots(&plan.inputs),
         outputs: slots(&plan.outputs),

@@ -25,6 +25,9 @@ pub struct Program {
     /// The same in WGSL.
     #[serde(skip)]
     pub sources: Vec<String>,
+    /// For what family of kernels each is.
+    #[serde(skip)]
+    families: Vec<&'static str>,
     /// Bytes of every kernel's programs, by its index in the plan.
     #[serde(skip)]
     pub kernel_bytes: Vec<usize>,
@@ -92,6 +95,7 @@ impl Program {
             steps: Vec::new(),
             texts: Vec::new(),
             sources: Vec::new(),
+            families: Vec::new(),
             kernel_bytes: vec![0; plan.kernels.len()],
         };
         let mut known = HashMap::new();
@@ -137,6 +141,7 @@ impl Program {
                 } = translate(next, &fragment.text, textures)?;
                 self.programs.push(FragmentProgram { uniform, samplers });
                 self.texts.push(text);
+                self.families.push(kernel.family());
                 self.sources.push(fragment.text.clone());
                 known.insert(fragment.text, next);
                 next
@@ -166,16 +171,10 @@ impl Program {
         })
     }
 
-    /// The text of all programs, each below a line that tells its number and what it is for.
-    pub fn text(&self, plan: &Plan) -> String {
-        let mut first = vec![None; self.texts.len()];
-        let runs = plan.runs().zip(self.steps.iter().flat_map(|step| &step.draws));
-        for (run, draw) in runs {
-            first[draw.program].get_or_insert_with(|| plan.kernel(run));
-        }
+    /// The text of all programs, each below a line that tells its number and the family of kernels that it is for.
+    pub fn text(&self) -> String {
         let mut text = String::new();
-        for (number, (program, kernel)) in self.texts.iter().zip(first).enumerate() {
-            let family = kernel.map_or("", Kernel::family);
+        for (number, (program, family)) in self.texts.iter().zip(&self.families).enumerate() {
             text += &format!("// program {number}: {family}\n{}\n", program.trim_end());
         }
         text
