@@ -3,7 +3,7 @@
 import { because, Unfit } from './source.js';
 import { count, describe, isTensor, viewAt, write } from './tensor.js';
 
-/** @import { Bundle, Core, Engine, GpuInput, Probe, Slot, Stored, Value, Warming } from './internal.js' */
+/** @import { Bundle, Core, Engine, GpuInput, Slot, Stored, Value, Warming } from './internal.js' */
 
 /** Whether one of these names is that of a renderer without a GPU. @param {unknown[]} names */
 export const isSoftware = (...names) =>
@@ -125,10 +125,10 @@ export class Lasting {
     });
   }
 
-  /** Runs a step alone and reads elements of what it leaves. @param {Probe} probe */
-  probe(probe) {
-    if (!this.#core) throw this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
-    return this.#core.probe(probe);
+  /** Through what the device can be checked, as long as it is there. */
+  checked() {
+    if (this.#core) return this.#core.checked();
+    throw this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
   }
 
   dispose() {

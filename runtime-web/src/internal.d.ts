@@ -145,26 +145,18 @@ export interface WebGLSection extends Section {
   outputs: TextureAddress[];
 }
 
-/** The texture in which an input or output lies. */
-export interface TextureAddress extends Stored {
+/** Where an input or output lies: the texture, and the byte where its first texel begins. */
+export interface TextureAddress extends Address {
   texture: number;
 }
 
 /** The program of the WebGL backend. */
 export interface DrawProgram {
-  textures: Extent[];
-  /** The texture of the weights, which has layers. */
-  weights: Extent;
-  /** The names that the shader gives the block of parameters, if it has one, and its inputs, in their order. */
-  programs: { uniform?: string; samplers: string[] }[];
+  /** How many texels each has, and what power of two of them in a row. */
+  textures: { texels: number; shift: number }[];
+  /** The names that the shader gives the block of parameters and each input that it reads. */
+  programs: { uniform?: string; samplers: (string | null)[] }[];
   steps: { count: number; draws: Draw[] }[];
-}
-
-/** Texels of a texture. A width is a power of two; with `layers` it is an array of textures. */
-export interface Extent {
-  width: number;
-  height: number;
-  layers?: number;
 }
 
 export interface Draw {
@@ -269,18 +261,21 @@ export interface Core {
   /** All that asks for work does so before it returns. */
   predict(inputs: GpuInput[], out?: TensorData[], onGpu?: boolean): Promise<Outputs | GpuOutputs>;
   profile(inputs: GpuInput[]): Promise<Pick<StepTime, 'step' | 'ms'>[]>;
-  /** Runs a step alone and reads elements of what it leaves, as bits. */
-  probe(probe: Probe): Promise<Uint32Array>;
+  checked(): Checked;
   /** Tells whether a prediction can be run at all, by an error. */
   rehearse(): Promise<void>;
   destroy(): void;
 }
 
-/** A step on chosen contents. Tensors are at an arena or texture and a byte in it. */
-export interface Probe {
-  step: number;
-  contents: { at: number; offset: number; data: Uint32Array<ArrayBuffer> }[];
-  samples: { at: number; offset: number }[];
+/** What a device lets itself be checked through. All but `read` only queue work, in order. Buffers are arenas or textures. */
+export interface Checked {
+  write(buffer: number, byte: number, words: Uint32Array<ArrayBuffer>): void;
+  /** A part of a step, of its first round. */
+  run(step: number, dispatches: [number, number]): void;
+  /** All steps. */
+  predict(): void;
+  /** The words at some bytes, as they are when what was queued before is done. */
+  read(buffer: number, bytes: number[]): PromiseLike<ArrayLike<number>>;
 }
 
 /** A loaded model on one backend. Reads its inputs before it returns. */

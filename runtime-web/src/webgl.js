@@ -6,9 +6,9 @@ import { because, BundleError, Unfit } from './source.js';
 import { isTensor, readAll, viewAt } from './tensor.js';
 
 /** @import { LoadOptions } from './index.js' */
-/** @import { Backend, Bundle, Core, Draw, DrawProgram, Extent, GpuInput, WebGLSection } from './internal.js' */
+/** @import { Backend, Bundle, Core, Draw, DrawProgram, GpuInput, WebGLSection } from './internal.js' */
 
-const textures = listOf(object({ storage: text, texture: whole }));
+const textures = listOf(object({ storage: text, texture: whole, offset: whole }));
 
 /** What the section of the manifest is made of. */
 export const checkWebGL = object({
@@ -29,10 +29,15 @@ const DRAWS_AT_ONCE = 128;
 /** Most bytes of a buffer of parameters. */
 const BLOCK = 1 << 22;
 
+/** Texels of a side of the largest texture that every device has, as a power of two. What has more is an array of textures. */
+const SIDE = 11;
+
 /**
  * A texture of 32-bit words, four in a texel, perhaps with a twin that takes turns with it.
  * @typedef {object} Texture
- * @property {Extent} extent
+ * @property {number} width
+ * @property {number} height
+ * @property {number} layers
  * @property {number} target
  * @property {WebGLTexture[]} pair
  * @property {WebGLFramebuffer[][]} frames Of each, one for every layer.
@@ -161,42 +166,45 @@ class OnContext {
    * @param {DrawProgram} program
    * @param {boolean} [profile]
    */
-  constructor(gl, lost, manifest, section, { textures, weights, steps }, profile) {
+  constructor(gl, lost, manifest, section, { textures, steps }, profile) {
     this.module = /** @type {Core['module']} */ (/** @type {string} */ ('f32'));
     this.lost = lost;
     this.#gl = gl;
     this.#inputs = placeAll(manifest.inputs, section.inputs);
     this.#outputs = placeAll(manifest.outputs, section.outputs);
     const kept = new Set(steps.flatMap(({ draws }) => draws.flatMap(({ previous, out }) => (previous ? [out] : []))));
-    this.#textures = textures.map((extent, i) => this.#texture(extent, kept.has(i) ? 2 : 1, true));
-    this.#weights = this.#texture(weights, 1, false);
+    this.#textures = textures.map(({ texels, shift }, i) => this.#texture(texels, shift, kept.has(i) ? 2 : 1, texels > 1 << (2 * SIDE)));
+    this.#weights = this.#texture(Math.ceil(manifest.weights.bytes / 16), SIDE, 1, true);
     this.#steps = steps.map(({ count, draws }) => ({ count, draws: draws.map((draw) => ({ ...draw, first: 0 })) }));
     this.#timer = profile && gl.getExtension('EXT_disjoint_timer_query_webgl2');
   }
 
-  /** @param {Extent} extent @param {number} copies @param {boolean} drawn @returns {Texture} */
-  #texture(extent, copies, drawn) {
+  /** @param {number} texels @param {number} shift A row has two to this power. @param {number} copies @param {boolean} array @returns {Texture} */
+  #texture(texels, shift, copies, array) {
     const gl = this.#gl;
-    const { width, height, layers } = extent;
-    const target = layers ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
+    const width = 1 << shift;
+    const rows = Math.max(1, Math.ceil(texels / width));
+    const height = Math.min(rows, 1 << SIDE);
+    const layers = Math.ceil(rows / height);
+    const target = array ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
     const pair = Array.from({ length: copies }, () => {
       const texture = gl.createTexture();
       gl.bindTexture(target, texture);
-      if (layers) gl.texStorage3D(target, 1, gl.RGBA32UI, width, height, layers);
+      if (array) gl.texStorage3D(target, 1, gl.RGBA32UI, width, height, layers);
       else gl.texStorage2D(target, 1, gl.RGBA32UI, width, height);
       // Textures of integers are not filtered.
       gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
       gl.texParameteri(target, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
       return texture;
     });
-    const frames = pair.map((texture) => Array.from({ length: drawn ? layers ?? 1 : 0 }, (_, layer) => {
+    const frames = pair.map((texture) => Array.from({ length: layers }, (_, layer) => {
       const frame = gl.createFramebuffer();
       gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
-      if (layers) gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, texture, 0, layer);
+      if (array) gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, texture, 0, layer);
       else gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, target, texture, 0);
       return frame;
     }));
-    return { extent, target, pair, frames, current: 0 };
+    return { width, height, layers, target, pair, frames, current: 0 };
   }
 
   /** Takes the shaders, and writes the parameters of every draw in every round of its loop. @param {WebGLProgram[]} programs @param {DrawProgram} program */
@@ -208,7 +216,7 @@ class OnContext {
     infos.forEach(({ uniform, samplers }, i) => {
       const program = programs[i];
       gl.useProgram(program);
-      samplers.forEach((name, unit) => gl.uniform1i(gl.getUniformLocation(program, name), unit));
+      samplers.forEach((name, unit) => name && gl.uniform1i(gl.getUniformLocation(program, name), unit));
       if (!uniform) return;
       const block = gl.getUniformBlockIndex(program, uniform);
       gl.uniformBlockBinding(program, block, 0);
@@ -221,16 +229,16 @@ class OnContext {
     let total = 0;
     for (const { draw, count } of draws) {
       draw.first = total;
-      total += count * this.#layers(draw);
+      total += count * this.#textures[draw.out].layers;
     }
     const words = this.#slice / 4;
     const perBuffer = this.#perBuffer();
     let at = 0;
     let content = new Uint32Array();
     for (const { draw, count } of draws) {
-      const { width, height } = this.#textures[draw.out].extent;
+      const { width, height, layers } = this.#textures[draw.out];
       for (let round = 0; round < count; round++) {
-        for (let layer = 0; layer < this.#layers(draw); layer++, at++) {
+        for (let layer = 0; layer < layers; layer++, at++) {
           const first = (at % perBuffer) * words;
           if (first === 0) content = new Uint32Array(Math.min(total - at, perBuffer) * words);
           content.set(draw.params, first);
@@ -246,11 +254,6 @@ class OnContext {
     }
   }
 
-  /** @param {Draw} draw */
-  #layers({ out }) {
-    return this.#textures[out].extent.layers ?? 1;
-  }
-
   #perBuffer() {
     return Math.max(1, Math.floor(BLOCK / this.#slice));
   }
@@ -261,7 +264,7 @@ class OnContext {
   }
 
   /** Writes texels, row by row where they are whole. @param {Texture} texture @param {Uint32Array<ArrayBuffer>} words @param {number} texel The first. */
-  #write({ extent: { width, height, layers }, target, pair, current }, words, texel) {
+  #write({ width, height, target, pair, current }, words, texel) {
     const gl = this.#gl;
     gl.bindTexture(target, pair[current]);
     const texels = words.length / 4;
@@ -271,7 +274,7 @@ class OnContext {
       const rows = x ? 0 : Math.min(Math.floor((texels - done) / width), height - y);
       const [w, h] = rows ? [width, rows] : [Math.min(texels - done, width - x), 1];
       const part = words.subarray(4 * done, 4 * (done + w * h));
-      if (layers) gl.texSubImage3D(target, 0, x, y, layer, w, h, 1, gl.RGBA_INTEGER, gl.UNSIGNED_INT, part);
+      if (target === gl.TEXTURE_2D_ARRAY) gl.texSubImage3D(target, 0, x, y, layer, w, h, 1, gl.RGBA_INTEGER, gl.UNSIGNED_INT, part);
       else gl.texSubImage2D(target, 0, x, y, w, h, gl.RGBA_INTEGER, gl.UNSIGNED_INT, part);
       done += w * h;
     }
@@ -279,13 +282,13 @@ class OnContext {
 
   /** @param {GpuInput[]} inputs */
   #take(inputs) {
-    this.#inputs.forEach(({ texture }, i) => {
+    this.#inputs.forEach(({ texture, offset }, i) => {
       const input = inputs[i];
-      if (!isTensor(input)) this.#write(this.#textures[texture], new Uint32Array(input.buffer), 0);
+      if (!isTensor(input)) this.#write(this.#textures[texture], new Uint32Array(input.buffer), offset / 16);
     });
   }
 
-  /** Draws steps. @param {number} [begin] @param {number} [end] */
+  /** @param {number} [begin] The first step. @param {number} [end] */
   #draw(begin = 0, end = this.#steps.length) {
     let drawn = 0;
     for (const { count, draws } of this.#steps.slice(begin, end)) {
@@ -303,7 +306,6 @@ class OnContext {
     const gl = this.#gl;
     const { program, inputs, out, previous, first } = draw;
     const target = this.#textures[out];
-    const { width, height } = target.extent;
     const next = previous ? 1 - target.current : target.current;
     gl.useProgram(this.#programs[program]);
     (previous ? [...inputs, out] : inputs).forEach((index, unit) => {
@@ -311,7 +313,7 @@ class OnContext {
       gl.activeTexture(gl.TEXTURE0 + unit);
       gl.bindTexture(target, pair[current]);
     });
-    gl.viewport(0, 0, width, height);
+    gl.viewport(0, 0, target.width, target.height);
     target.frames[next].forEach((frame, layer, { length }) => {
       const slice = first + round * length + layer;
       const perBuffer = this.#perBuffer();
@@ -343,23 +345,31 @@ class OnContext {
   async predict(inputs, out) {
     this.#take(inputs);
     this.#draw();
-    return this.#read(this.#outputs.map(({ texture }) => texture), (words, starts) => {
-      const results = this.#outputs.map((slot, i) => ({ slot, view: viewAt(words.buffer, slot, 4 * starts[i]) }));
+    const regions = this.#outputs.flatMap(({ texture }) => {
+      const { width, height, layers } = this.#textures[texture];
+      return Array.from({ length: layers }, (_, layer) => ({ texture, layer, x: 0, y: 0, width, height }));
+    });
+    return this.#read(regions, (words) => {
+      let at = 0;
+      const results = this.#outputs.map((slot) => {
+        const view = viewAt(words.buffer, slot, at + slot.offset);
+        const { width, height, layers } = this.#textures[slot.texture];
+        at += 16 * width * height * layers;
+        return { slot, view };
+      });
       return readAll(results, out);
     });
   }
 
   /**
-   * Reads textures. A page does not wait for the GPU, a worker may.
+   * Reads texels, one region after the other. A page does not wait for the GPU, a worker may.
    * @template T
-   * @param {number[]} textures
-   * @param {(words: Uint32Array<ArrayBuffer>, starts: number[]) => T} use
+   * @param {{ texture: number, layer: number, x: number, y: number, width: number, height: number }[]} regions
+   * @param {(words: Uint32Array<ArrayBuffer>) => T} use
    */
-  async #read(textures, use) {
+  async #read(regions, use) {
     const gl = this.#gl;
-    const parts = textures.map((index) => this.#textures[index]);
-    let size = 0;
-    const starts = parts.map(({ extent: { width, height, layers = 1 } }) => (size += 4 * width * height * layers) - 4 * width * height * layers);
+    const size = regions.reduce((sum, { width, height }) => sum + 4 * width * height, 0);
     const waits = typeof document === 'undefined';
     const kept = this.#spare.findIndex(({ words }) => words.length === size);
     const [spare = { buffer: gl.createBuffer(), words: new Uint32Array(size) }] = kept < 0 ? [] : this.#spare.splice(kept, 1);
@@ -369,16 +379,14 @@ class OnContext {
       // Anew each time: Chromium warns where one that was read is written.
       gl.bufferData(gl.PIXEL_PACK_BUFFER, 4 * size, gl.STREAM_READ);
     }
-    parts.forEach(({ extent: { width, height }, frames, current }, i) => {
-      frames[current].forEach((frame, layer) => {
-        const at = starts[i] + 4 * width * height * layer;
-        gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
-        /** @type {[number, number, number, number, number, number]} */
-        const what = [0, 0, width, height, gl.RGBA_INTEGER, gl.UNSIGNED_INT];
-        if (waits) gl.readPixels(...what, words, at);
-        else gl.readPixels(...what, 4 * at);
-      });
-    });
+    let at = 0;
+    for (const { texture, layer, x, y, width, height } of regions) {
+      const { frames, current } = this.#textures[texture];
+      gl.bindFramebuffer(gl.FRAMEBUFFER, frames[current][layer]);
+      if (waits) gl.readPixels(x, y, width, height, gl.RGBA_INTEGER, gl.UNSIGNED_INT, words, at);
+      else gl.readPixels(x, y, width, height, gl.RGBA_INTEGER, gl.UNSIGNED_INT, 4 * at);
+      at += 4 * width * height;
+    }
     if (!waits) {
       gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
       await this.#done();
@@ -387,7 +395,7 @@ class OnContext {
       gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
     }
     this.#live();
-    const result = use(words, starts);
+    const result = use(words);
     if (this.#spare.length < SPARE) this.#spare.push(spare);
     else gl.deleteBuffer(buffer);
     return result;
@@ -432,14 +440,30 @@ class OnContext {
     return times;
   }
 
-  /** @type {Core['probe']} */
-  probe({ step, contents, samples }) {
-    for (const { at, offset, data } of contents) this.#write(this.#textures[at], data, offset / 16);
-    this.#draw(step, step + 1);
-    const textures = [...new Set(samples.map(({ at }) => at))];
-    return this.#read(textures, (words, starts) => (
-      Uint32Array.from(samples, ({ at, offset }) => words[starts[textures.indexOf(at)] + offset / 4])
-    ));
+  /** @type {Core['checked']} */
+  checked() {
+    /** What was written to each texture: texels are written whole. @type {Map<number, Uint32Array<ArrayBuffer>>} */
+    const written = new Map();
+    return {
+      write: (buffer, byte, words) => {
+        const texture = this.#textures[buffer];
+        const all = written.get(buffer) ?? new Uint32Array(4 * texture.width * texture.height * texture.layers);
+        written.set(buffer, all);
+        all.set(words, byte / 4);
+        const first = Math.floor(byte / 16);
+        this.#write(texture, all.subarray(4 * first, 4 * Math.ceil(byte / 16 + words.length / 4)), first);
+      },
+      run: (step, [begin, end]) => this.#steps[step].draws.slice(begin, end).forEach((draw) => this.#drawOne(draw, 0)),
+      predict: () => this.#draw(),
+      read: (buffer, bytes) => {
+        const { width, height } = this.#textures[buffer];
+        const regions = bytes.map((byte) => {
+          const [x, y] = [Math.floor(byte / 16) % width, Math.floor(byte / 16 / width)];
+          return { texture: buffer, layer: Math.floor(y / height), x, y: y % height, width: 1, height: 1 };
+        });
+        return this.#read(regions, (words) => bytes.map((byte, i) => words[4 * i + ((byte / 4) & 3)]));
+      },
+    };
   }
 
   destroy() {

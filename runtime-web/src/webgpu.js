@@ -310,11 +310,10 @@ class OnDevice {
    * Puts steps into the queue, after the inputs and before what is done with the results.
    * @param {(encoder: GPUCommandEncoder) => void} before
    * @param {(encoder: GPUCommandEncoder) => void} after
-   * @param {number} [begin]
-   * @param {number} [end]
+   * @param {{ count: number, dispatches: Prepared[] }[]} [steps]
    * @param {GPUComputePassTimestampWrites} [timestampWrites]
    */
-  #submit(before, after, begin = 0, end = this.#steps.length, timestampWrites) {
+  #submit(before, after, steps = this.#steps, timestampWrites) {
     const { queue } = this.#device;
     let encoder = this.#device.createCommandEncoder();
     before(encoder);
@@ -336,7 +335,7 @@ class OnDevice {
       pass.setBindGroup(0, group, this.#offset, 0, 1);
       pass.dispatchWorkgroups(x, y, z);
     };
-    for (const { count, dispatches } of this.#steps.slice(begin, end)) {
+    for (const { count, dispatches } of steps) {
       for (let round = 0; round < count; round++) dispatches.forEach((each) => dispatch(each, round));
     }
     pass.end();
@@ -456,7 +455,7 @@ class OnDevice {
       for (let step = 0; step < steps; step++) {
         const [begin, sound] = scoped(device, () => {
           const begin = performance.now();
-          this.#submit(take(step), () => {}, step, step + 1);
+          this.#submit(take(step), () => {}, [this.#steps[step]]);
           return begin;
         });
         await Promise.all([sound, this.#soon(device.queue.onSubmittedWorkDone())]);
@@ -475,7 +474,7 @@ class OnDevice {
             if (step < steps - 1) return;
             encoder.resolveQuerySet(querySet, 0, 2 * steps, resolved, 0);
             encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
-          }, step, step + 1, writes);
+          }, [this.#steps[step]], writes);
         }
       }, (range) => {
         const nanoseconds = new BigUint64Array(range);
@@ -488,15 +487,21 @@ class OnDevice {
     }
   }
 
-  /** @type {Core['probe']} */
-  probe({ step, contents, samples }) {
-    const buffer = (/** @type {number} */ arena) => this.#arenas[arena];
-    return this.#read(4 * samples.length, (staging) => {
-      for (const { at, offset, data } of contents) this.#device.queue.writeBuffer(buffer(at), offset, data);
-      this.#submit(() => {}, (encoder) => {
-        samples.forEach(({ at, offset }, i) => encoder.copyBufferToBuffer(buffer(at), offset, staging, 4 * i, 4));
-      }, step, step + 1);
-    }, (range) => new Uint32Array(range.slice(0, 4 * samples.length)));
+  /** @type {Core['checked']} */
+  checked() {
+    return {
+      write: (buffer, byte, words) => this.#device.queue.writeBuffer(this.#arenas[buffer], byte, words),
+      run: (step, [begin, end]) => {
+        const { dispatches } = this.#steps[step];
+        this.#submit(() => {}, () => {}, [{ count: 1, dispatches: dispatches.slice(begin, end) }]);
+      },
+      predict: () => this.#submit(() => {}, () => {}),
+      read: (buffer, bytes) => this.#read(4 * bytes.length, (staging) => {
+        const encoder = this.#device.createCommandEncoder();
+        bytes.forEach((byte, i) => encoder.copyBufferToBuffer(this.#arenas[buffer], byte, staging, 4 * i, 4));
+        this.#device.queue.submit([encoder.finish()]);
+      }, (range) => new Uint32Array(range.slice(0))),
+    };
   }
 
   destroy() {

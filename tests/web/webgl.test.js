@@ -10,10 +10,9 @@ import { affineWebGL, affineWebGPU, echoWebGL, layeredWebGL } from './support/gp
 
 const y = [12, 24, 36, 48];
 
-/** Of three layers, the last of which is not full. */
-const extent = { width: 8, height: 4, layers: 3 };
-const LAYERED = 4 * 8 * 4 * 2 + 38;
-const layered = (name) => ({ name, shape: [1, LAYERED], dtype: 'float32', storage: 'f32', offset: 0 });
+/** More than a layer has, and weights of several rows, the last of which is not full. */
+const sizes = { elements: 4 * 2048 * 2049 + 38, weights: 4 * (2 * 2048 + 5) };
+const layered = (name) => ({ name, shape: [1, sizes.elements], dtype: 'float32' });
 const affineParts = {
   inputs: [{ name: 'x', shape: [1, 4], dtype: 'float32' }],
   outputs: [{ name: 'y', shape: [1, 4], dtype: 'float32' }],
@@ -28,9 +27,9 @@ const folders = {
   layered: writeBundle({
     inputs: [layered('x')],
     outputs: [layered('y')],
-    weights: Buffer.from(Float32Array.from({ length: LAYERED }, (_, i) => 1000 * i).buffer),
-    shardBytes: 3 * 8 * 16,
-    gpu: { webgl: layeredWebGL(extent) },
+    weights: Buffer.from(Float32Array.from({ length: sizes.weights }, (_, i) => 256 * i).buffer),
+    shardBytes: 1 << 15,
+    gpu: { webgl: layeredWebGL(sizes) },
   }),
   wrong: affine({ gpu: { webgl: affineWebGL({ shaders: (text) => text.replace('floatBitsToUint', 'floatBitsToBits') }) } }),
 };
@@ -76,13 +75,17 @@ describe('a prediction', () => {
   });
 
   test('of tensors in several layers', async () => {
-    const found = await run(async (count) => {
+    const wrong = await alone(async ({ elements, weights }) => {
       const model = await load(undefined, { backend: 'webgl' });
-      const x = Float32Array.from({ length: count }, (_, i) => i / 2);
-      return [Array.from((await model.predict(x)).y), Array.from((await model.predict(x)).y)];
-    }, LAYERED, 'layered');
-    const expected = Array.from({ length: LAYERED }, (_, i) => i / 2 + i + 1000 * i);
-    assert.deepEqual(found, [expected, expected]);
+      const x = Float32Array.from({ length: elements }, (_, i) => i & 255);
+      const found = [];
+      for (let round = 0; round < 2; round++) {
+        const { y } = await model.predict(x.fill(round, 0, 1));
+        found.push(y.findIndex((value, i) => value !== x[i] + 256 * (i % weights) + (i & 1023)));
+      }
+      return found;
+    }, sizes, 'layered');
+    assert.deepEqual(wrong, [-1, -1]);
   });
 
   test('that overlaps others gets its own answer, in order', async () => {
@@ -308,12 +311,20 @@ test('a step can be run alone on chosen contents', async () => {
     const bundle = openBundle({ url, manifest, locate: (name) => new URL(name, url) }, {}, new AbortController().signal);
     const engine = await openWebGL(bundle, {}, false);
     const bits = (...values) => new Uint32Array(Float32Array.of(...values).buffer);
-    const contents = [{ at: 1, offset: 0, data: bits(5, 6, 7, 8) }];
-    const samples = [{ at: 2, offset: 0 }, { at: 1, offset: 8 }, { at: 2, offset: 12 }];
-    const values = await engine.probe({ step: 1, contents, samples });
+    const checked = engine.checked();
+    // Of the loop only its first round; the second word of the texel is written alone.
+    checked.write(1, 0, bits(5, 6, 7, 8));
+    checked.write(1, 4, bits(9));
+    checked.write(2, 0, bits(1, 2, 3, 4));
+    checked.run(1, [0, 1]);
+    const words = await Promise.all([checked.read(2, [0, 4, 12]), checked.read(1, [4, 8])]);
+    checked.write(0, 0, bits(1, 2, 3, 4));
+    checked.predict();
+    words.push(await checked.read(2, [12]));
+    const values = words.map((words) => Array.from(new Float32Array(Uint32Array.from(words).buffer)));
     const y = Array.from((await engine.predict([x])).y);
     engine.dispose();
-    return { values: Array.from(new Float32Array(values.buffer)), y };
+    return { values, y };
   });
-  assert.deepEqual(found, { values: [15, 7, 48], y });
+  assert.deepEqual(found, { values: [[15, 2, 4], [9, 7], [48]], y });
 });

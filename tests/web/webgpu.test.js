@@ -440,13 +440,20 @@ test('a step can be run alone on chosen contents', async () => {
     const bundle = openBundle({ url, manifest, locate: (name) => new URL(name, url) }, {}, new AbortController().signal);
     const engine = await openWebGPU(bundle, {}, false);
     const bits = (...values) => new Uint32Array(Float32Array.of(...values).buffer);
-    // The sum, without its other step; what it does not write stays.
-    const contents = [{ at: 1, offset: 0, data: bits(5, 6, 7, 8) }, { at: 2, offset: 16, data: bits(9) }];
-    const samples = [32, 44, 16].map((offset) => ({ at: 2, offset }));
-    const values = await engine.probe({ step: 1, contents, samples });
+    const checked = engine.checked();
+    // Of the loop only its first round; what it does not write stays.
+    checked.write(1, 0, bits(5, 6, 7, 8));
+    checked.write(2, 16, bits(9));
+    checked.write(2, 44, bits(3));
+    checked.run(1, [0, 1]);
+    const words = await Promise.all([checked.read(2, [32, 44, 16]), checked.read(1, [4])]);
+    checked.write(0, 0, bits(1, 2, 3, 4));
+    checked.predict();
+    words.push(await checked.read(2, [44]));
+    const values = words.map((words) => Array.from(new Float32Array(Uint32Array.from(words).buffer)));
     const y = Array.from((await engine.predict([x])).y);
     engine.dispose();
-    return { values: Array.from(new Float32Array(values.buffer)), y };
+    return { values, y };
   });
-  assert.deepEqual(found, { values: [15, 48, 9], y });
+  assert.deepEqual(found, { values: [[15, 3, 9], [6], [48]], y });
 });

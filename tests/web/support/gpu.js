@@ -106,8 +106,7 @@ const param = (i) => `_group_0_binding_0_fs[${i >> 2}].${'xyzw'[i & 3]}`;
 export const affineWebGL = ({ shaders = (text) => text } = {}) => ({
   code: {
     program: JSON.stringify({
-      textures: [1, 1, 1].map(() => ({ width: 1, height: 1 })),
-      weights: { width: 2048, height: 4, layers: 1 },
+      textures: [1, 1, 1].map((texels) => ({ texels, shift: 0 })),
       programs: [
         { uniform, samplers: [sampler(0)] },
         { uniform, samplers: [sampler(0), sampler(1), sampler(2)] },
@@ -128,7 +127,7 @@ ${fragment(['usampler2DArray', 'usampler2D', 'usampler2D'], 1, `  ivec2 at = ive
   y[i] = floatBitsToUint(x[i] + w[i]);
   _fs2p_location0 = y;`)}`),
   },
-  section: { inputs: [{ storage: 'f32', texture: 0 }], outputs: [{ storage: 'f32', texture: 2 }] },
+  section: { inputs: [{ storage: 'f32', texture: 0, offset: 0 }], outputs: [{ storage: 'f32', texture: 2, offset: 0 }] },
   steps: 2,
 });
 
@@ -136,38 +135,43 @@ ${fragment(['usampler2DArray', 'usampler2D', 'usampler2D'], 1, `  ivec2 at = ive
 export const echoWebGL = (slots) => ({
   code: {
     program: JSON.stringify({
-      textures: [...slots, ...slots].map(({ elements }) => ({ width: 1, height: Math.ceil(elements / 4) })),
-      weights: { width: 2048, height: 1, layers: 1 },
+      textures: [...slots, ...slots].map(({ elements }) => ({ texels: Math.ceil(elements / 4), shift: 0 })),
       programs: [{ samplers: [sampler(0)] }],
       steps: [{ count: 1, draws: slots.map((_, i) => ({ program: 0, inputs: [i], out: slots.length + i, params: [] })) }],
     }),
     shaders: `// program 0: copy\n${fragment(['usampler2D'], 0, `  _fs2p_location0 = texelFetch(${sampler(0)}, ivec2(gl_FragCoord.xy), 0);`)}`,
   },
   section: {
-    inputs: slots.map(({ storage }, i) => ({ storage, texture: i })),
-    outputs: slots.map(({ storage }, i) => ({ storage, texture: slots.length + i })),
+    inputs: slots.map(({ storage }, i) => ({ storage, texture: i, offset: 0 })),
+    outputs: slots.map(({ storage }, i) => ({ storage, texture: slots.length + i, offset: 0 })),
   },
   steps: 1,
 });
 
-/** `y = x + e + w` for element e, of tensors that have several layers, as have the weights; in a loop of two rounds. */
-export const layeredWebGL = ({ width, height, layers }) => ({
-  code: {
-    program: JSON.stringify({
-      textures: [{ width, height, layers }, { width, height, layers }],
-      weights: { width, height: 2, layers: Math.ceil((height * layers) / 2) },
-      programs: [{ uniform, samplers: [sampler(0), sampler(1), sampler(2)] }],
-      // The second round keeps all but the texels whose elements it reads anew.
-      steps: [{ count: 2, draws: [{ program: 0, inputs: [-1, 0], out: 1, params: [0, 0], advance: [[1, 1]], previous: true }] }],
-    }),
-    shaders: `// program 0: add\n${fragment(['usampler2DArray', 'usampler2DArray', 'usampler2DArray'], 1, `  ivec2 at = ivec2(gl_FragCoord.xy);
-  int texel = int(${param(0)}) + at.y * ${width} + at.x;
-  int layer = texel / ${width * height};
+/**
+ * `y = x + w + e % 1024` for element e, of tensors that have several layers, and weights that have several rows and repeat. In a loop
+ * of two rounds, each of which keeps every other texel.
+ * @param {{ elements: number, weights: number }} sizes
+ */
+export const layeredWebGL = ({ elements, weights }) => {
+  const texels = Math.ceil(elements / 4);
+  return {
+    code: {
+      program: JSON.stringify({
+        textures: [{ texels, shift: 11 }, { texels, shift: 11 }],
+        programs: [{ uniform, samplers: [sampler(0), sampler(1), sampler(2)] }],
+        steps: [{ count: 2, draws: [{ program: 0, inputs: [-1, 0], out: 1, params: [0, 0], advance: [[1, 1]], previous: true }] }],
+      }),
+      shaders: `// program 0: add\n${fragment(['usampler2DArray', 'usampler2DArray', 'usampler2DArray'], 1, `  ivec2 at = ivec2(gl_FragCoord.xy);
+  int texel = int(${param(0)}) + at.y * 2048 + at.x;
+  int layer = texel >> 22;
+  int i = texel % ${weights / 4};
   vec4 x = uintBitsToFloat(texelFetch(${sampler(1)}, ivec3(at, layer), 0));
-  vec4 w = uintBitsToFloat(texelFetch(${sampler(0)}, ivec3(texel % ${width}, (texel / ${width}) % 2, texel / ${2 * width}), 0));
-  vec4 y = x + w + float(4 * texel) + vec4(0., 1., 2., 3.);
+  vec4 w = uintBitsToFloat(texelFetch(${sampler(0)}, ivec3(i & 2047, i >> 11, 0), 0));
+  vec4 y = x + w + float((4 * texel) & 1023) + vec4(0., 1., 2., 3.);
   _fs2p_location0 = (texel & 1) == int(${param(1)}) ? floatBitsToUint(y) : texelFetch(${sampler(2)}, ivec3(at, layer), 0);`)}`,
-  },
-  section: { inputs: [{ storage: 'f32', texture: 0 }], outputs: [{ storage: 'f32', texture: 1 }] },
-  steps: 1,
-});
+    },
+    section: { inputs: [{ storage: 'f32', texture: 0, offset: 0 }], outputs: [{ storage: 'f32', texture: 1, offset: 0 }] },
+    steps: 1,
+  };
+};
