@@ -13,6 +13,9 @@ import { openThreads } from './threads.js';
 // keras-compile: wasm {
 import { checkWasm, openWasm } from './wasm.js';
 // keras-compile: wasm }
+// keras-compile: webgl {
+import { checkWebGL, openWebGL } from './webgl.js';
+// keras-compile: webgl }
 // keras-compile: webgpu {
 import { checkWebGPU, openWebGPU } from './webgpu.js';
 // keras-compile: webgpu }
@@ -74,6 +77,10 @@ const checks = () => Object.fromEntries(Object.entries(backends).map(([name, { c
 backends.webgpu = { check: checkWebGPU, open: openWebGPU };
 
 // keras-compile: webgpu }
+// keras-compile: webgl {
+backends.webgl = { check: checkWebGL, open: openWebGL };
+
+// keras-compile: webgl }
 // keras-compile: wasm {
 backends.wasm = { check: checkWasm, open: (bundle, options) => openWasm(bundle, options) };
 

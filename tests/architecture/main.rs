@@ -48,6 +48,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
     ("shader", &["error", "tensor", "pointwise", "kernel"]),
+    ("check", &["error", "tensor", "kernel", "plan"]),
     (
         "backends",
         &[
@@ -58,6 +59,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "kernel",
             "plan",
             "shader",
+            "check",
         ],
     ),
     (

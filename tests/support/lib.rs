@@ -1,5 +1,8 @@
 //! What the tests share.
+pub mod cases;
 pub mod goldens;
+pub mod gpu;
+pub mod graphs;
 pub mod interpreter;
 pub mod random;
 pub mod targets;

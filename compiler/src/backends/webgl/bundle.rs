@@ -1,9 +1,9 @@
 //! The row of the table: what a bundle and the command have of this backend.
 
 use super::{Program, WebGl};
-use crate::backends::gpu::Storage;
+use crate::backends::gpu::{self, Storage};
 use crate::backends::{
-    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, Section, Text, Variant,
+    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, Script, Section, Text, Variant,
 };
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
@@ -24,7 +24,7 @@ pub static BACKEND: Backend = Backend {
     texts: &[Text {
         name: "glsl",
         about: "the fragment shaders of WebGL2",
-        print: |plan| Ok(Program::new(plan)?.text(plan)),
+        print: |plan| Ok(Program::new(plan)?.text()),
     }],
     files: &[FileType {
         end: "glsl",
@@ -40,7 +40,17 @@ pub static BACKEND: Backend = Backend {
 };
 
 /// What the scripts of a bundle need.
-static PARTS: &[&Part] = &[];
+static PARTS: &[&Part] = &[
+    &gpu::PART,
+    &Part {
+        mark: "webgl",
+        modules: &[Script {
+            name: "webgl.js",
+            text: include_str!("../../../runtime-web/src/webgl.js"),
+        }],
+        scripts: &[],
+    },
+];
 
 /// Chromium takes no renderer of software unless it is told to.
 static BROWSERS: &[Browser] = &[
@@ -76,7 +86,7 @@ struct Slot {
 
 fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
     let program = Program::new(plan)?;
-    let shaders = program.text(plan);
+    let shaders = program.text();
     let own = Own {
         inputs: slots(&plan.inputs),
         outputs: slots(&plan.outputs),
@@ -117,6 +127,11 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
                 label: "shaders",
                 end: "glsl",
                 bytes: shaders.into_bytes(),
+            },
+            CodeFile {
+                label: "check",
+                end: "json",
+                bytes: program.check(plan)?.to_json()?,
             },
         ],
     })

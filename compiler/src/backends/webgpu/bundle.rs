@@ -24,7 +24,7 @@ pub static BACKEND: Backend = Backend {
     texts: &[Text {
         name: "wgsl",
         about: "the compute shaders of WebGPU",
-        print: |plan| Ok(Program::new(plan)?.text(plan)),
+        print: |plan| Ok(Program::new(plan)?.text()),
     }],
     files: &[FileType {
         end: "wgsl",
@@ -88,7 +88,7 @@ struct Limits {
 
 fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
     let program = Program::new(plan)?;
-    let shaders = program.text(plan);
+    let shaders = program.text();
     let weights = plan.weights.bytes();
     let largest = program.arenas.iter().copied().chain([weights]).max().unwrap_or(0);
     let bindings = program.pipelines.iter().map(|pipeline| pipeline.bindings.len());
@@ -138,6 +138,11 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
                 label: "shaders",
                 end: "wgsl",
                 bytes: shaders.into_bytes(),
+            },
+            CodeFile {
+                label: "check",
+                end: "json",
+                bytes: program.check(plan)?.to_json()?,
             },
         ],
     })

@@ -1,0 +1,318 @@
+//! Kernels beside the interpreter, each from the same memory: sizes around those of tiles and workgroups, and tails.
+
+use keras_compile::error::Result;
+use keras_compile::graph::{Builder, Graph, NodeId};
+use keras_compile::ops::{Conv, MatMul, Pool, PoolKind, PoolPadding, Reduce, ReduceKind, Slice};
+use keras_compile::pointwise::library::silu;
+use keras_compile::pointwise::{Binary, Tape};
+use keras_compile::tensor::Tensor;
+use keras_compile_tests::cases::try_all;
+use keras_compile_tests::gpu::Model;
+use keras_compile_tests::graphs::{self, compare, conv_of, graph, input, relu, softmax, window};
+use keras_compile_tests::random::Random;
+
+/// A graph by its name.
+type Named = (String, Graph);
+
+/// Compares the whole with the reference evaluation, and every step alone with the interpreter.
+fn check((_, graph): &Named) -> std::result::Result<(), String> {
+    graph.verify().map_err(|error| error.to_string())?;
+    let mut random = Random::new(11);
+    let inputs: Vec<Tensor> = graph
+        .inputs()
+        .iter()
+        .map(|&id| random.of_type(graph.ty(id)))
+        .collect();
+    let expected = graph.eval(&inputs).map_err(|error| format!("eval: {error}"))?;
+    let model = Model::new(graph)?;
+    let found = model.predict(&inputs);
+    let compared = found.and_then(|found| compare(&expected, &found));
+    compared.map_err(|error| model.explained(&error, &inputs))?;
+    match model.first_wrong_step(&inputs)? {
+        None => Ok(()),
+        Some(step) => Err(step),
+    }
+}
+
+fn named(name: String, build: impl FnOnce(&mut Builder<'_>, &mut Random) -> Result<NodeId>) -> Named {
+    let graph = graph(&name, |b| build(b, &mut Random::new(5)));
+    let graph = graph.unwrap_or_else(|error| panic!("{name}: {error}"));
+    (name, graph)
+}
+
+fn try_graphs(graphs: &[Named]) {
+    try_all(graphs, |(name, _)| name.clone(), check);
+}
+
+#[test]
+fn every_operation() {
+    try_graphs(&graphs::all());
+}
+
+/// Rows, length and columns of products.
+#[test]
+fn products_with_weights() {
+    let mut sizes = Vec::new();
+    for m in [1, 2, 3, 4, 5, 7, 8, 9, 31, 33, 65] {
+        sizes.extend([(m, 1, 1), (m, 3, 7), (m, 8, 8), (m, 17, 33), (m, 64, 36)]);
+    }
+    // A single row along many columns, long sums, many rows of few columns, many of everything.
+    sizes.extend([
+        (1, 300, 1),
+        (1, 77, 1003),
+        (1, 2049, 10),
+        (2, 1500, 5),
+        (9, 1027, 12),
+    ]);
+    sizes.extend([
+        (500, 5, 3),
+        (1024, 3, 2),
+        (2051, 4, 6),
+        (129, 70, 130),
+        (257, 64, 64),
+    ]);
+    let product = |(m, k, n): (usize, usize, usize)| {
+        named(format!("{m}x{k}x{n}"), |b, r| {
+            let x = input(b, &[m, k])?;
+            let w = b.constant(r.tensor(&[k, n]))?;
+            let bias = b.constant(r.tensor(&[n]))?;
+            let (bias, epilogue) = ([x, w, bias], silu::tape());
+            b.add(MatMul { bias: true, epilogue }, &bias)
+        })
+    };
+    try_graphs(&sizes.into_iter().map(product).collect::<Vec<_>>());
+}
+
+/// Batches, rows, length and columns of products of two computed matrices, with a residual.
+#[test]
+fn products_of_two_values() {
+    let sizes = [
+        (1, 1, 1, 1),
+        (1, 1, 5, 3),
+        (3, 2, 7, 5),
+        (2, 9, 8, 8),
+        (4, 17, 33, 31),
+        (1, 33, 64, 65),
+        (12, 16, 16, 20),
+        (2, 65, 6, 1),
+        (2, 1, 130, 67),
+        (1, 70, 257, 6),
+    ];
+    let product = |(batch, m, k, n): (usize, usize, usize, usize)| {
+        named(format!("{batch}x{m}x{k}x{n}"), |b, _| {
+            let x = input(b, &[batch, m, k])?;
+            let y = input(b, &[batch, k, n])?;
+            let residual = input(b, &[batch, m, n])?;
+            let epilogue = Tape::binary(Binary::Add).then(&relu());
+            b.add(
+                MatMul {
+                    bias: false,
+                    epilogue,
+                },
+                &[x, y, residual],
+            )
+        })
+    };
+    try_graphs(&sizes.map(product));
+}
+
+/// Windows over images of all kinds: `[batch, rows, pixels, channels], kernel, stride, dilation, pads, groups, channels`.
+#[test]
+fn convolutions() {
+    let mut cases = Vec::new();
+    for channels in [1, 2, 3, 4, 5, 8, 12, 13] {
+        for results in [1, 3, 4, 6, 8, 9, 16, 20] {
+            cases.push(([1, 5, 6, channels], 3, 1, 1, 1, 1, results));
+        }
+    }
+    for (stride, dilation, pads) in [(1, 1, 0), (2, 1, 0), (2, 1, 1), (3, 1, 2), (1, 2, 2), (2, 3, 3)] {
+        for kernel in [1, 2, 3, 4] {
+            cases.push(([2, 11, 9, 6], kernel, stride, dilation, pads, 1, 10));
+        }
+    }
+    // Groups of one, two, three, four and eight results, of as many channels or others.
+    for (channels, groups, results) in [
+        (6, 6, 6),
+        (8, 8, 8),
+        (5, 5, 5),
+        (4, 4, 8),
+        (6, 6, 18),
+        (6, 3, 6),
+        (9, 3, 9),
+        (12, 3, 6),
+        (16, 4, 16),
+        (8, 2, 16),
+        (32, 4, 32),
+        (10, 2, 14),
+        (24, 2, 40),
+    ] {
+        cases.push(([1, 7, 6, channels], 3, 1, 1, 1, groups, results));
+        cases.push(([2, 8, 5, channels], 2, 2, 1, 1, groups, results));
+        cases.push(([1, 4, 4, channels], 1, 1, 1, 0, groups, results));
+    }
+    // Whole images in a window, and images that are wide, high or large.
+    cases.push(([2, 4, 5, 24], 4, 1, 1, 0, 1, 30));
+    cases.push(([1, 1, 300, 3], 1, 1, 1, 0, 1, 5));
+    cases.push(([1, 61, 67, 3], 3, 2, 1, 1, 1, 16));
+    cases.push(([1, 40, 41, 16], 3, 1, 1, 1, 1, 24));
+    cases.push(([1, 40, 41, 16], 1, 1, 1, 0, 1, 24));
+    cases.push(([1, 33, 35, 20], 3, 1, 1, 1, 20, 20));
+    let convolution =
+        |(dims, k, s, d, p, groups, results): ([usize; 4], usize, usize, usize, usize, usize, usize)| {
+            let name = format!("{dims:?} k{k} s{s} d{d} p{p} g{groups} o{results}");
+            named(name, |b, r| {
+                let x = input(b, &dims)?;
+                let axes = [window(k, s, d, p, p); 2];
+                conv_of(b, r, x, axes, groups, results, (relu(), &[]))
+            })
+        };
+    try_graphs(&cases.into_iter().map(convolution).collect::<Vec<_>>());
+}
+
+/// One-dimensional and lopsided windows, no bias, and a residual.
+#[test]
+fn convolutions_with_other_windows_and_epilogues() {
+    let mut graphs = Vec::new();
+    let axes = [
+        [window(1, 1, 1, 0, 0), window(5, 1, 1, 2, 2)],
+        [window(1, 1, 1, 0, 0), window(3, 2, 1, 0, 1)],
+        [window(3, 1, 1, 2, 0), window(2, 1, 2, 0, 2)],
+        [window(4, 3, 1, 1, 2), window(1, 1, 1, 0, 0)],
+    ];
+    for (i, axes) in axes.into_iter().enumerate() {
+        for (groups, results) in [(1, 7), (6, 6), (2, 8)] {
+            graphs.push(named(format!("window {i} in {groups} groups"), |b, r| {
+                let x = input(b, &[2, 9, 11, 6])?;
+                let w = [axes[0].size, axes[1].size, 6 / groups, results];
+                let w = b.constant(r.tensor(&w))?;
+                let conv = Conv {
+                    window: axes,
+                    groups,
+                    bias: false,
+                    epilogue: Tape::identity(),
+                };
+                let y = b.add(conv, &[x, w])?;
+                let dims = b.shape(y).dims().to_vec();
+                let residual = input(b, &dims)?;
+                let add = Tape::binary(Binary::Add).then(&silu::tape());
+                let one = [window(1, 1, 1, 0, 0); 2];
+                conv_of(b, r, y, one, 1, results, (add, &[residual]))
+            }));
+        }
+    }
+    try_graphs(&graphs);
+}
+
+#[test]
+fn pools() {
+    let mut graphs = Vec::new();
+    for kind in [PoolKind::Max, PoolKind::Average] {
+        for padding in [PoolPadding::Exclude, PoolPadding::Zero] {
+            for channels in [1, 3, 4, 8, 10] {
+                for (size, stride, before, after) in [(2, 2, 0, 0), (3, 2, 1, 1), (3, 1, 0, 2), (5, 3, 2, 1)]
+                {
+                    let name = format!("{kind:?} {padding:?} {size}/{stride}+{before}+{after} of {channels}");
+                    graphs.push(named(name, |b, _| {
+                        let x = input(b, &[2, 9, 8, channels])?;
+                        let window = [window(size, stride, 1, before, after); 2];
+                        let epilogue = Tape::binary_const(Binary::Mul, 0.5);
+                        b.add(
+                            Pool {
+                                kind,
+                                window,
+                                padding,
+                                epilogue,
+                            },
+                            &[x],
+                        )
+                    }));
+                }
+            }
+        }
+    }
+    try_graphs(&graphs);
+}
+
+#[test]
+fn reductions() {
+    let mut graphs = Vec::new();
+    let shapes: [(&[usize], &[usize]); 12] = [
+        (&[1], &[0]),
+        (&[3, 7], &[1]),
+        (&[7, 12], &[0]),
+        (&[2, 511], &[1]),
+        (&[2, 513], &[1]),
+        (&[1, 4099], &[1]),
+        (&[300, 33], &[1]),
+        (&[2, 30, 31, 5], &[1, 2]),
+        (&[2, 30, 31, 8], &[1, 2]),
+        (&[4, 600, 3], &[0, 1]),
+        (&[5, 6, 7, 8], &[0, 2]),
+        (&[700, 9], &[0, 1]),
+    ];
+    for kind in [
+        ReduceKind::Sum,
+        ReduceKind::Product,
+        ReduceKind::Max,
+        ReduceKind::Min,
+    ] {
+        for (dims, axes) in shapes {
+            graphs.push(named(format!("{kind:?} of {dims:?} along {axes:?}"), |b, _| {
+                let x = input(b, dims)?;
+                let reduce = Reduce {
+                    kind,
+                    axes: axes.to_vec(),
+                    epilogue: Tape::binary_const(Binary::Mul, 0.25),
+                };
+                b.add(reduce, &[x])
+            }));
+        }
+    }
+    for (dims, axis) in [
+        (&[1, 1000][..], 1),
+        (&[65, 10], 1),
+        (&[3, 4, 5], 1),
+        (&[2, 2051], 1),
+    ] {
+        graphs.push(named(format!("softmax of {dims:?} along {axis}"), |b, _| {
+            softmax(b, dims, axis)
+        }));
+    }
+    try_graphs(&graphs);
+}
+
+/// Values that lie in others, are walked backwards, broadcast or joined.
+#[test]
+fn copies_and_maps() {
+    let mut graphs = Vec::new();
+    for n in [1, 2, 3, 4, 5, 63, 64, 65, 255, 257, 1021] {
+        graphs.push(named(format!("sum of {n}"), |b, _| {
+            let (x, y) = (input(b, &[3, n])?, input(b, &[1, n])?);
+            let z = input(b, &[3, 1])?;
+            let xy = b.map(Tape::binary(Binary::Mul), &[x, y])?;
+            b.map(Tape::binary(Binary::Add), &[xy, z])
+        }));
+        graphs.push(named(format!("transposed {n}"), |b, _| {
+            let x = input(b, &[n, 2, 5])?;
+            b.transpose(x, [1, 2, 0])
+        }));
+        graphs.push(named(format!("joined {n}"), |b, _| {
+            let (x, y) = (input(b, &[3, n])?, input(b, &[3, 4])?);
+            let x = b.map(relu(), &[x])?;
+            let z = b.concat(1, &[x, y, x])?;
+            let slice = Slice {
+                starts: vec![2, 1],
+                sizes: vec![3, n + 2],
+                steps: vec![-1, 1],
+            };
+            let part = b.add(slice, &[z])?;
+            b.map(Tape::binary_const(Binary::Add, 1.0), &[part])
+        }));
+    }
+    // More elements than workgroups along one axis have invocations.
+    graphs.push(named("many".to_owned(), |b, _| {
+        let x = input(b, &[65_536 * 64 + 5])?;
+        b.map(relu(), &[x])
+    }));
+    try_graphs(&graphs);
+}

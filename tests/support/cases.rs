@@ -1,0 +1,115 @@
+//! What tests do with goldens: lowering those that are supported, and trying all, several at a time.
+
+use crate::goldens::{Case, cases, files};
+use keras_compile::error::{Error, ErrorKind, Errors};
+use keras_compile::graph::Graph;
+use keras_compile::keras;
+use keras_compile::tensor::{Tensor, TensorType};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Names and types of a graph's inputs.
+pub fn signature(graph: &Graph) -> Vec<(String, TensorType)> {
+    graph
+        .inputs()
+        .iter()
+        .map(|&id| (graph.node(id).input_name().to_owned(), graph.ty(id).clone()))
+        .collect()
+}
+
+/// Values by the names of a graph's outputs.
+pub fn named(graph: &Graph, values: Vec<Tensor>) -> Vec<(String, Tensor)> {
+    graph
+        .outputs()
+        .iter()
+        .map(|o| o.name.clone())
+        .zip(values)
+        .collect()
+}
+
+/// The graph of a case; none if it is refused, as it must be.
+///
+/// # Errors
+/// When it is refused or not, but should not be.
+pub fn lowered(case: &Case) -> Result<Option<Graph>, String> {
+    let model = case.model().map_err(|error| format!("reading: {error}"))?;
+    match (keras::lower(&model, &case.shapes()), is_refused(case)) {
+        (Ok(lowered), false) => Ok(Some(lowered.graph)),
+        (Ok(_), true) => Err("is compiled now; take it off goldens/refused.txt".to_owned()),
+        (Err(errors), refused) => refusal(&errors, refused).map(|()| None),
+    }
+}
+
+/// Whether `goldens/refused.txt` lists a case: something real that is not supported.
+fn is_refused(case: &Case) -> bool {
+    include_str!("../goldens/refused.txt")
+        .lines()
+        .any(|line| line == case.id)
+}
+
+/// A case that must be refused has to name every culprit: its layer, and what about it is not supported.
+fn refusal(errors: &Errors, expected: bool) -> Result<(), String> {
+    let by_name = |error: &Error| {
+        let kind = matches!(
+            error.kind,
+            ErrorKind::UnsupportedLayer { .. } | ErrorKind::UnsupportedValue { .. }
+        );
+        kind && error.place.layer.is_some() && error.help.is_some()
+    };
+    if expected && errors.as_slice().iter().all(by_name) {
+        Ok(())
+    } else {
+        Err(format!("lowering: {errors}"))
+    }
+}
+
+/// Tries every case of a folder whose name contains what the variable `GOLDEN` says.
+///
+/// # Panics
+/// With all failures, or when there is no such case.
+pub fn try_goldens(folder: &str, check: impl Fn(&Case) -> Result<(), String> + Sync) {
+    let filter = std::env::var("GOLDEN").unwrap_or_default();
+    let mut all: Vec<Case> = files(folder).iter().flat_map(|file| cases(file)).collect();
+    all.retain(|case| case.id.contains(&filter));
+    assert!(!all.is_empty(), "no case contains {filter:?}");
+    let name = |case: &Case| format!("{} (Keras {})", case.id, case.keras);
+    try_all(&all, name, check);
+}
+
+/// Tries every case, several at a time.
+///
+/// # Panics
+/// With all failures.
+pub fn try_all<T: Sync>(
+    all: &[T],
+    name: impl Fn(&T) -> String + Sync,
+    check: impl Fn(&T) -> Result<(), String> + Sync,
+) {
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(case) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let error = match catch_unwind(AssertUnwindSafe(|| check(case))) {
+                        Ok(Ok(())) => continue,
+                        Ok(Err(error)) => error,
+                        Err(_) => "panic, see above".to_owned(),
+                    };
+                    let mut failures = failures.lock().expect("no thread panics");
+                    failures.push(format!("{}: {error}", name(case)));
+                }
+            });
+        }
+    });
+    let mut failures = failures.into_inner().expect("no thread panics");
+    failures.sort();
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases fail:\n{}",
+        failures.len(),
+        all.len(),
+        failures.join("\n")
+    );
+}
