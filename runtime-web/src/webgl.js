@@ -48,7 +48,10 @@ const SIDE = 11;
 export async function openWebGL(bundle, options, automatic) {
   const section = /** @type {WebGLSection} */ (bundle.manifest.backends.webgl);
   const core = await openContext(bundle, section, options, automatic);
-  return new Lasting(core, () => openContext(bundle.again(), section, options, automatic), placeAll(bundle.manifest.inputs, section.inputs));
+  const again = () => openContext(bundle.again(), section, options, automatic);
+  const { check } = section.code;
+  const describe = check === undefined ? undefined : () => bundle.json(check);
+  return new Lasting(core, again, placeAll(bundle.manifest.inputs, section.inputs), describe);
 }
 
 /**

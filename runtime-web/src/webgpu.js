@@ -48,7 +48,9 @@ export async function openWebGPU(bundle, options, automatic) {
     if (options.device) throw new Error("it was the page's own device; load the model with a new one");
     return open(bundle.again());
   };
-  return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs));
+  const { check } = section.code;
+  const describe = check === undefined ? undefined : () => bundle.json(check);
+  return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs), describe);
 }
 
 /**
