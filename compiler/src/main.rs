@@ -23,7 +23,7 @@ const BENCH_RUNS: &str = "\
 This runs the bundle's code: with --engine chromium in the browser's sandbox, with --engine node with all your rights.
 Do that with bundles you trust only.";
 
-/// Compiles a trained Keras model into a bundle for the web: WebAssembly, weights and a small ES module.
+/// Compiles a trained Keras model into a bundle for the web: WebAssembly, shaders, weights and a small ES module.
 #[derive(Parser)]
 #[command(
     name = "keras-compile",

@@ -120,7 +120,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
         files: vec![
             CodeFile {
                 label: "program",
-                end: "json",
+                end: gpu::JSON,
                 bytes: serde_json::to_vec(&program).map_err(wrong)?,
             },
             CodeFile {
@@ -130,7 +130,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
             },
             CodeFile {
                 label: "check",
-                end: "json",
+                end: gpu::JSON,
                 bytes: program.check(plan)?.to_json()?,
             },
         ],
