@@ -1,9 +1,10 @@
 // What backends on a GPU have in common: predictions in order, and a device that may be lost.
 
+import { firstFault } from './check.js';
 import { because, Unfit } from './source.js';
 import { count, describe, isTensor, viewAt, write } from './tensor.js';
 
-/** @import { Bundle, Core, Engine, GpuInput, Slot, Stored, Value, Warming } from './internal.js' */
+/** @import { Bundle, CheckFile, Core, Engine, GpuInput, Section, Slot, Stored, Value, Warming } from './internal.js' */
 
 /** Whether one of these names is that of a renderer without a GPU. @param {unknown[]} names */
 export const isSoftware = (...names) =>
@@ -27,6 +28,15 @@ export const splitShaders = (text) =>
     const end = part.indexOf('\n');
     return { name: part.slice(0, end), code: part.slice(end).trim() };
   });
+
+/** What the backend is to be checked with, if the bundle has that. @param {Bundle} bundle @param {Section} section */
+export function readCheck(bundle, { code: { check } }) {
+  /** @type {Promise<CheckFile> | undefined} */
+  const file = check ? bundle.json(check) : undefined;
+  // Whoever asks for it will hear.
+  file?.catch(() => {});
+  return file;
+}
 
 /** Shards on their way at a time: browsers open six connections to a server. */
 const SHARDS_AT_ONCE = 6;
@@ -99,13 +109,31 @@ export class Lasting {
   /** @type {DOMException | undefined} */
   #gone;
 
-  /** @param {Core} core @param {() => Promise<Core>} open Makes another one. @param {(Slot & Stored)[]} slots The inputs. */
-  constructor(core, open, slots) {
+  /** @type {Engine['check']} */
+  check;
+
+  /**
+   * @param {Core} core
+   * @param {() => Promise<Core>} open Makes another one.
+   * @param {(Slot & Stored)[]} slots The inputs.
+   * @param {Promise<CheckFile> | undefined} file
+   */
+  constructor(core, open, slots, file) {
     this.module = core.module;
     this.buffers = core.buffers;
     this.#open = open;
     this.#slots = slots;
     this.#adopt(core);
+    if (file) this.check = async () => this.#compare(await file);
+  }
+
+  /** @param {CheckFile} file */
+  async #compare(file) {
+    while (this.#alone) await this.#alone;
+    const fault = await firstFault(file, this.checked());
+    if (!fault) return undefined;
+    const { name, round, byte, expected, found } = fault;
+    return `it computes ${name} wrongly: ${found} instead of ${expected} as element ${byte / 4}, in run ${round + 1}`;
   }
 
   /** @type {Engine['predict']} */

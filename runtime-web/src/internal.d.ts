@@ -64,7 +64,8 @@ export interface CheckFile {
 
 /** What a backend lets itself be checked through. All but `read` only queue work, in order. */
 export interface Checked {
-  write(buffer: number, byte: number, words: Uint32Array): void;
+  write(buffer: number, byte: number, words: Uint32Array<ArrayBuffer>): void;
+  /** A part of a step, of its first round. */
   run(step: number, dispatches: [number, number]): void;
   /** All steps. */
   predict(): void;
@@ -267,17 +268,6 @@ export interface Core {
   destroy(): void;
 }
 
-/** What a device lets itself be checked through. All but `read` only queue work, in order. Buffers are arenas or textures. */
-export interface Checked {
-  write(buffer: number, byte: number, words: Uint32Array<ArrayBuffer>): void;
-  /** A part of a step, of its first round. */
-  run(step: number, dispatches: [number, number]): void;
-  /** All steps. */
-  predict(): void;
-  /** The words at some bytes, as they are when what was queued before is done. */
-  read(buffer: number, bytes: number[]): PromiseLike<ArrayLike<number>>;
-}
-
 /** A loaded model on one backend. Reads its inputs before it returns. */
 export interface Engine {
   module: ModuleName;
@@ -290,7 +280,7 @@ export interface Engine {
   /** Fills the arrays of `out`, in the order of the outputs, or new ones, or leaves the results on the GPU. */
   predict(values: Value[], out?: TensorData[], onGpu?: boolean): Outputs | GpuOutputs | Promise<Outputs | GpuOutputs>;
   /** Compares what it computes with what the compiler computed, and says what differs, if anything does. */
-  check?(): Promise<string | undefined>;
+  check?: (() => Promise<string | undefined>) | undefined;
   profile(values: Value[]): Pick<StepTime, 'step' | 'ms'>[] | Promise<Pick<StepTime, 'step' | 'ms'>[]>;
   dispose(): void;
 }

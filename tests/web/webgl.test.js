@@ -31,6 +31,9 @@ const folders = {
     shardBytes: 1 << 15,
     gpu: { webgl: layeredWebGL(sizes) },
   }),
+  checked: affine({ gpu: { webgl: affineWebGL({ check: true }) } }),
+  broken: affine({ gpu: { webgl: affineWebGL({ check: true, shaders: (text) => text.replace('* x);', '* x * 1.01);') }) } }),
+  brokenLoop: affine({ gpu: { webgl: affineWebGL({ check: true, shaders: (text) => text.replace('int i = int(', 'int i = 1 & int(') }) } }),
   wrong: affine({ gpu: { webgl: affineWebGL({ shaders: (text) => text.replace('floatBitsToUint', 'floatBitsToBits') }) } }),
 };
 const manifest = JSON.parse(readFileSync(join(folders.bundle, 'manifest.json'), 'utf8'));
@@ -327,4 +330,30 @@ test('a step can be run alone on chosen contents', async () => {
     return { values, y };
   });
   assert.deepEqual(found, { values: [[15, 2, 4], [9, 7], [48]], y });
+});
+
+describe('numbers are checked', () => {
+  test('when the model is loaded and on demand', async () => {
+    const found = await run(async () => {
+      const model = await load(undefined, { backend: 'webgl' });
+      const verified = await model.verify();
+      return { verified: String(verified), y: Array.from((await model.predict(x)).y) };
+    }, undefined, 'checked');
+    assert.deepEqual(found, { verified: 'undefined', y });
+  });
+
+  for (const [bundle, reason] of [
+    ['broken', /^it computes twice wrongly: -?[\d.]+ instead of -?[\d.]+ as element 0, in run 1$/],
+    // What only later rounds of a loop do wrong, the whole network tells.
+    ['brokenLoop', /^it computes output 0 wrongly: /],
+  ]) {
+    test(`and a backend that is wrong is not used (${bundle})`, async () => {
+      const { backend, fallbacks, y: found } = await run(outcome, [{ backend: ['webgl', 'wasm'] }], bundle);
+      assert.deepEqual([backend, found], ['wasm', y]);
+      const [, why] = /^wasm was taken instead of webgl, because ([^]*)\.$/.exec(fallbacks[0]) ?? assert.fail(fallbacks[0]);
+      assert.match(why, reason);
+      const { error } = await run(outcome, [{ backend: 'webgl' }], bundle);
+      assert.match(error, /^Error: load: webgl cannot run this model here, because it computes /);
+    });
+  }
 });

@@ -28,6 +28,9 @@ const folders = {
   long: writeBundle({ inputs: [long], outputs: [{ ...long, name: 'y' }], gpu: { webgpu: echoWebGPU([{ storage: 'f32', elements: ROUNDS }]) } }),
   huge: affine({ gpu: { webgpu: affineWebGPU({ limits: { maxBufferSize: 2 ** 50 } }) } }),
   odd: affine({ gpu: { webgpu: affineWebGPU({ features: ['no-such-feature'] }) } }),
+  checked: affine({ gpu: { webgpu: affineWebGPU({ check: true }) } }),
+  broken: affine({ gpu: { webgpu: affineWebGPU({ check: true, shaders: (text) => text.replace('* x[id.x]', '* x[id.x] * 1.01') }) } }),
+  brokenLoop: affine({ gpu: { webgpu: affineWebGPU({ check: true, shaders: (text) => text.replace('let i = params[0].x;', 'let i = params[0].x & 1u;') }) } }),
   wrong: affine({ gpu: { webgpu: affineWebGPU({ shaders: (text) => text.replace('bitcast', 'bitcats') }) } }),
   unbound: affine({ gpu: { webgpu: affineWebGPU({ shaders: (text) => text.replace('<storage, read> w', '<storage, read_write> w') }) } }),
 };
@@ -456,4 +459,30 @@ test('a step can be run alone on chosen contents', async () => {
     return { values, y };
   });
   assert.deepEqual(found, { values: [[15, 3, 9], [6], [48]], y });
+});
+
+describe('numbers are checked', () => {
+  test('when the model is loaded and on demand', async () => {
+    const found = await run(async () => {
+      const model = await load(undefined, { backend: 'webgpu' });
+      const verified = await model.verify();
+      return { verified: String(verified), y: Array.from((await model.predict(x)).y) };
+    }, undefined, 'checked');
+    assert.deepEqual(found, { verified: 'undefined', y });
+  });
+
+  for (const [bundle, reason] of [
+    ['broken', /^it computes twice wrongly: -?[\d.]+ instead of -?[\d.]+ as element 0, in run 1$/],
+    // What only later rounds of a loop do wrong, the whole network tells.
+    ['brokenLoop', /^it computes output 0 wrongly: /],
+  ]) {
+    test(`and a backend that is wrong is not used (${bundle})`, async () => {
+      const { backend, fallbacks, y: found } = await run(outcome, [{ backend: ['webgpu', 'wasm'] }], bundle);
+      assert.deepEqual([backend, found], ['wasm', y]);
+      const [, why] = /^wasm was taken instead of webgpu, because ([^]*)\.$/.exec(fallbacks[0]) ?? assert.fail(fallbacks[0]);
+      assert.match(why, reason);
+      const { error } = await run(outcome, [{ backend: 'webgpu' }], bundle);
+      assert.match(error, /^Error: load: webgpu cannot run this model here, because it computes /);
+    });
+  }
 });
