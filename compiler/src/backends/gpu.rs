@@ -7,7 +7,7 @@ use crate::plan::{Binding, Candidate, Joins, Matrix, Method, Packed, Product, Vi
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-/// Predictions in order, a device that may be lost, and whether it computes what it should.
+/// What shows that a device computes what it should; predictions in order, and a device that may be lost.
 pub(super) static PART: Part = Part {
     mark: "gpu",
     modules: &[

@@ -108,6 +108,11 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
                 end: "glsl",
                 bytes: shaders.into_bytes(),
             },
+            CodeFile {
+                label: "check",
+                end: "json",
+                bytes: program.check(plan)?.to_json()?,
+            },
         ],
     })
 }
