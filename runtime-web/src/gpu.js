@@ -2,9 +2,9 @@
 
 import { firstFault } from './check.js';
 import { because, Unfit } from './source.js';
-import { count, describe, isTensor, viewAt, write } from './tensor.js';
+import { count, describe, isTensor, viewAt, write, zeros } from './tensor.js';
 
-/** @import { Bundle, CheckFile, Core, Engine, GpuInput, Section, Slot, Stored, Value, Warming } from './internal.js' */
+/** @import { Bundle, CheckFile, Comparing, Core, Engine, GpuInput, Running, Slot, Stored, Value, Warming } from './internal.js' */
 
 /** Whether one of these names is that of a renderer without a GPU. @param {unknown[]} names */
 export const isSoftware = (...names) =>
@@ -28,15 +28,6 @@ export const splitShaders = (text) =>
     const end = part.indexOf('\n');
     return { name: part.slice(0, end), code: part.slice(end).trim() };
   });
-
-/** What the backend is to be checked with, if the bundle has that. @param {Bundle} bundle @param {Section} section */
-export function readCheck(bundle, { code: { check } }) {
-  /** @type {Promise<CheckFile> | undefined} */
-  const file = check ? bundle.json(check) : undefined;
-  // Whoever asks for it will hear.
-  file?.catch(() => {});
-  return file;
-}
 
 /** Shards on their way at a time: browsers open six connections to a server. */
 const SHARDS_AT_ONCE = 6;
@@ -92,10 +83,16 @@ export class Lasting {
   threads = 1;
   /** @type {string[]} */
   fallbacks = [];
+  /** Whether a prediction is little work; known when it was checked. */
+  small = false;
   /** What works, if it does. @type {Core | undefined} */
   #core;
   #open;
   #slots;
+  /** What the device is checked with. @type {(() => Promise<CheckFile>) | undefined} */
+  #describe;
+  /** The same, when it is there. @type {Promise<CheckFile> | undefined} */
+  #described;
   /** Why the last device was lost. */
   #why = '';
   /** @type {Promise<Core> | undefined} */
@@ -109,31 +106,20 @@ export class Lasting {
   /** @type {DOMException | undefined} */
   #gone;
 
-  /** @type {Engine['check']} */
-  check;
-
   /**
    * @param {Core} core
    * @param {() => Promise<Core>} open Makes another one.
    * @param {(Slot & Stored)[]} slots The inputs.
-   * @param {Promise<CheckFile> | undefined} file
+   * @param {() => Promise<CheckFile>} [describe] Gives what the device is checked with.
    */
-  constructor(core, open, slots, file) {
+  constructor(core, open, slots, describe) {
+    this.#describe = describe;
+    if (describe) this.check = () => this.#check();
     this.module = core.module;
     this.buffers = core.buffers;
     this.#open = open;
     this.#slots = slots;
     this.#adopt(core);
-    if (file) this.check = async () => this.#compare(await file);
-  }
-
-  /** @param {CheckFile} file */
-  async #compare(file) {
-    while (this.#alone) await this.#alone;
-    const fault = await firstFault(file, this.checked());
-    if (!fault) return undefined;
-    const { name, round, byte, expected, found } = fault;
-    return `it computes ${name} wrongly: ${found} instead of ${expected} as element ${byte / 4}, in run ${round + 1}`;
   }
 
   /** @type {Engine['predict']} */
@@ -153,10 +139,17 @@ export class Lasting {
     });
   }
 
-  /** Through what the device can be checked, as long as it is there. */
-  checked() {
-    if (this.#core) return this.#core.checked();
-    throw this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
+  /** What is wrong with what the device computes, in a sentence. @returns {Promise<string | undefined>} */
+  async #check() {
+    const file = await (this.#described ??= /** @type {() => Promise<CheckFile>} */ (this.#describe)());
+    this.small = !!file.network;
+    const core = this.#core;
+    if (!core) throw this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
+    const fault = await firstFault(file, core.checked());
+    if (!fault) return undefined;
+    const { name, byte, found, expected, round } = fault;
+    const when = round ? `, when it ran for the ${['second', 'third'][round - 1]} time` : '';
+    return `it computes wrong numbers: "${name}" gives ${found} instead of ${expected} as element ${byte / 4} of its buffer${when}`;
   }
 
   dispose() {
@@ -315,4 +308,39 @@ function share() {
       places.clear();
     },
   };
+}
+
+/** Predictions of which the fastest counts. */
+const TRIES = 3;
+
+/** A time that nobody can complain about, in milliseconds: where a GPU takes less, nothing else is tried. */
+const SOON = 1;
+
+/**
+ * Reading from a GPU takes longer than a small network does elsewhere: whichever answers sooner is taken.
+ * @type {Comparing}
+ */
+export async function quicker(running, open, slots) {
+  if (!running.engine.small) return { running, fallbacks: [] };
+  const mine = await timeOf(running, slots);
+  if (mine < SOON) return { running, fallbacks: [] };
+  const other = await open().catch(() => undefined);
+  if (!other) return { running, fallbacks: [] };
+  const theirs = await timeOf(other, slots);
+  const [taken, left, sooner, later] = theirs < mine ? [other, running, theirs, mine] : [running, other, mine, theirs];
+  left.engine.dispose();
+  const why = `${taken.backend} was taken instead of ${left.backend}, because it answers in ${sooner.toFixed(1)} ms, not ${later.toFixed(1)} ms.`;
+  return { running: taken, fallbacks: taken === other ? [why] : [] };
+}
+
+/** Milliseconds of a prediction on zeros. @param {Running} running @param {Slot[]} slots The inputs. */
+async function timeOf({ engine }, slots) {
+  const values = slots.map(zeros);
+  let best = Infinity;
+  for (let i = 0; i < TRIES; i++) {
+    const begin = performance.now();
+    await engine.predict(values);
+    best = Math.min(best, performance.now() - begin);
+  }
+  return best;
 }

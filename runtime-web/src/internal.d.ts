@@ -281,6 +281,8 @@ export interface Engine {
   predict(values: Value[], out?: TensorData[], onGpu?: boolean): Outputs | GpuOutputs | Promise<Outputs | GpuOutputs>;
   /** Compares what it computes with what the compiler computed, and says what differs, if anything does. */
   check?: (() => Promise<string | undefined>) | undefined;
+  /** A prediction is so little work that another backend may be done sooner than its results are read. */
+  small?: boolean;
   profile(values: Value[]): Pick<StepTime, 'step' | 'ms'>[] | Promise<Pick<StepTime, 'step' | 'ms'>[]>;
   dispose(): void;
 }
@@ -314,6 +316,9 @@ export interface Chooser {
 
 /** Has one backend answer until one of the others is there. */
 export type Warming = (loading: Chooser, warm: BackendName, names: BackendName[]) => Promise<Choice>;
+
+/** Takes whatever answers sooner: what runs, or what else can be opened. `slots` are the inputs. */
+export type Comparing = (running: Running, open: () => Promise<Running>, slots: Slot[]) => Promise<{ running: Running; fallbacks: string[] }>;
 
 /** What was found to run on. */
 export interface Choice {

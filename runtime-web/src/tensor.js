@@ -28,6 +28,9 @@ export const isTensor = (value) => !ArrayBuffer.isView(value);
 /** @param {readonly number[]} shape */
 export const count = (shape) => shape.reduce((product, size) => product * size, 1);
 
+/** What an input may be. @param {TensorInfo} info @returns {TensorData} */
+export const zeros = ({ dtype, shape }) => new arrays[dtype](count(shape));
+
 /** @param {DType} dtype @returns {string} */
 export const arrayName = (dtype) => arrays[dtype].name;
 

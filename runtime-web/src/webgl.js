@@ -1,10 +1,11 @@
 // The WebGL backend: every tensor in a texture, a draw for what a kernel computes.
 
-import { isSoftware, Lasting, placeAll, readCheck, SPARE, splitShaders, until, upload } from './gpu.js';
+import { isSoftware, Lasting, placeAll, SPARE, splitShaders, until, upload } from './gpu.js';
 import { listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError, Unfit } from './source.js';
 import { isTensor, readAll, viewAt } from './tensor.js';
 
+/** @import { LoadOptions } from './index.js' */
 /** @import { Backend, Bundle, Core, Draw, DrawProgram, GpuInput, WebGLSection } from './internal.js' */
 
 const textures = listOf(object({ storage: text, texture: whole, offset: whole }));
@@ -46,23 +47,24 @@ const SIDE = 11;
 /** @type {Backend['open']} */
 export async function openWebGL(bundle, options, automatic) {
   const section = /** @type {WebGLSection} */ (bundle.manifest.backends.webgl);
-  const context = contextFor(automatic);
-  const file = readCheck(bundle, section);
-  const core = await openContext(bundle, section, context, options.profile);
-  const again = async () => openContext(bundle.again(), section, contextFor(automatic), options.profile);
-  return new Lasting(core, again, placeAll(bundle.manifest.inputs, section.inputs), file);
+  const core = await openContext(bundle, section, options, automatic);
+  const again = () => openContext(bundle.again(), section, options, automatic);
+  const { check } = section.code;
+  const describe = check === undefined ? undefined : () => bundle.json(check);
+  return new Lasting(core, again, placeAll(bundle.manifest.inputs, section.inputs), describe);
 }
 
 /**
  * @param {Bundle} bundle
  * @param {WebGLSection} section
- * @param {Context} context
- * @param {boolean} [profile]
+ * @param {LoadOptions} options
+ * @param {boolean} automatic
  * @returns {Promise<Core>}
  */
-async function openContext(bundle, section, { gl, lost }, profile) {
+async function openContext(bundle, section, { profile }, automatic) {
   const { manifest } = bundle;
   const { code } = section;
+  const { gl, lost } = contextFor(automatic);
   try {
     bundle.expect([code.program, code.shaders, ...manifest.weights.shards]);
     const shaders = bundle.text(code.shaders).then((shaders) => link(gl, splitShaders(shaders)));
@@ -83,11 +85,7 @@ async function openContext(bundle, section, { gl, lost }, profile) {
 /** Browsers keep few contexts, and collect them late. @param {WebGL2RenderingContext} gl */
 const release = (gl) => gl.getExtension('WEBGL_lose_context')?.loseContext();
 
-/**
- * @typedef {{ gl: WebGL2RenderingContext, lost: Promise<string> }} Context `lost`: why it is, when it is.
- */
-
-/** @param {boolean} automatic @returns {Context} */
+/** @param {boolean} automatic @returns {{ gl: WebGL2RenderingContext, lost: Promise<string> }} */
 function contextFor(automatic) {
   const inPage = typeof document !== 'undefined';
   if (!inPage && typeof OffscreenCanvas === 'undefined') throw new Unfit('there is no WebGL here');

@@ -1,6 +1,6 @@
 // The WebGPU backend: weights in one buffer, tensors in a few, and one compute pass for a prediction.
 
-import { isSoftware, Lasting, placeAll, readCheck, SPARE, splitShaders, until, upload } from './gpu.js';
+import { isSoftware, Lasting, placeAll, SPARE, splitShaders, until, upload } from './gpu.js';
 import { isObject, listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError, Unfit } from './source.js';
 import { count, isTensor, readAll, viewAt } from './tensor.js';
@@ -42,39 +42,41 @@ const TIMESTAMPS = 4096;
 /** @type {Backend['open']} */
 export async function openWebGPU(bundle, options, automatic) {
   const section = /** @type {WebGPUSection} */ (bundle.manifest.backends.webgpu);
-  const device = await deviceFor(section, options, automatic);
-  const file = readCheck(bundle, section);
-  const core = await openDevice(bundle, section, device, !options.device);
-  const again = async () => {
+  const open = (/** @type {Bundle} */ files) => openDevice(files, section, options, automatic);
+  const core = await open(bundle);
+  const again = () => {
     if (options.device) throw new Error("it was the page's own device; load the model with a new one");
-    return openDevice(bundle.again(), section, await deviceFor(section, options, automatic), true);
+    return open(bundle.again());
   };
-  return new Lasting(core, again, placeAll(bundle.manifest.inputs, section.inputs), file);
+  const { check } = section.code;
+  const describe = check === undefined ? undefined : () => bundle.json(check);
+  return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs), describe);
 }
 
 /**
  * @param {Bundle} bundle
  * @param {WebGPUSection} section
- * @param {GPUDevice} device
- * @param {boolean} own Whether it is nobody else's.
+ * @param {LoadOptions} options
+ * @param {boolean} automatic
  * @returns {Promise<Core>}
  */
-async function openDevice(bundle, section, device, own) {
+async function openDevice(bundle, section, options, automatic) {
   const { manifest } = bundle;
   const { program, shaders } = section.code;
+  const device = await deviceFor(section, options, automatic);
   try {
     bundle.expect([program, shaders, ...manifest.weights.shards]);
     const bytes = Math.max(1, Math.ceil(manifest.weights.bytes / 16)) * 16;
     const [weights, made] = scoped(device, () => device.createBuffer({ size: bytes, usage: STORAGE | COPY_DST }));
     const [core] = await Promise.all([
       Promise.all([bundle.text(program), bundle.text(shaders)]).then(([program, shaders]) =>
-        build(device, manifest, section, JSON.parse(program), splitShaders(shaders), weights, own)),
+        build(device, manifest, section, JSON.parse(program), splitShaders(shaders), weights, !options.device)),
       made.then(() => upload(bundle, 4, (at, bytes) => device.queue.writeBuffer(weights, at, bytes))),
     ]);
     await core.rehearse();
     return core;
   } catch (error) {
-    if (own) device.destroy();
+    if (!options.device) device.destroy();
     throw error instanceof BundleError ? error : new Unfit(because(error), error);
   }
 }

@@ -37,14 +37,14 @@ function affineCheck(start) {
   const weights = [10, 20, 30, 40];
   const numbers = (buffer, seed) => Array.from(new Float32Array(fill([buffer, 0, 16, 'unit', 0], seed).buffer));
   const samples = (values, first = 0) => values.map((value, i) => [first + 4 * i, bits(value), 1e-5]);
-  const kernel = (step, name, from, buffer, results) => (
-    { step, dispatches: [0, 1], name, buffer, fills: [[from, 0, 16, 'unit', 0]], patterns: [1, 2].map((seed) => ({ seed, samples: results(numbers(from, seed)) })) }
+  const kernel = (step, name, from, buffer, results, parts = [[0, 16]]) => (
+    { step, dispatches: [0, 1], name, buffer, fills: parts.map(([first, bytes]) => [from, first, bytes, 'unit', 0]), patterns: [1, 2].map((seed) => ({ seed, samples: results(numbers(from, seed)) })) }
   );
   return JSON.stringify({
     kernels: [
       kernel(0, 'twice', 0, 1, (x) => samples(x.map((value) => 2 * value))),
-      // Of the loop, the first round.
-      kernel(1, 'sum', 1, 2, ([x]) => samples([x + weights[0]], start)),
+      // Of the loop, the first round. What is filled may begin and end anywhere.
+      kernel(1, 'sum', 1, 2, ([x]) => samples([x + weights[0]], start), [[0, 16], [4, 8]]),
     ],
     network: {
       seed: 1,
