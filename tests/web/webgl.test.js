@@ -252,7 +252,7 @@ describe('a choice', () => {
 
   test('in Node is none', async () => {
     const { load } = await import(join(folders.only, 'index.js'));
-    await assert.rejects(load(), { name: 'Error', message: 'load: webgl cannot run this model here, because there is no WebGL here' });
+    await assert.rejects(load(), { name: 'Error', message: 'load: webgl cannot run this model here, because there is no WebGL 2 here' });
   });
 });
 
