@@ -502,7 +502,7 @@ class OnDevice {
         const encoder = this.#device.createCommandEncoder();
         bytes.forEach((byte, i) => encoder.copyBufferToBuffer(this.#arenas[buffer], byte, staging, 4 * i, 4));
         this.#device.queue.submit([encoder.finish()]);
-      }, (range) => new Uint32Array(range.slice(0))),
+      }, (range) => new Uint32Array(range.slice(0, 4 * bytes.length))),
     };
   }
 
