@@ -122,10 +122,21 @@ pub struct Script {
 /// What `bench` needs to measure bundles.
 #[derive(Debug)]
 pub struct Bench {
-    /// A script whose function `openLoop` gives a loop that does nothing but what the backend does fastest.
-    pub peak: &'static str,
+    /// A script whose function `openLoop` gives a loop that does nothing but what the backend does fastest, if there is one.
+    pub peak: Option<&'static str>,
     /// Flags that some versions of Node need.
     pub node_flags: &'static [&'static str],
+    /// In which ways a browser is started, one after the other until the bundle runs.
+    pub browsers: &'static [Browser],
+}
+
+/// A way to start a browser.
+#[derive(Debug)]
+pub struct Browser {
+    /// Flags besides those without which no browser can be measured.
+    pub flags: &'static [&'static str],
+    /// What is to be known of times that were taken with them.
+    pub about: Option<&'static str>,
 }
 
 /// The backend of that name.

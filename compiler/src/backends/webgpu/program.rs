@@ -97,7 +97,7 @@ impl Program {
                     if dispatch.pipeline >= taken {
                         taken = dispatch.pipeline + 1;
                         let text = program.modules[dispatch.pipeline].len();
-                        let within = budget.take(Resource::Code, text);
+                        let within = budget.take(Resource::Shaders, text);
                         within.map_err(|error| error.in_node(&run.name))?;
                     }
                     bytes += program.modules[dispatch.pipeline].len();
