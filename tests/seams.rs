@@ -11,7 +11,7 @@ use keras_compile::pointwise::library::silu;
 use keras_compile::pointwise::{Binary, Tape};
 use keras_compile::tensor::Tensor;
 use keras_compile_tests::graphs::{self, compare, conv_of, input, relu, window};
-use keras_compile_tests::interpreter::{check_touches, interpret};
+use keras_compile_tests::interpreter::{check_samples, check_touches, interpret};
 use keras_compile_tests::random::Random;
 use keras_compile_tests::targets::{Like, Textures};
 use keras_compile_tests::threads::same_on_threads;
@@ -118,6 +118,7 @@ fn check(name: &str, graph: &Graph) -> std::result::Result<(), String> {
         let found = interpret(&plan, &inputs);
         compare(&expected, &found).map_err(|e| format!("{name} on {on}: interpreter: {e}"))?;
         check_touches(&plan, &inputs).map_err(|e| format!("{name} on {on}: {e}"))?;
+        check_samples(&plan).map_err(|e| format!("{name} on {on}: {e}"))?;
         Ok::<_, String>((plan, found))
     };
     let (plain, found) = planned(&Wasm::default(), "wasm")?;

@@ -109,6 +109,7 @@ extern crate self as keras_compile;
 pub mod backends;
 pub mod budget;
 pub mod bundle;
+pub mod check;
 pub mod error;
 pub mod files;
 pub mod graph;

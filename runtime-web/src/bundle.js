@@ -72,7 +72,9 @@ export function openBundle({ url, manifest, locate }, options, stopped) {
     url,
     manifest,
     stopped,
+    again: () => openBundle({ url, manifest, locate }, { fetch: options.fetch }, stopped),
     expect(names) {
+      loaded = 0;
       total = names.reduce((sum, name) => sum + entry(name).bytes, 0);
       options.onProgress?.({ loaded, total });
     },
@@ -83,6 +85,11 @@ export function openBundle({ url, manifest, locate }, options, stopped) {
       const bytes = room(name);
       await read(name, await openSource(locate(name), options, stopped), bytes, () => {});
       return JSON.parse(new TextDecoder().decode(bytes));
+    },
+    async text(name) {
+      const bytes = room(name);
+      await this.fill(name, bytes);
+      return new TextDecoder().decode(bytes);
     },
     async compile(name) {
       const url = locate(name);

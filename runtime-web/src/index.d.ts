@@ -14,9 +14,9 @@ export type InputInfos = readonly TensorInfo[];
 /** The outputs of this model, in Keras' order. */
 export type OutputInfos = readonly TensorInfo[];
 /** The backends that this bundle holds. */
-export type BackendName = 'wasm';
+export type BackendName = 'wasm' | 'webgpu';
 /** The variants of their code. */
-export type ModuleName = 'baseline' | 'relaxed';
+export type ModuleName = 'baseline' | 'f32' | 'relaxed';
 // keras-compile: }
 
 /** The typed arrays of Keras' element types; bool is a `Uint8Array`. */
@@ -34,6 +34,33 @@ export type DType =
   | 'int8' | 'int16' | 'int32' | 'int64'
   | 'uint8' | 'uint16' | 'uint32' | 'uint64';
 
+/** `GPUBuffer`, where TypeScript knows WebGPU. */
+export type GpuBuffer = typeof globalThis extends { GPUBuffer: { prototype: infer Known } }
+  ? Known
+  : { readonly size: number; destroy(): undefined };
+
+/** `GPUDevice`, where TypeScript knows WebGPU. */
+export type GpuDevice = typeof globalThis extends { GPUDevice: { prototype: infer Known } }
+  ? Known
+  : { readonly queue: object; readonly lost: Promise<unknown>; destroy(): undefined };
+
+/** Elements on a GPU, 4 bytes each, whatever Keras' type is. */
+export interface GpuTensor {
+  /** Its usage includes `COPY_SRC`. */
+  readonly buffer: GpuBuffer;
+  readonly shape?: readonly number[] | undefined;
+  /** What the 4 bytes are; integers and their indices lie there as int32. */
+  readonly dtype?: 'float32' | 'int32' | undefined;
+}
+
+/** What `predict` takes on WebGPU: arrays, buffers, or outputs of a prediction on the same device. */
+export type GpuInputs =
+  | { [Name in keyof Inputs]: Inputs[Name] | GpuBuffer | GpuTensor }
+  | (InputInfos extends readonly [unknown] ? GpuBuffer | GpuTensor : never);
+
+/** What `predict` gives with `output: 'gpu'`: buffers of the caller's, usable for `STORAGE`, `COPY_SRC` and `COPY_DST`. */
+export type GpuOutputs = { [Name in keyof Outputs]: Required<GpuTensor> };
+
 /** An input or output: its Keras name, its shape with the batch in front, its element type. */
 export interface TensorInfo<
   Name extends string = string,
@@ -46,8 +73,19 @@ export interface TensorInfo<
 }
 
 export interface LoadOptions {
-  /** The backend to run on; the best one that works here when absent. */
-  backend?: BackendName | undefined;
+  /**
+   * The backend to run on: `'auto'`, the best one that works here, when absent; the name of the only one to try; or names in
+   * the order in which to try them. `backend` of the model says which it was, `fallbacks` why it was none before it.
+   * `'auto'` takes no GPU that is software only.
+   */
+  backend?: 'auto' | BackendName | readonly BackendName[] | undefined;
+  /**
+   * Lets wasm answer while another backend gets ready, which may take longer where shaders are compiled. `settled` of the
+   * model tells when that has taken over. The weights are fetched once.
+   */
+  warm?: Extract<BackendName, 'wasm'> | undefined;
+  /** For WebGPU: the page's own device, which stays the page's, so that buffers can go from one model to another. */
+  device?: GpuDevice | undefined;
   /**
    * Most threads to use, never more than this model makes good use of; `'auto'` when absent: as many as this machine makes
    * good use of, too. Several need a page that is cross-origin isolated. `fallbacks` says why there are fewer than you
@@ -68,11 +106,16 @@ export interface LoadOptions {
 export interface Model {
   readonly inputs: InputInfos;
   readonly outputs: OutputInfos;
-  /** The backend it runs on. */
+  /** The backend it runs on; another one later only with `warm`. */
   readonly backend: BackendName;
-  /** The wasm module that this engine took: `relaxed` has fused multiply-add, `baseline` runs on any SIMD. */
+  /** Resolves to the backend when that will not change any more: at once without `warm`. */
+  readonly settled: Promise<BackendName>;
+  /**
+   * The variant of its code that this engine took: of wasm `relaxed`, which has fused multiply-add, or `baseline`, which runs on
+   * any SIMD; of a GPU the type that it computes in.
+   */
   readonly module: ModuleName;
-  /** The threads it runs on. With several, the caller's own is not one of them and never blocked. */
+  /** The threads it runs on, 1 on a GPU. With several, the caller's own is not one of them and never blocked. */
   readonly threads: number;
   /** Why something faster was not taken, a sentence each. */
   readonly fallbacks: readonly string[];
@@ -82,14 +125,24 @@ export interface Model {
    *
    * Rejects with a `TypeError` (unknown or missing name, wrong array type), a `RangeError` (wrong number of elements,
    * an integer or the index of an embedding out of range), after `dispose` with a `DOMException` named
-   * `InvalidStateError`, and with an `Error` when a thread ended meanwhile; the next call starts new threads.
+   * `InvalidStateError`, and with an `Error` when a thread ended meanwhile; the next call starts new threads. When a GPU is
+   * lost, the model is built again and answers; it rejects with an `Error` when that is impossible.
+   *
+   * On WebGPU inputs may be buffers, which are copied; indices in them cannot be checked.
    */
-  predict(x: PredictInput, options?: { out?: Outputs | undefined }): Promise<Outputs>;
+  predict(x: PredictInput | GpuInputs, options?: { out?: Outputs | undefined; output?: 'cpu' | undefined }): Promise<Outputs>;
+  /** Leaves the outputs on the GPU. */
+  predict(x: PredictInput | GpuInputs, options: { output: 'gpu' }): Promise<GpuOutputs>;
   /**
    * Runs the model step by step and tells how long each took. Rejects as `predict` does, and with an
    * `InvalidStateError` when the model was loaded without `profile: true`.
    */
-  profile(x: PredictInput): Promise<StepTime[]>;
+  profile(x: PredictInput | GpuInputs): Promise<StepTime[]>;
+  /**
+   * Compares what the backend computes here with what the compiler computed, as `load` does for a GPU. Resolves to what
+   * differs, or to nothing. Rejects with an `InvalidStateError` when the bundle holds nothing to compare with.
+   */
+  verify(): Promise<string | undefined>;
   /** Gives the memory back and ends the threads. May be called twice. */
   dispose(): void;
 }

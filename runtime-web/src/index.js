@@ -3,16 +3,22 @@
 import { openBundle } from './bundle.js';
 import { fetchManifest } from './manifest.js';
 import { LoadedModel } from './model.js';
-import { beside, BundleError, liesBeside, toFolder } from './source.js';
+import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './source.js';
+// keras-compile: gpu {
+import { answerUntil } from './gpu.js';
+// keras-compile: gpu }
 // keras-compile: threads {
 import { openThreads } from './threads.js';
 // keras-compile: threads }
 // keras-compile: wasm {
 import { checkWasm, openWasm } from './wasm.js';
 // keras-compile: wasm }
+// keras-compile: webgpu {
+import { checkWebGPU, openWebGPU } from './webgpu.js';
+// keras-compile: webgpu }
 
 /** @import { BackendName, load as Load, LoadOptions } from './index.js' */
-/** @import { Backend, Engine, Located, Manifest } from './internal.js' */
+/** @import { Backend, Bundle, Choice, Chooser, Engine, Located, Manifest, Running, Warming } from './internal.js' */
 
 export { BundleError };
 
@@ -64,60 +70,147 @@ const backends = {};
 /** What each makes of its section of a manifest. */
 const checks = () => Object.fromEntries(Object.entries(backends).map(([name, { check }]) => [name, check]));
 
+// keras-compile: webgpu {
+backends.webgpu = { check: checkWebGPU, open: openWebGPU };
+
+// keras-compile: webgpu }
 // keras-compile: wasm {
-backends.wasm = { check: checkWasm, open: openWasm };
+backends.wasm = { check: checkWasm, open: (bundle, options) => openWasm(bundle, options) };
 
 // keras-compile: wasm }
 // keras-compile: threads {
-backends.wasm.open = (bundle, options) =>
-  openThreads(bundle, options, (Other) => {
-    // The global class and a literal are what bundlers find.
-    if (!Other) return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-    // Options of the process, such as --input-type, are not for workers.
-    return new Other(beside(script, 'worker.js'), { execArgv: [] });
-  });
+backends.wasm = {
+  check: checkWasm,
+  open: (bundle, options) =>
+    openThreads(bundle, options, (Other) => {
+      // The global class and a literal are what bundlers find.
+      if (!Other) return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+      // Options of the process, such as --input-type, are not for workers.
+      return new Other(beside(script, 'worker.js'), { execArgv: [] });
+    }),
+};
 
 // keras-compile: threads }
+/** How one backend answers until another one is there, where there may be several. @type {Warming | undefined} */
+let warming;
+// keras-compile: gpu {
+warming = answerUntil;
+// keras-compile: gpu }
+
+/** The backends to try, one after the other. @param {LoadOptions['backend']} backend */
+function orderOf(backend = 'auto') {
+  const present = /** @type {BackendName[]} */ (Object.keys(backends));
+  const asked = backend === 'auto' ? present : [backend].flat();
+  const absent = asked.find((name) => !present.includes(name));
+  if (!asked.length || absent !== undefined) {
+    throw new TypeError(`load: there is no backend "${absent ?? ''}" in this bundle; it holds ${present.join(', ')}`);
+  }
+  return /** @type {BackendName[]} */ (asked);
+}
+
+/** Loads one model. @implements {Chooser} */
+class Loading {
+  /** Of the downloads that are under way. @type {Set<AbortController>} */
+  #stops = new Set();
+  #located;
+  #options;
+
+  /** @param {Located} located @param {LoadOptions} options */
+  constructor(located, options) {
+    this.#located = located;
+    this.#options = options;
+  }
+
+  /** @param {unknown} reason */
+  stop(reason) {
+    this.#stops.forEach((stop) => stop.abort(reason));
+  }
+
+  /** @param {BackendName} name @param {(bundle: Bundle) => Bundle} [as] @returns {Promise<Running>} */
+  async #open(name, as = (bundle) => bundle) {
+    const { backend = 'auto', profile, signal } = this.#options;
+    // A failure, too, stops the downloads that are still under way.
+    const stop = new AbortController();
+    this.#stops.add(stop);
+    /** @type {Promise<Engine> | undefined} */
+    let opening;
+    try {
+      const bundle = as(openBundle(this.#located, this.#options, stop.signal));
+      const section = bundle.manifest.backends[name];
+      if (!section) throw new BundleError(bundle.url, `holds nothing for the backend "${name}"; compile the model anew`);
+      const steps = profile ? bundle.json(section.profile) : undefined;
+      opening = /** @type {Backend} */ (backends[name]).open(bundle, this.#options, backend === 'auto');
+      const [engine, described] = await Promise.all([opening, steps]);
+      signal?.throwIfAborted();
+      const wrong = await engine.check?.();
+      if (wrong) throw new Unfit(wrong);
+      return { backend: name, engine, steps: described, users: 0 };
+    } catch (error) {
+      opening?.then((engine) => engine.dispose(), () => {});
+      stop.abort(error);
+      throw error;
+    } finally {
+      this.#stops.delete(stop);
+    }
+  }
+
+  /** The first of these that works here. @param {BackendName[]} names @param {(bundle: Bundle) => Bundle} [as] @returns {Promise<Choice>} */
+  async choose(names, as) {
+    const { manifest: { weights }, locate } = this.#located;
+    /** @type {[BackendName, unknown][]} */
+    const failed = [];
+    for (const name of names) {
+      try {
+        const running = await this.#open(name, as);
+        return { running, fallbacks: failed.map(([other, why]) => `${name} was taken instead of ${other}, because ${because(why)}.`) };
+      } catch (error) {
+        this.#options.signal?.throwIfAborted();
+        // No backend can do without weights.
+        if (error instanceof BundleError && weights.shards.some((shard) => locate(shard).href === error.url)) throw error;
+        failed.push([name, error]);
+      }
+    }
+    const cause = failed.at(-1)?.[1];
+    const mine = cause instanceof Unfit || (failed.length > 1 && cause instanceof BundleError);
+    const reasons = failed.map(([name, why]) => `${name} cannot run this model here, because ${because(why)}`);
+    throw mine ? new Error(`load: ${reasons.join('; ')}`, { cause }) : cause;
+  }
+}
+
 /** Whether the console has heard that there are not as many threads as were asked for. */
 let warned = false;
 
 /** @type {typeof Load} */
 export const load = async (where, options = {}) => {
-  const { backend, threads = 'auto', signal, profile } = options;
+  const { backend, threads = 'auto', signal, warm } = options;
   signal?.throwIfAborted();
   if (threads !== 'auto' && !(Number.isInteger(threads) && threads > 0)) {
     throw new RangeError(`load: threads is ${threads}; pass 'auto' or a whole number from 1`);
   }
-  const present = /** @type {BackendName[]} */ (Object.keys(backends));
-  const name = backend ?? present[0];
-  const chosen = name && present.includes(name) ? backends[name] : undefined;
-  if (!name || !chosen) {
-    throw new TypeError(`load: there is no backend "${backend}" in this bundle; it holds ${present.join(', ')}`);
-  }
-  // A failure, too, stops the downloads that are still under way.
+  const order = orderOf(backend);
+  const [early] = warm === undefined ? [] : orderOf(warm);
+  const better = early && order.includes(early) ? order.slice(0, order.indexOf(early)) : order;
   const stop = new AbortController();
-  const abort = () => stop.abort(signal?.reason);
+  /** @type {Loading | undefined} */
+  let loading;
+  const abort = () => {
+    stop.abort(signal?.reason);
+    loading?.stop(signal?.reason);
+  };
   signal?.addEventListener('abort', abort);
-  /** @type {Promise<Engine> | undefined} */
-  let opening;
   try {
     const located = await (where === undefined ? locateOwn() : locate(where, options, stop.signal));
-    const bundle = openBundle(located, options, stop.signal);
-    const section = bundle.manifest.backends[name];
-    if (!section) throw new BundleError(bundle.url, `holds nothing for the backend "${name}"; compile the model anew`);
-    const steps = profile ? bundle.json(section.profile) : undefined;
-    opening = chosen.open(bundle, options);
-    const [engine, described] = await Promise.all([opening, steps]);
     signal?.throwIfAborted();
-    const fewer = threads !== 'auto' && engine.threads < threads;
+    const begun = (loading = new Loading(located, options));
+    const choice = await (early && better.length && warming ? warming(begun, early, better) : begun.choose(order));
+    const { engine } = /** @type {Running} */ (choice.running);
+    const fewer = threads !== 'auto' && engine.threads < threads && engine.fallbacks.length > 0;
     if ((fewer || engine.failed) && !warned) {
       warned = true;
       console.warn(`keras-compile: ${engine.fallbacks.join(' ')}`);
     }
-    return new LoadedModel(bundle.manifest, name, engine, described);
+    return new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason));
   } catch (error) {
-    opening?.then((engine) => engine.dispose(), () => {});
-    stop.abort(error);
     signal?.throwIfAborted();
     throw error;
   } finally {

@@ -1,6 +1,8 @@
 // Types between the files of the runtime, and of the comments in index.js and worker.js.
 
-import type { BackendName, DType, LoadOptions, ModuleName, Outputs, StepTime, TensorData } from './index.js';
+import type {
+  BackendName, DType, GpuOutputs, GpuTensor, LoadOptions, ModuleName, Outputs, StepTime, TensorData,
+} from './index.js';
 
 /** What manifest.json holds. */
 export interface Manifest {
@@ -11,7 +13,7 @@ export interface Manifest {
   inputs: Slot[];
   outputs: Slot[];
   /** What each backend adds. */
-  backends: { [name in BackendName]?: Section } & { wasm?: WasmSection };
+  backends: { [name in BackendName]?: Section } & { wasm?: WasmSection; webgpu?: WebGPUSection };
   weights: { bytes: number; shards: string[] };
   files: Record<string, { bytes: number; sha256: string }>;
 }
@@ -37,6 +39,48 @@ export interface Section {
   profile: string;
 }
 
+/** Buffer, first byte, bytes, what it is filled with, and what integers are below (0 for floats). */
+export type Fill = [number, number, number, 'wide' | 'unit' | 'positive' | 'integers' | 'whole', number];
+
+/** Byte, bits, and how far a float may be from it; 0 if the bits must be the same. */
+export type Sample = [number, number, number];
+
+/** What a GPU is checked with. Buffers are those of the backend's program. */
+export interface CheckFile {
+  kernels: {
+    step: number;
+    /** First and behind the last dispatch of the step. */
+    dispatches: [number, number];
+    /** The layer. */
+    name: string;
+    /** Where the results are. */
+    buffer: number;
+    fills: Fill[];
+    patterns: { seed: number; samples: Sample[] }[];
+  }[];
+  /** The whole network, if it is small. */
+  network: { seed: number; inputs: Fill[]; outputs: { buffer: number; samples: Sample[] }[] } | null;
+}
+
+/** What a backend lets itself be checked through. All but `read` only queue work, in order. */
+export interface Checked {
+  write(buffer: number, byte: number, words: Uint32Array): void;
+  run(step: number, dispatches: [number, number]): void;
+  /** All steps. */
+  predict(): void;
+  /** The words at some bytes, as they are when what was queued before is done. */
+  read(buffer: number, bytes: number[]): PromiseLike<ArrayLike<number>>;
+}
+
+/** A result that is wrong: of which kernel, and whether of the first run of it or of a later one. */
+export interface Fault {
+  name: string;
+  round: number;
+  byte: number;
+  expected: number;
+  found: number;
+}
+
 /** What the manifest says of the wasm backend. Its memory has whole pages. */
 export interface WasmSection extends Section {
   /** Steps that are run once, when the weights are there; they come first. */
@@ -54,6 +98,42 @@ export interface WasmSection extends Section {
     /** The number of threads beyond which a prediction gains little. */
     useful: number;
   };
+}
+
+/** What the manifest says of the WebGPU backend. */
+export interface WebGPUSection extends Section {
+  /** The files of the program and of its shaders. */
+  code: { program: string; shaders: string; check?: string };
+  inputs: GpuAddress[];
+  outputs: GpuAddress[];
+  /** What the program needs of an adapter, by the names of its limits. */
+  limits: Record<string, number>;
+  /** Features of an adapter that it cannot do without. */
+  features?: string[];
+}
+
+/** Where an input or output lies: at a byte of one of the buffers that hold all tensors. */
+export interface GpuAddress extends Address {
+  arena: number;
+}
+
+/** The program of the WebGPU backend. */
+export interface Program {
+  /** Bytes of the buffers that hold all tensors. */
+  arenas: number[];
+  /** The module, and for each storage buffer from binding 1 on whether it is read or written. */
+  pipelines: { module: number; bindings: string }[];
+  steps: { count: number; dispatches: Dispatch[] }[];
+}
+
+export interface Dispatch {
+  pipeline: number;
+  groups: [number, number, number];
+  /** What each binding is: an arena, or the weights (-1). */
+  buffers: number[];
+  params: number[];
+  /** What is added to parameters in every round of the loop: which one, how much. */
+  advance?: [number, number][];
 }
 
 /** Where an input or output lies in a memory. */
@@ -107,13 +187,47 @@ export interface Bundle {
   manifest: Manifest;
   /** The loading was given up. */
   stopped: AbortSignal;
-  /** Names the files that will be read, for the progress. */
+  /** The same files once more, when nobody looks at the progress. */
+  again(): Bundle;
+  /** Names the files that will be read, for the progress, which begins anew. */
   expect(names: string[]): void;
   /** Fills `target`, which is as long as the file. */
   fill(name: string, target: Uint8Array): Promise<void>;
   /** Reads a file that does not count for the progress. */
   json(name: string): Promise<any>;
+  /** Reads a file of code. */
+  text(name: string): Promise<string>;
   compile(name: string): Promise<WebAssembly.Module>;
+}
+
+/** What `predict` gets for an input: numbers of the page's, or a buffer of the GPU. */
+export type Value = TensorData | GpuTensor;
+
+/** The same as a device takes it. */
+export type GpuInput = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | GpuTensor;
+
+/** A model on one device, of no use when that is lost. */
+export interface Core {
+  module: ModuleName;
+  /** Whether it takes and gives buffers of the device. */
+  buffers: boolean;
+  /** Why the device is lost, when it is. */
+  lost: Promise<string>;
+  /** All that asks for work does so before it returns. */
+  predict(inputs: GpuInput[], out?: TensorData[], onGpu?: boolean): Promise<Outputs | GpuOutputs>;
+  profile(inputs: GpuInput[]): Promise<Pick<StepTime, 'step' | 'ms'>[]>;
+  /** Runs a step alone and reads elements of what it leaves, as bits. */
+  probe(probe: Probe): Promise<Uint32Array>;
+  /** Tells whether a prediction can be run at all, by an error. */
+  rehearse(): Promise<void>;
+  destroy(): void;
+}
+
+/** A step on chosen contents. Tensors are at an arena or texture and a byte in it. */
+export interface Probe {
+  step: number;
+  contents: { at: number; offset: number; data: Uint32Array<ArrayBuffer> }[];
+  samples: { at: number; offset: number }[];
 }
 
 /** A loaded model on one backend. Reads its inputs before it returns. */
@@ -123,9 +237,13 @@ export interface Engine {
   fallbacks: string[];
   /** There is one thread, because workers could not be started. */
   failed?: boolean;
-  /** Fills the arrays of `out`, in the order of the outputs, or new ones. */
-  predict(values: TensorData[], out?: TensorData[]): Outputs | Promise<Outputs>;
-  profile(values: TensorData[]): Pick<StepTime, 'step' | 'ms'>[] | Promise<Pick<StepTime, 'step' | 'ms'>[]>;
+  /** It takes and gives buffers of a GPU. */
+  buffers?: boolean;
+  /** Fills the arrays of `out`, in the order of the outputs, or new ones, or leaves the results on the GPU. */
+  predict(values: Value[], out?: TensorData[], onGpu?: boolean): Outputs | GpuOutputs | Promise<Outputs | GpuOutputs>;
+  /** Compares what it computes with what the compiler computed, and says what differs, if anything does. */
+  check?(): Promise<string | undefined>;
+  profile(values: Value[]): Pick<StepTime, 'step' | 'ms'>[] | Promise<Pick<StepTime, 'step' | 'ms'>[]>;
   dispose(): void;
 }
 
@@ -135,7 +253,37 @@ export type Check = (value: any) => boolean;
 export interface Backend {
   /** What is its own in its section of the manifest. */
   check: Check;
-  open(bundle: Bundle, options: LoadOptions): Promise<Engine>;
+  /** `automatic`: nobody has asked for it by name, so that it is for what is faster than others only. */
+  open(bundle: Bundle, options: LoadOptions, automatic: boolean): Promise<Engine>;
+}
+
+/** What a model runs on at a time. */
+export interface Running {
+  backend: BackendName;
+  engine: Engine;
+  steps: StepInfo[] | undefined;
+  /** Calls that it has not answered. */
+  users: number;
+}
+
+/** What tries backends. */
+export interface Chooser {
+  /** The first of these that works; `as` may change how files are read. */
+  choose(names: BackendName[], as?: (bundle: Bundle) => Bundle): Promise<Choice>;
+  /** Ends the downloads. */
+  stop(reason: unknown): void;
+}
+
+/** Has one backend answer until one of the others is there. */
+export type Warming = (loading: Chooser, warm: BackendName, names: BackendName[]) => Promise<Choice>;
+
+/** What was found to run on. */
+export interface Choice {
+  running?: Running;
+  /** Why it is nothing better, a sentence each. */
+  fallbacks: string[];
+  /** What takes over when it is ready; without `running` nothing does. */
+  later?: Promise<Choice>;
 }
 
 /** An engine whose weights are not prepared yet. */

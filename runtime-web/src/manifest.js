@@ -26,7 +26,7 @@ export const plainName = (value) => text(value) && /^[\w-][\w.-]*$/.test(value);
 /** @type {(check: Check) => Check} */
 export const listOf = (check) => (value) => Array.isArray(value) && value.every(check);
 /** @type {Check} */
-const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 /** @type {(checks: Record<string, Check>) => Check} */
 export const object = (checks) => (value) => isObject(value) && Object.entries(checks).every(([key, check]) => check(value[key]));
 /** @type {(check: Check) => Check} */

@@ -1,80 +1,151 @@
 // What `load` gives: checks the inputs and hands them to the engine.
 
-import { arrayName, count, describe, takes } from './tensor.js';
+import { arrayName, count, describe, isTensor, takes } from './tensor.js';
 
-/** @import { BackendName, InputInfos, Model, OutputInfos, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
-/** @import { Engine, Manifest, Slot, StepInfo } from './internal.js' */
+/** @import { BackendName, GpuInputs, GpuTensor, InputInfos, Model, OutputInfos, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
+/** @import { Choice, Manifest, Running, Slot, StepInfo, Value } from './internal.js' */
 
 /** @implements {Model} */
 export class LoadedModel {
-  /** @type {Engine | undefined} */
-  #engine;
-  /** @type {StepInfo[] | undefined} */
-  #steps;
+  /** @type {Running | undefined} */
+  #running;
   /** @type {Slot[]} */
   #slots;
+  /** Stops what may still take over. @type {((reason: unknown) => void) | undefined} */
+  #stop;
 
-  /** @param {Manifest} manifest @param {BackendName} backend @param {Engine} engine @param {StepInfo[]} [steps] */
-  constructor(manifest, backend, engine, steps) {
+  /** @param {Manifest} manifest @param {Choice} choice @param {(reason: unknown) => void} stop Stops the downloads for a later one. */
+  constructor(manifest, choice, stop) {
     /** @type {(slots: TensorInfo[]) => any} */
     const infos = (slots) => Object.freeze(slots.map(({ name, shape, dtype }) => Object.freeze({ name, shape, dtype })));
     /** @type {InputInfos} */
     this.inputs = infos(manifest.inputs);
     /** @type {OutputInfos} */
     this.outputs = infos(manifest.outputs);
+    this.#slots = manifest.inputs;
+    const { backend, engine } = (this.#running = /** @type {Running} */ (choice.running));
     this.backend = backend;
     this.module = engine.module;
     this.threads = engine.threads;
-    this.fallbacks = Object.freeze([...engine.fallbacks]);
-    this.#engine = engine;
-    this.#steps = steps;
-    this.#slots = manifest.inputs;
+    /** @type {readonly string[]} */
+    this.fallbacks = Object.freeze([...choice.fallbacks, ...engine.fallbacks]);
+    if (choice.later) this.#stop = stop;
+    /** @type {Promise<BackendName>} */
+    this.settled = choice.later ? choice.later.then((later) => this.#replace(later)) : Promise.resolve(backend);
   }
 
-  /** @param {PredictInput} x @param {{ out?: Outputs | undefined }} [options] */
-  async predict(x, { out } = {}) {
+  /** @param {PredictInput | GpuInputs} x @param {{ out?: Outputs | undefined, output?: 'cpu' | 'gpu' | undefined }} [options] @returns {Promise<any>} */
+  async predict(x, { out, output = 'cpu' } = {}) {
     const targets = out && arrange(this.outputs, out, 'output');
-    return this.#live().predict(this.#arranged(x), targets);
+    const onGpu = output === 'gpu';
+    if (!onGpu && output !== 'cpu') throw new TypeError(`predict: output is "${output}"; pass 'cpu' or 'gpu'`);
+    if (onGpu && out) throw new TypeError("predict: pass out or output: 'gpu', not both");
+    this.#live();
+    const values = this.#arranged(x);
+    const give = () => this.#use(({ engine }) => engine.predict(values, /** @type {TensorData[] | undefined} */ (targets), onGpu));
+    return onGpu || values.some(isTensor) ? this.#onGpu(values, give) : give();
   }
 
-  /** @param {PredictInput} x */
+  /** @param {PredictInput | GpuInputs} x */
   async profile(x) {
-    const engine = this.#live();
-    const steps = this.#steps;
+    const { steps } = this.#live();
     if (!steps) throw new DOMException('load the model with { profile: true } to profile it', 'InvalidStateError');
-    const times = await engine.profile(this.#arranged(x));
-    return times.map(({ step, ms }) => {
-      const { layers, flops, bytes, variants } = /** @type {StepInfo} */ (steps[step]);
-      const speed = (flops || bytes) / ms / 1e6;
-      return { step, layers, variant: variants[engine.module] ?? '', ms, [flops ? 'gflops' : 'gbs']: speed };
+    const values = this.#arranged(x);
+    return this.#use(async ({ engine, steps }) => {
+      const times = await engine.profile(values);
+      return times.map(({ step, ms }) => {
+        const { layers, flops, bytes, variants } = /** @type {StepInfo} */ (steps?.[step]);
+        const speed = (flops || bytes) / ms / 1e6;
+        return { step, layers, variant: variants[engine.module] ?? '', ms, [flops ? 'gflops' : 'gbs']: speed };
+      });
     });
   }
 
-  dispose() {
-    this.#engine?.dispose();
-    this.#engine = undefined;
+  async verify() {
+    const { engine, backend } = this.#live();
+    if (!engine.check) throw new DOMException(`the bundle holds nothing to check ${backend} with`, 'InvalidStateError');
+    return this.#use(({ engine }) => engine.check?.());
   }
 
-  /** @param {PredictInput} x */
+  dispose() {
+    const reason = gone();
+    this.#stop?.(reason);
+    this.#running?.engine.dispose();
+    this.#running = undefined;
+  }
+
+  /** @param {Choice} later */
+  #replace({ running, fallbacks }) {
+    this.#stop = undefined;
+    const old = this.#running;
+    if (!old || !running) {
+      running?.engine.dispose();
+      this.fallbacks = Object.freeze([...fallbacks, ...this.fallbacks]);
+      return this.backend;
+    }
+    this.#running = running;
+    if (!old.users) old.engine.dispose();
+    this.module = running.engine.module;
+    this.threads = running.engine.threads;
+    this.fallbacks = Object.freeze([...fallbacks, ...running.engine.fallbacks]);
+    return (this.backend = running.backend);
+  }
+
+  /**
+   * Has work done by what the model runs on now, even if that is replaced meanwhile.
+   * @template T
+   * @param {(running: Running) => T | Promise<T>} work
+   */
+  async #use(work) {
+    const running = this.#live();
+    running.users++;
+    try {
+      return await work(running);
+    } finally {
+      if (--running.users === 0 && running !== this.#running) running.engine.dispose();
+    }
+  }
+
+  /** Waits for the backend that is on its way, if need be, with copies of what was passed. @param {Value[]} values @param {() => Promise<any>} give */
+  async #onGpu(values, give) {
+    if (!this.#live().engine.buffers && this.#stop) {
+      values.forEach((value, i) => {
+        if (!isTensor(value)) values[i] = value.slice();
+      });
+      await this.settled;
+    }
+    if (this.#live().engine.buffers) return give();
+    throw new TypeError(`predict: the model runs on ${this.backend}, which neither takes nor gives buffers of a GPU`);
+  }
+
+  /** @param {PredictInput | GpuInputs} x */
   #arranged(x) {
-    const arrays = arrange(this.inputs, bare(this.inputs, x));
-    this.#slots.forEach((slot, i) => checkIndices(slot, /** @type {TensorData} */ (arrays[i])));
-    return arrays;
+    const values = arrange(this.inputs, bare(this.inputs, x));
+    this.#slots.forEach((slot, i) => checkIndices(slot, /** @type {Value} */ (values[i])));
+    return values;
   }
 
   #live() {
-    if (this.#engine) return this.#engine;
-    throw new DOMException('the model was disposed of; load it again', 'InvalidStateError');
+    if (this.#running) return this.#running;
+    throw gone();
   }
 }
 
-/** The array of an only input may come without its name. @param {readonly TensorInfo[]} inputs @param {unknown} x */
-const bare = ([first, ...others], x) => (first && !others.length && ArrayBuffer.isView(x) ? { [first.name]: x } : x);
+const gone = () => new DOMException('the model was disposed of; load it again', 'InvalidStateError');
+
+/** What a GPU holds, as a page passes it: a buffer or an output. @param {any} value @returns {GpuTensor | undefined} */
+const tensorOf = (value) =>
+  kindOf(value) === 'GPUBuffer' ? { buffer: value } : kindOf(value?.buffer) === 'GPUBuffer' ? value : undefined;
+
+/** An only input may come without its name. @param {readonly TensorInfo[]} inputs @param {unknown} x */
+const bare = ([first, ...others], x) =>
+  first && !others.length && (ArrayBuffer.isView(x) || tensorOf(x)) ? { [first.name]: x } : x;
 
 /**
  * The arrays in the order of the inputs, or of the outputs, each checked.
  * @param {readonly TensorInfo[]} infos
  * @param {unknown} x
+ * @returns {Value[]}
  */
 function arrange(infos, x, kind = 'input') {
   const expected = () => {
@@ -89,6 +160,12 @@ function arrange(infos, x, kind = 'input') {
     const value = given[info.name];
     const tag = kindOf(value);
     if (value === undefined) throw new TypeError(`predict: ${kind} "${info.name}" is missing; ${expected()}`);
+    const tensor = kind === 'input' && tensorOf(value);
+    if (tensor) {
+      const [bytes, { size }] = [4 * count(info.shape), tensor.buffer];
+      if (size === bytes) return tensor;
+      throw new RangeError(`predict: ${describe(info, kind)} takes a GPUBuffer of ${bytes} bytes, got one of ${size}`);
+    }
     if (kind === 'input' ? !takes(info.dtype, tag) : tag !== arrayName(info.dtype)) {
       throw new TypeError(`predict: ${describe(info, kind)} takes a ${arrayName(info.dtype)}, got ${tag}`);
     }
@@ -101,10 +178,10 @@ function arrange(infos, x, kind = 'input') {
 }
 
 /**
- * Indices must be there; as Keras does, fractions are cut off. @param {Slot} slot @param {TensorData} values
+ * Indices must be there; as Keras does, fractions are cut off. What lies on a GPU is not looked at. @param {Slot} slot @param {Value} values
  */
 function checkIndices(slot, values) {
-  if (!slot.range) return;
+  if (!slot.range || isTensor(values)) return;
   const [first, end] = slot.range;
   for (let i = 0; i < values.length; i++) {
     // Not (a or b), so that NaN is refused too.

@@ -15,6 +15,15 @@ export class BundleError extends Error {
   }
 }
 
+/** Why a backend cannot run here, as a clause: another one may. */
+export class Unfit extends Error {
+  /** @param {string} message @param {unknown} [cause] */
+  constructor(message, cause) {
+    super(message, { cause });
+    this.name = 'Unfit';
+  }
+}
+
 /** A module of Node, Deno and Bun. Bundlers do not see the name and so do not look for it. @param {string} name @returns {Promise<any>} */
 export const node = (name) => import(/* webpackIgnore: true */ /* @vite-ignore */ 'node:' + name);
 

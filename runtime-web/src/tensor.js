@@ -1,7 +1,7 @@
 // Typed arrays of the caller to and from the views of a backend's memory.
 
-/** @import { DType, Outputs, TensorData, TensorInfo } from './index.js' */
-/** @import { Place, Placed } from './internal.js' */
+/** @import { DType, GpuTensor, Outputs, TensorData, TensorInfo } from './index.js' */
+/** @import { Place, Placed, Value } from './internal.js' */
 
 /** The typed array that stands for each of Keras' element types. */
 const arrays = {
@@ -21,6 +21,9 @@ const arrays = {
 /** Whether an array of that tag holds what an input takes: what stands for its type, or bytes, if they all fit. */
 export const takes = (/** @type {DType} */ dtype, /** @type {string} */ tag) =>
   tag === arrays[dtype].name || (dtype !== 'int8' && /^Uint8(Clamped)?Array$/.test(tag));
+
+/** Whether a value is what a GPU holds, not an array. @param {Value} value @returns {value is GpuTensor} */
+export const isTensor = (value) => !ArrayBuffer.isView(value);
 
 /** @param {readonly number[]} shape */
 export const count = (shape) => shape.reduce((product, size) => product * size, 1);

@@ -5,7 +5,7 @@ import { listOf, object, optional, plainName, text, whole } from './manifest.js'
 import { because, BundleError } from './source.js';
 import { readAll, viewOf, write } from './tensor.js';
 
-/** @import { LoadOptions } from './index.js' */
+/** @import { LoadOptions, TensorData } from './index.js' */
 /** @import { Address, Bundle, Check, Engine, Opened, Placed, Slot, Team, WasmSection } from './internal.js' */
 
 /** (func (param v128) (result v128) (f32x4.relaxed_madd (local.get 0) (local.get 0) (local.get 0))) */
@@ -117,7 +117,7 @@ export async function openAlone(module, memory, { inputs, outputs }, bundle) {
   /** @type {(values: Parameters<Engine['predict']>[0]) => void} */
   const take = (values) => {
     idle = false;
-    inputs.forEach(({ slot, view }, i) => write(view, /** @type {typeof values[0]} */ (values[i]), slot));
+    inputs.forEach(({ slot, view }, i) => write(view, /** @type {TensorData} */ (values[i]), slot));
   };
   return {
     threads: 1,

@@ -48,9 +48,19 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
     ("shader", &["error", "tensor", "pointwise", "kernel"]),
+    ("check", &["error", "tensor", "kernel", "plan"]),
     (
         "backends",
-        &["error", "budget", "tensor", "pointwise", "kernel", "plan", "shader"],
+        &[
+            "error",
+            "budget",
+            "tensor",
+            "pointwise",
+            "kernel",
+            "plan",
+            "shader",
+            "check",
+        ],
     ),
     (
         "report",

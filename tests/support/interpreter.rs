@@ -1,5 +1,7 @@
 //! Runs plans with the interpreter of kernels: the reference for emitted code, on any target.
 
+use keras_compile::check::pattern::Fill;
+use keras_compile::check::{self, Check, Sample, Subject};
 use keras_compile::kernel::{Memory, Operand, Role, Touched};
 use keras_compile::plan::{Argument, Binding, Plan, Run, Space};
 use keras_compile::tensor::{DType, Data, Tensor};
@@ -50,6 +52,92 @@ pub fn check_touches(plan: &Plan, inputs: &[Tensor]) -> Result<(), String> {
     };
     machine.predict(inputs, Some(&mut compare));
     wrong.map_or(Ok(()), Err)
+}
+
+/// All runs of a plan, as what is to be checked.
+pub fn subjects(plan: &Plan) -> Vec<Subject> {
+    let runs = plan.steps.iter().enumerate().flat_map(|(step, content)| {
+        (0..content.runs().len()).map(move |run| Subject {
+            step,
+            run,
+            dispatches: run..run + 1,
+        })
+    });
+    runs.collect()
+}
+
+/// How often a sample is not what whole kernels give, bit for bit, and how often it is out of its tolerance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Samples that there are.
+    pub samples: usize,
+    /// Those with other bits.
+    pub bits: usize,
+    /// Those that are not accepted.
+    pub refused: usize,
+}
+
+impl Differences {
+    fn count(&mut self, sample: &Sample, found: u32) {
+        self.samples += 1;
+        self.bits += usize::from(sample.bits != found);
+        self.refused += usize::from(!sample.accepts(found));
+    }
+}
+
+/// Runs whole kernels of a plan as a check says; gives what is found for each kernel of the check.
+///
+/// # Panics
+/// When the check is not one of this plan.
+pub fn compare_kernels(plan: &Plan, check: &Check) -> Vec<Differences> {
+    let mut machine = Machine::new(plan);
+    let kernels = check.kernels.iter().map(|kernel| {
+        let run = &plan.steps[kernel.step].runs()[kernel.dispatches[0]];
+        let at = machine.addresses(run, 0);
+        let mut found = Differences::default();
+        for pattern in &kernel.patterns {
+            machine.forget();
+            machine.fill(&kernel.fills, pattern.seed);
+            plan.kernel(run).interpret(&mut machine.memory, &at);
+            for sample in &pattern.samples {
+                found.count(sample, machine.word(kernel.buffer, sample.offset));
+            }
+        }
+        found
+    });
+    kernels.collect()
+}
+
+/// Checks samples of every run, and of the whole network if there are any, against whole kernels.
+///
+/// # Errors
+/// The first kernel that gives something else.
+///
+/// # Panics
+/// As [`compare_kernels`].
+pub fn check_samples(plan: &Plan) -> Result<(), String> {
+    let check = check::check(plan, &subjects(plan)).map_err(|error| error.to_string())?;
+    for (kernel, found) in check.kernels.iter().zip(compare_kernels(plan, &check)) {
+        if found.samples == 0 || found.bits > 0 || found.refused > 0 {
+            return Err(format!("samples of {}: {found:?}", kernel.name));
+        }
+    }
+    let Some(network) = &check.network else {
+        return Ok(());
+    };
+    let mut machine = Machine::new(plan);
+    machine.fill(&network.inputs, network.seed);
+    machine.run(None);
+    for output in &network.outputs {
+        let mut found = Differences::default();
+        for sample in &output.samples {
+            found.count(sample, machine.word(output.buffer, sample.offset));
+        }
+        if found.samples == 0 || found.bits > 0 {
+            return Err(format!("samples of an output: {found:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// The addresses of an operand that starts at an address.
@@ -136,7 +224,7 @@ impl<'p> Machine<'p> {
     }
 
     /// Runs a kernel.
-    pub fn run(&mut self, run: &Run, iteration: usize) {
+    pub fn run_kernel(&mut self, run: &Run, iteration: usize) {
         let at = self.addresses(run, iteration);
         self.plan.kernel(run).interpret(&mut self.memory, &at);
     }
@@ -168,9 +256,13 @@ impl<'p> Machine<'p> {
         }
     }
 
-    /// Runs all steps; `seen` is told of every kernel.
-    fn predict(&mut self, inputs: &[Tensor], mut seen: Option<&mut Watcher<'_>>) {
+    fn predict(&mut self, inputs: &[Tensor], seen: Option<&mut Watcher<'_>>) {
         self.set_inputs(inputs);
+        self.run(seen);
+    }
+
+    /// Runs all steps on what is in the arenas; `seen` is told of every kernel.
+    fn run(&mut self, mut seen: Option<&mut Watcher<'_>>) {
         for step in &self.plan.steps {
             for iteration in 0..step.count() {
                 for run in step.runs() {
@@ -185,6 +277,28 @@ impl<'p> Machine<'p> {
                 }
             }
         }
+    }
+
+    /// Writes fills.
+    fn fill(&mut self, fills: &[Fill], seed: u32) {
+        for fill in fills {
+            let (first, end) = (fill.offset / 4, (fill.offset + fill.length) / 4);
+            for element in first..end {
+                let bits = fill.bits(seed, element).expect("a fill covers its elements");
+                self.memory.words_mut()[self.arenas[fill.buffer] + element] = bits;
+            }
+        }
+    }
+
+    /// NaN in all arenas.
+    fn forget(&mut self) {
+        let first = self.arenas.first().copied().unwrap_or_default();
+        self.memory.words_mut()[first..].fill(f32::NAN.to_bits());
+    }
+
+    /// The word at a byte offset of an arena.
+    fn word(&self, arena: usize, offset: usize) -> u32 {
+        self.memory.words()[self.arenas[arena] + offset / 4]
     }
 
     fn read(&self, binding: &Binding) -> Tensor {

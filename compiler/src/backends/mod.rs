@@ -4,8 +4,10 @@
 //! rows, and knows no backend by name.
 
 mod emitted;
+mod gpu;
 mod selection;
 pub mod wasm;
+pub mod webgl;
 pub mod webgpu;
 
 pub use emitted::{Build, Code, CodeFile, Emitted};
@@ -17,8 +19,8 @@ use crate::plan::{Plan, Target};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// All backends, the one that is preferred first.
-pub static BACKENDS: &[&Backend] = &[&wasm::BACKEND, &webgpu::BACKEND];
+/// All backends. Weights are laid out as the first wants them; which one runs is chosen where a model is loaded.
+pub static BACKENDS: &[&Backend] = &[&wasm::BACKEND, &webgpu::BACKEND, &webgl::BACKEND];
 
 /// Most bytes of a file of weights. Each is hashed, and what it holds prepared, while the next ones are on their way;
 /// content delivery networks refuse or do not cache much larger files.

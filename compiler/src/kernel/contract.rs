@@ -1,9 +1,9 @@
 //! Contraction: convolutions and matrix products.
 
-use super::epilogue::image_result;
-use super::interpret::for_each;
+use super::epilogue::{four, image_result};
+use super::interpret::{dot, for_each};
 use super::operand::operands;
-use super::{Epilogue, Family, Image, Memory, Operand, Role, Span};
+use super::{Account, Elements, Epilogue, Family, Found, Image, Operand, Role, Span};
 
 /// Where the right-hand side comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -144,39 +144,40 @@ impl Family for Contract {
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: ContractOperands<usize>) {
-        let ContractOperands { a, right: b, out, .. } = at;
-        let mut taps: Vec<usize> = self.taps.iter().map(|t| t.0).collect();
-        taps.push(self.run);
-        let mut strides: Vec<usize> = self.taps.iter().map(|t| t.1).collect();
+    fn extents(&self) -> Vec<usize> {
+        self.dims.to_vec()
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &ContractOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let [batch, row, pixel, n] = four(index);
+        let base = at.a + dot(&[batch, row, pixel], &self.a);
+        let (right, step, bias) = match self.right {
+            Right::Panels { width } => {
+                let bias = at.right + n / width * (self.k() + 1) * width + n % width;
+                (bias + width, width, Some(bias))
+            }
+            Right::Rows { stride } => (at.right + n, stride, None),
+        };
+        let mut sum = A::default();
+        if let Some(bias) = bias {
+            sum.add(f64::from(memory.f32(bias)));
+        }
+        let (mut counts, mut strides): (Vec<usize>, Vec<usize>) = self.taps.iter().copied().unzip();
+        counts.push(self.run);
         strides.push(1);
-        let k = self.k();
-        for_each(&self.dims, |index| {
-            let &[batch, row, pixel, n] = index else {
-                unreachable!("four axes")
-            };
-            let base = a + batch * self.a[0] + row * self.a[1] + pixel * self.a[2];
-            let mut sum = match self.right {
-                Right::Panels { width } => f64::from(memory.f32(b + n / width * (k + 1) * width + n % width)),
-                Right::Rows { .. } => 0.0,
-            };
-            let mut i = 0;
-            for_each(&taps, |tap| {
-                let right = match self.right {
-                    Right::Panels { width } => b + n / width * (k + 1) * width + (i + 1) * width + n % width,
-                    Right::Rows { stride } => b + i * stride + n,
-                };
-                let left = base + super::interpret::dot(tap, &strides);
-                sum += f64::from(memory.f32(left)) * f64::from(memory.f32(right));
-                i += 1;
-            });
-            let result = self
-                .epilogue
-                .apply(memory, &at.epilogue, [batch, row, pixel, n], sum as f32);
-            memory.set(
-                out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + n,
-                result,
-            );
+        let mut i = 0;
+        for_each(&counts, |tap| {
+            let left = memory.f32(base + dot(tap, &strides));
+            sum.add(f64::from(left) * f64::from(memory.f32(right + i * step)));
+            i += 1;
         });
+        let out = at.out + dot(&[batch, row, pixel], &self.out) + n;
+        self.epilogue
+            .finish(memory, &at.epilogue, [batch, row, pixel, n], sum.total(), out)
     }
 }

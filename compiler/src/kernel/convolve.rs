@@ -1,9 +1,9 @@
 //! Convolution as it is written.
 
-use super::epilogue::image_result;
+use super::epilogue::{four, image_result};
 use super::interpret::{dot, for_each};
 use super::operand::operands;
-use super::{Epilogue, Family, Image, Memory, Operand, Role, Span, WindowAxis};
+use super::{Account, Elements, Epilogue, Family, Found, Image, Operand, Raw, Role, Span, Store, WindowAxis};
 
 /// `out[batch, row, pixel, n] = epilogue(sum over taps inside the image, and channels of the group of n, of x * w)` on an
 /// image without padding: for targets that test bounds in a kernel rather than read a frame of zeros.
@@ -66,18 +66,32 @@ impl Family for Convolve {
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: ConvolveOperands<usize>) {
+    fn extents(&self) -> Vec<usize> {
+        self.dims.to_vec()
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &ConvolveOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let index = four(index);
+        let sums = self.sums::<A>(memory, at, index, 1);
+        self.finish(memory, at, index, sums[0].total())
+    }
+
+    /// All channels of a group at one pixel together, so that whole networks can be interpreted.
+    fn interpret(&self, memory: &mut (impl Store + ?Sized), at: ConvolveOperands<usize>) {
         let [batches, rows, pixels, channels] = self.dims;
         let of_group = channels / self.groups;
         for_each(&[batches, rows, pixels, self.groups], |index| {
-            let &[batch, row, pixel, group] = index else {
-                unreachable!("four axes")
-            };
-            let sums = self.sums(memory, &at, [batch, row, pixel, group]);
-            for (i, sum) in sums.into_iter().enumerate() {
-                let index = [batch, row, pixel, group * of_group + i];
-                let result = self.epilogue.apply(memory, &at.epilogue, index, sum as f32);
-                memory.set(at.out + dot(&index[..3], &self.out) + index[3], result);
+            let mut index = four(index);
+            index[3] *= of_group;
+            for sum in self.sums::<f64>(memory, &at, index, of_group) {
+                let found = self.finish(memory, &at, index, sum.total());
+                memory.put(found);
+                index[3] += 1;
             }
         });
     }
@@ -111,22 +125,25 @@ impl Convolve {
             .map(|width| n / width * (self.k() + 1) * width + n % width)
     }
 
-    /// The raw results of all output channels of a group at one pixel: together, so that whole networks can be
-    /// interpreted in tests.
-    fn sums(
+    /// The raw results of `count` output channels of one group at one pixel, from an index on.
+    fn sums<A: Account>(
         &self,
-        memory: &Memory,
+        memory: &(impl Elements + ?Sized),
         at: &ConvolveOperands<usize>,
-        [batch, row, pixel, group]: [usize; 4],
-    ) -> Vec<f64> {
+        [batch, row, pixel, first]: [usize; 4],
+        count: usize,
+    ) -> Vec<A> {
         let [wy, wx] = self.window;
-        let of_group = self.dims[3] / self.groups;
-        let first = group * of_group;
-        let bias = |n| {
-            self.bias(n)
-                .map_or(0.0, |place| f64::from(memory.f32(at.weights + place)))
+        let all = self.dims[3];
+        let group = first / (all / self.groups);
+        let start = |n| {
+            let mut sum = A::default();
+            if let Some(place) = self.bias(n) {
+                sum.add(f64::from(memory.f32(at.weights + place)));
+            }
+            sum
         };
-        let mut sums: Vec<f64> = (first..first + of_group).map(bias).collect();
+        let mut sums: Vec<A> = (first..first + count).map(start).collect();
         for (ky, kx) in (0..wy.size).flat_map(|ky| (0..wx.size).map(move |kx| (ky, kx))) {
             let places = (
                 wy.position(row, ky, self.input[0]),
@@ -139,10 +156,21 @@ impl Convolve {
                 let k = (ky * wx.size + kx) * self.channels + channel;
                 for (i, sum) in sums.iter_mut().enumerate() {
                     let weight = memory.f32(at.weights + self.weight(k, first + i));
-                    *sum += value * f64::from(weight);
+                    sum.add(value * f64::from(weight));
                 }
             }
         }
         sums
+    }
+
+    fn finish(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &ConvolveOperands<usize>,
+        index: [usize; 4],
+        raw: Raw,
+    ) -> Found {
+        let out = at.out + dot(&index[..3], &self.out) + index[3];
+        self.epilogue.finish(memory, &at.epilogue, index, raw, out)
     }
 }

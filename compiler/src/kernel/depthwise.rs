@@ -1,9 +1,9 @@
 //! Depthwise convolution.
 
-use super::epilogue::image_result;
-use super::interpret::for_each;
+use super::epilogue::{four, image_result};
+use super::interpret::{dot, for_each};
 use super::operand::operands;
-use super::{Epilogue, Family, Image, Memory, Operand, Role, Span};
+use super::{Account, Elements, Epilogue, Family, Found, Image, Operand, Role, Span};
 
 /// Channels that are packed together: what common vectors hold.
 pub const DEPTHWISE_LANES: usize = 4;
@@ -68,30 +68,30 @@ impl Family for Depthwise {
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: DepthwiseOperands<usize>) {
-        let DepthwiseOperands {
-            a, weights: w, out, ..
-        } = at;
+    fn extents(&self) -> Vec<usize> {
+        self.dims.to_vec()
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &DepthwiseOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let [batch, row, pixel, c] = four(index);
         let [(rows, row_stride), (pixels, pixel_stride)] = self.taps;
-        for_each(&self.dims, |index| {
-            let &[batch, row, pixel, c] = index else {
-                unreachable!("four axes")
-            };
-            let base = a + batch * self.a[0] + row * self.a[1] + pixel * self.a[2] + c;
-            let group = w + c / DEPTHWISE_LANES * (self.k() + 1) * DEPTHWISE_LANES + c % DEPTHWISE_LANES;
-            let mut sum = f64::from(memory.f32(group));
-            for_each(&[rows, pixels], |tap| {
-                let weight = memory.f32(group + (1 + tap[0] * pixels + tap[1]) * DEPTHWISE_LANES);
-                let value = memory.f32(base + tap[0] * row_stride + tap[1] * pixel_stride);
-                sum += f64::from(value) * f64::from(weight);
-            });
-            let result = self
-                .epilogue
-                .apply(memory, &at.epilogue, [batch, row, pixel, c], sum as f32);
-            memory.set(
-                out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + c,
-                result,
-            );
+        let base = at.a + dot(&[batch, row, pixel], &self.a) + c;
+        let group = c / DEPTHWISE_LANES * (self.k() + 1) * DEPTHWISE_LANES + c % DEPTHWISE_LANES;
+        let own = at.weights + group;
+        let mut sum = A::default();
+        sum.add(f64::from(memory.f32(own)));
+        for_each(&[rows, pixels], |tap| {
+            let weight = memory.f32(own + (1 + tap[0] * pixels + tap[1]) * DEPTHWISE_LANES);
+            let value = memory.f32(base + tap[0] * row_stride + tap[1] * pixel_stride);
+            sum.add(f64::from(value) * f64::from(weight));
         });
+        let out = at.out + dot(&[batch, row, pixel], &self.out) + c;
+        self.epilogue
+            .finish(memory, &at.epilogue, [batch, row, pixel, c], sum.total(), out)
     }
 }

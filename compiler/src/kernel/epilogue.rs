@@ -1,6 +1,7 @@
 //! What happens to each result before it is written.
 
-use super::{Memory, Operand, Role, Span};
+use super::interpret::dot;
+use super::{Elements, Found, Operand, Raw, Role, Span};
 use crate::pointwise::Tape;
 
 /// Strides of an image between batches, rows and pixels; channels are contiguous.
@@ -32,16 +33,19 @@ impl Epilogue {
         self.operands.iter().map(operand).collect()
     }
 
-    /// Applies the tape to `raw` at `[batch, row, pixel, channel]`; `at` holds the operands' addresses.
-    pub(super) fn apply(&self, memory: &Memory, at: &[usize], index: [usize; 4], raw: f32) -> f32 {
-        let mut args = vec![raw];
-        args.extend(
-            self.operands
-                .iter()
-                .zip(at)
-                .map(|(strides, base)| memory.f32(base + super::interpret::dot(&index, strides))),
-        );
-        self.tape.eval(&args)
+    /// Applies the tape to `raw` at `[batch, row, pixel, channel]`; `at` holds the operands' addresses, and `out` is where the
+    /// result belongs.
+    pub(super) fn finish(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &[usize],
+        index: [usize; 4],
+        raw: Raw,
+        out: usize,
+    ) -> Found {
+        let operands = self.operands.iter().zip(at);
+        let operands = operands.map(|(strides, base)| memory.f32(base + dot(&index, strides)));
+        raw.finish(&self.tape, operands, out)
     }
 }
 
@@ -51,4 +55,9 @@ pub(super) fn image_result([n, h, w, c]: [usize; 4], out: &Image) -> Operand {
         Role::Out,
         Span::new([(n, out[0]), (h, out[1]), (w, out[2]), (c, 1)]),
     )
+}
+
+/// The index of a result of an image kernel.
+pub(super) fn four(index: &[usize]) -> [usize; 4] {
+    index.try_into().unwrap_or_else(|_| unreachable!("four axes"))
 }

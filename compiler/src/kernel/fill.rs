@@ -1,8 +1,8 @@
 //! Constant areas, usually the zeros around an image.
 
-use super::interpret::{dot, for_each};
+use super::interpret::{dot, unravel};
 use super::operand::operands;
-use super::{Family, Memory, Operand, Role, Span, axes};
+use super::{Account, Elements, Family, Found, Operand, Role, Span, axes};
 
 /// A box of elements; the innermost axis is contiguous.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,6 +60,10 @@ impl Fill {
 }
 
 impl Region {
+    fn elements(&self) -> usize {
+        self.dims.iter().product()
+    }
+
     fn simplified(self) -> Self {
         let mut merged = axes::rows(&self.dims, &[&axes::signed(&self.strides)]);
         axes::merge(&mut merged, axes::Innermost::Stays);
@@ -95,11 +99,25 @@ impl Family for Fill {
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: FillOperands<usize>) {
-        for region in &self.regions {
-            for_each(&region.dims, |index| {
-                memory.set_bits(at.out + region.offset + dot(index, &region.strides), self.bits);
-            });
-        }
+    fn extents(&self) -> Vec<usize> {
+        vec![self.regions.iter().map(Region::elements).sum()]
+    }
+
+    fn result<A: Account>(
+        &self,
+        _: &(impl Elements + ?Sized),
+        at: &FillOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let mut place = index[0];
+        let mut regions = self.regions.iter();
+        let region = regions.find(|region| {
+            let is_here = place < region.elements();
+            place -= if is_here { 0 } else { region.elements() };
+            is_here
+        });
+        let region = region.unwrap_or_else(|| unreachable!("it is below the sum of all"));
+        let inside = dot(&unravel(&region.dims, place), &region.strides);
+        Found::bits(self.bits, at.out + region.offset + inside)
     }
 }

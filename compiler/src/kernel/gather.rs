@@ -1,7 +1,7 @@
 //! Rows by index.
 
 use super::operand::operands;
-use super::{Family, Memory, Operand, Role, Span};
+use super::{Account, Elements, Family, Found, Operand, Role, Span};
 use crate::tensor::DType;
 
 /// `out[o, i, …] = table[o, indices[i], …]`. A negative index counts from the end; what is out of range is clamped.
@@ -50,25 +50,32 @@ impl Family for Gather {
         let table = Span::dense(self.outer * self.extent * self.row);
         GatherOperands {
             table: Operand::new(Role::In, table).at_most(rows),
-            indices: Operand::new(Role::In, Span::dense(self.indices)),
+            indices: Operand::new(Role::In, Span::dense(self.indices))
+                .of_type(self.dtype)
+                .indices(self.extent),
             out: Operand::new(Role::Out, Span::dense(rows)),
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: GatherOperands<usize>) {
-        for outer in 0..self.outer {
-            for i in 0..self.indices {
-                let index = match self.dtype {
-                    DType::I32 => memory.bits(at.indices + i) as i32,
-                    DType::F32 => memory.f32(at.indices + i) as i32,
-                };
-                let from = at.table + (outer * self.extent + Self::clamp(index, self.extent)) * self.row;
-                let to = at.out + (outer * self.indices + i) * self.row;
-                for i in 0..self.row {
-                    let bits = memory.bits(from + i);
-                    memory.set_bits(to + i, bits);
-                }
-            }
-        }
+    fn extents(&self) -> Vec<usize> {
+        vec![self.outer, self.indices, self.row]
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &GatherOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let &[outer, i, element] = index else {
+            unreachable!("three axes")
+        };
+        let row = match self.dtype {
+            DType::I32 => memory.bits(at.indices + i) as i32,
+            DType::F32 => memory.f32(at.indices + i) as i32,
+        };
+        let from = (outer * self.extent + Self::clamp(row, self.extent)) * self.row;
+        let to = (outer * self.indices + i) * self.row;
+        Found::copy(memory, at.table + from + element, at.out + to + element)
     }
 }

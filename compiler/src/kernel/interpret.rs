@@ -1,10 +1,41 @@
 //! The slow, obvious interpreter.
 
+use super::Found;
 use crate::tensor::DType;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// The memory that kernels work on: elements of four bytes.
+/// What kernels read: elements of four bytes by their address.
+pub trait Elements {
+    /// The bits at an element address.
+    fn bits(&self, at: usize) -> u32;
+
+    /// The float at an element address.
+    fn f32(&self, at: usize) -> f32 {
+        f32::from_bits(self.bits(at))
+    }
+
+    /// The element at an address as a float; integers are converted.
+    fn number(&self, at: usize, dtype: DType) -> f32 {
+        match dtype {
+            DType::F32 => self.f32(at),
+            DType::I32 => self.bits(at) as i32 as f32,
+        }
+    }
+}
+
+/// What kernels read and write.
+pub trait Store: Elements {
+    /// Writes bits.
+    fn set_bits(&mut self, at: usize, bits: u32);
+
+    /// Writes a result where it belongs.
+    fn put(&mut self, found: Found) {
+        self.set_bits(found.at, found.bits);
+    }
+}
+
+/// Memory that notes what is touched, if it is to.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     words: Vec<u32>,
@@ -41,39 +72,23 @@ impl Memory {
     pub fn words_mut(&mut self) -> &mut [u32] {
         &mut self.words
     }
+}
 
-    /// The bits at an element address.
-    pub fn bits(&self, at: usize) -> u32 {
+impl Elements for Memory {
+    fn bits(&self, at: usize) -> u32 {
         if let Some(touched) = &self.touched {
             touched.borrow_mut().read.insert(at);
         }
         self.words[at]
     }
+}
 
-    /// Writes bits.
-    pub fn set_bits(&mut self, at: usize, bits: u32) {
+impl Store for Memory {
+    fn set_bits(&mut self, at: usize, bits: u32) {
         if let Some(touched) = &mut self.touched {
             touched.get_mut().written.insert(at);
         }
         self.words[at] = bits;
-    }
-
-    /// The float at an element address.
-    pub fn f32(&self, at: usize) -> f32 {
-        f32::from_bits(self.bits(at))
-    }
-
-    /// The element at an address as a float; integers are converted.
-    pub fn number(&self, at: usize, dtype: DType) -> f32 {
-        match dtype {
-            DType::F32 => self.f32(at),
-            DType::I32 => self.bits(at) as i32 as f32,
-        }
-    }
-
-    /// Writes a float.
-    pub fn set(&mut self, at: usize, value: f32) {
-        self.set_bits(at, value.to_bits());
     }
 }
 
@@ -98,6 +113,16 @@ pub(super) fn for_each(dims: &[usize], mut visit: impl FnMut(&[usize])) {
             index[axis] = 0;
         }
     }
+}
+
+/// The index below `dims` that comes at this place in row-major order.
+pub(super) fn unravel(dims: &[usize], mut place: usize) -> Vec<usize> {
+    let mut index = vec![0; dims.len()];
+    for (index, &extent) in index.iter_mut().zip(dims).rev() {
+        *index = place % extent;
+        place /= extent;
+    }
+    index
 }
 
 /// Offset of an index under strides.

@@ -1,8 +1,9 @@
 //! Scalar functions over broadcast inputs.
 
-use super::interpret::{dot, for_each};
+use super::found::mapped;
+use super::interpret::dot;
 use super::operand::operands;
-use super::{Family, Memory, Operand, Role, Span, axes};
+use super::{Account, Elements, Family, Found, Operand, Role, Span, axes};
 use crate::pointwise::Tape;
 use crate::tensor::DType;
 
@@ -76,21 +77,29 @@ impl Family for Map {
         let inputs = self.inputs.iter();
         MapOperands {
             inputs: inputs
-                .map(|input| operand(Role::Epilogue, &input.strides))
+                .map(|input| operand(Role::Epilogue, &input.strides).of_type(input.dtype))
                 .collect(),
             out: operand(Role::Out, &self.out),
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: MapOperands<usize>) {
-        for_each(&self.dims, |index| {
-            let args: Vec<f32> = self
-                .inputs
-                .iter()
-                .zip(&at.inputs)
-                .map(|(input, base)| memory.number(base + dot(index, &input.strides), input.dtype))
-                .collect();
-            memory.set(at.out + dot(index, &self.out), self.tape.eval(&args));
-        });
+    fn extents(&self) -> Vec<usize> {
+        self.dims.clone()
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &MapOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let inputs = self.inputs.iter().zip(&at.inputs);
+        let inputs: Vec<(f32, DType)> = inputs
+            .map(|(input, base)| {
+                let value = memory.number(base + dot(index, &input.strides), input.dtype);
+                (value, input.dtype)
+            })
+            .collect();
+        mapped::<A>(&self.tape, &inputs, at.out + dot(index, &self.out))
     }
 }

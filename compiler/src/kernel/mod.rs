@@ -11,6 +11,7 @@ mod convolve;
 mod depthwise;
 mod epilogue;
 mod fill;
+mod found;
 mod gather;
 mod interpret;
 mod map;
@@ -26,8 +27,10 @@ pub use convolve::{Convolve, ConvolveOperands};
 pub use depthwise::{DEPTHWISE_LANES, Depthwise, DepthwiseOperands};
 pub use epilogue::{Epilogue, Image};
 pub use fill::{Fill, FillOperands, Region};
+pub use found::{Account, Found, Measured, Raw};
 pub use gather::{Gather, GatherOperands};
-pub use interpret::{Memory, Touched};
+pub use interpret::{Elements, Memory, Store, Touched};
+use interpret::{for_each, unravel};
 pub use map::{Map, MapInput, MapOperands};
 pub use move_::{Move, MoveOperands};
 pub use operand::{Operand, Operands, Role, Span};
@@ -52,8 +55,24 @@ pub trait Family: Clone + fmt::Debug + Eq + Hash {
     /// What it touches.
     fn operands(&self) -> Self::Of<Operand>;
 
-    /// Runs the kernel in the most obvious way on `memory`; `at` holds the element address of each operand.
-    fn interpret(&self, memory: &mut Memory, at: Self::Of<usize>);
+    /// The extents of its results: each has an index below them.
+    fn extents(&self) -> Vec<usize>;
+
+    /// The result of an index, computed in the most obvious way; `at` holds the element address of each operand.
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &Self::Of<usize>,
+        index: &[usize],
+    ) -> Found;
+
+    /// Computes all results in `memory`. A family may share work between results.
+    fn interpret(&self, memory: &mut (impl Store + ?Sized), at: Self::Of<usize>) {
+        for_each(&self.extents(), |index| {
+            let found = self.result::<f64>(memory, &at, index);
+            memory.put(found);
+        });
+    }
 }
 
 /// Lists the families once.
@@ -81,11 +100,30 @@ macro_rules! families {
             pub fn operands(&self) -> Vec<Operand> {
                 match self { $(Self::$family(kernel) => kernel.operands().into_list()),+ }
             }
+            /// The extents of its results, outermost first: usually those of what it writes.
+            pub fn extents(&self) -> Vec<usize> {
+                match self { $(Self::$family(kernel) => kernel.extents()),+ }
+            }
+            /// One result, by its place among all of the [extents](Self::extents) in row-major order, with its tolerance;
+            /// `at` holds the element address of each operand, in the order of pointers.
+            ///
+            /// # Panics
+            /// When there is no such result, or not one address for each operand.
+            pub fn sample(&self, memory: &(impl Elements + ?Sized), at: &[usize], result: usize) -> Found {
+                let extents = self.extents();
+                assert!(result < extents.iter().product(), "there is no result {result}");
+                let index = unravel(&extents, result);
+                match self {
+                    $(Self::$family(kernel) => {
+                        kernel.result::<Measured>(memory, &Operands::from_list(at.to_vec()), &index)
+                    })+
+                }
+            }
             /// Runs the kernel on `memory`; `at` holds the element address of each operand, in the order of pointers.
             ///
             /// # Panics
             /// When there is not one address for each operand, or one leads out of memory.
-            pub fn interpret(&self, memory: &mut Memory, at: &[usize]) {
+            pub fn interpret(&self, memory: &mut (impl Store + ?Sized), at: &[usize]) {
                 match self {
                     $(Self::$family(kernel) => kernel.interpret(memory, Operands::from_list(at.to_vec()))),+
                 }

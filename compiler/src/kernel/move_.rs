@@ -1,8 +1,8 @@
 //! Copies from one layout to another.
 
-use super::interpret::{dot, for_each};
+use super::interpret::dot;
 use super::operand::operands;
-use super::{Family, Memory, Operand, Role, Span, axes};
+use super::{Account, Elements, Family, Found, Operand, Role, Span, axes};
 
 /// `out[i] = x[i]` over any number of axes: transposes, slices, concatenation. The two do not overlap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,11 +56,21 @@ impl Family for Move {
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: MoveOperands<usize>) {
-        for_each(&self.dims, |index| {
-            let from: isize = index.iter().zip(&self.x).map(|(&i, s)| i as isize * s).sum();
-            let bits = memory.bits(at.x.wrapping_add_signed(from));
-            memory.set_bits(at.out + dot(index, &self.out), bits);
-        });
+    fn extents(&self) -> Vec<usize> {
+        self.dims.clone()
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &MoveOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let from: isize = index.iter().zip(&self.x).map(|(&i, s)| i as isize * s).sum();
+        Found::copy(
+            memory,
+            at.x.wrapping_add_signed(from),
+            at.out + dot(index, &self.out),
+        )
     }
 }

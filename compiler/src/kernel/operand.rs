@@ -3,6 +3,8 @@
 //! The order of a kernel's pointers, in-place results, scratch memory, traffic, the bindings of a GPU and bounds all
 //! follow from here.
 
+use crate::tensor::DType;
+
 /// What a kernel does with an operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -91,6 +93,10 @@ pub struct Operand {
     pub role: Role,
     /// The elements that it may touch, in one walk or several.
     pub spans: Vec<Span>,
+    /// The type of the elements; what is only copied may be of another.
+    pub dtype: DType,
+    /// What elements are below, and not negative, where they are indices.
+    pub below: Option<usize>,
     /// How many elements it touches, where these are fewer.
     most: usize,
 }
@@ -106,6 +112,8 @@ impl Operand {
         Self {
             role,
             spans,
+            dtype: DType::F32,
+            below: None,
             most: usize::MAX,
         }
     }
@@ -114,6 +122,21 @@ impl Operand {
     #[must_use]
     pub fn at_most(self, most: usize) -> Self {
         Self { most, ..self }
+    }
+
+    /// An operand of elements of this type.
+    #[must_use]
+    pub fn of_type(self, dtype: DType) -> Self {
+        Self { dtype, ..self }
+    }
+
+    /// An operand of indices below a number.
+    #[must_use]
+    pub fn indices(self, below: usize) -> Self {
+        Self {
+            below: Some(below),
+            ..self
+        }
     }
 
     /// Distinct elements that a run touches.

@@ -1,9 +1,9 @@
 //! Pooling.
 
-use super::epilogue::image_result;
-use super::interpret::for_each;
+use super::epilogue::{four, image_result};
+use super::interpret::{dot, for_each};
 use super::operand::operands;
-use super::{Epilogue, Family, Image, Memory, Operand, Role, Span, WindowAxis};
+use super::{Account, Elements, Epilogue, Family, Found, Image, Operand, Role, Span, WindowAxis};
 use crate::pointwise::Binary;
 
 /// How a window becomes one number.
@@ -73,41 +73,42 @@ impl Family for Pool {
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: PoolOperands<usize>) {
+    fn extents(&self) -> Vec<usize> {
+        self.dims.to_vec()
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &PoolOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let [batch, row, pixel, c] = four(index);
         let [wy, wx] = self.window;
-        for_each(&self.dims, |index| {
-            let &[batch, row, pixel, c] = index else {
-                unreachable!("four axes")
-            };
-            let mut values = Vec::new();
-            for_each(&[wy.size, wx.size], |tap| {
-                match (
-                    wy.position(row, tap[0], self.input[0]),
-                    wx.position(pixel, tap[1], self.input[1]),
-                ) {
-                    (Some(y), Some(x)) => {
-                        values.push(memory.f32(at.x + batch * self.x[0] + y * self.x[1] + x * self.x[2] + c))
-                    }
-                    _ if self.padding == PoolPadding::Zero => values.push(0.0),
-                    _ => {}
-                }
-            });
-            let raw = match self.kind {
-                PoolKind::Max => values
-                    .iter()
-                    .copied()
-                    .fold(f32::NEG_INFINITY, |a, b| Binary::Max.eval(a, b)),
-                PoolKind::Average => {
-                    (values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64) as f32
-                }
-            };
-            let result = self
-                .epilogue
-                .apply(memory, &at.epilogue, [batch, row, pixel, c], raw);
-            memory.set(
-                at.out + batch * self.out[0] + row * self.out[1] + pixel * self.out[2] + c,
-                result,
-            );
+        let mut values = Vec::new();
+        for_each(&[wy.size, wx.size], |tap| {
+            match (
+                wy.position(row, tap[0], self.input[0]),
+                wx.position(pixel, tap[1], self.input[1]),
+            ) {
+                (Some(y), Some(x)) => values.push(memory.f32(at.x + dot(&[batch, y, x], &self.x) + c)),
+                _ if self.padding == PoolPadding::Zero => values.push(0.0),
+                _ => {}
+            }
         });
+        let raw = match self.kind {
+            PoolKind::Max => {
+                let largest = values.iter().copied();
+                A::exact(largest.fold(f32::NEG_INFINITY, |a, b| Binary::Max.eval(a, b)))
+            }
+            PoolKind::Average => {
+                let mut sum = A::default();
+                values.iter().for_each(|&value| sum.add(f64::from(value)));
+                sum.over(values.len() as f64)
+            }
+        };
+        let out = at.out + dot(&[batch, row, pixel], &self.out) + c;
+        self.epilogue
+            .finish(memory, &at.epilogue, [batch, row, pixel, c], raw, out)
     }
 }

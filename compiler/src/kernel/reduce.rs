@@ -3,7 +3,7 @@
 use super::axes::{Innermost, WalkedAxis, merge};
 use super::interpret::{dot, for_each};
 use super::operand::operands;
-use super::{Family, Memory, Operand, Role, Span};
+use super::{Account, Elements, Family, Found, Operand, Raw, Role, Span};
 use crate::pointwise::{Binary, Tape};
 
 /// How elements are combined.
@@ -37,6 +37,18 @@ impl ReduceKind {
             Self::Min => Binary::Min.eval(a, b),
             Self::Product => a * b,
         }
+    }
+    /// Reduces all of `values`, with the error of doing so.
+    fn account<A: Account>(self, values: &[f32]) -> Raw {
+        let mut account = A::default();
+        let all = values.iter().copied();
+        match self {
+            Self::Sum => all.for_each(|value| account.add(f64::from(value))),
+            Self::Max | Self::Min => return A::exact(self.reduce(all)),
+            // Its error is relative to itself.
+            Self::Product => account.add(f64::from(self.reduce(all))),
+        }
+        account.total()
     }
     /// Reduces all of `values`; sums are kept in double precision.
     pub fn reduce(self, values: impl Iterator<Item = f32>) -> f32 {
@@ -156,28 +168,30 @@ impl Family for Reduce {
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: ReduceOperands<usize>) {
-        let kept: Vec<usize> = self.kept.iter().map(|a| a.extent).collect();
-        let reduced: Vec<usize> = self.reduced.iter().map(|a| a.0).collect();
-        let strides: Vec<usize> = self.reduced.iter().map(|a| a.1).collect();
-        for_each(&kept, |index| {
-            let along = |stride: &dyn Fn(&KeptAxis) -> usize| -> usize {
-                index
-                    .iter()
-                    .zip(&self.kept)
-                    .map(|(i, axis)| i * stride(axis))
-                    .sum()
-            };
-            let base = at.x + along(&|axis| axis.x);
-            let mut values = Vec::new();
-            for_each(&reduced, |inner| {
-                values.push(memory.f32(base + dot(inner, &strides)))
-            });
-            let mut args = vec![self.kind.reduce(values.into_iter())];
-            for (operand, address) in at.operands.iter().enumerate() {
-                args.push(memory.f32(address + along(&|axis| axis.operands[operand])));
-            }
-            memory.set(at.out + along(&|axis| axis.out), self.tape.eval(&args));
+    fn extents(&self) -> Vec<usize> {
+        self.kept.iter().map(|axis| axis.extent).collect()
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &ReduceOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let along = |stride: &dyn Fn(&KeptAxis) -> usize| -> usize {
+            let axes = index.iter().zip(&self.kept);
+            axes.map(|(i, axis)| i * stride(axis)).sum()
+        };
+        let (extents, strides): (Vec<usize>, Vec<usize>) = self.reduced.iter().copied().unzip();
+        let base = at.x + along(&|axis| axis.x);
+        let mut values = Vec::new();
+        for_each(&extents, |inner| {
+            values.push(memory.f32(base + dot(inner, &strides)))
         });
+        let operands = at.operands.iter().enumerate();
+        let operands = operands.map(|(i, address)| memory.f32(address + along(&|axis| axis.operands[i])));
+        self.kind
+            .account::<A>(&values)
+            .finish(&self.tape, operands, at.out + along(&|axis| axis.out))
     }
 }

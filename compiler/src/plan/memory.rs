@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{Kernel, Operand, Role};
 use crate::tensor::{Shape, TensorType};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// First and last step at which a buffer is alive.
 type Lifetime = Option<(usize, usize)>;
@@ -32,7 +32,7 @@ pub(super) fn place(program: Program, layout: Layout, target: &dyn Target, budge
     };
     let homes = match target.arenas() {
         Arenas::One => vec![0; sizes.len()],
-        Arenas::Own => numbered(&lifetimes),
+        Arenas::Own => numbered(&sizes, &lifetimes),
         Arenas::Apart => apart(&program, &owner),
     };
     let (offsets, arenas) = pack_all(&sizes, &lifetimes, &homes);
@@ -185,15 +185,32 @@ fn overwritable(kernel: &Kernel, run: &Run<BufferId>) -> Option<(BufferId, Vec<B
     Some((buffer, candidates.map(|(b, _)| b).collect()))
 }
 
-/// A number of its own for every buffer that is ever alive.
-fn numbered(lifetimes: &[Lifetime]) -> Vec<usize> {
+/// A number for every buffer that is ever alive, of its own while it is; buffers of one size take turns.
+fn numbered(sizes: &[usize], lifetimes: &[Lifetime]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..sizes.len()).filter(|&i| lifetimes[i].is_some()).collect();
+    order.sort_by_key(|&i| (lifetimes[i], i));
+    let mut numbers = vec![0; sizes.len()];
+    // Of each size, the numbers with the last step at which they are taken.
+    let mut taken: HashMap<usize, Vec<(usize, usize)>> = HashMap::new();
     let mut next = 0;
-    let number = |life: &Lifetime| {
-        let own = next;
-        next += usize::from(life.is_some());
-        own
-    };
-    lifetimes.iter().map(number).collect()
+    for i in order {
+        let Some((first, last)) = lifetimes[i] else {
+            continue;
+        };
+        let same = taken.entry(sizes[i]).or_default();
+        let (number, until) = match same.iter_mut().find(|(_, until)| *until < first) {
+            Some((number, until)) => (*number, until),
+            None => {
+                same.push((next, last));
+                next += 1;
+                numbers[i] = next - 1;
+                continue;
+            }
+        };
+        *until = last;
+        numbers[i] = number;
+    }
+    numbers
 }
 
 /// Arenas so that no kernel writes to one that it also reads: each buffer has the first that none of those has which

@@ -45,7 +45,7 @@ pub enum Arenas {
     One,
     /// As few as needed so that no kernel writes to one that it also reads.
     Apart,
-    /// Every value has its own.
+    /// Every value has its own while it is needed; values of one size take turns.
     Own,
 }
 

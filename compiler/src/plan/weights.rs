@@ -73,6 +73,13 @@ impl Weights {
         part.map_or(0, |(_, data)| data.len() * 4)
     }
 
+    /// The part in which a byte lies, with the byte offset where it starts.
+    pub fn part_at(&self, offset: usize) -> Option<(usize, &[f32])> {
+        let behind = self.parts.partition_point(|(start, _)| *start <= offset);
+        let (start, data) = self.parts.get(behind.checked_sub(1)?)?;
+        (offset - start < data.len() * 4).then_some((*start, data.as_slice()))
+    }
+
     /// The parts in order of their byte offset; the gaps between them are zeros.
     pub fn parts(&self) -> impl Iterator<Item = (usize, &[f32])> {
         self.parts.iter().map(|(offset, data)| (*offset, data.as_slice()))

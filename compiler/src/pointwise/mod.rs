@@ -36,6 +36,7 @@
 mod affine;
 mod build;
 mod compose;
+mod deviation;
 mod eval;
 pub mod expand;
 mod fuse;

@@ -60,6 +60,44 @@ pub fn contract(
     sums
 }
 
+/// The part of the sums of a [`Contract`] with packed weights and a single row that stands between two elements of the
+/// contraction, for four channels from the one numbered `n` on. The first part has the bias.
+pub fn contract_part(
+    s: &mut Shader,
+    kernel: &Contract,
+    width: usize,
+    n: &str,
+    (first, end): (&str, &str),
+) -> String {
+    let mut right = Columns::of_panels(s, width, kernel.k(), n);
+    let sums = right.sums(s, 1, 1);
+    let sum = sums[0][0].clone();
+    s.line(format!("if ({first} > 0u) {{ {sum} = vec4<f32>(0.0f); }}"));
+    s.line(format!("{} += {first} * {width}u;", right.cursor));
+    let start = s.start(0);
+    let i = s.fresh("i");
+    let together = s.is_aligned(0) && kernel.run.is_multiple_of(4);
+    let step = if together { 4 } else { 1 };
+    s.block(
+        format!("for (var {i} = {first}; {i} < {end}; {i} += {step}u)"),
+        |s| {
+            let at = format!("{start} + {i}");
+            if together {
+                let value = s.quad(0, &at);
+                let left = s.bind("a", value);
+                for part in ["x", "y", "z", "w"] {
+                    right.multiply(s, &[format!("{left}.{part}")], &sums);
+                }
+            } else {
+                let value = s.float(0, &at);
+                let left = s.bind("a", value);
+                right.multiply(s, &[left], &sums);
+            }
+        },
+    );
+    sum
+}
+
 /// Whether four channels of every pixel lie together, at a multiple of four.
 pub(super) fn is_quad(s: &Shader, image: &Image) -> bool {
     s.is_aligned(0) && image.iter().all(|stride| stride % 4 == 0)

@@ -10,13 +10,20 @@ export const headless = [
   '--disable-component-update', '--disable-sync',
 ];
 
-/** @param {string[]} [args] */
-export async function launch(args = []) {
+/** What gives Chromium GPUs of software: SwiftShader, for WebGPU and for WebGL. */
+const softwareGpu = [
+  '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
+  // Pages may go on after the GPU was lost.
+  '--disable-gpu-process-crash-limit', '--disable-domain-blocking-for-3d-apis',
+];
+
+/** @param {string[]} [args] @param {{ gpu?: boolean }} [options] Whether there is a GPU. */
+export async function launch(args = [], { gpu = false } = {}) {
   if (!existsSync(executablePath)) {
     throw new Error(`there is no Chromium at ${executablePath}; install it (apt-get install chromium) or set CHROMIUM to its path`);
   }
   return chromium.launch({
     executablePath,
-    args: [...headless, ...args],
+    args: [...headless.filter((arg) => !gpu || arg !== '--disable-gpu'), ...(gpu ? softwareGpu : []), ...args],
   });
 }

@@ -1,13 +1,14 @@
 // Bundles made by hand around the compiler's scripts, so that the loader can be tested on its own.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assemble, steps } from './assemble.js';
 import { compile, examples } from './bundles.js';
 
-const declarations = new URL('../../../runtime-web/src/index.d.ts', import.meta.url);
+const sources = new URL('../../../runtime-web/src/', import.meta.url);
+const declarations = new URL('index.d.ts', sources);
 /** A bundle of the compiler, made once. @type {string | undefined} */
 let model;
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
@@ -29,12 +30,18 @@ export function temporary(name = 'bundle') {
 }
 
 /**
+ * What a bundle has for a backend on a GPU.
+ * @typedef {{ code: Record<string, string>, section: object, steps: number }} Gpu `code`: the text of each file.
+ */
+
+/**
  * Writes a bundle.
- * @param {{ inputs: object[], outputs: object[], bodies: (relaxed: boolean) => number[][], weights?: Buffer,
- *   shardBytes?: number, folder?: string, name?: string }} model
+ * @param {{ inputs: object[], outputs: object[], bodies?: (relaxed: boolean) => number[][], weights?: Buffer,
+ *   shardBytes?: number, folder?: string, name?: string, gpu?: Record<string, Gpu> }} model Without bodies it has no wasm.
+ *   With GPUs its scripts are the sources, not joined.
  * @returns {string} The folder.
  */
-export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0), shardBytes = 1 << 24, folder = temporary(), name = 'fixture' }) {
+export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0), shardBytes = 1 << 24, folder = temporary(), name = 'fixture', gpu }) {
   mkdirSync(folder, { recursive: true });
   const files = {};
   const put = (name, bytes) => {
@@ -44,39 +51,53 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
   };
   const offset = 1 << 16;
   const pages = 1 + Math.ceil(weights.length / 65536);
-  const modules = [false, true].map((relaxed) => assemble(pages, bodies(relaxed)));
-  const [baseline, relaxed] = ['baseline', 'relaxed'].map((kind, i) => put(hashed(`model-${kind}`, 'wasm', modules[i]), modules[i]));
   const shards = [];
   for (let at = 0; at < weights.length; at += shardBytes) {
     const shard = weights.subarray(at, at + shardBytes);
     shards.push(put(hashed(`weights-${shards.length}`, 'bin', shard), shard));
   }
-  const infos = bodies(false).map((_, step) => (
-    { layers: [`layer-${step}`], family: 'map', variants: { relaxed: 'map 4 fused', baseline: 'map 4' }, flops: step && 1000, needed: step && 1000, bytes: 64 }
-  ));
-  const described = Buffer.from(JSON.stringify(infos));
-  const profile = put(hashed('steps', 'json', described), described);
+  const variants = { relaxed: 'map 4 fused', baseline: 'map 4', f32: 'map' };
+  const describe = (name, steps) => {
+    const infos = Array.from({ length: steps }, (_, step) => (
+      { layers: [`layer-${step}`], family: 'map', variants, flops: step && 1000, needed: step && 1000, bytes: 64 }
+    ));
+    const bytes = Buffer.from(JSON.stringify(infos));
+    return put(hashed(name, 'json', bytes), bytes);
+  };
+  const wasm = () => {
+    const modules = [false, true].map((relaxed) => assemble(pages, bodies(relaxed)));
+    const [baseline, relaxed] = ['baseline', 'relaxed'].map((kind, i) => put(hashed(`model-${kind}`, 'wasm', modules[i]), modules[i]));
+    const steps = bodies(false).length;
+    return {
+      code: { relaxed, baseline },
+      memory: pages * 65536,
+      steps,
+      profile: describe('steps', steps),
+      prepare: 0,
+      inputs: inputs.map(addressOf),
+      outputs: outputs.map(addressOf),
+      weights: { offset, ready: shards.map(() => 0) },
+    };
+  };
+  const onGpu = ([backend, { code, section, steps }]) => {
+    const files = Object.entries(code).map(([label, text]) => [label, put(hashed(`${backend}-${label}`, 'txt', text), Buffer.from(text))]);
+    return [backend, { code: Object.fromEntries(files), memory: 1 << 16, steps, profile: describe(`steps-${backend}`, steps), ...section }];
+  };
   const manifest = {
     format: 2,
     generator: 'keras-compile test fixture',
     model: name,
     inputs: inputs.map(infoOf),
     outputs: outputs.map(infoOf),
-    backends: {
-      wasm: {
-        code: { relaxed, baseline },
-        memory: pages * 65536,
-        steps: bodies(false).length,
-        profile,
-        prepare: 0,
-        inputs: inputs.map(addressOf),
-        outputs: outputs.map(addressOf),
-        weights: { offset, ready: shards.map(() => 0) },
-      },
-    },
+    backends: { ...Object.fromEntries(Object.entries(gpu ?? {}).map(onGpu)), ...(bodies && { wasm: wasm() }) },
     weights: { bytes: weights.length, shards },
     files: { ...files },
   };
+  if (gpu) {
+    copySources(folder, manifest, ['gpu', ...Object.keys(gpu), ...(bodies ? ['wasm'] : [])]);
+    writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
+    return folder;
+  }
   model ??= compile(join(examples, 'digits/digits.h5'));
   const script = (name) => readFileSync(join(model, name), 'utf8');
   put('index.js', Buffer.from(stampScript(script('index.js'), manifest)));
@@ -84,6 +105,19 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
   put('index.d.ts', Buffer.from(stampTypes(readFileSync(declarations, 'utf8'), inputs, outputs)));
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, files }));
   return folder;
+}
+
+/** The modules as they are, and of index.js the parts with one of these marks. */
+function copySources(folder, manifest, marks) {
+  for (const name of readdirSync(sources).filter((name) => name.endsWith('.js'))) copyFileSync(new URL(name, sources), join(folder, name));
+  const chosen = readFileSync(new URL('index.js', sources), 'utf8').replace(/^\/\/ keras-compile: (\w+) \{\n([^]*?)^\/\/ keras-compile: \1 \}\n/gm, (_, mark, part) =>
+    (marks.includes(mark) ? part : ''));
+  const addresses = Object.keys(manifest.files).map((name) => `  '${name}': new URL('./${name}', import.meta.url),\n`);
+  const filled = chosen
+    .replace(/^ *\/\/ keras-compile: manifest\n/m, () => JSON.stringify(manifest).slice(1, -1))
+    .replace(/^ *\/\/ keras-compile: files\n/m, () => addresses.join(''));
+  writeFileSync(join(folder, 'index.js'), filled);
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
 }
 
 /** Another manifest and other files in index.js. */
@@ -135,10 +169,16 @@ export type ModuleName = 'baseline' | 'relaxed';
   return source.replace(/^\/\/ keras-compile: the model \{\n[^]*?^\/\/ keras-compile: \}\n/m, () => model);
 }
 
-/** `y = 2 x + w`, w = 10, 20, 30, 40; the weights can be padded to be long to load. */
-export function affine({ weightBytes = 16, ...options } = {}) {
+/** What `affine` adds. */
+function affineWeights(weightBytes) {
   const weights = Buffer.alloc(weightBytes);
   [10, 20, 30, 40].forEach((w, i) => weights.writeFloatLE(w, 4 * i));
+  return weights;
+}
+
+/** `y = 2 x + w`, w = 10, 20, 30, 40; the weights can be padded to be long to load. */
+export function affine({ weightBytes = 16, ...options } = {}) {
+  const weights = affineWeights(weightBytes);
   const [x, twice, y, w] = [1024, 2048, 4096, 65536];
   return writeBundle({
     inputs: [{ name: 'x', shape: [1, 4], dtype: 'float32', storage: 'f32', offset: x }],

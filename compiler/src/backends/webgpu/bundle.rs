@@ -1,12 +1,12 @@
 //! The row of the table: what a bundle and the command have of this backend.
 
 use super::{Program, WebGpu};
+use crate::backends::gpu::{self, Storage};
 use crate::backends::{
-    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Section, Text, Variant,
+    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Script, Section, Text, Variant,
 };
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
-use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,14 +24,14 @@ pub static BACKEND: Backend = Backend {
     texts: &[Text {
         name: "wgsl",
         about: "the compute shaders of WebGPU",
-        print: |plan| Ok(Program::new(plan)?.text(plan)),
+        print: |plan| Ok(Program::new(plan)?.text()),
     }],
     files: &[FileType {
         end: "wgsl",
         media_type: "text/wgsl",
     }],
-    parts: &[],
-    scripts: &["webgpu.js"],
+    parts: PARTS,
+    scripts: &[],
     bench: Bench {
         peak: "",
         node_flags: &[],
@@ -60,16 +60,6 @@ struct Slot {
     offset: usize,
 }
 
-/// Element types in buffers.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Storage {
-    /// IEEE 754 binary32.
-    F32,
-    /// Two's complement 32-bit integer.
-    I32,
-}
-
 /// Limits of a device, by the names that WebGPU gives them.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,7 +71,7 @@ struct Limits {
 
 fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
     let program = Program::new(plan)?;
-    let shaders = program.text(plan);
+    let shaders = program.text();
     let weights = plan.weights.bytes();
     let largest = program.arenas.iter().copied().chain([weights]).max().unwrap_or(0);
     let bindings = program.pipelines.iter().map(|pipeline| pipeline.bindings.len());
@@ -111,7 +101,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
         memory_bytes: (weights + program.arenas.iter().sum::<usize>()) as u64,
         thread_bytes: 0,
         section,
-        parts: BACKEND_PARTS.to_vec(),
+        parts: PARTS.to_vec(),
         files: vec![
             CodeFile {
                 label: "program",
@@ -128,14 +118,21 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
 }
 
 /// What the scripts of a bundle need.
-static BACKEND_PARTS: &[&Part] = &[];
+static PARTS: &[&Part] = &[
+    &gpu::PART,
+    &Part {
+        mark: "webgpu",
+        modules: &[Script {
+            name: "webgpu.js",
+            text: include_str!("../../../runtime-web/src/webgpu.js"),
+        }],
+        scripts: &[],
+    },
+];
 
 fn slots(bindings: &[Binding]) -> Vec<Slot> {
     let slot = |binding: &Binding| Slot {
-        storage: match binding.ty.dtype {
-            DType::F32 => Storage::F32,
-            DType::I32 => Storage::I32,
-        },
+        storage: Storage::of(binding),
         arena: binding.arena.0,
         offset: binding.offset,
     };

@@ -1,36 +1,30 @@
 //! The dispatch of each family.
 
-use super::module::Module;
+use super::module::Made;
 use super::{fill, product, reduce, results};
-use crate::error::{Error, Result};
+use crate::backends::gpu::other;
+use crate::error::Result;
 use crate::kernel::{Kernel, Role};
 use crate::plan::{Run, Space};
 
-/// The module of a run, and its workgroups.
+/// The dispatches of a run: one, or two where the second adds up what the first has computed in parts.
 ///
 /// # Errors
 /// When the plan was made for another target.
-pub(super) fn dispatch(kernel: &Kernel, run: &Run) -> Result<(Module, [usize; 3])> {
+pub(super) fn dispatch(kernel: &Kernel, run: &Run) -> Result<Vec<Made>> {
     check(kernel, run)?;
-    match kernel {
-        Kernel::Map(k) => results::map(kernel, k, run),
-        Kernel::Move(k) => results::moves(kernel, k, run),
-        Kernel::Gather(k) => results::gather(kernel, k, run),
-        Kernel::Pool(k) => results::pool(kernel, k, run),
-        Kernel::Reduce(k) => reduce::reduce(kernel, k, run),
-        Kernel::Fill(k) => fill::fill(kernel, k, run),
-        Kernel::Contract(k) => product::contract(kernel, k, run),
-        Kernel::Convolve(k) => product::convolve(kernel, k, run),
+    let made = match kernel {
+        Kernel::Map(k) => results::map(k, run),
+        Kernel::Move(k) => results::moves(k, run),
+        Kernel::Gather(k) => results::gather(k, run),
+        Kernel::Pool(k) => results::pool(k, run),
+        Kernel::Reduce(k) => reduce::reduce(k, run),
+        Kernel::Fill(k) => fill::fill(k, run),
+        Kernel::Contract(k) => return product::contract(k, run),
+        Kernel::Convolve(k) => product::convolve(k, run),
         Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => Err(other(kernel)),
-    }
-}
-
-/// A kernel that this backend's target never asks for.
-fn other(kernel: &Kernel) -> Error {
-    Error::internal(format!(
-        "a {} kernel, of a plan that was made for another target",
-        kernel.family()
-    ))
+    };
+    Ok(vec![made?])
 }
 
 /// No kernel writes to a buffer that it reads, or to weights.

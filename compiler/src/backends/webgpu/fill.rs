@@ -1,13 +1,13 @@
 //! Constant areas.
 
-use super::module::{Module, Stores, finish, groups, invocation, shader};
+use super::module::{Made, Stores, finish, invocation, shader};
 use crate::error::Result;
-use crate::kernel::{Fill, Kernel};
+use crate::kernel::Fill;
 use crate::plan::Run;
 use crate::shader::{self, Axes, Lanes};
 
 /// An invocation for each element of all regions, one region after another.
-pub(super) fn fill(kernel: &Kernel, k: &Fill, run: &Run) -> Result<(Module, [usize; 3])> {
+pub(super) fn fill(k: &Fill, run: &Run) -> Result<Made> {
     let mut s = shader(run);
     let (bits, regions) = shader::fill(k);
     let axes: Vec<Axes> = regions
@@ -32,5 +32,5 @@ pub(super) fn fill(kernel: &Kernel, k: &Fill, run: &Run) -> Result<(Module, [usi
         });
         s.line(format!("{rest} -= {own};"));
     }
-    Ok((finish(kernel, run, s, Stores::Elements, "")?, groups(count)?))
+    finish(run, s, (0, Stores::Elements), "", count)
 }

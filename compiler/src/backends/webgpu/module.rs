@@ -1,8 +1,7 @@
 //! A module around the body of a shader.
 
 use crate::error::{Error, Result};
-use crate::kernel::{Kernel, Role};
-use crate::plan::{Run, Space};
+use crate::plan::{Argument, Run, Space};
 use crate::shader::{Access, Params, Place, Shader};
 use std::fmt::Write;
 
@@ -26,11 +25,35 @@ pub(super) struct Module {
     pub params: Params,
 }
 
+/// The buffer in which an operand lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// That of the weights.
+    Weights,
+    /// One of those for values.
+    Arena(usize),
+    /// What dispatches of one run hand to each other.
+    Scratch,
+}
+
+/// A dispatch before it has a pipeline.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
+    /// What it runs.
+    pub module: Module,
+    /// Workgroups along each axis.
+    pub groups: [usize; 3],
+    /// Elements of scratch memory that it writes.
+    pub scratch: usize,
+}
+
 /// A storage binding.
 #[derive(Debug, Clone)]
 pub(super) struct Binding {
     /// An operand that lies in it.
-    pub operand: usize,
+    operand: usize,
+    /// The buffer.
+    pub memory: Memory,
     /// Whether it can be written.
     pub written: bool,
 }
@@ -44,20 +67,37 @@ pub(super) enum Stores {
     Quads,
 }
 
-/// An empty shader for a run.
+/// An empty shader for a run. Behind the operands of its kernel there is one more: scratch memory.
 pub(super) fn shader(run: &Run) -> Shader {
-    let place = |argument: &crate::plan::Argument| Place {
+    let place = |argument: &Argument| Place {
         offset: argument.offset / 4,
         advance: argument.advance / 4,
     };
-    Shader::new(run.arguments.iter().map(place).collect())
+    let scratch = Place {
+        offset: 0,
+        advance: 0,
+    };
+    Shader::new(run.arguments.iter().map(place).chain([scratch]).collect())
+}
+
+/// The buffers of a run's operands, and scratch memory.
+fn memories(run: &Run) -> Vec<Memory> {
+    let memory = |argument: &Argument| match argument.space {
+        Space::Weights | Space::Prepared => Memory::Weights,
+        Space::Arena(arena) => Memory::Arena(arena.0),
+    };
+    run.arguments
+        .iter()
+        .map(memory)
+        .chain([Memory::Scratch])
+        .collect()
 }
 
 /// Workgroups of so many invocations.
 ///
 /// # Errors
 /// When they are more than two axes of workgroups hold.
-pub(super) fn groups(invocations: usize) -> Result<[usize; 3]> {
+fn groups(invocations: usize) -> Result<[usize; 3]> {
     let all = invocations.div_ceil(WORKGROUP).max(1);
     let rows = all.div_ceil(MOST_GROUPS);
     let columns = all.div_ceil(rows);
@@ -69,28 +109,28 @@ pub(super) fn groups(invocations: usize) -> Result<[usize; 3]> {
     Ok([columns, rows, 1])
 }
 
-/// Puts the module together: bindings, functions that read operands, what `declarations` adds at the top, and the body.
+/// Puts a module together: bindings, functions that read operands, what `declarations` adds at the top, and the body, in which
+/// `count` invocations write the operand `out`.
 ///
 /// # Errors
-/// When the operands lie in more buffers than can be bound.
+/// When the operands lie in more buffers than can be bound, or there are too many invocations.
 pub(super) fn finish(
-    kernel: &Kernel,
     run: &Run,
     s: Shader,
-    stores: Stores,
+    (out, stores): (usize, Stores),
     declarations: &str,
-) -> Result<Module> {
-    let operands = kernel.operands();
-    let written: Vec<bool> = operands.iter().map(|operand| operand.role.is_written()).collect();
-    let mut quads = vec![false; operands.len()];
-    for (operand, access) in s.accesses.iter().enumerate() {
-        quads[operand] = access.quad || access.bit_quad;
-        if written[operand] {
-            quads[operand] = stores == Stores::Quads;
-        }
-    }
+    count: usize,
+) -> Result<Made> {
+    let memories = memories(run);
+    let written: Vec<bool> = (0..memories.len()).map(|operand| operand == out).collect();
+    let mut quads: Vec<bool> = s
+        .accesses
+        .iter()
+        .map(|access| access.quad || access.bit_quad)
+        .collect();
+    quads[out] = stores == Stores::Quads;
     let used = |operand: usize| written[operand] || s.accesses[operand] != Access::default();
-    let (bindings, of_operand) = bind(run, &written, &quads, used)?;
+    let (bindings, of_operand) = bind(&memories, &written, &quads, used)?;
     let mut text = String::new();
     let blocks = s.params.blocks();
     let _ = writeln!(
@@ -121,14 +161,12 @@ pub(super) fn finish(
             );
         }
     }
-    if let Some(out) = operands.iter().position(|operand| operand.role == Role::Out) {
-        let binding = of_operand[out].unwrap_or_default();
-        let (name, bits) = match stores {
-            Stores::Quads => (format!("b{binding}[at >> 2u]"), "vec4<u32>"),
-            Stores::Elements => (format!("b{binding}[at]"), "u32"),
-        };
-        let _ = writeln!(text, "fn store(at: u32, value: {bits}) {{ {name} = value; }}");
-    }
+    let binding = of_operand[out].unwrap_or_default();
+    let (name, bits) = match stores {
+        Stores::Quads => (format!("b{binding}[at >> 2u]"), "vec4<u32>"),
+        Stores::Elements => (format!("b{binding}[at]"), "u32"),
+    };
+    let _ = writeln!(text, "fn store(at: u32, value: {bits}) {{ {name} = value; }}");
     text += declarations;
     let _ = writeln!(
         text,
@@ -137,16 +175,20 @@ pub(super) fn finish(
          @builtin(local_invocation_index) lane: u32) {{\n{}}}",
         s.text()
     );
-    Ok(Module {
-        text,
-        bindings,
-        params: s.params,
+    Ok(Made {
+        module: Module {
+            text,
+            bindings,
+            params: s.params,
+        },
+        groups: groups(count)?,
+        scratch: 0,
     })
 }
 
 /// One binding for each operand that is used; where these are too many, one for each buffer, read element by element.
 fn bind(
-    run: &Run,
+    memories: &[Memory],
     written: &[bool],
     quads: &[bool],
     used: impl Fn(usize) -> bool,
@@ -157,23 +199,22 @@ fn bind(
     let mut of_operand = vec![None; written.len()];
     for operand in all {
         let same = |binding: &Binding| {
-            run.arguments[binding.operand].space == run.arguments[operand].space
-                && quads[binding.operand] == quads[operand]
+            binding.memory == memories[operand] && quads[binding.operand] == quads[operand]
         };
         let found = bindings.iter().position(same).filter(|_| !apart);
         let number = found.unwrap_or(bindings.len());
         if found.is_none() {
             bindings.push(Binding {
                 operand,
+                memory: memories[operand],
                 written: written[operand],
             });
         }
         of_operand[operand] = Some(number);
     }
     if bindings.len() > MOST_BINDINGS {
-        let spaces: Vec<Space> = run.arguments.iter().map(|argument| argument.space).collect();
         return Err(Error::internal(format!(
-            "{} bindings for operands in {spaces:?}",
+            "{} bindings for operands in {memories:?}",
             bindings.len()
         )));
     }

@@ -1,17 +1,79 @@
 //! Matrix products and convolutions: an invocation for each tile of results, which stay in registers.
 
-use super::module::{Module, Stores, finish, groups, invocation, shader};
+use super::module::{Made, Stores, finish, invocation, shader};
 use crate::error::Result;
-use crate::kernel::{Contract, Convolve, Epilogue, Image, Kernel, Right};
+use crate::kernel::{Contract, Convolve, Epilogue, Image, Right};
 use crate::plan::Run;
 use crate::shader::{self, Lanes, Shader, Tile, Walk};
 
 /// Invocations below which smaller tiles keep more of the machine busy.
-const BUSY: usize = 2048;
+const BUSY: usize = 256;
 
-type Made = Result<(Module, [usize; 3])>;
+/// Elements of a contraction from which on a single row is computed in parts.
+const LONG: usize = 512;
 
-pub(super) fn contract(kernel: &Kernel, k: &Contract, run: &Run) -> Made {
+/// Invocations that a single row is divided between, about.
+const SPREAD: usize = 4096;
+
+pub(super) fn contract(k: &Contract, run: &Run) -> Result<Vec<Made>> {
+    if let (Right::Panels { width }, [1, 1, 1, channels], []) = (k.right, k.dims, k.taps.as_slice())
+        && k.run >= LONG
+    {
+        let columns = channels.div_ceil(4);
+        let parts = (SPREAD / columns).min(k.run / (LONG / 4));
+        if parts > 1 {
+            return Ok(vec![partial(k, run, width, parts)?, total(k, run, parts)?]);
+        }
+    }
+    Ok(vec![whole(k, run)?])
+}
+
+/// The first half of a long product with a single row: every invocation adds up a part of the contraction of four results.
+fn partial(k: &Contract, run: &Run, width: usize, parts: usize) -> Result<Made> {
+    let columns = k.dims[3].div_ceil(4);
+    let scratch = run.arguments.len();
+    let mut s = shader(run);
+    let number = invocation(&mut s, columns * parts);
+    let across = s.number(columns);
+    let n = s.bind("n", format!("{number} % {across} * 4u"));
+    let part = s.bind("n", format!("{number} / {across}"));
+    let all = s.number(k.run);
+    let length = s.number(k.run.div_ceil(4 * parts) * 4);
+    let first = s.bind("k", format!("{part} * {length}"));
+    let end = s.bind("k", format!("min({first} + {length}, {all})"));
+    let sum = shader::contract_part(&mut s, k, width, &n, (&first, &end));
+    s.line(format!("store({number} * 4u, bitcast<vec4<u32>>({sum}));"));
+    let made = finish(run, s, (scratch, Stores::Quads), "", columns * parts)?;
+    Ok(Made {
+        scratch: 4 * columns * parts,
+        ..made
+    })
+}
+
+/// The second half: an invocation for four results adds up their parts.
+fn total(k: &Contract, run: &Run, parts: usize) -> Result<Made> {
+    let columns = k.dims[3].div_ceil(4);
+    let scratch = run.arguments.len();
+    let tile = Tile { pixels: 1, quads: 1 };
+    let results = Results {
+        dims: k.dims,
+        out: &k.out,
+        epilogue: &k.epilogue,
+        tile,
+    };
+    results.module(run, |s, _, n| {
+        let sum = s.variable("m", "vec4<f32>(0.0f)");
+        let count = s.number(parts);
+        let across = s.number(4 * columns);
+        s.count(&count, 1, |s, part| {
+            let value = s.quad(scratch, &format!("{n} + {part} * {across}"));
+            s.line(format!("{sum} += {value};"));
+        });
+        Ok(vec![vec![sum]])
+    })
+}
+
+fn whole(k: &Contract, run: &Run) -> Result<Made> {
     let width = match k.right {
         Right::Panels { width } => width,
         Right::Rows { .. } => 8,
@@ -23,12 +85,12 @@ pub(super) fn contract(kernel: &Kernel, k: &Contract, run: &Run) -> Made {
         epilogue: &k.epilogue,
         tile,
     };
-    result.module(kernel, run, |s, pixels, n| {
+    result.module(run, |s, pixels, n| {
         Ok(shader::contract(s, k, pixels, n, tile.quads))
     })
 }
 
-pub(super) fn convolve(kernel: &Kernel, k: &Convolve, run: &Run) -> Made {
+pub(super) fn convolve(k: &Convolve, run: &Run) -> Result<Made> {
     let of_group = k.dims[3] / k.groups;
     let quads = if k.groups == 1 || of_group.is_multiple_of(8) {
         2
@@ -42,9 +104,7 @@ pub(super) fn convolve(kernel: &Kernel, k: &Convolve, run: &Run) -> Made {
         epilogue: &k.epilogue,
         tile,
     };
-    result.module(kernel, run, |s, pixels, n| {
-        shader::convolve(s, k, pixels, n, tile.quads)
-    })
+    result.module(run, |s, pixels, n| shader::convolve(s, k, pixels, n, tile.quads))
 }
 
 /// The largest tile that leaves enough invocations: up to four pixels and `quads` times four channels.
@@ -71,10 +131,9 @@ impl Results<'_> {
     /// A module in which every invocation computes a tile: `sums` gives the raw results for some pixels and channels.
     fn module(
         &self,
-        kernel: &Kernel,
         run: &Run,
         sums: impl FnOnce(&mut Shader, &[[String; 3]], &str) -> Result<Vec<Vec<String>>>,
-    ) -> Made {
+    ) -> Result<Made> {
         let Tile { pixels, quads } = self.tile;
         let all: usize = self.dims[..3].iter().product();
         let columns = self.dims[3].div_ceil(4 * quads);
@@ -96,7 +155,7 @@ impl Results<'_> {
         let indices: Vec<_> = places.iter().map(|(_, index)| index.clone()).collect();
         let sums = sums(&mut s, &indices, &n)?;
         let stores = self.store(&mut s, &places, (&n, &last), &sums);
-        Ok((finish(kernel, run, s, stores, "")?, groups(count)?))
+        finish(run, s, (2, stores), "", count)
     }
 
     /// The index of a pixel by its number.

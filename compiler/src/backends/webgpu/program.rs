@@ -1,11 +1,10 @@
 //! What is run in which order, as the runtime reads it.
 
 use super::dispatch;
-use super::module::Module;
+use super::module::{Made, Memory};
 use crate::budget::Resource;
 use crate::error::Result;
-use crate::kernel::Kernel;
-use crate::plan::{Plan, Run, Space};
+use crate::plan::Plan;
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -21,6 +20,9 @@ pub struct Program {
     /// The text of every module.
     #[serde(skip)]
     pub modules: Vec<String>,
+    /// For what family of kernels each is.
+    #[serde(skip)]
+    families: Vec<&'static str>,
     /// Bytes of every kernel's modules, by its index in the plan.
     #[serde(skip)]
     pub kernel_bytes: Vec<usize>,
@@ -73,28 +75,37 @@ impl Program {
             pipelines: Vec::new(),
             steps: Vec::new(),
             modules: Vec::new(),
+            families: Vec::new(),
             kernel_bytes: vec![0; plan.kernels.len()],
         };
         let mut known = HashMap::new();
+        let (mut scratch, mut taken) = (0, 0);
         for step in &plan.steps {
             let mut dispatches = Vec::with_capacity(step.runs().len());
             for run in step.runs() {
                 let made = dispatch::dispatch(plan.kernel(run), run);
-                let (module, groups) = made.map_err(|error| error.in_node(&run.name))?;
-                let before = program.pipelines.len();
-                let dispatch = program.add(&mut known, run, module, groups);
-                if program.pipelines.len() > before {
-                    let text = program.modules.last().map_or(0, String::len);
-                    budget
-                        .take(Resource::Code, text)
-                        .map_err(|error| error.in_node(&run.name))?;
+                let mut bytes = 0;
+                for made in made.map_err(|error| error.in_node(&run.name))? {
+                    scratch = scratch.max(4 * made.scratch);
+                    let dispatch = program.add(&mut known, plan.kernel(run).family(), made);
+                    if dispatch.pipeline >= taken {
+                        taken = dispatch.pipeline + 1;
+                        let text = program.modules[dispatch.pipeline].len();
+                        let within = budget.take(Resource::Code, text);
+                        within.map_err(|error| error.in_node(&run.name))?;
+                    }
+                    bytes += program.modules[dispatch.pipeline].len();
+                    dispatches.push(dispatch);
                 }
-                dispatches.push(dispatch);
+                program.kernel_bytes[run.kernel.0] = bytes;
             }
             program.steps.push(Step {
                 count: step.count(),
                 dispatches,
             });
+        }
+        if scratch > 0 {
+            program.arenas.push(scratch);
         }
         for (number, text) in program.modules.iter().enumerate() {
             super::validate::validate(number, text)?;
@@ -103,31 +114,29 @@ impl Program {
     }
 
     /// Adds a dispatch, with a pipeline of its own if there is none with its text.
-    fn add(
-        &mut self,
-        known: &mut HashMap<String, usize>,
-        run: &Run,
-        module: Module,
-        groups: [usize; 3],
-    ) -> Dispatch {
+    fn add(&mut self, known: &mut HashMap<String, usize>, family: &'static str, made: Made) -> Dispatch {
+        let Made { module, groups, .. } = made;
         let next = self.pipelines.len();
         let pipeline = *known.entry(module.text.clone()).or_insert(next);
         if pipeline == next {
+            let letter = |written| if written { 'w' } else { 'r' };
             self.pipelines.push(Pipeline {
                 module: next,
-                bindings: module
-                    .bindings
-                    .iter()
-                    .map(|b| if b.written { 'w' } else { 'r' })
-                    .collect(),
+                bindings: module.bindings.iter().map(|b| letter(b.written)).collect(),
             });
             self.modules.push(module.text);
+            self.families.push(family);
         }
-        self.kernel_bytes[run.kernel.0] = self.modules[pipeline].len();
+        let buffer = |memory| match memory {
+            Memory::Weights => -1,
+            Memory::Arena(arena) => arena as isize,
+            // It lies behind those of the plan.
+            Memory::Scratch => self.arenas.len() as isize,
+        };
         Dispatch {
             pipeline,
             groups,
-            buffers: module.bindings.iter().map(|b| buffer(run, b.operand)).collect(),
+            buffers: module.bindings.iter().map(|b| buffer(b.memory)).collect(),
             params: module.params.values,
             advance: module
                 .params
@@ -138,19 +147,11 @@ impl Program {
         }
     }
 
-    /// The text of all modules, each below a line that tells its number and what it is for.
-    pub fn text(&self, plan: &Plan) -> String {
-        let mut first = vec![None; self.modules.len()];
-        let runs = plan
-            .runs()
-            .zip(self.steps.iter().flat_map(|step| &step.dispatches));
-        for (run, dispatch) in runs {
-            first[dispatch.pipeline].get_or_insert_with(|| plan.kernel(run));
-        }
+    /// The text of all modules, each below a line that tells its number and the family of kernels that it is for.
+    pub fn text(&self) -> String {
         let mut text = String::new();
-        for (number, (module, kernel)) in self.modules.iter().zip(first).enumerate() {
-            let family = kernel.map_or("", Kernel::family);
-            text += &format!("// module {number}: {family}\n{module}");
+        for (number, (module, family)) in self.modules.iter().zip(&self.families).enumerate() {
+            text += &format!("// module {number}: {family}\n{}\n", module.trim_end());
         }
         text
     }
@@ -161,13 +162,5 @@ impl Program {
             .iter()
             .map(|step| step.count * step.dispatches.len())
             .sum()
-    }
-}
-
-/// The number of the buffer in which an operand lies.
-fn buffer(run: &Run, operand: usize) -> isize {
-    match run.arguments[operand].space {
-        Space::Weights | Space::Prepared => -1,
-        Space::Arena(arena) => arena.0 as isize,
     }
 }

@@ -1,8 +1,8 @@
 //! Reductions.
 
-use super::module::{Module, Stores, WORKGROUP, finish, groups, invocation, shader};
+use super::module::{Made, Stores, WORKGROUP, finish, invocation, shader};
 use crate::error::Result;
-use crate::kernel::{Kernel, Reduce};
+use crate::kernel::Reduce;
 use crate::plan::Run;
 use crate::shader::{self, Axes, Lanes, Shader, Walk};
 
@@ -12,11 +12,11 @@ const FEW: usize = 256;
 /// Elements of a result from which on a workgroup computes it.
 const LONG: usize = 512;
 
-pub(super) fn reduce(kernel: &Kernel, k: &Reduce, run: &Run) -> Result<(Module, [usize; 3])> {
+pub(super) fn reduce(k: &Reduce, run: &Run) -> Result<Made> {
     let results: usize = k.kept.iter().map(|axis| axis.extent).product();
     let elements: usize = k.reduced.iter().map(|axis| axis.0).product();
     if results < FEW && elements >= LONG {
-        return tree(kernel, k, run, results);
+        return tree(k, run, results);
     }
     let mut s = shader(run);
     let extents: Vec<usize> = k.kept.iter().map(|axis| axis.extent).collect();
@@ -41,7 +41,7 @@ pub(super) fn reduce(kernel: &Kernel, k: &Reduce, run: &Run) -> Result<(Module, 
         Lanes::One => Stores::Elements,
         Lanes::Four => Stores::Quads,
     };
-    Ok((finish(kernel, run, s, stores, "")?, groups(count)?))
+    finish(run, s, (1, stores), "", count)
 }
 
 /// Applies the tape and writes the result.
@@ -53,7 +53,7 @@ fn store(s: &mut Shader, k: &Reduce, out: &Walk<'_>, index: &[String], raw: &str
 }
 
 /// A workgroup for each result: every invocation reduces a part, and a tree in shared memory the parts.
-fn tree(kernel: &Kernel, k: &Reduce, run: &Run, results: usize) -> Result<(Module, [usize; 3])> {
+fn tree(k: &Reduce, run: &Run, results: usize) -> Result<Made> {
     let mut s = shader(run);
     let strides: Vec<usize> = k.kept.iter().map(|axis| axis.out).collect();
     let out = Walk {
@@ -83,6 +83,5 @@ fn tree(kernel: &Kernel, k: &Reduce, run: &Run, results: usize) -> Result<(Modul
         store(s, k, &out, &index, "parts[0]", Lanes::One);
     });
     let declarations = format!("var<workgroup> parts: array<f32, {WORKGROUP}>;\n");
-    let module = finish(kernel, run, s, Stores::Elements, &declarations)?;
-    Ok((module, groups(results * WORKGROUP)?))
+    finish(run, s, (1, Stores::Elements), &declarations, results * WORKGROUP)
 }

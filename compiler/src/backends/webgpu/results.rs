@@ -1,12 +1,10 @@
 //! Families whose results are computed each by itself: an invocation for each, or for four that lie together.
 
-use super::module::{Module, Stores, finish, groups, invocation, shader};
+use super::module::{Made, Stores, finish, invocation, shader};
 use crate::error::Result;
-use crate::kernel::{Gather, Kernel, Map, Move, Pool};
+use crate::kernel::{Gather, Map, Move, Pool};
 use crate::plan::Run;
 use crate::shader::{self, Axes, Lanes, Shader, Walk};
-
-type Made = Result<(Module, [usize; 3])>;
 
 /// Whether results are computed in fours: where they are written so.
 fn lanes(s: &Shader, extents: &[usize], out: &Walk<'_>) -> Lanes {
@@ -20,12 +18,11 @@ fn lanes(s: &Shader, extents: &[usize], out: &Walk<'_>) -> Lanes {
 
 /// A module in which every invocation computes the bits at one index, or four of them.
 fn each(
-    kernel: &Kernel,
     run: &Run,
     extents: &[usize],
     (out, strides): (usize, &[usize]),
     bits: impl FnOnce(&mut Shader, &[String], Lanes) -> String,
-) -> Made {
+) -> Result<Made> {
     let mut s = shader(run);
     let walk = Walk {
         operand: out,
@@ -45,44 +42,38 @@ fn each(
         Lanes::One => Stores::Elements,
         Lanes::Four => Stores::Quads,
     };
-    Ok((finish(kernel, run, s, stores, "")?, groups(count)?))
+    finish(run, s, (out, stores), "", count)
 }
 
 fn bits_of(value: &str, lanes: Lanes) -> String {
     format!("bitcast<{}>({value})", lanes.bits())
 }
 
-pub(super) fn map(kernel: &Kernel, k: &Map, run: &Run) -> Made {
-    each(
-        kernel,
-        run,
-        &k.dims,
-        (k.inputs.len(), &k.out),
-        |s, index, lanes| {
-            let value = shader::map(s, k, index, lanes);
-            bits_of(&value, lanes)
-        },
-    )
+pub(super) fn map(k: &Map, run: &Run) -> Result<Made> {
+    each(run, &k.dims, (k.inputs.len(), &k.out), |s, index, lanes| {
+        let value = shader::map(s, k, index, lanes);
+        bits_of(&value, lanes)
+    })
 }
 
-pub(super) fn moves(kernel: &Kernel, k: &Move, run: &Run) -> Made {
-    each(kernel, run, &k.dims, (1, &k.out), |s, index, lanes| {
+pub(super) fn moves(k: &Move, run: &Run) -> Result<Made> {
+    each(run, &k.dims, (1, &k.out), |s, index, lanes| {
         shader::move_(s, k, index, lanes)
     })
 }
 
-pub(super) fn gather(kernel: &Kernel, k: &Gather, run: &Run) -> Made {
+pub(super) fn gather(k: &Gather, run: &Run) -> Result<Made> {
     let extents = [k.outer, k.indices, k.row];
     let strides = [k.indices * k.row, k.row, 1];
-    each(kernel, run, &extents, (2, &strides), |s, index, lanes| {
+    each(run, &extents, (2, &strides), |s, index, lanes| {
         let index = [index[0].clone(), index[1].clone(), index[2].clone()];
         shader::gather(s, k, &index, lanes)
     })
 }
 
-pub(super) fn pool(kernel: &Kernel, k: &Pool, run: &Run) -> Made {
+pub(super) fn pool(k: &Pool, run: &Run) -> Result<Made> {
     let strides = [k.out[0], k.out[1], k.out[2], 1];
-    each(kernel, run, &k.dims, (1, &strides), |s, index, lanes| {
+    each(run, &k.dims, (1, &strides), |s, index, lanes| {
         let raw = shader::pool(s, k, index, lanes);
         let raw = s.bind("r", raw);
         let index = [0, 1, 2, 3].map(|axis: usize| index[axis].clone());

@@ -1,14 +1,12 @@
 //! What the plan asks.
 
-use crate::error::{Error, Result};
-use crate::kernel::{Contract, Convolve, DEPTHWISE_LANES, Image, Kernel, Right, WindowAxis};
-use crate::plan::{Arenas, Candidate, Joins, Matrix, Method, Packed, Product, Target, Views};
+use crate::backends::gpu;
+use crate::error::Result;
+use crate::kernel::{Image, Kernel};
+use crate::plan::{Arenas, Candidate, Matrix, Packed, Product, Target, Views};
 
 /// To this many bytes buffers align what is bound with an offset, by default.
 pub(super) const ALIGNMENT: usize = 256;
-
-/// Most bytes of all values: addresses count elements in 32 bits.
-const MAX_ARENAS: usize = 8 << 30;
 
 /// WebGPU as a target of plans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +22,7 @@ impl Target for WebGpu {
     }
 
     fn most_arena_bytes(&self) -> usize {
-        MAX_ARENAS
+        gpu::MAX_BYTES
     }
 
     fn writes_in_place(&self) -> bool {
@@ -32,32 +30,11 @@ impl Target for WebGpu {
     }
 
     fn views(&self) -> Views {
-        Views {
-            reshapes: true,
-            parts: true,
-            joins: Joins::Apart,
-            frames: false,
-        }
+        gpu::VIEWS
     }
 
     fn methods(&self, product: &Product) -> Vec<Candidate> {
-        let every_pixel = |axis: &WindowAxis| (axis.size, axis.before, axis.after) == (1, 0, 0);
-        let no_window = product.window.is_none_or(|axes| axes.iter().all(every_pixel));
-        let method = if product.is_depthwise() {
-            let width = DEPTHWISE_LANES;
-            Method::Bounded { width }
-        } else if no_window && product.groups == 1 {
-            let width = product.panel_width();
-            Method::Panels { width }
-        } else {
-            let width = product.panel_width();
-            Method::Bounded { width }
-        };
-        vec![Candidate {
-            method,
-            cost: 1.0,
-            error: 0.0,
-        }]
+        gpu::methods(product)
     }
 
     fn compacts(&self, _: &Product, _: &Image) -> bool {
@@ -65,24 +42,6 @@ impl Target for WebGpu {
     }
 
     fn pack(&self, kernel: &Kernel, weights: &Matrix<'_>) -> Result<Packed> {
-        let width = match kernel {
-            Kernel::Contract(Contract {
-                right: Right::Panels { width },
-                ..
-            })
-            | Kernel::Convolve(Convolve {
-                panels: Some(width), ..
-            }) => *width,
-            other => {
-                return Err(Error::internal(format!(
-                    "a {} kernel has no packed weights",
-                    other.family()
-                )));
-            }
-        };
-        Ok(Packed {
-            data: Contract::pack(weights.rows(), weights.bias(), width),
-            prepare: None,
-        })
+        gpu::pack(kernel, weights)
     }
 }

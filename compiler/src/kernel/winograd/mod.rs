@@ -3,10 +3,10 @@
 mod transform;
 mod weights;
 
-use super::epilogue::image_result;
-use super::interpret::for_each;
+use super::epilogue::{four, image_result};
+use super::interpret::{dot, for_each};
 use super::operand::operands;
-use super::{Epilogue, Family, Image, Memory, Operand, Role, Span};
+use super::{Account, Elements, Epilogue, Family, Found, Image, Operand, Role, Span, Store};
 use std::fmt;
 pub use transform::Transforms;
 use transform::both_axes;
@@ -94,22 +94,59 @@ impl Winograd {
         (self.positions() * self.channels + 1) * WINOGRAD_LANES
     }
 
-    /// The products of one tile with the weights of channel `n`, transformed to results.
-    fn tile(
+    /// The transformed inputs of a tile, for each channel.
+    fn inputs(
         &self,
         transforms: &Transforms,
-        memory: &Memory,
-        inputs: &[Vec<f64>],
-        weights: usize,
-    ) -> Vec<f64> {
-        let mut products = vec![0.0; self.positions()];
-        for (position, product) in products.iter_mut().enumerate() {
-            for (c, input) in inputs.iter().enumerate() {
+        memory: &(impl Elements + ?Sized),
+        a: usize,
+        [batch, down, across]: [usize; 3],
+    ) -> Vec<Vec<f64>> {
+        let (m, size) = (self.m, self.size());
+        let first = a + dot(&[batch, down * m, across * m], &self.a);
+        let of_channel = |c: usize| {
+            let element = |i: usize| first + i / size * self.a[1] + i % size * self.a[2] + c;
+            let elements = (0..size * size).map(|i| f64::from(memory.f32(element(i))));
+            both_axes(&transforms.input, &elements.collect::<Vec<_>>())
+        };
+        (0..self.channels).map(of_channel).collect()
+    }
+
+    /// The products of a tile's inputs with the weights that begin at an address.
+    fn multiplied(&self, memory: &(impl Elements + ?Sized), inputs: &[Vec<f64>], weights: usize) -> Vec<f64> {
+        let of_position = |position: usize| {
+            let products = inputs.iter().enumerate().map(|(c, input)| {
                 let at = weights + (1 + position * self.channels + c) * WINOGRAD_LANES;
-                *product += input[position] * f64::from(memory.f32(at));
-            }
+                input[position] * f64::from(memory.f32(at))
+            });
+            products.sum()
+        };
+        (0..self.positions()).map(of_position).collect()
+    }
+
+    /// The result of an index, from the products of its tile.
+    fn value<A: Account>(
+        &self,
+        transforms: &Transforms,
+        memory: &(impl Elements + ?Sized),
+        at: &WinogradOperands<usize>,
+        index: [usize; 4],
+        products: &[f64],
+    ) -> Found {
+        let [down, across] = [index[1], index[2]].map(|i| &transforms.output[i % self.m]);
+        let mut sum = A::default();
+        for (i, product) in products.iter().enumerate() {
+            sum.add(down[i / self.size()] * across[i % self.size()] * product);
         }
-        both_axes(&transforms.output, &products)
+        sum.add(f64::from(memory.f32(self.own(at.weights, index[3]))));
+        let out = at.out + dot(&index[..3], &self.out) + index[3];
+        self.epilogue
+            .finish(memory, &at.epilogue, index, sum.total(), out)
+    }
+
+    /// Where the weights of an output channel begin: at its bias.
+    fn own(&self, weights: usize, n: usize) -> usize {
+        weights + n / WINOGRAD_LANES * self.panel_elements() + n % WINOGRAD_LANES
     }
 }
 
@@ -135,7 +172,7 @@ operands! {
         a: One,
         /// Weights that a [`WinogradWeights`] has made.
         weights: One,
-        /// Memory for one block of tiles.
+        /// Store for one block of tiles.
         scratch: One,
         /// The result.
         out: One,
@@ -163,39 +200,39 @@ impl Family for Winograd {
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: WinogradOperands<usize>) {
-        let WinogradOperands { a, weights, out, .. } = at;
+    fn extents(&self) -> Vec<usize> {
+        self.dims.to_vec()
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &WinogradOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let index = four(index);
         let transforms = Transforms::new(self.m);
-        let (m, size) = (self.m, self.size());
-        let panel = self.panel_elements();
+        let tile = [index[0], index[1] / self.m, index[2] / self.m];
+        let inputs = self.inputs(&transforms, memory, at.a, tile);
+        let products = self.multiplied(memory, &inputs, self.own(at.weights, index[3]));
+        self.value::<A>(&transforms, memory, at, index, &products)
+    }
+
+    /// Tile by tile, whose results share what is made of its inputs.
+    fn interpret(&self, memory: &mut (impl Store + ?Sized), at: WinogradOperands<usize>) {
+        let transforms = Transforms::new(self.m);
         let [batches, rows, pixels, channels] = self.dims;
         let [down, across] = self.grid();
         for_each(&[batches, down, across], |tile| {
-            let start = [tile[0], tile[1] * m, tile[2] * m];
-            let first = a + super::interpret::dot(&start, &self.a);
-            let inputs: Vec<Vec<f64>> = (0..self.channels)
-                .map(|c| {
-                    let element = |i: usize| first + i / size * self.a[1] + i % size * self.a[2] + c;
-                    let d: Vec<f64> = (0..size * size)
-                        .map(|i| f64::from(memory.f32(element(i))))
-                        .collect();
-                    both_axes(&transforms.input, &d)
-                })
-                .collect();
+            let tile = [tile[0], tile[1], tile[2]];
+            let inputs = self.inputs(&transforms, memory, at.a, tile);
             for n in 0..channels {
-                let own = weights + n / WINOGRAD_LANES * panel + n % WINOGRAD_LANES;
-                let bias = f64::from(memory.f32(own));
-                for (i, value) in self
-                    .tile(&transforms, memory, &inputs, own)
-                    .into_iter()
-                    .enumerate()
-                {
-                    let index = [tile[0], start[1] + i / m, start[2] + i % m, n];
+                let products = self.multiplied(memory, &inputs, self.own(at.weights, n));
+                for (y, x) in (0..self.m).flat_map(|y| (0..self.m).map(move |x| (y, x))) {
+                    let index = [tile[0], tile[1] * self.m + y, tile[2] * self.m + x, n];
                     if index[1] < rows && index[2] < pixels {
-                        let result = self
-                            .epilogue
-                            .apply(memory, &at.epilogue, index, (value + bias) as f32);
-                        memory.set(out + super::interpret::dot(&index[..3], &self.out) + n, result);
+                        let found = self.value::<f64>(&transforms, memory, &at, index, &products);
+                        memory.put(found);
                     }
                 }
             }

@@ -1,8 +1,10 @@
 //! Transformed weights of a Winograd convolution.
 
-use super::{Transforms, WINOGRAD_LANES, both_axes};
+use super::{Transforms, WINOGRAD_LANES};
+use crate::kernel::interpret::for_each;
 use crate::kernel::operand::operands;
-use crate::kernel::{Family, Memory, Operand, Role, Span};
+use crate::kernel::{Account, Elements, Family, Found, Operand, Role, Span, Store};
+use crate::pointwise::Tape;
 
 /// Transforms the packed weights of a 3x3 convolution, `[panel][bias, then 9 taps, then channel][8]` as
 /// [`Contract::pack`](crate::kernel::Contract::pack) makes them, to those that a [`Winograd`](super::Winograd) reads,
@@ -64,25 +66,58 @@ impl Family for WinogradWeights {
         }
     }
 
-    fn interpret(&self, memory: &mut Memory, at: WinogradWeightsOperands<usize>) {
+    fn extents(&self) -> Vec<usize> {
+        vec![self.panels, 1 + self.positions() * self.channels, WINOGRAD_LANES]
+    }
+
+    fn result<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        at: &WinogradWeightsOperands<usize>,
+        index: &[usize],
+    ) -> Found {
+        let &[panel, row, lane] = index else {
+            unreachable!("three axes")
+        };
+        self.value::<A>(&Transforms::new(self.m), memory, at, [panel, row, lane])
+    }
+
+    /// As for single results, with the matrices made once.
+    fn interpret(&self, memory: &mut (impl Store + ?Sized), at: WinogradWeightsOperands<usize>) {
         let transforms = Transforms::new(self.m);
-        let c = self.channels;
-        for panel in 0..self.panels {
-            let (from, to) = (
-                at.weights + panel * self.panel_before(),
-                at.out + panel * self.panel_after(),
-            );
-            for lane in 0..WINOGRAD_LANES {
-                let bias = memory.bits(from + lane);
-                memory.set_bits(to + lane, bias);
-                for channel in 0..c {
-                    let row = |row: usize| (1 + row * c + channel) * WINOGRAD_LANES + lane;
-                    let taps: Vec<f64> = (0..9).map(|tap| f64::from(memory.f32(from + row(tap)))).collect();
-                    for (position, value) in both_axes(&transforms.weights, &taps).into_iter().enumerate() {
-                        memory.set(to + row(position), value as f32);
-                    }
-                }
-            }
+        for_each(&self.extents(), |index| {
+            let index = index.try_into().unwrap_or_else(|_| unreachable!("three axes"));
+            let found = self.value::<f64>(&transforms, memory, &at, index);
+            memory.put(found);
+        });
+    }
+}
+
+impl WinogradWeights {
+    /// The result of a row of a panel: the bias, or a position of a channel.
+    fn value<A: Account>(
+        &self,
+        transforms: &Transforms,
+        memory: &(impl Elements + ?Sized),
+        at: &WinogradWeightsOperands<usize>,
+        [panel, row, lane]: [usize; 3],
+    ) -> Found {
+        let from = at.weights + panel * self.panel_before() + lane;
+        let to = at.out + panel * self.panel_after() + row * WINOGRAD_LANES + lane;
+        let Some(row) = row.checked_sub(1) else {
+            return Found::copy(memory, from, to);
+        };
+        let (position, channel) = (row / self.channels, row % self.channels);
+        let tap = |tap: usize| {
+            let row = 1 + tap * self.channels + channel;
+            f64::from(memory.f32(from + row * WINOGRAD_LANES))
+        };
+        let [down, across] = [position / (self.m + 2), position % (self.m + 2)];
+        let (down, across) = (&transforms.weights[down], &transforms.weights[across]);
+        let mut sum = A::default();
+        for (i, (y, x)) in (0..9).map(|i| (i, (i / 3, i % 3))) {
+            sum.add(down[y] * across[x] * tap(i));
         }
+        sum.total().finish(&Tape::identity(), [], to)
     }
 }

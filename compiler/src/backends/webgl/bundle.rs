@@ -1,0 +1,118 @@
+//! The row of the table: what a bundle and the command have of this backend.
+
+use super::{Program, WebGl};
+use crate::backends::gpu::Storage;
+use crate::backends::{
+    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Section, Text, Variant,
+};
+use crate::error::{Error, Result};
+use crate::plan::{Binding, Plan};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// WebGL2.
+pub static BACKEND: Backend = Backend {
+    name: "webgl",
+    variants: &[Variant {
+        name: "f32",
+        about: "in single precision",
+        tile: |_| None,
+    }],
+    target: |_| Box::new(WebGl),
+    emit,
+    check,
+    texts: &[Text {
+        name: "glsl",
+        about: "the fragment shaders of WebGL2",
+        print: |plan| Ok(Program::new(plan)?.text()),
+    }],
+    files: &[FileType {
+        end: "glsl",
+        media_type: "text/plain",
+    }],
+    parts: PARTS,
+    scripts: &[],
+    bench: Bench {
+        peak: "",
+        node_flags: &[],
+    },
+};
+
+/// What the scripts of a bundle need.
+static PARTS: &[&Part] = &[];
+
+/// The section of the manifest.
+#[derive(Debug, Serialize, Deserialize)]
+struct Own {
+    /// Where the inputs lie, in the order of the manifest.
+    inputs: Vec<Slot>,
+    /// Where the outputs lie.
+    outputs: Vec<Slot>,
+}
+
+/// A place for an input or output.
+#[derive(Debug, Serialize, Deserialize)]
+struct Slot {
+    /// The type of its elements.
+    storage: Storage,
+    /// The texture.
+    texture: usize,
+    /// Byte offset in it.
+    offset: usize,
+}
+
+fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
+    let program = Program::new(plan)?;
+    let shaders = program.text();
+    let own = Own {
+        inputs: slots(&plan.inputs),
+        outputs: slots(&plan.outputs),
+    };
+    let wrong = |what: serde_json::Error| Error::internal(format!("the program cannot be written ({what})"));
+    let section = match serde_json::to_value(own).map_err(wrong)? {
+        Value::Object(section) => section,
+        other => {
+            return Err(Error::internal(format!(
+                "the section of the manifest is {other:?}"
+            )));
+        }
+    };
+    let texels: usize = program.textures.iter().map(|texture| texture.texels).sum();
+    Ok(Emitted {
+        code: vec![Code {
+            bytes: shaders.len(),
+            kernels: program.kernel_bytes.clone(),
+        }],
+        memory_bytes: (plan.weights.bytes() + 16 * texels) as u64,
+        thread_bytes: 0,
+        section,
+        parts: PARTS.to_vec(),
+        files: vec![
+            CodeFile {
+                label: "program",
+                end: "json",
+                bytes: serde_json::to_vec(&program).map_err(wrong)?,
+            },
+            CodeFile {
+                label: "shaders",
+                end: "glsl",
+                bytes: shaders.into_bytes(),
+            },
+        ],
+    })
+}
+
+fn slots(bindings: &[Binding]) -> Vec<Slot> {
+    let slot = |binding: &Binding| Slot {
+        storage: Storage::of(binding),
+        texture: binding.arena.0,
+        offset: binding.offset,
+    };
+    bindings.iter().map(slot).collect()
+}
+
+fn check(section: &Section) -> std::result::Result<(), String> {
+    serde_json::from_value(Value::Object(section.clone()))
+        .map(|_: Own| ())
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,529 @@
+// The WebGPU backend: weights in one buffer, tensors in a few, and one compute pass for a prediction.
+
+import { isSoftware, Lasting, SPARE } from './gpu.js';
+import { isObject, listOf, object, optional, plainName, text, whole } from './manifest.js';
+import { because, BundleError, Unfit } from './source.js';
+import { count, isTensor, readAll } from './tensor.js';
+
+/** @import { GpuOutputs, LoadOptions } from './index.js' */
+/** @import { Backend, Bundle, Core, GpuAddress, GpuInput, Placed, Program, Slot, WebGPUSection } from './internal.js' */
+
+const places = listOf(object({ storage: text, arena: whole, offset: whole }));
+
+/** What the section of the manifest is made of. */
+export const checkWebGPU = object({
+  code: object({ program: plainName, shaders: plainName, check: optional(plainName) }),
+  inputs: places,
+  outputs: places,
+  limits: (value) => isObject(value) && Object.values(value).every(whole),
+  features: optional(listOf(text)),
+});
+
+/**
+ * A dispatch with what it is run with in each round of its loop.
+ * @typedef {{ pipeline: number, groups: [number, number, number], rounds: { group: GPUBindGroup, offset: number }[] }} Prepared
+ */
+
+/** What buffers are for: the numbers of GPUBufferUsage. */
+const [MAP_READ, COPY_SRC, COPY_DST, UNIFORM, STORAGE, QUERY_RESOLVE] = [1, 4, 8, 64, 128, 512];
+
+/** Most dispatches between two submissions: systems reset a GPU that is busy with one for seconds. */
+const AT_ONCE = 128;
+
+/** Shards on their way at a time: browsers open six connections to a server. */
+const SHARDS_AT_ONCE = 6;
+
+/** Most bytes of a buffer of parameters. */
+const PARAMETERS = 1 << 24;
+
+/** Most timestamps of a set. */
+const TIMESTAMPS = 4096;
+
+/** @type {Backend['open']} */
+export async function openWebGPU(bundle, options, automatic) {
+  const section = /** @type {WebGPUSection} */ (bundle.manifest.backends.webgpu);
+  const open = (/** @type {Bundle} */ files) => openCore(files, section, options, automatic);
+  const core = await open(bundle);
+  const again = () => {
+    if (options.device) throw new Error("it was the page's own device; load the model with a new one");
+    return open(bundle.again());
+  };
+  return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs));
+}
+
+/** @param {Slot[]} slots @param {GpuAddress[]} addresses @returns {(Placed & GpuAddress)[]} */
+function placeAll(slots, addresses) {
+  if (slots.length !== addresses.length) throw new Unfit(`${slots.length} tensors have ${addresses.length} addresses`);
+  return slots.map((slot, i) => ({ ...slot, ...addresses[i] }));
+}
+
+/**
+ * @param {Bundle} bundle
+ * @param {WebGPUSection} section
+ * @param {LoadOptions} options
+ * @param {boolean} automatic
+ * @returns {Promise<Core>}
+ */
+async function openCore(bundle, section, options, automatic) {
+  const { manifest } = bundle;
+  const { program, shaders } = section.code;
+  const device = await deviceFor(section, options, automatic);
+  try {
+    bundle.expect([program, shaders, ...manifest.weights.shards]);
+    const bytes = Math.max(1, Math.ceil(manifest.weights.bytes / 16)) * 16;
+    const [weights, made] = scoped(device, () => device.createBuffer({ size: bytes, usage: STORAGE | COPY_DST }));
+    const [core] = await Promise.all([
+      Promise.all([bundle.text(program), bundle.text(shaders)]).then(([program, shaders]) =>
+        build(device, manifest, section, JSON.parse(program), splitShaders(shaders), weights, !options.device)),
+      made.then(() => upload(bundle, device, weights)),
+    ]);
+    await core.rehearse();
+    return core;
+  } catch (error) {
+    if (!options.device) device.destroy();
+    throw error instanceof BundleError ? error : new Unfit(because(error), error);
+  }
+}
+
+/** @param {WebGPUSection} section @param {LoadOptions} options @param {boolean} automatic @returns {Promise<GPUDevice>} */
+async function deviceFor({ limits, features = [] }, { device: own, profile }, automatic) {
+  if (own) {
+    const device = /** @type {GPUDevice} */ (own);
+    suffice(device, limits, features, "the page's device");
+    return device;
+  }
+  const gpu = globalThis.navigator?.gpu;
+  if (!gpu) {
+    throw new Unfit(globalThis.isSecureContext === false ? 'WebGPU needs TLS or localhost' : 'there is no WebGPU here (navigator.gpu)');
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new Unfit('WebGPU has no adapter here');
+  const { info } = adapter;
+  const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
+  if (automatic && (info?.isFallbackAdapter || isSoftware(vendor, architecture, device, description))) {
+    const name = description || `${vendor} ${architecture}`;
+    throw new Unfit(`its only adapter is a software renderer (${name.trim()}), which is slower; name the backend to use it all the same`);
+  }
+  suffice(adapter, limits, features, 'the adapter');
+  const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...features]);
+  if (profile && adapter.features.has('timestamp-query')) requiredFeatures.push('timestamp-query');
+  // What a device has by default need not be asked for, and may be.
+  return adapter.requestDevice({ requiredLimits: limits, requiredFeatures }).catch((cause) => {
+    throw new Unfit(`the adapter gives no device (${because(cause)})`, cause);
+  });
+}
+
+/**
+ * @param {GPUAdapter | GPUDevice} giver
+ * @param {Record<string, number>} limits
+ * @param {string[]} features
+ * @param {string} name
+ */
+function suffice(giver, limits, features, name) {
+  const offered = /** @type {Record<string, number>} */ (/** @type {unknown} */ (giver.limits));
+  for (const [limit, needed] of Object.entries(limits)) {
+    const has = offered[limit] ?? 0;
+    if (has < needed) throw new Unfit(`the model needs ${limit} ${needed}, and ${name} offers ${has}`);
+  }
+  const absent = features.find((feature) => !giver.features.has(feature));
+  if (absent) throw new Unfit(`the model needs the feature ${absent}, which ${name} lacks`);
+}
+
+/**
+ * Does something with a device, and finds what that says of it. The scopes end before anything else can happen: they are a
+ * stack, and the device may be the page's.
+ * @template T
+ * @param {GPUDevice} device
+ * @param {() => T} act
+ * @returns {[T, Promise<void>]}
+ */
+function scoped(device, act) {
+  const filters = /** @type {GPUErrorFilter[]} */ (['internal', 'out-of-memory', 'validation']);
+  filters.forEach((filter) => device.pushErrorScope(filter));
+  /** @type {Promise<GPUError | null>[]} */
+  const found = [];
+  const sound = async () => {
+    const error = (await Promise.all(found)).find((error) => error);
+    if (error) throw new Error(error.message);
+  };
+  let made;
+  try {
+    made = act();
+  } finally {
+    filters.forEach(() => found.push(device.popErrorScope()));
+    found.forEach((scope) => scope.catch(() => {}));
+  }
+  const said = sound();
+  // Whoever awaits something else first must not be called careless.
+  said.catch(() => {});
+  return [made, said];
+}
+
+/** Shards follow each other in the buffer. @param {Bundle} bundle @param {GPUDevice} device @param {GPUBuffer} weights */
+async function upload(bundle, device, weights) {
+  const { files, weights: { shards } } = bundle.manifest;
+  const sizes = shards.map((name) => files[name].bytes);
+  const largest = sizes.reduce((most, bytes) => Math.max(most, bytes), 0);
+  let next = 0;
+  let end = 0;
+  const work = async () => {
+    // Writing copies it.
+    const room = new Uint8Array((largest + 3) & -4);
+    while (next < shards.length) {
+      const i = next++;
+      const [bytes, at] = [sizes[i], end];
+      end += bytes;
+      await bundle.fill(shards[i], room.subarray(0, bytes));
+      device.queue.writeBuffer(weights, at, room, 0, (bytes + 3) & -4);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(SHARDS_AT_ONCE, shards.length) }, work));
+}
+
+/** The modules, each with the line before it that says what it is. @param {string} shaders */
+function splitShaders(shaders) {
+  return shaders.split(/^(?=\/\/ module \d+:)/m).filter((module) => module.trim()).map((code) => ({ code, name: code.slice(3, code.indexOf('\n')) }));
+}
+
+/**
+ * @param {GPUDevice} device
+ * @param {Bundle['manifest']} manifest
+ * @param {WebGPUSection} section
+ * @param {Program} program
+ * @param {{ code: string, name: string }[]} shaders
+ * @param {GPUBuffer} weights
+ * @param {boolean} own Whether the device is nobody else's.
+ */
+async function build(device, manifest, section, program, shaders, weights, own) {
+  /** @type {Map<string, [GPUBindGroupLayout, GPUPipelineLayout]>} */
+  const layouts = new Map();
+  const layoutOf = (/** @type {string} */ bindings) => {
+    const known = layouts.get(bindings);
+    if (known) return known;
+    /** @type {GPUBindGroupLayoutEntry[]} */
+    const entries = Array.from(bindings, (letter, i) => (
+      { binding: i + 1, visibility: 4, buffer: { type: letter === 'r' ? 'read-only-storage' : 'storage' } }
+    ));
+    entries.push({ binding: 0, visibility: 4, buffer: { type: 'uniform', hasDynamicOffset: true } });
+    const group = device.createBindGroupLayout({ entries });
+    /** @type {[GPUBindGroupLayout, GPUPipelineLayout]} */
+    const made = [group, device.createPipelineLayout({ bindGroupLayouts: [group] })];
+    layouts.set(bindings, made);
+    return made;
+  };
+  const [[core, pipelines], sound] = scoped(device, () => {
+    const modules = shaders.map(({ code, name }) => device.createShaderModule({ code, label: name }));
+    // All at once, since browsers compile several at a time.
+    const pipelines = program.pipelines.map(({ module, bindings }) => {
+      const code = modules[module];
+      const compute = { module: code, entryPoint: 'main' };
+      return device.createComputePipelineAsync({ layout: layoutOf(bindings)[1], compute }).catch(async (cause) => {
+        const { messages } = await code.getCompilationInfo();
+        const wrong = messages.find(({ type }) => type === 'error');
+        const why = wrong ? `line ${wrong.lineNum}: ${wrong.message}` : because(cause);
+        throw new Error(`the browser refuses ${shaders[module].name} (${why})`, { cause });
+      });
+    });
+    const layout = program.pipelines.map(({ bindings }) => layoutOf(bindings)[0]);
+    return [new OnDevice(device, manifest, section, program, layout, weights, own), Promise.all(pipelines)];
+  });
+  core.pipelines = await pipelines;
+  await sound;
+  return core;
+}
+
+/** A model on one device. @implements {Core} */
+class OnDevice {
+  buffers = true;
+  /** @type {GPUComputePipeline[]} */
+  pipelines = [];
+  #device;
+  #own;
+  #weights;
+  #arenas;
+  #inputs;
+  #outputs;
+  /** Every dispatch with what it is run with. */
+  #steps;
+  /** @type {GPUBuffer[]} */
+  #parameters = [];
+  /** For results that are read, those that nobody uses. @type {GPUBuffer[]} */
+  #staging = [];
+  #stagingBytes;
+  #offset = new Uint32Array(1);
+  #destroyed = false;
+
+  /**
+   * @param {GPUDevice} device
+   * @param {Bundle['manifest']} manifest
+   * @param {WebGPUSection} section
+   * @param {Program} program
+   * @param {GPUBindGroupLayout[]} layouts Of each pipeline.
+   * @param {GPUBuffer} weights
+   * @param {boolean} own
+   */
+  constructor(device, manifest, section, program, layouts, weights, own) {
+    const precision = section.features?.includes('shader-f16') ? 'f16' : 'f32';
+    this.module = /** @type {Core['module']} */ (/** @type {string} */ (precision));
+    this.#device = device;
+    this.#own = own;
+    this.#weights = weights;
+    this.#inputs = placeAll(manifest.inputs, section.inputs);
+    this.#outputs = placeAll(manifest.outputs, section.outputs);
+    this.#stagingBytes = this.#outputs.reduce((sum, { shape }) => sum + 4 * count(shape), 0);
+    this.#arenas = program.arenas.map((size) => this.#buffer(size, STORAGE | COPY_SRC | COPY_DST));
+    this.#steps = this.#prepare(program, layouts);
+    /** @type {Promise<string>} */
+    this.lost = device.lost.then(({ reason, message }) => message || reason);
+  }
+
+  /** @param {number} bytes @param {number} usage */
+  #buffer(bytes, usage) {
+    return this.#device.createBuffer({ size: Math.max(16, (bytes + 3) & -4), usage });
+  }
+
+  /**
+   * Writes the parameters of every dispatch, in every round of its loop, and makes the bind groups.
+   * @param {Program} program
+   * @param {GPUBindGroupLayout[]} layouts
+   */
+  #prepare({ pipelines, steps }, layouts) {
+    const { limits, queue } = this.#device;
+    const all = steps.flatMap(({ count, dispatches }) => dispatches.map((dispatch) => ({ count, ...dispatch })));
+    const words = all.reduce((most, { params }) => Math.max(most, params.length), 4);
+    const unit = limits.minUniformBufferOffsetAlignment;
+    const slice = Math.ceil((4 * words) / unit) * unit;
+    const perBuffer = Math.max(1, Math.floor(Math.min(limits.maxBufferSize, PARAMETERS) / slice));
+    const total = all.reduce((sum, { count }) => sum + count, 0);
+    /** @type {Map<string, GPUBindGroup>} */
+    const groups = new Map();
+    const groupOf = (/** @type {number} */ pipeline, /** @type {number[]} */ buffers, /** @type {number} */ chunk) => {
+      const key = `${pipelines[pipeline].bindings} ${buffers} ${chunk}`;
+      const known = groups.get(key);
+      if (known) return known;
+      const entries = buffers.map((index, i) => {
+        const buffer = index < 0 ? this.#weights : this.#arenas[index];
+        return { binding: i + 1, resource: { buffer } };
+      });
+      const parameters = { buffer: this.#parameters[chunk], offset: 0, size: slice };
+      const group = this.#device.createBindGroup({ layout: layouts[pipeline], entries: [{ binding: 0, resource: parameters }, ...entries] });
+      groups.set(key, group);
+      return group;
+    };
+    for (let left = total; left > 0; left -= perBuffer) {
+      this.#parameters.push(this.#buffer(Math.min(left, perBuffer) * slice, UNIFORM | COPY_DST));
+    }
+    let at = 0;
+    let content = new Uint32Array();
+    const prepared = steps.map(({ count, dispatches }) => ({
+      count,
+      dispatches: dispatches.map(({ pipeline, groups, buffers, params, advance = [] }) => {
+        /** @type {Prepared['rounds']} */
+        const rounds = [];
+        for (let round = 0; round < count; round++, at++) {
+          const [chunk, index] = [Math.floor(at / perBuffer), at % perBuffer];
+          if (index === 0) content = new Uint32Array((Math.min(total - at, perBuffer) * slice) / 4);
+          const first = (index * slice) / 4;
+          content.set(params, first);
+          for (const [which, delta] of advance) content[first + which] = (params[which]) + Math.imul(round, delta);
+          rounds.push({ group: groupOf(pipeline, buffers, chunk), offset: index * slice });
+          if (index + 1 === perBuffer || at + 1 === total) {
+            queue.writeBuffer(this.#parameters[chunk], 0, content);
+          }
+        }
+        return { pipeline, groups, rounds };
+      }),
+    }));
+    return prepared;
+  }
+
+  /**
+   * Puts steps into the queue, after the inputs and before what is done with the results.
+   * @param {(encoder: GPUCommandEncoder) => void} before
+   * @param {(encoder: GPUCommandEncoder) => void} after
+   * @param {number} [begin]
+   * @param {number} [end]
+   * @param {GPUComputePassTimestampWrites} [timestampWrites]
+   */
+  #submit(before, after, begin = 0, end = this.#steps.length, timestampWrites) {
+    const { queue } = this.#device;
+    let encoder = this.#device.createCommandEncoder();
+    before(encoder);
+    const describe = timestampWrites && { timestampWrites };
+    let pass = encoder.beginComputePass(describe);
+    let room = AT_ONCE;
+    const dispatch = (/** @type {Prepared} */ { pipeline, groups: [x, y, z], rounds }, /** @type {number} */ round) => {
+      // A step that is measured has one pass.
+      if (room-- === 0 && !timestampWrites) {
+        pass.end();
+        queue.submit([encoder.finish()]);
+        encoder = this.#device.createCommandEncoder();
+        pass = encoder.beginComputePass();
+        room = AT_ONCE - 1;
+      }
+      const { group, offset } = rounds[round];
+      this.#offset[0] = offset;
+      pass.setPipeline(this.pipelines[pipeline]);
+      pass.setBindGroup(0, group, this.#offset, 0, 1);
+      pass.dispatchWorkgroups(x, y, z);
+    };
+    for (const { count, dispatches } of this.#steps.slice(begin, end)) {
+      for (let round = 0; round < count; round++) dispatches.forEach((each) => dispatch(each, round));
+    }
+    pass.end();
+    after(encoder);
+    queue.submit([encoder.finish()]);
+  }
+
+  /** Writes inputs into their places, or copies those that the GPU holds. @param {GpuInput[]} inputs @param {GPUCommandEncoder} encoder */
+  #take(inputs, encoder) {
+    this.#inputs.forEach(({ arena, offset, shape }, i) => {
+      const input = inputs[i];
+      const target = this.#arenas[arena];
+      if (isTensor(input)) encoder.copyBufferToBuffer(/** @type {GPUBuffer} */ (input.buffer), 0, target, offset, 4 * count(shape));
+      else this.#device.queue.writeBuffer(target, offset, input);
+    });
+  }
+
+  /** Whether the device accepts all that a prediction is made of. Validation is what may fail, so nobody waits for the GPU. */
+  async rehearse() {
+    const [, sound] = scoped(this.#device, () => this.#submit(() => {}, () => {}));
+    await sound;
+    const why = await Promise.race([this.lost, Promise.resolve()]);
+    if (why !== undefined) throw new Error(`the GPU was lost (${why})`);
+  }
+
+  /** @type {Core['predict']} */
+  async predict(inputs, out, onGpu) {
+    if (onGpu) return this.#leave(inputs);
+    return this.#read(this.#stagingBytes, (staging) => {
+      this.#submit((encoder) => this.#take(inputs, encoder), (encoder) => {
+        let at = 0;
+        for (const { arena, offset, shape } of this.#outputs) {
+          const bytes = 4 * count(shape);
+          encoder.copyBufferToBuffer(this.#arenas[arena], offset, staging, at, bytes);
+          at += bytes;
+        }
+      });
+    }, (range) => {
+      let at = 0;
+      const places = this.#outputs.map((slot) => {
+        const view = new (slot.storage === 'f32' ? Float32Array : Int32Array)(range, at, count(slot.shape));
+        at += view.byteLength;
+        return { slot, view };
+      });
+      return readAll(places, out);
+    });
+  }
+
+  /** Copies the results into buffers of the caller's. @param {GpuInput[]} inputs @returns {Promise<GpuOutputs>} */
+  async #leave(inputs) {
+    const [results, sound] = scoped(this.#device, () => {
+      const results = this.#outputs.map(({ shape }) => this.#buffer(4 * count(shape), STORAGE | COPY_SRC | COPY_DST));
+      this.#submit((encoder) => this.#take(inputs, encoder), (encoder) => {
+        this.#outputs.forEach(({ arena, offset, shape }, i) => {
+          encoder.copyBufferToBuffer(this.#arenas[arena], offset, results[i], 0, 4 * count(shape));
+        });
+      });
+      return results;
+    });
+    await sound;
+    // A lost device accepts everything.
+    const why = await Promise.race([this.lost, Promise.resolve()]);
+    if (why !== undefined) throw new Error(`the GPU was lost (${why})`);
+    return /** @type {any} */ (Object.fromEntries(this.#outputs.map(({ name, shape, storage }, i) => (
+      [name, { buffer: results[i], shape, dtype: storage === 'f32' ? 'float32' : 'int32' }]
+    ))));
+  }
+
+  /**
+   * Does what puts results into a buffer, and reads that.
+   * @template T
+   * @param {number} bytes
+   * @param {(staging: GPUBuffer) => void} act
+   * @param {(range: ArrayBuffer) => T} read
+   */
+  async #read(bytes, act, read) {
+    const kept = bytes === this.#stagingBytes;
+    const [[staging, mapped], sound] = scoped(this.#device, () => {
+      const staging = (kept ? this.#staging.pop() : undefined) ?? this.#buffer(bytes, MAP_READ | COPY_DST);
+      act(staging);
+      const mapped = staging.mapAsync(1);
+      mapped.catch(() => {});
+      return [staging, mapped];
+    });
+    try {
+      await sound;
+      await mapped;
+      const result = read(staging.getMappedRange());
+      staging.unmap();
+      if (kept && !this.#destroyed && this.#staging.length < SPARE) this.#staging.push(staging);
+      else staging.destroy();
+      return result;
+    } catch (error) {
+      staging.destroy();
+      throw error;
+    }
+  }
+
+  /** @type {Core['profile']} */
+  async profile(inputs) {
+    const device = this.#device;
+    const steps = this.#steps.length;
+    const take = (/** @type {number} */ step) => (/** @type {GPUCommandEncoder} */ encoder) => {
+      if (step === 0) this.#take(inputs, encoder);
+    };
+    if (!device.features.has('timestamp-query') || 2 * steps > TIMESTAMPS) {
+      const times = [];
+      for (let step = 0; step < steps; step++) {
+        const [begin, sound] = scoped(device, () => {
+          const begin = performance.now();
+          this.#submit(take(step), () => {}, step, step + 1);
+          return begin;
+        });
+        await Promise.all([sound, device.queue.onSubmittedWorkDone()]);
+        times.push({ step, ms: performance.now() - begin });
+      }
+      return times;
+    }
+    const bytes = 16 * steps;
+    const querySet = device.createQuerySet({ type: 'timestamp', count: 2 * steps });
+    const resolved = this.#buffer(bytes, QUERY_RESOLVE | COPY_SRC);
+    try {
+      return await this.#read(bytes, (staging) => {
+        for (let step = 0; step < steps; step++) {
+          const writes = { querySet, beginningOfPassWriteIndex: 2 * step, endOfPassWriteIndex: 2 * step + 1 };
+          this.#submit(take(step), (encoder) => {
+            if (step < steps - 1) return;
+            encoder.resolveQuerySet(querySet, 0, 2 * steps, resolved, 0);
+            encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
+          }, step, step + 1, writes);
+        }
+      }, (range) => {
+        const nanoseconds = new BigUint64Array(range);
+        const at = (/** @type {number} */ i) => nanoseconds[i];
+        return Array.from({ length: steps }, (_, step) => ({ step, ms: Number(at(2 * step + 1) - at(2 * step)) / 1e6 }));
+      });
+    } finally {
+      querySet.destroy();
+      resolved.destroy();
+    }
+  }
+
+  /** @type {Core['probe']} */
+  probe({ step, contents, samples }) {
+    const buffer = (/** @type {number} */ arena) => this.#arenas[arena];
+    return this.#read(4 * samples.length, (staging) => {
+      for (const { at, offset, data } of contents) this.#device.queue.writeBuffer(buffer(at), offset, data);
+      this.#submit(() => {}, (encoder) => {
+        samples.forEach(({ at, offset }, i) => encoder.copyBufferToBuffer(buffer(at), offset, staging, 4 * i, 4));
+      }, step, step + 1);
+    }, (range) => new Uint32Array(range.slice(0, 4 * samples.length)));
+  }
+
+  destroy() {
+    this.#destroyed = true;
+    [this.#weights, ...this.#arenas, ...this.#parameters, ...this.#staging].forEach((buffer) => buffer.destroy());
+    if (this.#own) this.#device.destroy();
+  }
+}
