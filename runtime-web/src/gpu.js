@@ -1,13 +1,76 @@
 // What backends on a GPU have in common: predictions in order, and a device that may be lost.
 
-import { because } from './source.js';
-import { count, describe, isTensor, viewOf, write } from './tensor.js';
+import { firstFault } from './check.js';
+import { because, Unfit } from './source.js';
+import { count, describe, isTensor, viewAt, write, zeros } from './tensor.js';
 
-/** @import { Bundle, Core, Engine, GpuInput, Placed, Probe, Value, Warming } from './internal.js' */
+/** @import { Bundle, CheckFile, Comparing, Core, Engine, GpuInput, Running, Slot, Stored, Value, Warming } from './internal.js' */
 
 /** Whether one of these names is that of a renderer without a GPU. @param {unknown[]} names */
 export const isSoftware = (...names) =>
   names.some((name) => /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render/i.test(String(name)));
+
+/**
+ * The slots with their addresses.
+ * @template {Stored} T
+ * @param {Slot[]} slots
+ * @param {T[]} addresses
+ * @returns {(Slot & T)[]}
+ */
+export function placeAll(slots, addresses) {
+  if (slots.length !== addresses.length) throw new Unfit(`${slots.length} tensors have ${addresses.length} addresses`);
+  return slots.map((slot, i) => ({ ...slot, ...addresses[i] }));
+}
+
+/** Shaders that stand one after the other, each after a line that says what it is. @param {string} text */
+export const splitShaders = (text) =>
+  text.split(/^\/\/ (?=(?:module|program) \d+:)/m).slice(1).map((part) => {
+    const end = part.indexOf('\n');
+    return { name: part.slice(0, end), code: part.slice(end).trim() };
+  });
+
+/** Shards on their way at a time: browsers open six connections to a server. */
+const SHARDS_AT_ONCE = 6;
+
+/**
+ * Reads the weights, in memory that is used again, and hands over each shard with its place.
+ * @param {Bundle} bundle
+ * @param {number} unit Lengths are multiples of these bytes.
+ * @param {(at: number, bytes: Uint8Array<ArrayBuffer>) => void} write
+ */
+export async function upload(bundle, unit, write) {
+  const { files, weights: { shards } } = bundle.manifest;
+  const sizes = shards.map((name) => files[name].bytes);
+  const largest = Math.max(0, ...sizes);
+  let next = 0;
+  let end = 0;
+  const work = async () => {
+    const room = new Uint8Array(Math.ceil(largest / unit) * unit);
+    while (next < shards.length) {
+      const [i, at] = [next++, end];
+      end += sizes[i];
+      await bundle.fill(shards[i], room.subarray(0, sizes[i]));
+      write(at, room.subarray(0, Math.ceil(sizes[i] / unit) * unit));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(SHARDS_AT_ONCE, shards.length) }, work));
+}
+
+/** How long a page polls without a pause for what is nearly done, in milliseconds. */
+const EAGER = 4;
+
+/** Lets the page do other things until something is so. @param {() => boolean | void} so */
+export async function until(so) {
+  const { scheduler } = /** @type {any} */ (globalThis);
+  const eager = performance.now() + EAGER;
+  while (!so()) {
+    await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+      // A timer waits for 4 ms after a few turns.
+      if (scheduler?.postTask && performance.now() < eager) scheduler.postTask(resolve);
+      else setTimeout(resolve, 1);
+    });
+  }
+}
 
 /** How long a device may take to say that it is lost, when work on it has failed, in milliseconds. */
 const PATIENCE = 2000;
@@ -20,23 +83,38 @@ export class Lasting {
   threads = 1;
   /** @type {string[]} */
   fallbacks = [];
+  /** Whether a prediction is little work; known when it was checked. */
+  small = false;
   /** What works, if it does. @type {Core | undefined} */
   #core;
   #open;
   #slots;
+  /** What the device is checked with. @type {(() => Promise<CheckFile>) | undefined} */
+  #describe;
+  /** The same, when it is there. @type {Promise<CheckFile> | undefined} */
+  #described;
   /** Why the last device was lost. */
   #why = '';
   /** @type {Promise<Core> | undefined} */
   #coming;
   /** Copies of inputs that are not in use. @type {GpuInput[][]} */
   #spare = [];
+  /** Work that nothing may come between. @type {Promise<unknown> | undefined} */
+  #alone;
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
   /** @type {DOMException | undefined} */
   #gone;
 
-  /** @param {Core} core @param {() => Promise<Core>} open Makes another one. @param {Placed[]} slots The inputs. */
-  constructor(core, open, slots) {
+  /**
+   * @param {Core} core
+   * @param {() => Promise<Core>} open Makes another one.
+   * @param {(Slot & Stored)[]} slots The inputs.
+   * @param {() => Promise<CheckFile>} [describe] Gives what the device is checked with.
+   */
+  constructor(core, open, slots, describe) {
+    this.#describe = describe;
+    if (describe) this.check = () => this.#check();
     this.module = core.module;
     this.buffers = core.buffers;
     this.#open = open;
@@ -51,13 +129,27 @@ export class Lasting {
 
   /** @type {Engine['profile']} */
   profile(values) {
-    return this.#ask(values, (core, inputs) => core.profile(inputs));
+    return this.#ask(values, (core, inputs) => {
+      const times = core.profile(inputs);
+      const alone = times.then(() => {}, () => {}).finally(() => {
+        if (this.#alone === alone) this.#alone = undefined;
+      });
+      this.#alone = alone;
+      return times;
+    });
   }
 
-  /** Runs a step alone and reads elements of what it leaves. @param {Probe} probe */
-  probe(probe) {
-    if (!this.#core) throw this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
-    return this.#core.probe(probe);
+  /** What is wrong with what the device computes, in a sentence. @returns {Promise<string | undefined>} */
+  async #check() {
+    const file = await (this.#described ??= /** @type {() => Promise<CheckFile>} */ (this.#describe)());
+    this.small = !!file.network;
+    const core = this.#core;
+    if (!core) throw this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
+    const fault = await firstFault(file, core.checked());
+    if (!fault) return undefined;
+    const { name, byte, found, expected, round } = fault;
+    const when = round ? `, when it ran for the ${['second', 'third'][round - 1]} time` : '';
+    return `it computes wrong numbers: "${name}" gives ${found} instead of ${expected} as element ${byte / 4} of its buffer${when}`;
   }
 
   dispose() {
@@ -101,7 +193,7 @@ export class Lasting {
     }
   }
 
-  /** They are needed again where the device is lost meanwhile. @param {Value[]} values */
+  /** They are needed again where the device is lost meanwhile. Their memory has whole texels. @param {Value[]} values */
   #copy(values) {
     const old = this.#spare.pop();
     return this.#slots.map((slot, i) => {
@@ -112,7 +204,7 @@ export class Lasting {
         throw new TypeError(`predict: ${describe(slot)} lies on the GPU as ${held}, got ${value.dtype}`);
       }
       const kept = old?.[i];
-      const view = kept && !isTensor(kept) ? kept : viewOf(new ArrayBuffer(4 * count(slot.shape)), { ...slot, offset: 0 });
+      const view = kept && !isTensor(kept) ? kept : viewAt(new ArrayBuffer(Math.ceil(count(slot.shape) / 4) * 16), slot, 0);
       write(view, value, slot);
       return view;
     });
@@ -125,6 +217,7 @@ export class Lasting {
    * @param {(core: Core, inputs: GpuInput[]) => Promise<T>} work
    */
   async #attempt(inputs, work) {
+    while (this.#alone) await this.#alone;
     if (this.#gone) throw this.#gone;
     const core = this.#core ?? (await this.#revive());
     try {
@@ -215,4 +308,39 @@ function share() {
       places.clear();
     },
   };
+}
+
+/** Predictions of which the fastest counts. */
+const TRIES = 3;
+
+/** A time that nobody can complain about, in milliseconds: where a GPU takes less, nothing else is tried. */
+const SOON = 1;
+
+/**
+ * Reading from a GPU takes longer than a small network does elsewhere: whichever answers sooner is taken.
+ * @type {Comparing}
+ */
+export async function quicker(running, open, slots) {
+  if (!running.engine.small) return { running, fallbacks: [] };
+  const mine = await timeOf(running, slots);
+  if (mine < SOON) return { running, fallbacks: [] };
+  const other = await open().catch(() => undefined);
+  if (!other) return { running, fallbacks: [] };
+  const theirs = await timeOf(other, slots);
+  const [taken, left, sooner, later] = theirs < mine ? [other, running, theirs, mine] : [running, other, mine, theirs];
+  left.engine.dispose();
+  const why = `${taken.backend} was taken instead of ${left.backend}, because it answers in ${sooner.toFixed(1)} ms, not ${later.toFixed(1)} ms.`;
+  return { running: taken, fallbacks: taken === other ? [why] : [] };
+}
+
+/** Milliseconds of a prediction on zeros. @param {Running} running @param {Slot[]} slots The inputs. */
+async function timeOf({ engine }, slots) {
+  const values = slots.map(zeros);
+  let best = Infinity;
+  for (let i = 0; i < TRIES; i++) {
+    const begin = performance.now();
+    await engine.predict(values);
+    best = Math.min(best, performance.now() - begin);
+  }
+  return best;
 }

@@ -14,7 +14,7 @@ export type InputInfos = readonly TensorInfo[];
 /** The outputs of this model, in Keras' order. */
 export type OutputInfos = readonly TensorInfo[];
 /** The backends that this bundle holds. */
-export type BackendName = 'wasm' | 'webgpu';
+export type BackendName = 'wasm' | 'webgl' | 'webgpu';
 /** The variants of their code. */
 export type ModuleName = 'baseline' | 'f32' | 'relaxed';
 // keras-compile: }

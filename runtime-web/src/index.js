@@ -5,7 +5,7 @@ import { fetchManifest } from './manifest.js';
 import { LoadedModel } from './model.js';
 import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './source.js';
 // keras-compile: gpu {
-import { answerUntil } from './gpu.js';
+import { answerUntil, quicker } from './gpu.js';
 // keras-compile: gpu }
 // keras-compile: threads {
 import { openThreads } from './threads.js';
@@ -13,12 +13,15 @@ import { openThreads } from './threads.js';
 // keras-compile: wasm {
 import { checkWasm, openWasm } from './wasm.js';
 // keras-compile: wasm }
+// keras-compile: webgl {
+import { checkWebGL, openWebGL } from './webgl.js';
+// keras-compile: webgl }
 // keras-compile: webgpu {
 import { checkWebGPU, openWebGPU } from './webgpu.js';
 // keras-compile: webgpu }
 
 /** @import { BackendName, load as Load, LoadOptions } from './index.js' */
-/** @import { Backend, Bundle, Choice, Chooser, Engine, Located, Manifest, Running, Warming } from './internal.js' */
+/** @import { Backend, Bundle, Choice, Chooser, Comparing, Engine, Located, Manifest, Running, Warming } from './internal.js' */
 
 export { BundleError };
 
@@ -74,6 +77,10 @@ const checks = () => Object.fromEntries(Object.entries(backends).map(([name, { c
 backends.webgpu = { check: checkWebGPU, open: openWebGPU };
 
 // keras-compile: webgpu }
+// keras-compile: webgl {
+backends.webgl = { check: checkWebGL, open: openWebGL };
+
+// keras-compile: webgl }
 // keras-compile: wasm {
 backends.wasm = { check: checkWasm, open: (bundle, options) => openWasm(bundle, options) };
 
@@ -93,8 +100,11 @@ backends.wasm = {
 // keras-compile: threads }
 /** How one backend answers until another one is there, where there may be several. @type {Warming | undefined} */
 let warming;
+/** What compares two backends, where there are several. @type {Comparing | undefined} */
+let comparing;
 // keras-compile: gpu {
 warming = answerUntil;
+comparing = quicker;
 // keras-compile: gpu }
 
 /** The backends to try, one after the other. @param {LoadOptions['backend']} backend */
@@ -156,13 +166,21 @@ class Loading {
 
   /** The first of these that works here. @param {BackendName[]} names @param {(bundle: Bundle) => Bundle} [as] @returns {Promise<Choice>} */
   async choose(names, as) {
-    const { manifest: { weights }, locate } = this.#located;
+    const { manifest: { weights, inputs }, locate } = this.#located;
+    const { backend: asked = 'auto' } = this.#options;
+    const last = /** @type {BackendName} */ (names.at(-1));
     /** @type {[BackendName, unknown][]} */
     const failed = [];
     for (const name of names) {
       try {
-        const running = await this.#open(name, as);
-        return { running, fallbacks: failed.map(([other, why]) => `${name} was taken instead of ${other}, because ${because(why)}.`) };
+        const first = await this.#open(name, as);
+        const several = asked === 'auto' && name !== last && comparing;
+        const { running, fallbacks } = several
+          ? await several(first, () => this.#open(last, as), inputs)
+          : { running: first, fallbacks: [] };
+        const { backend } = running;
+        const reasons = failed.map(([other, why]) => `${backend} was taken instead of ${other}, because ${because(why)}.`);
+        return { running, fallbacks: [...reasons, ...fallbacks] };
       } catch (error) {
         this.#options.signal?.throwIfAborted();
         // No backend can do without weights.

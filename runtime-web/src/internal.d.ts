@@ -13,7 +13,7 @@ export interface Manifest {
   inputs: Slot[];
   outputs: Slot[];
   /** What each backend adds. */
-  backends: { [name in BackendName]?: Section } & { wasm?: WasmSection; webgpu?: WebGPUSection };
+  backends: { [name in BackendName]?: Section } & { wasm?: WasmSection; webgl?: WebGLSection; webgpu?: WebGPUSection };
   weights: { bytes: number; shards: string[] };
   files: Record<string, { bytes: number; sha256: string }>;
 }
@@ -136,9 +136,49 @@ export interface Dispatch {
   advance?: [number, number][];
 }
 
-/** Where an input or output lies in a memory. */
-export interface Address {
+/** What the manifest says of the WebGL backend. */
+export interface WebGLSection extends Section {
+  /** The files of the program and of its shaders. */
+  code: { program: string; shaders: string; check?: string };
+  /** Each has a texture of its own. */
+  inputs: TextureAddress[];
+  outputs: TextureAddress[];
+}
+
+/** Where an input or output lies: the texture, and the byte where its first texel begins. */
+export interface TextureAddress extends Address {
+  texture: number;
+}
+
+/** The program of the WebGL backend. */
+export interface DrawProgram {
+  /** How many texels each has, and what power of two of them in a row. */
+  textures: { texels: number; shift: number }[];
+  /** The names that the shader gives the block of parameters and each input that it reads. */
+  programs: { uniform?: string; samplers: (string | null)[] }[];
+  steps: { count: number; draws: Draw[] }[];
+}
+
+export interface Draw {
+  program: number;
+  /** Textures, or the weights (-1). */
+  inputs: number[];
+  out: number;
+  /** The first is the texel with which the layer begins that is drawn; this script adds it where there are several. */
+  params: number[];
+  /** What is added to parameters in every round of the loop: which one, how much. */
+  advance?: [number, number][];
+  /** The last input is what `out` held before. */
+  previous?: boolean;
+}
+
+/** What the elements of an input or output are. */
+export interface Stored {
   storage: 'f32' | 'i32';
+}
+
+/** Where an input or output lies in a memory. */
+export interface Address extends Stored {
   /** In bytes. */
   offset: number;
 }
@@ -146,10 +186,15 @@ export interface Address {
 /** An input or output with its address. */
 export interface Placed extends Slot, Address {}
 
-/** A slot in a memory. */
-export interface Place {
-  slot: Placed;
+/** The numbers of an output as a backend has them. */
+export interface Result {
+  slot: Slot;
   view: Float32Array | Int32Array;
+}
+
+/** A slot in a memory. */
+export interface Place extends Result {
+  slot: Placed;
 }
 
 /** What a step does. */
@@ -216,18 +261,21 @@ export interface Core {
   /** All that asks for work does so before it returns. */
   predict(inputs: GpuInput[], out?: TensorData[], onGpu?: boolean): Promise<Outputs | GpuOutputs>;
   profile(inputs: GpuInput[]): Promise<Pick<StepTime, 'step' | 'ms'>[]>;
-  /** Runs a step alone and reads elements of what it leaves, as bits. */
-  probe(probe: Probe): Promise<Uint32Array>;
+  checked(): Checked;
   /** Tells whether a prediction can be run at all, by an error. */
   rehearse(): Promise<void>;
   destroy(): void;
 }
 
-/** A step on chosen contents. Tensors are at an arena or texture and a byte in it. */
-export interface Probe {
-  step: number;
-  contents: { at: number; offset: number; data: Uint32Array<ArrayBuffer> }[];
-  samples: { at: number; offset: number }[];
+/** What a device lets itself be checked through. All but `read` only queue work, in order. Buffers are arenas or textures. */
+export interface Checked {
+  write(buffer: number, byte: number, words: Uint32Array<ArrayBuffer>): void;
+  /** A part of a step, of its first round. */
+  run(step: number, dispatches: [number, number]): void;
+  /** All steps. */
+  predict(): void;
+  /** The words at some bytes, as they are when what was queued before is done. */
+  read(buffer: number, bytes: number[]): PromiseLike<ArrayLike<number>>;
 }
 
 /** A loaded model on one backend. Reads its inputs before it returns. */
@@ -242,7 +290,9 @@ export interface Engine {
   /** Fills the arrays of `out`, in the order of the outputs, or new ones, or leaves the results on the GPU. */
   predict(values: Value[], out?: TensorData[], onGpu?: boolean): Outputs | GpuOutputs | Promise<Outputs | GpuOutputs>;
   /** Compares what it computes with what the compiler computed, and says what differs, if anything does. */
-  check?(): Promise<string | undefined>;
+  check?: (() => Promise<string | undefined>) | undefined;
+  /** A prediction is so little work that another backend may be done sooner than its results are read. */
+  small?: boolean;
   profile(values: Value[]): Pick<StepTime, 'step' | 'ms'>[] | Promise<Pick<StepTime, 'step' | 'ms'>[]>;
   dispose(): void;
 }
@@ -276,6 +326,9 @@ export interface Chooser {
 
 /** Has one backend answer until one of the others is there. */
 export type Warming = (loading: Chooser, warm: BackendName, names: BackendName[]) => Promise<Choice>;
+
+/** Takes whatever answers sooner: what runs, or what else can be opened. `slots` are the inputs. */
+export type Comparing = (running: Running, open: () => Promise<Running>, slots: Slot[]) => Promise<{ running: Running; fallbacks: string[] }>;
 
 /** What was found to run on. */
 export interface Choice {

@@ -1,7 +1,7 @@
 // Typed arrays of the caller to and from the views of a backend's memory.
 
 /** @import { DType, GpuTensor, Outputs, TensorData, TensorInfo } from './index.js' */
-/** @import { Place, Placed, Value } from './internal.js' */
+/** @import { Placed, Result, Slot, Stored, Value } from './internal.js' */
 
 /** The typed array that stands for each of Keras' element types. */
 const arrays = {
@@ -28,20 +28,26 @@ export const isTensor = (value) => !ArrayBuffer.isView(value);
 /** @param {readonly number[]} shape */
 export const count = (shape) => shape.reduce((product, size) => product * size, 1);
 
+/** What an input may be. @param {TensorInfo} info @returns {TensorData} */
+export const zeros = ({ dtype, shape }) => new arrays[dtype](count(shape));
+
 /** @param {DType} dtype @returns {string} */
 export const arrayName = (dtype) => arrays[dtype].name;
 
 /** @param {TensorInfo} info The input, or another `kind`, as errors show it. */
 export const describe = ({ name, shape, dtype }, kind = 'input') => `${kind} "${name}" (${dtype} [${shape.join(', ')}])`;
 
-/** @param {ArrayBufferLike} buffer @param {Placed} slot */
-export const viewOf = (buffer, { storage, offset, shape }) =>
+/** @param {ArrayBufferLike} buffer @param {Slot & Stored} slot @param {number} offset */
+export const viewAt = (buffer, { storage, shape }, offset) =>
   new (storage === 'f32' ? Float32Array : Int32Array)(/** @type {ArrayBuffer} */ (buffer), offset, count(shape));
+
+/** @param {ArrayBufferLike} buffer @param {Placed} slot */
+export const viewOf = (buffer, slot) => viewAt(buffer, slot, slot.offset);
 
 /**
  * @param {Float32Array | Int32Array} view
  * @param {TensorData} values As many, of the array type of the slot's dtype.
- * @param {Placed} slot
+ * @param {Slot & Stored} slot
  */
 export function write(view, values, slot) {
   const { dtype } = slot;
@@ -60,12 +66,12 @@ export function write(view, values, slot) {
 
 /**
  * The outputs by name, in arrays of the caller or in new ones.
- * @param {Place[]} places
+ * @param {Result[]} places
  * @param {TensorData[]} [out]
  * @returns {Outputs}
  */
 export function readAll(places, out) {
-  const read = (/** @type {Place} */ { slot: { dtype }, view }, /** @type {number} */ i) => {
+  const read = (/** @type {Result} */ { slot: { dtype }, view }, /** @type {number} */ i) => {
     const target = /** @type {any} */ (out?.[i] ?? new arrays[dtype](view.length));
     target.set(/64$/.test(dtype) && dtype !== 'float64' ? Array.from(view, BigInt) : view);
     return target;

@@ -1,12 +1,12 @@
 // The WebGPU backend: weights in one buffer, tensors in a few, and one compute pass for a prediction.
 
-import { isSoftware, Lasting, SPARE } from './gpu.js';
+import { isSoftware, Lasting, placeAll, SPARE, splitShaders, until, upload } from './gpu.js';
 import { isObject, listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError, Unfit } from './source.js';
-import { count, isTensor, readAll } from './tensor.js';
+import { count, isTensor, readAll, viewAt } from './tensor.js';
 
 /** @import { GpuOutputs, LoadOptions } from './index.js' */
-/** @import { Backend, Bundle, Core, GpuAddress, GpuInput, Placed, Program, Slot, WebGPUSection } from './internal.js' */
+/** @import { Backend, Bundle, Core, GpuInput, Program, WebGPUSection } from './internal.js' */
 
 const places = listOf(object({ storage: text, arena: whole, offset: whole }));
 
@@ -30,11 +30,11 @@ const [MAP_READ, COPY_SRC, COPY_DST, UNIFORM, STORAGE, QUERY_RESOLVE] = [1, 4, 8
 /** Most dispatches between two submissions: systems reset a GPU that is busy with one for seconds. */
 const AT_ONCE = 128;
 
-/** Shards on their way at a time: browsers open six connections to a server. */
-const SHARDS_AT_ONCE = 6;
-
 /** Most bytes of a buffer of parameters. */
 const PARAMETERS = 1 << 24;
+
+/** Firefox looks after each submission whether the GPU is done, and else every 100 ms. Only its engine has this class. */
+const mustAsk = 'InternalError' in globalThis;
 
 /** Most timestamps of a set. */
 const TIMESTAMPS = 4096;
@@ -42,19 +42,15 @@ const TIMESTAMPS = 4096;
 /** @type {Backend['open']} */
 export async function openWebGPU(bundle, options, automatic) {
   const section = /** @type {WebGPUSection} */ (bundle.manifest.backends.webgpu);
-  const open = (/** @type {Bundle} */ files) => openCore(files, section, options, automatic);
+  const open = (/** @type {Bundle} */ files) => openDevice(files, section, options, automatic);
   const core = await open(bundle);
   const again = () => {
     if (options.device) throw new Error("it was the page's own device; load the model with a new one");
     return open(bundle.again());
   };
-  return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs));
-}
-
-/** @param {Slot[]} slots @param {GpuAddress[]} addresses @returns {(Placed & GpuAddress)[]} */
-function placeAll(slots, addresses) {
-  if (slots.length !== addresses.length) throw new Unfit(`${slots.length} tensors have ${addresses.length} addresses`);
-  return slots.map((slot, i) => ({ ...slot, ...addresses[i] }));
+  const { check } = section.code;
+  const describe = check === undefined ? undefined : () => bundle.json(check);
+  return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs), describe);
 }
 
 /**
@@ -64,7 +60,7 @@ function placeAll(slots, addresses) {
  * @param {boolean} automatic
  * @returns {Promise<Core>}
  */
-async function openCore(bundle, section, options, automatic) {
+async function openDevice(bundle, section, options, automatic) {
   const { manifest } = bundle;
   const { program, shaders } = section.code;
   const device = await deviceFor(section, options, automatic);
@@ -75,7 +71,7 @@ async function openCore(bundle, section, options, automatic) {
     const [core] = await Promise.all([
       Promise.all([bundle.text(program), bundle.text(shaders)]).then(([program, shaders]) =>
         build(device, manifest, section, JSON.parse(program), splitShaders(shaders), weights, !options.device)),
-      made.then(() => upload(bundle, device, weights)),
+      made.then(() => upload(bundle, 4, (at, bytes) => device.queue.writeBuffer(weights, at, bytes))),
     ]);
     await core.rehearse();
     return core;
@@ -101,8 +97,9 @@ async function deviceFor({ limits, features = [] }, { device: own, profile }, au
   const { info } = adapter;
   const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
   if (automatic && (info?.isFallbackAdapter || isSoftware(vendor, architecture, device, description))) {
-    const name = description || `${vendor} ${architecture}`;
-    throw new Unfit(`its only adapter is a software renderer (${name.trim()}), which is slower; name the backend to use it all the same`);
+    // Firefox tells no names.
+    const name = (description || `${vendor} ${architecture}`).trim();
+    throw new Unfit(`its only adapter is a software renderer${name && ` (${name})`}, which is slower; name the backend to use it all the same`);
   }
   suffice(adapter, limits, features, 'the adapter');
   const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...features]);
@@ -157,32 +154,6 @@ function scoped(device, act) {
   // Whoever awaits something else first must not be called careless.
   said.catch(() => {});
   return [made, said];
-}
-
-/** Shards follow each other in the buffer. @param {Bundle} bundle @param {GPUDevice} device @param {GPUBuffer} weights */
-async function upload(bundle, device, weights) {
-  const { files, weights: { shards } } = bundle.manifest;
-  const sizes = shards.map((name) => files[name].bytes);
-  const largest = sizes.reduce((most, bytes) => Math.max(most, bytes), 0);
-  let next = 0;
-  let end = 0;
-  const work = async () => {
-    // Writing copies it.
-    const room = new Uint8Array((largest + 3) & -4);
-    while (next < shards.length) {
-      const i = next++;
-      const [bytes, at] = [sizes[i], end];
-      end += bytes;
-      await bundle.fill(shards[i], room.subarray(0, bytes));
-      device.queue.writeBuffer(weights, at, room, 0, (bytes + 3) & -4);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(SHARDS_AT_ONCE, shards.length) }, work));
-}
-
-/** The modules, each with the line before it that says what it is. @param {string} shaders */
-function splitShaders(shaders) {
-  return shaders.split(/^(?=\/\/ module \d+:)/m).filter((module) => module.trim()).map((code) => ({ code, name: code.slice(3, code.indexOf('\n')) }));
 }
 
 /**
@@ -341,11 +312,10 @@ class OnDevice {
    * Puts steps into the queue, after the inputs and before what is done with the results.
    * @param {(encoder: GPUCommandEncoder) => void} before
    * @param {(encoder: GPUCommandEncoder) => void} after
-   * @param {number} [begin]
-   * @param {number} [end]
+   * @param {{ count: number, dispatches: Prepared[] }[]} [steps]
    * @param {GPUComputePassTimestampWrites} [timestampWrites]
    */
-  #submit(before, after, begin = 0, end = this.#steps.length, timestampWrites) {
+  #submit(before, after, steps = this.#steps, timestampWrites) {
     const { queue } = this.#device;
     let encoder = this.#device.createCommandEncoder();
     before(encoder);
@@ -367,7 +337,7 @@ class OnDevice {
       pass.setBindGroup(0, group, this.#offset, 0, 1);
       pass.dispatchWorkgroups(x, y, z);
     };
-    for (const { count, dispatches } of this.#steps.slice(begin, end)) {
+    for (const { count, dispatches } of steps) {
       for (let round = 0; round < count; round++) dispatches.forEach((each) => dispatch(each, round));
     }
     pass.end();
@@ -408,7 +378,7 @@ class OnDevice {
     }, (range) => {
       let at = 0;
       const places = this.#outputs.map((slot) => {
-        const view = new (slot.storage === 'f32' ? Float32Array : Int32Array)(range, at, count(slot.shape));
+        const view = viewAt(range, slot, at);
         at += view.byteLength;
         return { slot, view };
       });
@@ -454,7 +424,7 @@ class OnDevice {
     });
     try {
       await sound;
-      await mapped;
+      await this.#soon(mapped);
       const result = read(staging.getMappedRange());
       staging.unmap();
       if (kept && !this.#destroyed && this.#staging.length < SPARE) this.#staging.push(staging);
@@ -464,6 +434,15 @@ class OnDevice {
       staging.destroy();
       throw error;
     }
+  }
+
+  /** What the GPU will have done. @param {Promise<unknown>} work */
+  async #soon(work) {
+    let done = !mustAsk;
+    const end = () => (done = true);
+    work.then(end, end);
+    await until(() => done || this.#device.queue.submit([]));
+    return work;
   }
 
   /** @type {Core['profile']} */
@@ -478,10 +457,10 @@ class OnDevice {
       for (let step = 0; step < steps; step++) {
         const [begin, sound] = scoped(device, () => {
           const begin = performance.now();
-          this.#submit(take(step), () => {}, step, step + 1);
+          this.#submit(take(step), () => {}, [this.#steps[step]]);
           return begin;
         });
-        await Promise.all([sound, device.queue.onSubmittedWorkDone()]);
+        await Promise.all([sound, this.#soon(device.queue.onSubmittedWorkDone())]);
         times.push({ step, ms: performance.now() - begin });
       }
       return times;
@@ -497,7 +476,7 @@ class OnDevice {
             if (step < steps - 1) return;
             encoder.resolveQuerySet(querySet, 0, 2 * steps, resolved, 0);
             encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
-          }, step, step + 1, writes);
+          }, [this.#steps[step]], writes);
         }
       }, (range) => {
         const nanoseconds = new BigUint64Array(range);
@@ -510,15 +489,21 @@ class OnDevice {
     }
   }
 
-  /** @type {Core['probe']} */
-  probe({ step, contents, samples }) {
-    const buffer = (/** @type {number} */ arena) => this.#arenas[arena];
-    return this.#read(4 * samples.length, (staging) => {
-      for (const { at, offset, data } of contents) this.#device.queue.writeBuffer(buffer(at), offset, data);
-      this.#submit(() => {}, (encoder) => {
-        samples.forEach(({ at, offset }, i) => encoder.copyBufferToBuffer(buffer(at), offset, staging, 4 * i, 4));
-      }, step, step + 1);
-    }, (range) => new Uint32Array(range.slice(0, 4 * samples.length)));
+  /** @type {Core['checked']} */
+  checked() {
+    return {
+      write: (buffer, byte, words) => this.#device.queue.writeBuffer(this.#arenas[buffer], byte, words),
+      run: (step, [begin, end]) => {
+        const { dispatches } = this.#steps[step];
+        this.#submit(() => {}, () => {}, [{ count: 1, dispatches: dispatches.slice(begin, end) }]);
+      },
+      predict: () => this.#submit(() => {}, () => {}),
+      read: (buffer, bytes) => this.#read(4 * bytes.length, (staging) => {
+        const encoder = this.#device.createCommandEncoder();
+        bytes.forEach((byte, i) => encoder.copyBufferToBuffer(this.#arenas[buffer], byte, staging, 4 * i, 4));
+        this.#device.queue.submit([encoder.finish()]);
+      }, (range) => new Uint32Array(range.slice(0))),
+    };
   }
 
   destroy() {

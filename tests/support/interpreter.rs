@@ -127,7 +127,7 @@ pub fn check_samples(plan: &Plan) -> Result<(), String> {
     };
     let mut machine = Machine::new(plan);
     machine.fill(&network.inputs, network.seed);
-    machine.run(None);
+    machine.run_all(None);
     for output in &network.outputs {
         let mut found = Differences::default();
         for sample in &output.samples {
@@ -256,13 +256,14 @@ impl<'p> Machine<'p> {
         }
     }
 
+    /// Runs all steps on inputs; `seen` is told of every kernel.
     fn predict(&mut self, inputs: &[Tensor], seen: Option<&mut Watcher<'_>>) {
         self.set_inputs(inputs);
-        self.run(seen);
+        self.run_all(seen);
     }
 
-    /// Runs all steps on what is in the arenas; `seen` is told of every kernel.
-    fn run(&mut self, mut seen: Option<&mut Watcher<'_>>) {
+    /// Runs all steps on what is in the arenas.
+    fn run_all(&mut self, mut seen: Option<&mut Watcher<'_>>) {
         for step in &self.plan.steps {
             for iteration in 0..step.count() {
                 for run in step.runs() {

@@ -3,76 +3,36 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { after, afterEach, before, describe, test } from 'node:test';
-import { launch } from './support/browser.js';
+import { after, before, describe, test } from 'node:test';
 import { affine, echo, writeBundle } from './support/fixture.js';
+import { gpuPages, outcome, repeat, repeated, types, usedBytes } from './support/gpu-pages.js';
 import { affineWebGPU, echoWebGPU } from './support/gpu.js';
-import { faults, serve } from './support/server.js';
+import { faults } from './support/server.js';
 
 const y = [12, 24, 36, 48];
 const manifestOf = (folder) => JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
 
-const types = [
-  ['float32', 'f32'], ['float64', 'f32'], ['bool', 'i32'], ['int8', 'i32'], ['int16', 'i32'], ['int32', 'i32'], ['int64', 'i32'],
-  ['uint8', 'i32'], ['uint16', 'i32'], ['uint32', 'i32'], ['uint64', 'i32'],
-];
 const sized = { weightBytes: 100_000, shardBytes: 40_000 };
 /** More dispatches than a buffer of parameters has slices. */
 const ROUNDS = 66_000;
 const long = { name: 'x', shape: [ROUNDS], dtype: 'float32', storage: 'f32', offset: 0 };
 const folders = {
-  '/bundle/': affine({ gpu: { webgpu: affineWebGPU() }, ...sized }),
-  '/only/': writeBundle({
+  bundle: affine({ gpu: { webgpu: affineWebGPU() }, ...sized }),
+  only: writeBundle({
     inputs: [{ name: 'x', shape: [1, 4], dtype: 'float32' }],
     outputs: [{ name: 'y', shape: [1, 4], dtype: 'float32' }],
     weights: Buffer.from(new Float32Array([10, 20, 30, 40]).buffer),
     gpu: { webgpu: affineWebGPU() },
   }),
-  '/echo/': echo(types, { gpu: { webgpu: echoWebGPU(types.map(([, storage]) => ({ storage, elements: 2 }))) } }),
-  '/long/': writeBundle({ inputs: [long], outputs: [{ ...long, name: 'y' }], gpu: { webgpu: echoWebGPU([{ storage: 'f32', elements: ROUNDS }]) } }),
-  '/huge/': affine({ gpu: { webgpu: affineWebGPU({ limits: { maxBufferSize: 2 ** 50 } }) } }),
-  '/odd/': affine({ gpu: { webgpu: affineWebGPU({ features: ['no-such-feature'] }) } }),
-  '/wrong/': affine({ gpu: { webgpu: affineWebGPU({ shaders: (text) => text.replace('bitcast', 'bitcats') }) } }),
-  '/unbound/': affine({ gpu: { webgpu: affineWebGPU({ shaders: (text) => text.replace('<storage, read> w', '<storage, read_write> w') }) } }),
-  '/': fileURLToPath(new URL('pages/', import.meta.url)),
+  echo: echo(types, { gpu: { webgpu: echoWebGPU(types.map(([, storage]) => ({ storage, elements: 2 }))) } }),
+  long: writeBundle({ inputs: [long], outputs: [{ ...long, name: 'y' }], gpu: { webgpu: echoWebGPU([{ storage: 'f32', elements: ROUNDS }]) } }),
+  huge: affine({ gpu: { webgpu: affineWebGPU({ limits: { maxBufferSize: 2 ** 50 } }) } }),
+  odd: affine({ gpu: { webgpu: affineWebGPU({ features: ['no-such-feature'] }) } }),
+  wrong: affine({ gpu: { webgpu: affineWebGPU({ shaders: (text) => text.replace('bitcast', 'bitcats') }) } }),
+  unbound: affine({ gpu: { webgpu: affineWebGPU({ shaders: (text) => text.replace('<storage, read> w', '<storage, read_write> w') }) } }),
 };
-const manifest = manifestOf(folders['/bundle/']);
-
-const server = await serve(folders);
-after(() => server.close());
-const browser = await launch([], { gpu: true });
-after(() => browser.close());
-
-/** A page in which `load` is that of the bundle. */
-async function open(bundle = 'bundle') {
-  const page = await browser.newPage();
-  await page.goto(`${server.url}/empty.html`);
-  await page.evaluate(async (bundle) => {
-    const { load } = await import(`/${bundle}/index.js`);
-    window.load = load;
-    window.x = Float32Array.of(1, 2, 3, 4);
-    window.failed = (promise) => promise.then(() => 'it did not fail', ({ name, message }) => `${name}: ${message}`);
-    window.device = async () => (await navigator.gpu.requestAdapter()).requestDevice();
-  }, bundle);
-  return page;
-}
-
-/** Runs a function in a page of its own. */
-async function run(act, argument, bundle) {
-  const page = await open(bundle);
-  try {
-    return await page.evaluate(act, argument);
-  } finally {
-    await page.close();
-  }
-}
-
-const requested = () => server.log.map(({ path }) => path.split('/').at(-1));
-afterEach(() => {
-  server.heal();
-  server.log.length = 0;
-});
+const manifest = manifestOf(folders.bundle);
+const { server, browser, open, run, alone, requested, hold } = await gpuPages(folders);
 
 describe('a prediction', () => {
   test('by name, the same again and again', async () => {
@@ -105,24 +65,9 @@ describe('a prediction', () => {
   });
 
   test('of every type', async () => {
-    const found = await run(async () => {
-      const model = await load(undefined, { backend: 'webgpu' });
-      const values = {
-        float32: Float32Array.of(0.5, -3), float64: Float64Array.of(0.25, 7), bool: Uint8Array.of(9, 0), int8: Int8Array.of(-128, 127),
-        int16: Int16Array.of(-32768, 5), int32: Int32Array.of(-2147483648, 7), int64: BigInt64Array.of(-5n, 2147483647n),
-        uint8: Uint8Array.of(255, 0), uint16: Uint16Array.of(65535, 1), uint32: Uint32Array.of(2147483647, 3), uint64: BigUint64Array.of(4n, 0n),
-      };
-      const outputs = await model.predict(values);
-      const bytes = await failed(model.predict({ ...values, int64: BigInt64Array.of(1n << 40n, 0n) }));
-      return { outputs: Object.entries(outputs).map(([name, array]) => [name, array.constructor.name, Array.from(array, String)]), bytes };
-    }, undefined, 'echo');
-    assert.deepEqual(found.outputs, [
-      ['float32', 'Float32Array', ['0.5', '-3']], ['float64', 'Float64Array', ['0.25', '7']], ['bool', 'Uint8Array', ['1', '0']],
-      ['int8', 'Int8Array', ['-128', '127']], ['int16', 'Int16Array', ['-32768', '5']], ['int32', 'Int32Array', ['-2147483648', '7']],
-      ['int64', 'BigInt64Array', ['-5', '2147483647']], ['uint8', 'Uint8Array', ['255', '0']], ['uint16', 'Uint16Array', ['65535', '1']],
-      ['uint32', 'Uint32Array', ['2147483647', '3']], ['uint64', 'BigUint64Array', ['4', '0']],
-    ]);
-    assert.equal(found.bytes, 'RangeError: predict: input "int64" (int64 [2]) has 1099511627776 at 0, which does not fit 32 bits');
+    const { outputs, wide } = await run(repeat, 'webgpu', 'echo');
+    assert.deepEqual(outputs, repeated);
+    assert.equal(wide, 'RangeError: predict: input "int64" (int64 [2]) has 1099511627776 at 0, which does not fit 32 bits');
   });
 
   test('that overlaps others gets its own answer, in order', async () => {
@@ -148,21 +93,15 @@ describe('a prediction', () => {
   });
 
   test('leaves nothing behind, a thousand times', async () => {
-    const page = await open();
-    const session = await page.context().newCDPSession(page);
-    const used = async () => {
-      await session.send('HeapProfiler.collectGarbage');
-      const { usedSize, backingStorageSize = 0 } = await session.send('Runtime.getHeapUsage');
-      return usedSize + backingStorageSize;
-    };
+    const page = await open('bundle');
     const predict = () => page.evaluate(async () => {
       window.model ??= await load(undefined, { backend: 'webgpu' });
       for (let i = 0; i < 1000; i++) await window.model.predict(x);
     });
     await predict();
-    const before = await used();
+    const before = await usedBytes(page);
     await predict();
-    const growth = (await used()) - before;
+    const growth = (await usedBytes(page)) - before;
     await page.close();
     assert.ok(growth < 100_000, `${growth} bytes more after 1000 predicts`);
   });
@@ -283,13 +222,7 @@ describe('a choice', () => {
     'which is slower; name the backend to use it all the same.';
 
   /** What a load comes to. */
-  const chosen = (options, bundle, prepare = () => {}) => run(async ([options, prepare]) => {
-    eval(prepare);
-    return load(undefined, options).then(
-      async (model) => ({ backend: model.backend, fallbacks: model.fallbacks, y: Array.from((await model.predict(x)).y) }),
-      ({ name, message }) => ({ error: `${name}: ${message}` }),
-    );
-  }, [options, `(${prepare})()`], bundle);
+  const chosen = (options, bundle, prepare) => (prepare ? alone : run)(outcome, [options, prepare && `(${prepare})()`], bundle);
 
   test('takes no software by itself, and fetches nothing for it', async () => {
     assert.deepEqual(await chosen({}), { backend: 'wasm', fallbacks: [software], y });
@@ -326,7 +259,7 @@ describe('a choice', () => {
     ['the device is lost', 'bundle', lost, /^the GPU was lost \(/],
     ['a limit is too low', 'huge', undefined, /^the model needs maxBufferSize 1125899906842624, and the adapter offers \d+$/],
     ['a feature is absent', 'odd', undefined, /^the model needs the feature no-such-feature, which the adapter lacks$/],
-    ['a shader is wrong', 'wrong', undefined, /^the browser refuses module 0: twice \(line 6: .*bitcats/],
+    ['a shader is wrong', 'wrong', undefined, /^the browser refuses module 0: twice \(line 5: .*bitcats/],
     ['a shader does not fit its layout', 'unbound', undefined, /^the browser refuses module 1: sum \(/],
   ]) {
     test(`goes on where ${what}, and says so`, async () => {
@@ -370,7 +303,7 @@ describe('a choice', () => {
   });
 
   test('in Node is wasm', async () => {
-    const { load } = await import(join(folders['/bundle/'], 'index.js'));
+    const { load } = await import(join(folders.bundle, 'index.js'));
     const model = await load();
     assert.equal(model.backend, 'wasm');
     assert.deepEqual(model.fallbacks.slice(0, 1), ['wasm was taken instead of webgpu, because there is no WebGPU here (navigator.gpu).']);
@@ -381,20 +314,9 @@ describe('a choice', () => {
 });
 
 describe('warm', () => {
-  /** Lets the answer through when told to. */
-  function held(pattern) {
-    let release;
-    const released = new Promise((resolve) => (release = resolve));
-    server.fault(pattern, async (file, response, { headers }) => {
-      await released;
-      response.writeHead(200, headers).end(file);
-    });
-    return release;
-  }
-
   test('wasm answers until the GPU is there; weights are fetched once', async () => {
-    const release = held(new RegExp(manifest.backends.webgpu.code.shaders));
-    const page = await open();
+    const release = hold(new RegExp(manifest.backends.webgpu.code.shaders));
+    const page = await open('bundle');
     const early = await page.evaluate(async () => {
       window.model = await load(undefined, { backend: ['webgpu', 'wasm'], warm: 'wasm', profile: true });
       window.onGpu = model.predict(x, { output: 'gpu' }).then(({ y }) => model.predict(y));
@@ -425,7 +347,7 @@ describe('warm', () => {
   });
 
   test('it is the GPU at once where wasm cannot run', async () => {
-    const found = await run(async () => {
+    const found = await alone(async () => {
       WebAssembly.compile = WebAssembly.compileStreaming = async () => { throw new Error('not today'); };
       const model = await load(undefined, { backend: ['webgpu', 'wasm'], warm: 'wasm' });
       return { backend: model.backend, settled: await model.settled, y: Array.from((await model.predict(x)).y) };
@@ -434,7 +356,7 @@ describe('warm', () => {
   });
 
   test('a model that is disposed of meanwhile gets no GPU', async () => {
-    const release = held(new RegExp(manifest.backends.webgpu.code.shaders));
+    const release = hold(new RegExp(manifest.backends.webgpu.code.shaders));
     const found = await run(async () => {
       const model = await load(undefined, { backend: ['webgpu', 'wasm'], warm: 'wasm' });
       model.dispose();
@@ -449,7 +371,7 @@ describe('a GPU that is lost', () => {
   let page;
   let session;
   before(async () => {
-    page = await open();
+    page = await open('bundle');
     session = await browser.newBrowserCDPSession();
     await page.evaluate(async () => (window.model = await load(undefined, { backend: 'webgpu' })));
   });
@@ -518,13 +440,20 @@ test('a step can be run alone on chosen contents', async () => {
     const bundle = openBundle({ url, manifest, locate: (name) => new URL(name, url) }, {}, new AbortController().signal);
     const engine = await openWebGPU(bundle, {}, false);
     const bits = (...values) => new Uint32Array(Float32Array.of(...values).buffer);
-    // The sum, without its other step; what it does not write stays.
-    const contents = [{ at: 1, offset: 0, data: bits(5, 6, 7, 8) }, { at: 2, offset: 16, data: bits(9) }];
-    const samples = [32, 44, 16].map((offset) => ({ at: 2, offset }));
-    const values = await engine.probe({ step: 1, contents, samples });
+    const checked = engine.checked();
+    // Of the loop only its first round; what it does not write stays.
+    checked.write(1, 0, bits(5, 6, 7, 8));
+    checked.write(2, 16, bits(9));
+    checked.write(2, 44, bits(3));
+    checked.run(1, [0, 1]);
+    const words = await Promise.all([checked.read(2, [32, 44, 16]), checked.read(1, [4])]);
+    checked.write(0, 0, bits(1, 2, 3, 4));
+    checked.predict();
+    words.push(await checked.read(2, [44]));
+    const values = words.map((words) => Array.from(new Float32Array(Uint32Array.from(words).buffer)));
     const y = Array.from((await engine.predict([x])).y);
     engine.dispose();
-    return { values: Array.from(new Float32Array(values.buffer)), y };
+    return { values, y };
   });
-  assert.deepEqual(found, { values: [15, 48, 9], y });
+  assert.deepEqual(found, { values: [[15, 3, 9], [6], [48]], y });
 });

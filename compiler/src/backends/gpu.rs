@@ -7,13 +7,19 @@ use crate::plan::{Binding, Candidate, Joins, Matrix, Method, Packed, Product, Vi
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-/// Predictions in order, and a device that may be lost.
+/// What shows that a device computes what it should; predictions in order, and a device that may be lost.
 pub(super) static PART: Part = Part {
     mark: "gpu",
-    modules: &[Script {
-        name: "gpu.js",
-        text: include_str!("../../runtime-web/src/gpu.js"),
-    }],
+    modules: &[
+        Script {
+            name: "check.js",
+            text: include_str!("../../runtime-web/src/check.js"),
+        },
+        Script {
+            name: "gpu.js",
+            text: include_str!("../../runtime-web/src/gpu.js"),
+        },
+    ],
     scripts: &[],
 };
 

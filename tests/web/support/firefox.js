@@ -15,7 +15,29 @@ const preferences = {
   'dom.workers.maxPerDomain': 20,
 };
 
-export async function launchFirefox() {
+/** What gives it a GPU of software, Mesa's, for WebGPU and for WebGL. Without a screen it has none. */
+const softwareGpu = {
+  'dom.webgpu.enabled': true,
+  'dom.webgpu.workers.enabled': true,
+  'gfx.webgpu.ignore-blocklist': true,
+  'webgl.force-enabled': true,
+};
+
+/** @param {{ gpu?: boolean }} [options] Whether there is a GPU, on a screen that nobody sees. */
+export async function launchFirefox({ gpu = false } = {}) {
+  const screen = gpu && start(program('Xvfb', 'XVFB', '/usr/bin/Xvfb', 'xvfb'), ['-displayfd', '1', '-screen', '0', '1280x1024x24', '-nolisten', 'tcp']);
+  try {
+    const [display] = screen ? await screen.says(/^\d+$/) : [];
+    const browser = await launchOn(display, gpu ? { ...preferences, ...softwareGpu } : preferences);
+    return { ...browser, close: () => browser.close().finally(() => screen && screen.close()) };
+  } catch (error) {
+    if (screen) await screen.close();
+    throw error;
+  }
+}
+
+/** @param {string | undefined} display None where nothing is shown. @param {object} preferences */
+async function launchOn(display, preferences) {
   const profile = temporary('firefox');
   writeFileSync(
     join(profile, 'user.js'),
@@ -24,8 +46,8 @@ export async function launchFirefox() {
   const executable = program('Firefox', 'FIREFOX', '/usr/bin/firefox-esr', 'firefox-esr');
   const firefox = start(
     executable,
-    ['--headless', '--no-remote', '--profile', profile, '--remote-debugging-port', '0', 'about:blank'],
-    { HOME: profile, MOZ_CRASHREPORTER_DISABLE: '1' },
+    [...(display ? [] : ['--headless']), '--no-remote', '--profile', profile, '--remote-debugging-port', '0', 'about:blank'],
+    { HOME: profile, MOZ_CRASHREPORTER_DISABLE: '1', ...(display && { DISPLAY: `:${display}` }) },
   );
   const workers = () => firefox.threads(/^(Isolated )?Web Co/, 'DOM Worker');
   try {

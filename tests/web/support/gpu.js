@@ -83,3 +83,95 @@ export const echoWebGPU = (slots) => {
     steps: 1,
   };
 };
+
+/** As naga writes them. */
+const fragment = (samplers, words, body) => `#version 300 es
+precision highp float;
+precision highp int;
+${words ? `layout(std140) uniform Params_block_0Fragment { uvec4 _group_0_binding_0_fs[${words}]; };\n` : ''}${samplers
+  .map((type, i) => `uniform highp ${type} _group_0_binding_${i + 1}_fs;\n`).join('')}
+layout(location = 0) out uvec4 _fs2p_location0;
+void main() {
+${body}
+}
+`;
+const sampler = (i) => `_group_0_binding_${i + 1}_fs`;
+const uniform = 'Params_block_0Fragment';
+const param = (i) => `_group_0_binding_0_fs[${i >> 2}].${'xyzw'[i & 3]}`;
+
+/**
+ * `y = 2 x + w`: a draw for the product, a loop over the elements for the sum, each of which keeps what others wrote.
+ * @param {{ shaders?: (text: string) => string }} [change]
+ */
+export const affineWebGL = ({ shaders = (text) => text } = {}) => ({
+  code: {
+    program: JSON.stringify({
+      textures: [1, 1, 1].map((texels) => ({ texels, shift: 0 })),
+      programs: [
+        { uniform, samplers: [sampler(0)] },
+        { uniform, samplers: [sampler(0), sampler(1), sampler(2)] },
+      ],
+      steps: [
+        { count: 1, draws: [{ program: 0, inputs: [0], out: 1, params: [0, bits(2)] }] },
+        { count: 4, draws: [{ program: 1, inputs: [-1, 1], out: 2, params: [0, 0], advance: [[1, 1]], previous: true }] },
+      ],
+    }),
+    shaders: shaders(`// program 0: twice
+${fragment(['usampler2D'], 1, `  vec4 x = uintBitsToFloat(texelFetch(${sampler(0)}, ivec2(gl_FragCoord.xy), 0));
+  _fs2p_location0 = floatBitsToUint(uintBitsToFloat(${param(1)}) * x);`)}// program 1: sum
+${fragment(['usampler2DArray', 'usampler2D', 'usampler2D'], 1, `  ivec2 at = ivec2(gl_FragCoord.xy);
+  vec4 w = uintBitsToFloat(texelFetch(${sampler(0)}, ivec3(at, 0), 0));
+  vec4 x = uintBitsToFloat(texelFetch(${sampler(1)}, at, 0));
+  uvec4 y = texelFetch(${sampler(2)}, at, 0);
+  int i = int(${param(1)});
+  y[i] = floatBitsToUint(x[i] + w[i]);
+  _fs2p_location0 = y;`)}`),
+  },
+  section: { inputs: [{ storage: 'f32', texture: 0, offset: 0 }], outputs: [{ storage: 'f32', texture: 2, offset: 0 }] },
+  steps: 2,
+});
+
+/** Every input to the output of the same name. @param {{ storage: string, elements: number }[]} slots */
+export const echoWebGL = (slots) => ({
+  code: {
+    program: JSON.stringify({
+      textures: [...slots, ...slots].map(({ elements }) => ({ texels: Math.ceil(elements / 4), shift: 0 })),
+      programs: [{ samplers: [sampler(0)] }],
+      steps: [{ count: 1, draws: slots.map((_, i) => ({ program: 0, inputs: [i], out: slots.length + i, params: [] })) }],
+    }),
+    shaders: `// program 0: copy\n${fragment(['usampler2D'], 0, `  _fs2p_location0 = texelFetch(${sampler(0)}, ivec2(gl_FragCoord.xy), 0);`)}`,
+  },
+  section: {
+    inputs: slots.map(({ storage }, i) => ({ storage, texture: i, offset: 0 })),
+    outputs: slots.map(({ storage }, i) => ({ storage, texture: slots.length + i, offset: 0 })),
+  },
+  steps: 1,
+});
+
+/**
+ * `y = x + w + e % 1024` for element e, of tensors that have several layers, and weights that have several rows and repeat. In a loop
+ * of two rounds, each of which keeps every other texel.
+ * @param {{ elements: number, weights: number }} sizes
+ */
+export const layeredWebGL = ({ elements, weights }) => {
+  const texels = Math.ceil(elements / 4);
+  return {
+    code: {
+      program: JSON.stringify({
+        textures: [{ texels, shift: 11 }, { texels, shift: 11 }],
+        programs: [{ uniform, samplers: [sampler(0), sampler(1), sampler(2)] }],
+        steps: [{ count: 2, draws: [{ program: 0, inputs: [-1, 0], out: 1, params: [0, 0], advance: [[1, 1]], previous: true }] }],
+      }),
+      shaders: `// program 0: add\n${fragment(['usampler2DArray', 'usampler2DArray', 'usampler2DArray'], 1, `  ivec2 at = ivec2(gl_FragCoord.xy);
+  int texel = int(${param(0)}) + at.y * 2048 + at.x;
+  int layer = texel >> 22;
+  int i = texel % ${weights / 4};
+  vec4 x = uintBitsToFloat(texelFetch(${sampler(1)}, ivec3(at, layer), 0));
+  vec4 w = uintBitsToFloat(texelFetch(${sampler(0)}, ivec3(i & 2047, i >> 11, 0), 0));
+  vec4 y = x + w + float((4 * texel) & 1023) + vec4(0., 1., 2., 3.);
+  _fs2p_location0 = (texel & 1) == int(${param(1)}) ? floatBitsToUint(y) : texelFetch(${sampler(2)}, ivec3(at, layer), 0);`)}`,
+    },
+    section: { inputs: [{ storage: 'f32', texture: 0, offset: 0 }], outputs: [{ storage: 'f32', texture: 1, offset: 0 }] },
+    steps: 1,
+  };
+};

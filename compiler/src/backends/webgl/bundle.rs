@@ -1,9 +1,9 @@
 //! The row of the table: what a bundle and the command have of this backend.
 
 use super::{Program, WebGl};
-use crate::backends::gpu::Storage;
+use crate::backends::gpu::{self, Storage};
 use crate::backends::{
-    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Section, Text, Variant,
+    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Script, Section, Text, Variant,
 };
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
@@ -39,7 +39,17 @@ pub static BACKEND: Backend = Backend {
 };
 
 /// What the scripts of a bundle need.
-static PARTS: &[&Part] = &[];
+static PARTS: &[&Part] = &[
+    &gpu::PART,
+    &Part {
+        mark: "webgl",
+        modules: &[Script {
+            name: "webgl.js",
+            text: include_str!("../../../runtime-web/src/webgl.js"),
+        }],
+        scripts: &[],
+    },
+];
 
 /// The section of the manifest.
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,6 +107,11 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
                 label: "shaders",
                 end: "glsl",
                 bytes: shaders.into_bytes(),
+            },
+            CodeFile {
+                label: "check",
+                end: "json",
+                bytes: program.check(plan)?.to_json()?,
             },
         ],
     })

@@ -4,6 +4,7 @@ use super::draw::draw;
 use super::fragment::{Fragment, rows};
 use super::glsl::{Glsl, translate};
 use crate::budget::Resource;
+use crate::check::{self, Check, Subject};
 use crate::error::Result;
 use crate::kernel::{Kernel, Role};
 use crate::plan::{Plan, Run, Space};
@@ -28,6 +29,9 @@ pub struct Program {
     /// For what family of kernels each is.
     #[serde(skip)]
     families: Vec<&'static str>,
+    /// A run for each program that none before it needs.
+    #[serde(skip)]
+    subjects: Vec<Subject>,
     /// Bytes of every kernel's programs, by its index in the plan.
     #[serde(skip)]
     pub kernel_bytes: Vec<usize>,
@@ -96,12 +100,14 @@ impl Program {
             texts: Vec::new(),
             sources: Vec::new(),
             families: Vec::new(),
+            subjects: Vec::new(),
             kernel_bytes: vec![0; plan.kernels.len()],
         };
         let mut known = HashMap::new();
-        for step in &plan.steps {
+        for (number, step) in plan.steps.iter().enumerate() {
             let mut draws = Vec::with_capacity(step.runs().len());
-            for run in step.runs() {
+            for (index, run) in step.runs().iter().enumerate() {
+                let before = program.texts.len();
                 let drawn = draw(plan.kernel(run), run, &plan.arenas)
                     .and_then(|fragment| {
                         let before = program.texts.len();
@@ -112,6 +118,13 @@ impl Program {
                     })
                     .map_err(|error| error.in_node(&run.name))?;
                 draws.push(drawn);
+                if program.texts.len() > before {
+                    program.subjects.push(Subject {
+                        step: number,
+                        run: index,
+                        dispatches: index..index + 1,
+                    });
+                }
             }
             program.steps.push(Step {
                 count: step.count(),
@@ -169,6 +182,14 @@ impl Program {
                 .map(|a| (a.index, a.delta))
                 .collect(),
         })
+    }
+
+    /// What shows whether the programs compute what they should.
+    ///
+    /// # Errors
+    /// When a kernel reads more than it says (a bug of ours).
+    pub fn check(&self, plan: &Plan) -> Result<Check> {
+        check::check(plan, &self.subjects)
     }
 
     /// The text of all programs, each below a line that tells its number and the family of kernels that it is for.

@@ -113,6 +113,11 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
                 end: "wgsl",
                 bytes: shaders.into_bytes(),
             },
+            CodeFile {
+                label: "check",
+                end: "json",
+                bytes: program.check(plan)?.to_json()?,
+            },
         ],
     })
 }

@@ -3,6 +3,7 @@
 use super::dispatch;
 use super::module::{Made, Memory};
 use crate::budget::Resource;
+use crate::check::{self, Check, Subject};
 use crate::error::Result;
 use crate::plan::Plan;
 use serde::Serialize;
@@ -23,6 +24,9 @@ pub struct Program {
     /// For what family of kernels each is.
     #[serde(skip)]
     families: Vec<&'static str>,
+    /// A run for each module that none before it needs.
+    #[serde(skip)]
+    subjects: Vec<Subject>,
     /// Bytes of every kernel's modules, by its index in the plan.
     #[serde(skip)]
     pub kernel_bytes: Vec<usize>,
@@ -76,15 +80,17 @@ impl Program {
             steps: Vec::new(),
             modules: Vec::new(),
             families: Vec::new(),
+            subjects: Vec::new(),
             kernel_bytes: vec![0; plan.kernels.len()],
         };
         let mut known = HashMap::new();
         let (mut scratch, mut taken) = (0, 0);
-        for step in &plan.steps {
+        for (number, step) in plan.steps.iter().enumerate() {
             let mut dispatches = Vec::with_capacity(step.runs().len());
-            for run in step.runs() {
+            for (index, run) in step.runs().iter().enumerate() {
                 let made = dispatch::dispatch(plan.kernel(run), run);
                 let mut bytes = 0;
+                let (first, before) = (dispatches.len(), program.pipelines.len());
                 for made in made.map_err(|error| error.in_node(&run.name))? {
                     scratch = scratch.max(4 * made.scratch);
                     let dispatch = program.add(&mut known, plan.kernel(run).family(), made);
@@ -98,6 +104,13 @@ impl Program {
                     dispatches.push(dispatch);
                 }
                 program.kernel_bytes[run.kernel.0] = bytes;
+                if program.pipelines.len() > before {
+                    program.subjects.push(Subject {
+                        step: number,
+                        run: index,
+                        dispatches: first..dispatches.len(),
+                    });
+                }
             }
             program.steps.push(Step {
                 count: step.count(),
@@ -145,6 +158,14 @@ impl Program {
                 .map(|a| (a.index, a.delta))
                 .collect(),
         }
+    }
+
+    /// What shows whether the modules compute what they should.
+    ///
+    /// # Errors
+    /// When a kernel reads more than it says (a bug of ours).
+    pub fn check(&self, plan: &Plan) -> Result<Check> {
+        check::check(plan, &self.subjects)
     }
 
     /// The text of all modules, each below a line that tells its number and the family of kernels that it is for.
