@@ -48,9 +48,9 @@ pub struct Port {
     pub offset: u64,
 }
 
-/// What a program needs, by WebGPU's names.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// What a program needs, by WebGPU's names. What it does not tell is no more than every device has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Needs {
     /// Bytes of the largest buffer.
     pub max_buffer_size: u64,
@@ -58,10 +58,6 @@ pub struct Needs {
     pub max_storage_buffer_binding_size: u64,
     /// Buffers of a dispatch.
     pub max_storage_buffers_per_shader_stage: u32,
-    /// Invocations of a workgroup.
-    pub max_compute_invocations_per_workgroup: u32,
-    /// Bytes that a workgroup shares.
-    pub max_compute_workgroup_storage_size: u32,
 }
 
 impl Built {

@@ -105,8 +105,6 @@ impl Built {
             max_buffer_size: program.arenas.iter().copied().fold(weights, u64::max),
             max_storage_buffer_binding_size: bytes.max().unwrap_or(0),
             max_storage_buffers_per_shader_stage: bindings.max().unwrap_or(0) as u32,
-            max_compute_invocations_per_workgroup: 0,
-            max_compute_workgroup_storage_size: 0,
         }
     }
 }
