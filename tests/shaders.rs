@@ -1,6 +1,6 @@
 //! Shaders of all goldens: those of WebGPU and WebGL2 are written and valid, and an independent compiler takes the GLSL.
 
-use keras_compile::backends::{webgl, webgpu};
+use keras_compile::backends::{Precision, webgl, webgpu};
 use keras_compile::graph::Graph;
 use keras_compile::plan::plan;
 use keras_compile::{keras, passes};
@@ -83,7 +83,8 @@ fn shaders_of_all_goldens_are_valid() {
         let Some(graph) = graph(&case) else { continue };
         count += 1;
         // Every module is checked where it is made.
-        let on_webgpu = plan(&graph, &webgpu::WebGpu).and_then(|plan| webgpu::Program::new(&plan));
+        let on_webgpu =
+            plan(&graph, &webgpu::WebGpu).and_then(|plan| webgpu::Program::new(&plan, Precision::F32));
         match on_webgpu {
             Ok(program) => assert_eq!(
                 program.modules.is_empty(),

@@ -75,6 +75,9 @@ struct CompileArgs {
     /// Whether the bundle can run on several threads; off leaves their code out
     #[arg(long, value_enum, default_value = "on", value_name = "SWITCH")]
     threads: Switch,
+    /// In which precision a GPU keeps the weights of products; sums are computed in f32
+    #[arg(long, value_enum, default_value = "f32", value_name = "PRECISION")]
+    gpu_precision: GpuPrecision,
     /// What npm calls the bundle; a name made of the model's when absent
     #[arg(long, value_name = "NAME")]
     package_name: Option<String>,
@@ -136,6 +139,15 @@ enum Other {
 enum BenchEngine {
     Chromium,
     Node,
+}
+
+/// Precisions of floats on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum GpuPrecision {
+    /// Single precision
+    F32,
+    /// Half precision: half the memory traffic, and an error of a few thousandths
+    F16,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -64,7 +64,8 @@ export interface CheckFile {
 
 /** What a backend lets itself be checked through. All but `read` only queue work, in order. */
 export interface Checked {
-  write(buffer: number, byte: number, words: Uint32Array): void;
+  write(buffer: number, byte: number, words: Uint32Array<ArrayBuffer>): void;
+  /** A part of a step, of its first round. */
   run(step: number, dispatches: [number, number]): void;
   /** All steps. */
   predict(): void;
@@ -123,6 +124,8 @@ export interface Program {
   arenas: number[];
   /** The module, and for each storage buffer from binding 1 on whether it is read or written. */
   pipelines: { module: number; bindings: string }[];
+  /** What is run once, when the weights are there. */
+  prepare?: Dispatch[];
   steps: { count: number; dispatches: Dispatch[] }[];
 }
 
@@ -265,17 +268,6 @@ export interface Core {
   /** Tells whether a prediction can be run at all, by an error. */
   rehearse(): Promise<void>;
   destroy(): void;
-}
-
-/** What a device lets itself be checked through. All but `read` only queue work, in order. Buffers are arenas or textures. */
-export interface Checked {
-  write(buffer: number, byte: number, words: Uint32Array<ArrayBuffer>): void;
-  /** A part of a step, of its first round. */
-  run(step: number, dispatches: [number, number]): void;
-  /** All steps. */
-  predict(): void;
-  /** The words at some bytes, as they are when what was queued before is done. */
-  read(buffer: number, bytes: number[]): PromiseLike<ArrayLike<number>>;
 }
 
 /** A loaded model on one backend. Reads its inputs before it returns. */

@@ -33,6 +33,18 @@ pub struct Options {
     pub one_thread: bool,
     /// Whether products are computed product by product, as Keras does, not by faster methods that round more.
     pub exact: bool,
+    /// In which precision a GPU keeps the weights of products, where it has a choice.
+    pub gpu_precision: Precision,
+}
+
+/// A precision of floats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Half precision; what is computed from them is in single precision.
+    F16,
 }
 
 /// The part of a manifest that only one backend reads and writes.

@@ -3,7 +3,8 @@
 use super::{Program, WebGpu};
 use crate::backends::gpu::{self, Storage};
 use crate::backends::{
-    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, Script, Section, Text, Variant,
+    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, Precision, Script, Section,
+    Text, Variant,
 };
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
@@ -24,7 +25,7 @@ pub static BACKEND: Backend = Backend {
     texts: &[Text {
         name: "wgsl",
         about: "the compute shaders of WebGPU",
-        print: |plan| Ok(Program::new(plan)?.text()),
+        print: |plan| Ok(Program::new(plan, Precision::default())?.text()),
     }],
     files: &[FileType {
         end: "wgsl",
@@ -86,8 +87,8 @@ struct Limits {
     max_storage_buffers_per_shader_stage: usize,
 }
 
-fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
-    let program = Program::new(plan)?;
+fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
+    let program = Program::new(plan, options.gpu_precision)?;
     let shaders = program.text();
     let weights = plan.weights.bytes();
     let largest = program.arenas.iter().copied().chain([weights]).max().unwrap_or(0);
