@@ -98,7 +98,7 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
     return folder;
   }
-  model ??= compile(join(examples, 'digits/digits.h5'));
+  model ??= compile(join(examples, 'digits/digits.h5'), { args: ['--backends', 'wasm'] });
   const script = (name) => readFileSync(join(model, name), 'utf8');
   put('index.js', Buffer.from(stampScript(script('index.js'), manifest)));
   for (const name of ['worker.js', 'internal.d.ts', 'package.json']) put(name, Buffer.from(script(name)));
