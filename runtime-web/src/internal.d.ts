@@ -124,6 +124,8 @@ export interface Program {
   arenas: number[];
   /** The module, and for each storage buffer from binding 1 on whether it is read or written. */
   pipelines: { module: number; bindings: string }[];
+  /** What is run once, when the weights are there. */
+  prepare?: Dispatch[];
   steps: { count: number; dispatches: Dispatch[] }[];
 }
 

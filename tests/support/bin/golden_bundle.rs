@@ -4,7 +4,7 @@
 use keras_compile::backends::{self, Selection};
 use keras_compile::bundle::{self, Contents, ElementType, PackageName, Target};
 use keras_compile::tensor::Tensor;
-use keras_compile::{keras, passes, plan};
+use keras_compile::{Prepared, keras, passes};
 use keras_compile_tests::goldens::{Case, cases};
 use serde_json::json;
 use std::path::Path;
@@ -33,22 +33,33 @@ fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     let inputs = case.inputs(&wanted);
     let names: Vec<String> = wanted.into_iter().map(|(name, _)| name).collect();
-    passes::run(&mut graph, passes::Options::default())?;
+    let passes = passes::run(&mut graph, passes::Options::default())?;
     std::fs::create_dir_all(dir)?;
-    let mut builds = Vec::new();
-    for backend in Selection::default().iter() {
-        let options = backends::Options::default();
-        let plan = plan::plan(&graph, (backend.target)(options).as_ref())?;
-        builds.push(backend.build(plan, options)?);
-    }
-    let outputs = graph.outputs().len();
-    drop(graph);
     let floats = |count: usize| vec![ElementType::Float32; count];
+    let prepared = Prepared {
+        model: case.id.clone(),
+        inputs: floats(inputs.len()),
+        outputs: floats(graph.outputs().len()),
+        graph,
+        passes,
+        notes: Vec::new(),
+    };
+    let options = backends::Options::default();
+    let plans = prepared.plans(&Selection::default(), options)?;
+    let Prepared {
+        inputs: given,
+        outputs,
+        ..
+    } = prepared;
+    let builds = plans
+        .into_iter()
+        .map(|(backend, plan)| backend.build(plan, options));
+    let builds = builds.collect::<Result<Vec<_>, _>>()?;
     let contents = Contents {
         model: &case.id,
         package: &PackageName::of_model(&case.id),
-        inputs: &floats(inputs.len()),
-        outputs: &floats(outputs),
+        inputs: &given,
+        outputs: &outputs,
         builds: &builds,
     };
     bundle::write(&contents, &Target::new(&dir.join("dist"), true)?, &mut |_| {})?;

@@ -69,7 +69,7 @@ fn wrong_iteration(
         .map(|arena| machine.arena(arena).to_vec())
         .collect();
     let runs = plan.steps[step].runs();
-    runs.iter().for_each(|run| machine.run(run, iteration));
+    runs.iter().for_each(|run| machine.run_kernel(run, iteration));
     let mut known = BTreeSet::new();
     for run in runs {
         let written = machine.written(run, iteration);

@@ -2,7 +2,7 @@
 
 use super::loaded::{Needs, words};
 use super::{Built, Gpu, Loaded, first_wrong_step};
-use keras_compile::backends::{self, Build, Options};
+use keras_compile::backends::{self, Build, Options, Precision};
 use keras_compile::graph::Graph;
 use keras_compile::plan;
 use keras_compile::tensor::{Tensor, TensorType};
@@ -22,7 +22,19 @@ impl Model<'static> {
     /// # Errors
     /// What any of it says.
     pub fn new(graph: &Graph) -> Result<Self, String> {
-        Self::on(Gpu::get(), graph)
+        Self::on(Gpu::get(), graph, Options::default())
+    }
+
+    /// The same with weights in half precision.
+    ///
+    /// # Errors
+    /// What any of it says.
+    pub fn with_halves(graph: &Graph) -> Result<Self, String> {
+        let options = Options {
+            gpu_precision: Precision::F16,
+            ..Options::default()
+        };
+        Self::on(Gpu::get(), graph, options)
     }
 }
 
@@ -31,9 +43,8 @@ impl<'g> Model<'g> {
     ///
     /// # Errors
     /// What any of it says.
-    pub fn on(gpu: &'g Gpu, graph: &Graph) -> Result<Self, String> {
+    pub fn on(gpu: &'g Gpu, graph: &Graph, options: Options) -> Result<Self, String> {
         let backend = backends::find("webgpu").ok_or("there is no backend \"webgpu\"")?;
-        let options = Options::default();
         let plan = plan::plan(graph, (backend.target)(options).as_ref());
         let plan = plan.map_err(|error| format!("plan: {error}"))?;
         let build = backend
@@ -57,7 +68,7 @@ impl<'g> Model<'g> {
     pub fn predict(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
         let plan = &self.build.plan;
         let types: Vec<TensorType> = plan.outputs.iter().map(|binding| binding.ty.clone()).collect();
-        self.loaded.poison();
+        self.loaded.poison()?;
         let predict = || self.loaded.predict(&self.built.ports, inputs, &types);
         let (first, second) = (predict()?, predict()?);
         let bits = |tensors: &[Tensor]| tensors.iter().flat_map(words).collect::<Vec<_>>();
@@ -105,8 +116,6 @@ impl Built {
             max_buffer_size: program.arenas.iter().copied().fold(weights, u64::max),
             max_storage_buffer_binding_size: bytes.max().unwrap_or(0),
             max_storage_buffers_per_shader_stage: bindings.max().unwrap_or(0) as u32,
-            max_compute_invocations_per_workgroup: 0,
-            max_compute_workgroup_storage_size: 0,
         }
     }
 }

@@ -9,7 +9,7 @@ import { compile, examples } from './bundles.js';
 
 const sources = new URL('../../../runtime-web/src/', import.meta.url);
 const declarations = new URL('index.d.ts', sources);
-/** A bundle of the compiler, made once. @type {string | undefined} */
+/** A bundle of the compiler for wasm, made once. @type {string | undefined} */
 let model;
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const hashed = (stem, end, bytes) => `${stem}.${sha256(bytes).slice(0, 8)}.${end}`;
