@@ -185,8 +185,12 @@ fn emits() -> impl TypedValueParser<Value = Emit> {
 
 fn emit_help() -> String {
     let texts = BACKENDS.iter().flat_map(|backend| backend.texts);
-    let texts: String = texts.map(|text| format!(", {}", text.about)).collect();
-    format!("Print the graph, the plan, or code{texts}, and write no bundle")
+    let texts: Vec<_> = texts.map(|text| text.about).collect();
+    let all = [&["the graph", "the plan"][..], &texts].concat();
+    match all.split_last() {
+        Some((last, others)) => format!("Print {} or {last}, and write no bundle", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// The names of all backends, with commas between.
