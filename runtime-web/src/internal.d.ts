@@ -322,6 +322,9 @@ export type Warming = (loading: Chooser, warm: BackendName, names: BackendName[]
 /** Takes whatever answers sooner: what runs, or what else can be opened. `slots` are the inputs. */
 export type Comparing = (running: Running, open: () => Promise<Running>, slots: Slot[]) => Promise<{ running: Running; fallbacks: string[] }>;
 
+/** Says where the outputs of what runs differ from those of what is opened, for these values of the inputs or others. */
+export type Verifying = (running: Running, open: () => Promise<Choice>, slots: Slot[], values?: Value[]) => Promise<string | undefined>;
+
 /** What was found to run on. */
 export interface Choice {
   running?: Running;

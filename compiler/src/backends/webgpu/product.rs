@@ -161,9 +161,10 @@ impl Results<'_> {
         let count = all.div_ceil(pixels) * columns;
         let mut s = shader(run);
         let number = invocation(&mut s, count);
-        let across = s.number(columns);
-        let n = s.bind("n", format!("{number} % {across} * {}u", 4 * quads));
-        let first = s.bind("m", format!("{number} / {across} * {pixels}u"));
+        // Neighbours compute the same channels, so that they read the same weights at the same time.
+        let along = s.number(all.div_ceil(pixels));
+        let n = s.bind("n", format!("{number} / {along} * {}u", 4 * quads));
+        let first = s.bind("m", format!("{number} % {along} * {pixels}u"));
         let last = s.number(all - 1);
         let places: Vec<_> = (0..pixels)
             .map(|pixel| {
