@@ -114,6 +114,7 @@ const NUMBERS_OF_NAN: &[&str] = &[
     "step",
     "expm1",
     "tan",
+    "pow",
 ];
 
 /// From this magnitude on functions with a period only have to stay finite.
