@@ -1,8 +1,7 @@
 //! `golden-packs DIR SELECTION GOLDEN…`: compiles many goldens for all backends, and writes what a browser needs to run
 //! them, many in a file: `DIR/0.pack`, `DIR/1.pack` …, and `DIR/dist`, a bundle whose scripts load them all.
 //!
-//! SELECTION is `all`, or `each` for the first golden of every kernel and the first of every size of its own, as the
-//! shaders of the GPU backends call it. The variable `GOLDEN` names those whose id contains it.
+//! SELECTION is `all`, or `each` for the first golden of every shader, whatever the numbers in it. The variable `GOLDEN` names those whose id contains it.
 //!
 //! A pack is the length of its header as u32, the header as JSON, then the bytes that the header points into. It prints how
 //! many packs there are, how many goldens in them, and how many were left out because the compiler has to refuse them.
@@ -77,20 +76,19 @@ fn write(cases: &[Case], each: bool, dir: &Path) -> Result<Value, Box<dyn Error>
     Ok(json!({ "packs": packs, "cases": count, "refused": refused, "kernels": seen.len() }))
 }
 
-/// The lines above the shaders of a bundle, without their numbers.
+/// The shaders of a bundle without the numbers in them: those that differ only by these do the same at other sizes.
 fn kernels(bundle: &Path, manifest: &Manifest) -> Result<BTreeSet<String>, Box<dyn Error>> {
     let mut found = BTreeSet::new();
-    for (backend, section) in &manifest.backends {
+    for section in manifest.backends.values() {
         let Some(shaders) = section.code.get("shaders") else {
             continue;
         };
-        for line in fs::read_to_string(bundle.join(shaders))?.lines() {
-            if let Some((_, name)) = line.strip_prefix("// ").and_then(|line| line.split_once(": "))
-                && line.starts_with(["// module ", "// program "].as_slice())
-            {
-                found.insert(format!("{backend} {name}"));
-            }
-        }
+        let mut text = fs::read_to_string(bundle.join(shaders))?;
+        text.retain(|c| !c.is_ascii_digit());
+        let kernels = text
+            .split("// program ")
+            .flat_map(|part| part.split("// module "));
+        found.extend(kernels.map(str::to_owned).filter(|kernel| !kernel.is_empty()));
     }
     Ok(found)
 }
