@@ -16,7 +16,7 @@ const MODELS: [&str; 4] = [
 fn prepared(model: &str) -> Prepared {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let source = Source {
-        model: PathBuf::from(root).join(model),
+        model: root.join(model),
         ..Source::default()
     };
     prepare(&source, passes::Options::default(), &mut ()).unwrap_or_else(|errors| panic!("{model}: {errors}"))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// Bytes between slices of uniforms: the offset alignment that every WebGPU has.
-const SLICE: usize = 256;
+const SLICE: usize = 512;
 
 /// The bits of what arenas hold before a prediction, so that what is read before it is written shows.
 const POISON: u32 = 0x7fc0_0000;

@@ -8,21 +8,21 @@ use keras_compile::plan;
 use keras_compile::tensor::{Tensor, TensorType};
 
 /// A model on a device.
-pub struct Model<'g> {
+pub struct Model {
     /// Its plan and its code.
     pub build: Build,
     /// The code as the runtime reads it.
     pub built: Built,
-    loaded: Loaded<'g>,
+    loaded: Loaded<'static>,
 }
 
-impl Model<'static> {
+impl Model {
     /// Plans an optimised graph, generates its code and loads it.
     ///
     /// # Errors
     /// What any of it says.
     pub fn new(graph: &Graph) -> Result<Self, String> {
-        Self::on(Gpu::get(), graph, Options::default())
+        Self::with(graph, Options::default())
     }
 
     /// The same with weights in half precision.
@@ -34,16 +34,11 @@ impl Model<'static> {
             gpu_precision: Precision::F16,
             ..Options::default()
         };
-        Self::on(Gpu::get(), graph, options)
+        Self::with(graph, options)
     }
-}
 
-impl<'g> Model<'g> {
-    /// The same on some device.
-    ///
-    /// # Errors
-    /// What any of it says.
-    pub fn on(gpu: &'g Gpu, graph: &Graph, options: Options) -> Result<Self, String> {
+    /// The same with these options.
+    fn with(graph: &Graph, options: Options) -> Result<Self, String> {
         let backend = backends::find("webgpu").ok_or("there is no backend \"webgpu\"")?;
         let plan = plan::plan(graph, (backend.target)(options).as_ref());
         let plan = plan.map_err(|error| format!("plan: {error}"))?;
@@ -57,6 +52,12 @@ impl<'g> Model<'g> {
         if !built.ports.limits.cover(&least) {
             return Err(format!("{:?} instead of {least:?}", built.ports.limits));
         }
+        let default = wgpu::Limits::defaults();
+        let gpu = if least.max_storage_buffer_binding_size > default.max_storage_buffer_binding_size {
+            Gpu::large()
+        } else {
+            Gpu::get()
+        };
         let loaded = Loaded::new(gpu, &built.program, &built.shaders, &built.weights)?;
         Ok(Self { build, built, loaded })
     }
