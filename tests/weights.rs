@@ -3,7 +3,7 @@
 use keras_compile::backends::{self, Selection};
 use keras_compile::plan::{Plan, Run, Space};
 use keras_compile::{Prepared, Source, passes, prepare};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Models in files, all without grouped convolutions, whose weights some backends want in another order.
 const MODELS: [&str; 4] = [

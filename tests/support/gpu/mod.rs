@@ -11,7 +11,7 @@ mod tests;
 
 pub use beside::first_wrong_step;
 pub use loaded::{Built, Loaded};
-pub use model::Model;
+pub use model::{BEYOND, Model};
 pub use program::{Dispatch, PipelineSpec, Program, ProgramStep, ShaderText, shader_texts};
 
 use std::collections::HashMap;
@@ -43,20 +43,6 @@ impl Gpu {
     pub fn get() -> &'static Self {
         static GPU: OnceLock<Gpu> = OnceLock::new();
         GPU.get_or_init(|| Self::new(Limits::defaults()))
-    }
-
-    /// The same for models whose weights are larger than what every WebGPU binds: for these a page asks for more.
-    ///
-    /// # Panics
-    /// When there is no Vulkan adapter, or it has less.
-    pub fn large() -> &'static Self {
-        static GPU: OnceLock<Gpu> = OnceLock::new();
-        let limits = || Limits {
-            max_buffer_size: 1 << 30,
-            max_storage_buffer_binding_size: 1 << 30,
-            ..Limits::defaults()
-        };
-        GPU.get_or_init(|| Self::new(limits()))
     }
 
     /// A device with other limits.

@@ -7,6 +7,9 @@ use keras_compile::graph::Graph;
 use keras_compile::plan;
 use keras_compile::tensor::{Tensor, TensorType};
 
+/// Begins what is said of a model that no device without more than the least can run.
+pub const BEYOND: &str = "needs";
+
 /// A model on a device.
 pub struct Model {
     /// Its plan and its code.
@@ -52,12 +55,14 @@ impl Model {
         if !built.ports.limits.cover(&least) {
             return Err(format!("{:?} instead of {least:?}", built.ports.limits));
         }
-        let default = wgpu::Limits::defaults();
-        let gpu = if least.max_storage_buffer_binding_size > default.max_storage_buffer_binding_size {
-            Gpu::large()
-        } else {
-            Gpu::get()
-        };
+        let gpu = Gpu::get();
+        let (needed, offered) = (
+            least.max_storage_buffer_binding_size,
+            gpu.limits().max_storage_buffer_binding_size,
+        );
+        if needed > offered {
+            return Err(format!("{BEYOND} {needed} bytes in a binding, and the device offers {offered}"));
+        }
         let loaded = Loaded::new(gpu, &built.program, &built.shaders, &built.weights)?;
         Ok(Self { build, built, loaded })
     }
