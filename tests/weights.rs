@@ -3,7 +3,7 @@
 use keras_compile::backends::{self, Selection};
 use keras_compile::plan::{Plan, Run, Space};
 use keras_compile::{Prepared, Source, passes, prepare};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Models in files, all without grouped convolutions, whose weights some backends want in another order.
 const MODELS: [&str; 4] = [
@@ -16,7 +16,7 @@ const MODELS: [&str; 4] = [
 fn prepared(model: &str) -> Prepared {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let source = Source {
-        model: PathBuf::from(root).join(model),
+        model: root.join(model),
         ..Source::default()
     };
     prepare(&source, passes::Options::default(), &mut ()).unwrap_or_else(|errors| panic!("{model}: {errors}"))

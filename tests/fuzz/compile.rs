@@ -2,6 +2,7 @@
 
 use super::runner::{Outcome, Stage, refused};
 use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
+use keras_compile::backends::{self, BACKENDS};
 use keras_compile::graph::Graph;
 use keras_compile::keras::{self, InputShapes, KerasModel};
 use keras_compile::tensor::{DType, Data, Tensor};
@@ -39,12 +40,24 @@ pub fn compile(model: &KerasModel, shapes: &InputShapes, number: u64) -> Outcome
     if let Err(error) = emit(&plan, features, threading) {
         return refused(error, Stage::Lowered);
     }
+    // The others take turns.
+    let others = &BACKENDS[1..];
+    let backend = others[(number % others.len() as u64) as usize];
+    let options = backends::Options::default();
+    let other = match plan::plan(&graph, (backend.target)(options).as_ref()) {
+        Ok(other) => other,
+        Err(error) => return refused(error, Stage::Lowered),
+    };
+    if let Err(error) = (backend.emit)(&other, options) {
+        return refused(error, Stage::Lowered);
+    }
     let Some((inputs, before)) = before.filter(|_| (plan.arena_bytes as u64) < 4 * COMPARED) else {
         return Ok(Stage::Emitted);
     };
     let after = graph.eval(&inputs).map_err(|error| format!("eval: {error}"))?;
     same("passes", &before, &after)?;
     same("kernels", &after, &interpret(&plan, &inputs))?;
+    same(backend.name, &after, &interpret(&other, &inputs))?;
     Ok(Stage::Compared)
 }
 
