@@ -2,6 +2,7 @@
 
 use super::runner::{Outcome, Stage, refused};
 use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
+use keras_compile::backends::{self, BACKENDS};
 use keras_compile::graph::Graph;
 use keras_compile::keras::{self, InputShapes, KerasModel};
 use keras_compile::tensor::{DType, Data, Tensor};
@@ -11,6 +12,9 @@ use keras_compile_tests::random::Random;
 
 /// Numbers are compared if the reference takes no more operations, and memory no more elements.
 const COMPARED: u64 = 200_000;
+
+/// One model of so many goes through another backend as well: what that writes takes longer to check.
+const TURN: u64 = 8;
 
 /// Lowers, optimises, plans and emits; small models are computed too.
 pub fn compile(model: &KerasModel, shapes: &InputShapes, number: u64) -> Outcome {
@@ -39,12 +43,28 @@ pub fn compile(model: &KerasModel, shapes: &InputShapes, number: u64) -> Outcome
     if let Err(error) = emit(&plan, features, threading) {
         return refused(error, Stage::Lowered);
     }
+    let mut others = Vec::new();
+    if number.is_multiple_of(TURN) {
+        let backend = BACKENDS[1 + (number / TURN) as usize % (BACKENDS.len() - 1)];
+        let options = backends::Options::default();
+        let other = match plan::plan(&graph, (backend.target)(options).as_ref()) {
+            Ok(other) => other,
+            Err(error) => return refused(error, Stage::Lowered),
+        };
+        if let Err(error) = (backend.emit)(&other, options) {
+            return refused(error, Stage::Lowered);
+        }
+        others.push((backend.name, other));
+    }
     let Some((inputs, before)) = before.filter(|_| (plan.arena_bytes as u64) < 4 * COMPARED) else {
         return Ok(Stage::Emitted);
     };
     let after = graph.eval(&inputs).map_err(|error| format!("eval: {error}"))?;
     same("passes", &before, &after)?;
     same("kernels", &after, &interpret(&plan, &inputs))?;
+    for (name, other) in &others {
+        same(name, &after, &interpret(other, &inputs))?;
+    }
     Ok(Stage::Compared)
 }
 
