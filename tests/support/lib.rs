@@ -1,4 +1,5 @@
 //! What the tests share.
+pub mod bundles;
 pub mod cases;
 pub mod goldens;
 pub mod gpu;

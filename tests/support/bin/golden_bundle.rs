@@ -1,10 +1,8 @@
 //! `golden-bundle GOLDEN DIR`: compiles a golden network into `DIR/dist`, and writes its inputs and what Keras
 //! predicts into `DIR/case.json`, for tests in Node and in browsers.
 
-use keras_compile::backends::{self, Selection};
-use keras_compile::bundle::{self, Contents, ElementType, PackageName, Target};
-use keras_compile::tensor::Tensor;
-use keras_compile::{keras, passes, plan};
+use keras_compile::keras;
+use keras_compile_tests::bundles::{self, Named};
 use keras_compile_tests::goldens::{Case, cases};
 use serde_json::json;
 use std::path::Path;
@@ -22,49 +20,16 @@ fn main() {
 }
 
 fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let model = case.model()?;
-    let lowered = keras::lower(&model, &case.shapes())?;
-    drop(model);
-    let mut graph = lowered.graph;
-    let wanted: Vec<_> = graph
-        .inputs()
-        .iter()
-        .map(|&id| (graph.node(id).input_name().to_owned(), graph.ty(id).clone()))
-        .collect();
-    let inputs = case.inputs(&wanted);
-    let names: Vec<String> = wanted.into_iter().map(|(name, _)| name).collect();
-    passes::run(&mut graph, passes::Options::default())?;
+    let lowered = keras::lower(&case.model()?, &case.shapes())?;
     std::fs::create_dir_all(dir)?;
-    let mut builds = Vec::new();
-    for backend in Selection::default().iter() {
-        let options = backends::Options::default();
-        let plan = plan::plan(&graph, (backend.target)(options).as_ref())?;
-        builds.push(backend.build(plan, options)?);
-    }
-    let outputs = graph.outputs().len();
-    drop(graph);
-    let floats = |count: usize| vec![ElementType::Float32; count];
-    let contents = Contents {
-        model: &case.id,
-        package: &PackageName::of_model(&case.id),
-        inputs: &floats(inputs.len()),
-        outputs: &floats(outputs),
-        builds: &builds,
+    let compiled = bundles::write(case, lowered.graph, &dir.join("dist"))?;
+    let object = |named: Named| -> serde_json::Map<_, _> {
+        let pairs = named.into_iter();
+        pairs.map(|(name, values)| (name, json!(values))).collect()
     };
-    bundle::write(&contents, &Target::new(&dir.join("dist"), true)?, &mut |_| {})?;
-    let values = |tensor: &Tensor| tensor.to_f32().to_vec();
-    let named: serde_json::Map<_, _> = names
-        .into_iter()
-        .zip(&inputs)
-        .map(|(name, tensor)| (name, json!(values(tensor))))
-        .collect();
-    let expected: serde_json::Map<_, _> = case
-        .expected()
-        .into_iter()
-        .map(|(name, data)| (name, json!(data)))
-        .collect();
+    let (inputs, expected) = (object(compiled.inputs), object(compiled.expected));
     let (rtol, atol) = case.tolerance();
-    let text = json!({ "inputs": named, "expected": expected, "rtol": rtol, "atol": atol });
+    let text = json!({ "inputs": inputs, "expected": expected, "rtol": rtol, "atol": atol });
     std::fs::write(dir.join("case.json"), text.to_string())?;
     Ok(())
 }
