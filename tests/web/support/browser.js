@@ -17,13 +17,22 @@ const softwareGpu = [
   '--disable-gpu-process-crash-limit', '--disable-domain-blocking-for-3d-apis',
 ];
 
-/** @param {string[]} [args] @param {{ gpu?: boolean }} [options] Whether there is a GPU. */
-export async function launch(args = [], { gpu = false } = {}) {
+/** What takes parts of them away again, each of which pages have to do without. */
+export const withoutGpu = {
+  webgpu: { without: ['--enable-unsafe-webgpu'], args: [] },
+  webgl: { without: [], args: ['--disable-webgl2'] },
+};
+
+/**
+ * @param {string[]} [args]
+ * @param {{ gpu?: boolean, without?: string[] }} [options] `gpu`: whether there is a GPU. `without`: arguments that are left out.
+ */
+export async function launch(args = [], { gpu = false, without = [] } = {}) {
   if (!existsSync(executablePath)) {
     throw new Error(`there is no Chromium at ${executablePath}; install it (apt-get install chromium) or set CHROMIUM to its path`);
   }
   return chromium.launch({
     executablePath,
-    args: [...headless.filter((arg) => !gpu || arg !== '--disable-gpu'), ...(gpu ? softwareGpu : []), ...args],
+    args: [...headless.filter((arg) => !gpu || arg !== '--disable-gpu'), ...(gpu ? softwareGpu : []), ...args].filter((arg) => !without.includes(arg)),
   });
 }
