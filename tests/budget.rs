@@ -25,11 +25,16 @@ enum Expected {
 
 use Expected::{Compiled, Refused};
 
-/// Compiles one file after the other and reports all that are not as expected.
+/// Compiles one file after the other for all backends, and reports all that are not as expected.
 fn check(cases: Vec<(&str, Container, Expected)>) {
+    check_for(None, cases);
+}
+
+/// Compiles one file after the other, and reports all that are not as expected.
+fn check_for(backends: Option<&str>, cases: Vec<(&str, Container, Expected)>) {
     let mut failures = Vec::new();
     for (name, container, expected) in cases {
-        let took = compile(name, &container);
+        let took = compile(name, &container, backends);
         println!("{name:<24} {took}");
         failures.extend(complaint(&took, &expected).map(|complaint| format!("{name}: {complaint}: {took}")));
     }
@@ -168,7 +173,7 @@ fn many_of_one_kind() {
     let all: Vec<_> = names.iter().map(String::as_str).collect();
     let ports = |names: &[&str]| json!(names.iter().map(|name| json!([name, 0, 0])).collect::<Vec<_>>());
     let branches = || std::iter::once(input("in", &[4])).chain((0..9_990).map(|i| leaky(i, "in")));
-    let sum = branches().chain([layer("Add", "sum", json!({}), &all)]).collect();
+    let sum: Vec<Value> = branches().chain([layer("Add", "sum", json!({}), &all)]).collect();
     let mut outputs = functional("m", branches().collect(), "r0");
     outputs["config"]["output_layers"] = ports(&all);
     let inputs: Vec<_> = (0..9_990).map(|i| format!("in{i}")).collect();
@@ -186,15 +191,24 @@ fn many_of_one_kind() {
     let class = |i: usize| ["ZeroPadding1D", "Cropping1D"][i % 2];
     let pads = times(10_000, |i| layer(class(i), &format!("l{i}"), pad(i), &[]));
     let pool = |_| json!({"pool_size": 2, "strides": 1, "padding": "valid"});
+    let functions = || {
+        [
+            ("a sum of 9,990", archive(functional("m", sum.clone(), "sum"))),
+            ("9,990 outputs", archive(outputs.clone())),
+            ("9,990 inputs and outputs", archive(both.clone())),
+        ]
+    };
+    let softmax = |count| archive(chain("Softmax", count, |_| json!({"axis": -1}), &[4]));
+    let shaders = |(name, container)| (name, container, Refused("the size of all shaders in bytes is"));
+    check(functions().map(shaders).into());
+    let compiled = |(name, container)| (name, container, Compiled);
+    check_for(Some("wasm"), functions().map(compiled).into());
+    check_for(
+        Some("wasm"),
+        vec![("a chain of 19,990 softmax", softmax(19_990), Compiled)],
+    );
     check(vec![
-        ("a sum of 9,990", archive(functional("m", sum, "sum")), Compiled),
-        ("9,990 outputs", archive(outputs), Compiled),
-        ("9,990 inputs and outputs", archive(both), Compiled),
-        (
-            "a chain of 19,990 softmax",
-            archive(chain("Softmax", 19_990, |_| json!({"axis": -1}), &[4])),
-            Compiled,
-        ),
+        ("a chain of 9,990 softmax", softmax(9_990), Compiled),
         (
             "a chain of 19,990 gelu",
             archive(chain("Activation", 19_990, gelu, &[4])),

@@ -1,6 +1,9 @@
 //! Goldens from real Keras, Keras 2 and 3: layers through all seams, whole networks through the emitted code.
 
 use keras_compile::backends::wasm::{Features, Wasm};
+use keras_compile::backends::webgl::WebGl;
+use keras_compile::backends::webgpu::WebGpu;
+use keras_compile::plan::Target;
 use keras_compile::{passes, plan};
 use keras_compile_tests::cases::{lowered, named, signature, try_goldens};
 use keras_compile_tests::goldens::Case;
@@ -38,10 +41,16 @@ fn check(case: &Case, depth: Depth) -> Result<(), String> {
         case.compare(&named(&graph, interpret(&plan, &inputs)))
             .map_err(|error| format!("kernels: {error}"))?;
     }
-    // The second target, as unlike the first as can be, shows that nothing above targets knows which it is.
-    let textures = plan::plan(&graph, &Textures).map_err(|error| format!("plan for textures: {error}"))?;
-    case.compare(&named(&graph, interpret(&textures, &inputs)))
-        .map_err(|error| format!("textures: {error}"))?;
+    // Other targets, one as unlike the first as can be, show that nothing above targets knows which it is.
+    for (target, on) in [
+        (&Textures as &dyn Target, "textures"),
+        (&WebGpu, "WebGPU"),
+        (&WebGl, "WebGL2"),
+    ] {
+        let plan = plan::plan(&graph, target).map_err(|error| format!("plan for {on}: {error}"))?;
+        case.compare(&named(&graph, interpret(&plan, &inputs)))
+            .map_err(|error| format!("{on}: {error}"))?;
+    }
     for features in [Features::Baseline, Features::Relaxed] {
         let mut instance = Instantiated::new(&plan, features);
         instance.poison(&plan);

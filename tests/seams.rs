@@ -2,8 +2,10 @@
 //! emitted code against kernels.
 
 use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
+use keras_compile::backends::webgl::WebGl;
+use keras_compile::backends::webgpu::WebGpu;
 use keras_compile::error::Result;
-use keras_compile::graph::{Builder, Graph};
+use keras_compile::graph::{Builder, Graph, NodeId};
 use keras_compile::kernel::Kernel;
 use keras_compile::ops::{Pool, PoolKind, PoolPadding};
 use keras_compile::plan::{ArenaId, Plan, Space, Target, plan};
@@ -53,6 +55,71 @@ fn threads_are_useful_for_much_work_only() {
     let useful = [8, 50, 150, 250].map(useful_threads);
     assert_eq!(useful[..2], [1, 1]);
     assert!(useful[2] > 2 && useful[3] >= useful[2], "{useful:?}");
+}
+
+/// A part of a network.
+type Block = fn(&mut Builder<'_>, &mut Random) -> Result<NodeId>;
+
+/// Dense blocks of a DenseNet: each layer reads the concatenation of all before it and adds a part to it.
+fn dense_block(b: &mut Builder<'_>, r: &mut Random) -> Result<NodeId> {
+    let (one, three) = (window(1, 1, 1, 0, 0), window(3, 1, 1, 1, 1));
+    let x = input(b, &[1, 6, 7, 4])?;
+    let mut all = conv_of(b, r, x, [one, one], 1, 8, (relu(), &[]))?;
+    for _ in 0..3 {
+        let part = conv_of(b, r, all, [three, three], 1, 4, (relu(), &[]))?;
+        all = b.concat(3, &[all, part])?;
+    }
+    conv_of(b, r, all, [one, one], 1, 12, (Tape::identity(), &[]))
+}
+
+/// A block of an Inception network: branches that read the same value and stand beside each other in the result.
+fn branches(b: &mut Builder<'_>, r: &mut Random) -> Result<NodeId> {
+    let (one, three) = (window(1, 1, 1, 0, 0), window(3, 1, 1, 1, 1));
+    let x = input(b, &[1, 6, 7, 4])?;
+    let left = conv_of(b, r, x, [one, one], 1, 8, (relu(), &[]))?;
+    let inner = conv_of(b, r, x, [one, one], 1, 4, (relu(), &[]))?;
+    let right = conv_of(b, r, inner, [three, three], 1, 4, (relu(), &[]))?;
+    let all = b.concat(3, &[left, right])?;
+    conv_of(b, r, all, [one, one], 1, 12, (Tape::identity(), &[]))
+}
+
+/// Where no kernel may write into a value that it reads, concatenations are joined in place as far as that allows.
+#[test]
+fn joins_that_are_not_read_hold() -> Result<()> {
+    let targets: [(&dyn Target, &str); 3] = [
+        (&Like::apart(), "arenas apart"),
+        (&WebGpu, "WebGPU"),
+        (&WebGl, "WebGL2"),
+    ];
+    for (name, case, convolutions, most) in [
+        ("branches", branches as Block, 4, 0),
+        // What a layer adds to the value that it reads is computed elsewhere and copied to there.
+        ("dense block", dense_block, 5, 3),
+    ] {
+        let mut graph = Graph::new();
+        let mut b = Builder::new(&mut graph, name);
+        let out = case(&mut b, &mut Random::new(3))?;
+        graph.add_output("out", out);
+        check(name, &graph).unwrap_or_else(|error| panic!("{error}"));
+        for (target, on) in targets {
+            let plan = plan(&graph, target)?;
+            let count = |families: &[&str]| {
+                let runs = plan.runs().map(|run| plan.kernel(run).family());
+                runs.filter(|family| families.contains(family)).count()
+            };
+            assert_eq!(
+                count(&["contract", "convolve", "winograd"]),
+                convolutions,
+                "{name} on {on}"
+            );
+            let views = target.views();
+            // Frames are moves of their own.
+            if !views.frames {
+                assert_eq!(count(&["move"]), most, "{name} on {on}");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Code keeps NaN where a backend's cheaper instructions would lose it.
@@ -134,8 +201,15 @@ fn check(name: &str, graph: &Graph) -> std::result::Result<(), String> {
     if emit(&textures, Features::Baseline, Threading::Single).is_ok() {
         return Err(format!("{name}: a plan for textures is emitted as wasm"));
     }
-    let (apart, _) = planned(&Like::apart(), "arenas apart")?;
-    reads_elsewhere(&apart).map_err(|e| format!("{name} on arenas apart: {e}"))
+    for (target, on) in [
+        (&Like::apart() as &dyn Target, "arenas apart"),
+        (&WebGpu, "WebGPU"),
+        (&WebGl, "WebGL2"),
+    ] {
+        let (plan, _) = planned(target, on)?;
+        reads_elsewhere(&plan).map_err(|e| format!("{name} on {on}: {e}"))?;
+    }
+    Ok(())
 }
 
 /// Compares the code of a plan, for one thread and for several, with what the interpreter gave.

@@ -106,6 +106,8 @@ resources! {
         "Layers of equal shape share one; the networks of keras.applications have at most 300.";
     Code: OfFile { least: 1_000_000, times: 1, most: 20_000_000 }, "the number of instructions of the module",
         "The networks of keras.applications have at most 100,000. A convolution of a shape of its own has a thousand.";
+    Shaders: OfFile { least: 1_000_000, times: 1, most: 20_000_000 }, "the size of all shaders in bytes",
+        "Layers share them whatever their extents, so that the networks of keras.applications have far less than 500,000.";
 }
 
 /// What to do about a file that asks for too much.

@@ -37,6 +37,8 @@ pub struct Options {
     pub backends: Selection,
     /// Whether the code for several threads is left out.
     pub one_thread: bool,
+    /// In which precision a GPU keeps the weights of products.
+    pub gpu_precision: backends::Precision,
     /// Gives the compilation up.
     pub cancel: CancelToken,
     /// What npm calls the bundle, if not by the model's name.
@@ -212,6 +214,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     let code = backends::Options {
         one_thread: options.one_thread,
         exact: options.exact,
+        gpu_precision: options.gpu_precision,
     };
     progress.stage(Stage::Plan);
     let plans = prepared.plans(&options.backends, code);

@@ -23,7 +23,7 @@ const BENCH_RUNS: &str = "\
 This runs the bundle's code: with --engine chromium in the browser's sandbox, with --engine node with all your rights.
 Do that with bundles you trust only.";
 
-/// Compiles a trained Keras model into a bundle for the web: WebAssembly, weights and a small ES module.
+/// Compiles a trained Keras model into a bundle for the web: WebAssembly, shaders, weights and a small ES module.
 #[derive(Parser)]
 #[command(
     name = "keras-compile",
@@ -75,6 +75,9 @@ struct CompileArgs {
     /// Whether the bundle can run on several threads; off leaves their code out
     #[arg(long, value_enum, default_value = "on", value_name = "SWITCH")]
     threads: Switch,
+    /// In which precision a GPU keeps the weights of products; sums are computed in f32
+    #[arg(long, value_enum, default_value = "f32", value_name = "PRECISION")]
+    gpu_precision: GpuPrecision,
     /// What npm calls the bundle; a name made of the model's when absent
     #[arg(long, value_name = "NAME")]
     package_name: Option<String>,
@@ -114,6 +117,9 @@ enum Other {
         /// What runs it
         #[arg(long, value_enum, default_value = "chromium")]
         engine: BenchEngine,
+        /// What of the bundle runs; the first that it holds when absent
+        #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(BACKENDS.iter().map(|backend| backend.name)))]
+        backend: Option<String>,
         /// The browser; without it, Chromium or Chrome is looked for on the path
         #[arg(long, value_name = "PATH", env = "CHROMIUM", hide_env_values = true)]
         chromium: Option<PathBuf>,
@@ -133,6 +139,15 @@ enum Other {
 enum BenchEngine {
     Chromium,
     Node,
+}
+
+/// Precisions of floats on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum GpuPrecision {
+    /// Single precision
+    F32,
+    /// Half precision: half the memory traffic, and an error of a few thousandths
+    F16,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -170,8 +185,12 @@ fn emits() -> impl TypedValueParser<Value = Emit> {
 
 fn emit_help() -> String {
     let texts = BACKENDS.iter().flat_map(|backend| backend.texts);
-    let texts: String = texts.map(|text| format!(" or {}", text.about)).collect();
-    format!("Print the graph, the plan{texts}, and write no bundle")
+    let texts: Vec<_> = texts.map(|text| text.about).collect();
+    let all = [&["the graph", "the plan"][..], &texts].concat();
+    match all.split_last() {
+        Some((last, others)) => format!("Print {} or {last}, and write no bundle", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// The names of all backends, with commas between.
@@ -209,6 +228,7 @@ fn main() -> ExitCode {
         Some(Other::Bench {
             dir,
             engine,
+            backend,
             chromium,
             rounds,
             threads,
@@ -221,6 +241,7 @@ fn main() -> ExitCode {
             let options = cli::BenchOptions {
                 directory: dir,
                 engine,
+                backend,
                 chromium,
                 rounds,
                 threads,

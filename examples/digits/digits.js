@@ -2,8 +2,8 @@ import { load } from './dist/index.js';
 import { drawingPad } from './pad.js';
 import { toImage } from './strokes.js';
 
-const [pad, clear, best, seen, bars, status] = ['pad', 'clear', 'best', 'seen', 'bars', 'status'].map((id) =>
-  document.getElementById(id),
+const [pad, clear, best, seen, bars, backends, status] = ['pad', 'clear', 'best', 'seen', 'bars', 'backends', 'status'].map(
+  (id) => document.getElementById(id),
 );
 
 const rows = Array.from({ length: 10 }, (_, digit) => {
@@ -40,19 +40,56 @@ function showSeen(image, size) {
 
 let model;
 let strokes = [];
+let changed = false;
 let waiting = false;
 
-/** Once per frame is enough, however fast the strokes come. */
+/** Once per frame is enough, however fast the strokes come, and one prediction after the other. */
 function update() {
+  changed = true;
   if (waiting || !model) return;
   waiting = true;
   requestAnimationFrame(async () => {
+    changed = false;
+    await predict(model);
     waiting = false;
-    const [, size] = model.inputs[0].shape;
-    const image = toImage(strokes, size);
-    showSeen(image, size);
-    show(strokes.length ? (await model.predict(image)).digit : undefined);
+    if (changed) update();
   });
+}
+
+/** @param {Awaited<ReturnType<typeof load>>} used */
+async function predict(used) {
+  const [, size] = used.inputs[0].shape;
+  const image = toImage(strokes, size);
+  showSeen(image, size);
+  if (!strokes.length) return show();
+  const begin = performance.now();
+  const { digit } = await used.predict(image);
+  showTime(used.backend, performance.now() - begin);
+  show(strokes.length ? digit : undefined);
+}
+
+/** A choice for each backend, with the time of its latest predictions. */
+const choices = Object.fromEntries(
+  [['webgpu', 'WebGPU'], ['webgl', 'WebGL'], ['wasm', 'WebAssembly']].map(([backend, name]) => {
+    const label = document.createElement('label');
+    const choice = Object.assign(document.createElement('input'), { type: 'radio', name: 'backend', value: backend });
+    const [text, time] = ['span', 'span'].map(() => document.createElement('span'));
+    text.textContent = name;
+    time.textContent = '–';
+    label.append(choice, text, time);
+    backends.append(label);
+    choice.addEventListener('change', () => open(backend));
+    return [backend, { choice, time, times: [] }];
+  }),
+);
+
+/** The median of the latest, since a first prediction takes longer. @param {string} backend @param {number} ms */
+function showTime(backend, ms) {
+  const { time, times } = choices[backend];
+  times.push(ms);
+  if (times.length > 9) times.shift();
+  const latest = [...times].sort((a, b) => a - b);
+  time.textContent = `${latest[latest.length >> 1].toFixed(1)} ms`;
 }
 
 const { clear: wipe } = drawingPad(pad, (drawn) => {
@@ -62,13 +99,34 @@ const { clear: wipe } = drawingPad(pad, (drawn) => {
 clear.addEventListener('click', wipe);
 showSeen(new Float32Array(64), 8);
 
-try {
-  model = await load(undefined, {
-    onProgress: ({ loaded, total }) => (status.textContent = `Loading the model… ${Math.round((loaded / total) * 100)} %`),
-  });
-  status.textContent = 'Your drawing never leaves this page.';
-  update();
-} catch (error) {
-  status.textContent = error.message;
-  status.className = 'failed';
+/** What each backend has loaded, or is loading; its files are fetched when it is chosen. */
+const models = new Map();
+
+/** @param {'auto' | 'webgpu' | 'webgl' | 'wasm'} backend */
+async function open(backend) {
+  const wanted = models.get(backend) ?? load(undefined, { backend, onProgress });
+  models.set(backend, wanted);
+  try {
+    model = await wanted;
+    models.set(model.backend, wanted);
+    choices[model.backend].choice.checked = true;
+    // Why it is not another one, in its own words.
+    backends.title = model.fallbacks.join(' ');
+    status.textContent = 'Your drawing never leaves this page.';
+    status.className = '';
+    update();
+  } catch (error) {
+    models.delete(backend);
+    // The one that was there before goes on.
+    if (model) choices[model.backend].choice.checked = true;
+    status.textContent = error.message;
+    status.className = 'failed';
+  }
 }
+
+/** @param {{ loaded: number, total: number }} progress */
+function onProgress({ loaded, total }) {
+  status.textContent = `Loading the model… ${Math.round((loaded / total) * 100)} %`;
+}
+
+await open('auto');

@@ -4,7 +4,8 @@ import { firstFault } from './check.js';
 import { because, Unfit } from './source.js';
 import { count, describe, isTensor, viewAt, write, zeros } from './tensor.js';
 
-/** @import { Bundle, CheckFile, Comparing, Core, Engine, GpuInput, Running, Slot, Stored, Value, Warming } from './internal.js' */
+/** @import { Outputs, TensorData } from './index.js' */
+/** @import { Bundle, CheckFile, Comparing, Core, Engine, GpuInput, Running, Slot, Stored, Value, Verifying, Warming } from './internal.js' */
 
 /** Whether one of these names is that of a renderer without a GPU. @param {unknown[]} names */
 export const isSoftware = (...names) =>
@@ -71,6 +72,9 @@ export async function until(so) {
     });
   }
 }
+
+/** How long a device may take to show what it computes, in milliseconds. */
+const ANSWERS = 60_000;
 
 /** How long a device may take to say that it is lost, when work on it has failed, in milliseconds. */
 const PATIENCE = 2000;
@@ -145,7 +149,14 @@ export class Lasting {
     this.small = !!file.network;
     const core = this.#core;
     if (!core) throw this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
-    const fault = await firstFault(file, core.checked());
+    // A driver that hangs must not keep the page waiting for ever.
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    /** @type {Promise<never>} */
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Unfit(`the GPU has not answered for ${ANSWERS / 1000} s`)), ANSWERS);
+    });
+    const fault = await Promise.race([firstFault(file, core.checked()), late]).finally(() => clearTimeout(timer));
     if (!fault) return undefined;
     const { name, byte, found, expected, round } = fault;
     const when = round ? `, when it ran for the ${['second', 'third'][round - 1]} time` : '';
@@ -234,7 +245,14 @@ export class Lasting {
 
   #revive() {
     this.#coming ??= this.#open()
-      .then((core) => this.#adopt(core))
+      .then(async (core) => {
+        this.#adopt(core);
+        // It may be another one.
+        const wrong = await this.check?.();
+        if (!wrong) return core;
+        core.destroy();
+        throw new Error(wrong);
+      })
       .catch((cause) => {
         throw this.#gone ?? new Error(`the GPU was lost (${this.#why}) and cannot be had again: ${because(cause)}`, { cause });
       })
@@ -343,4 +361,44 @@ async function timeOf({ engine }, slots) {
     best = Math.min(best, performance.now() - begin);
   }
   return best;
+}
+
+/** How far outputs of two backends may be apart, of the largest. */
+const APART = 1e-3;
+
+/**
+ * Compares the whole network on two backends.
+ * @type {Verifying}
+ */
+export async function compareWith({ engine, backend }, open, slots, given) {
+  const values = given ?? slots.map(numbers);
+  const { running } = await open();
+  const other = /** @type {Running} */ (running);
+  try {
+    const [mine, theirs] = /** @type {Outputs[]} */ (await Promise.all([engine.predict(values), other.engine.predict(values)]));
+    for (const name of Object.keys(theirs)) {
+      const [found, expected] = [mine, theirs].map((outputs) => Array.from(/** @type {ArrayLike<number | bigint>} */ (outputs[name]), Number));
+      const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      // Not (a > b), so that NaN is found too.
+      const i = found.findIndex((value, i) => !(Math.abs(value - expected[i]) <= APART * largest) && !Object.is(value, expected[i]));
+      if (i >= 0) return `output "${name}" has ${found[i]} at ${i} on ${backend}, and ${expected[i]} on ${other.backend}`;
+    }
+    return undefined;
+  } finally {
+    other.engine.dispose();
+  }
+}
+
+/** Numbers that look like nothing in particular, in the range of an input. @param {Slot} slot @returns {TensorData} */
+function numbers(slot) {
+  const values = /** @type {any} */ (zeros(slot));
+  const [first, end] = slot.range ?? [0, 2];
+  const whole = slot.range !== undefined || !slot.dtype.startsWith('float');
+  const big = typeof values[0] === 'bigint';
+  for (let i = 0; i < values.length; i++) {
+    const share = (Math.imul(i + 1, 0x9e3779b1) >>> 0) / 2 ** 32;
+    const value = whole ? first + Math.floor(share * (end - first)) : 2 * share - 1;
+    values[i] = big ? BigInt(value) : value;
+  }
+  return values;
 }

@@ -139,10 +139,12 @@ export interface Model {
    */
   profile(x: PredictInput | GpuInputs): Promise<StepTime[]>;
   /**
-   * Compares what the backend computes here with what the compiler computed, as `load` does for a GPU. Resolves to what
-   * differs, or to nothing. Rejects with an `InvalidStateError` when the bundle holds nothing to compare with.
+   * Compares what the backend computes here with what the compiler computed, as `load` does for a GPU; or, with `against`,
+   * what the whole network gives with what it gives on another backend of the bundle, for `inputs` or, when absent, for
+   * numbers that look like nothing in particular. Resolves to what differs, in a sentence, or to nothing. Rejects with an
+   * `InvalidStateError` when the bundle holds nothing to compare with.
    */
-  verify(): Promise<string | undefined>;
+  verify(options?: { against?: BackendName | undefined; inputs?: PredictInput | undefined }): Promise<string | undefined>;
   /** Gives the memory back and ends the threads. May be called twice. */
   dispose(): void;
 }

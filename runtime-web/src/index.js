@@ -5,7 +5,7 @@ import { fetchManifest } from './manifest.js';
 import { LoadedModel } from './model.js';
 import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './source.js';
 // keras-compile: gpu {
-import { answerUntil, quicker } from './gpu.js';
+import { answerUntil, compareWith, quicker } from './gpu.js';
 // keras-compile: gpu }
 // keras-compile: threads {
 import { openThreads } from './threads.js';
@@ -21,7 +21,7 @@ import { checkWebGPU, openWebGPU } from './webgpu.js';
 // keras-compile: webgpu }
 
 /** @import { BackendName, load as Load, LoadOptions } from './index.js' */
-/** @import { Backend, Bundle, Choice, Chooser, Comparing, Engine, Located, Manifest, Running, Warming } from './internal.js' */
+/** @import { Backend, Bundle, Choice, Chooser, Comparing, Engine, Located, Manifest, Running, Value, Verifying, Warming } from './internal.js' */
 
 export { BundleError };
 
@@ -102,7 +102,10 @@ backends.wasm = {
 let warming;
 /** What compares two backends, where there are several. @type {Comparing | undefined} */
 let comparing;
+/** What compares the outputs of two. @type {Verifying | undefined} */
+let verifying;
 // keras-compile: gpu {
+verifying = compareWith;
 warming = answerUntil;
 comparing = quicker;
 // keras-compile: gpu }
@@ -227,7 +230,13 @@ export const load = async (where, options = {}) => {
       warned = true;
       console.warn(`keras-compile: ${engine.fallbacks.join(' ')}`);
     }
-    return new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason));
+    const { inputs } = located.manifest;
+    /** @param {BackendName} name @param {Running} running @param {Value[]} [values] */
+    const against = (name, running, values) => {
+      const [other] = orderOf(name);
+      return verifying?.(running, () => begun.choose([/** @type {BackendName} */ (other)]), inputs, values) ?? Promise.resolve(undefined);
+    };
+    return new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason), against);
   } catch (error) {
     signal?.throwIfAborted();
     throw error;

@@ -64,7 +64,8 @@ export interface CheckFile {
 
 /** What a backend lets itself be checked through. All but `read` only queue work, in order. */
 export interface Checked {
-  write(buffer: number, byte: number, words: Uint32Array): void;
+  write(buffer: number, byte: number, words: Uint32Array<ArrayBuffer>): void;
+  /** A part of a step, of its first round. */
   run(step: number, dispatches: [number, number]): void;
   /** All steps. */
   predict(): void;
@@ -123,6 +124,8 @@ export interface Program {
   arenas: number[];
   /** The module, and for each storage buffer from binding 1 on whether it is read or written. */
   pipelines: { module: number; bindings: string }[];
+  /** What is run once, when the weights are there. */
+  prepare?: Dispatch[];
   steps: { count: number; dispatches: Dispatch[] }[];
 }
 
@@ -267,17 +270,6 @@ export interface Core {
   destroy(): void;
 }
 
-/** What a device lets itself be checked through. All but `read` only queue work, in order. Buffers are arenas or textures. */
-export interface Checked {
-  write(buffer: number, byte: number, words: Uint32Array<ArrayBuffer>): void;
-  /** A part of a step, of its first round. */
-  run(step: number, dispatches: [number, number]): void;
-  /** All steps. */
-  predict(): void;
-  /** The words at some bytes, as they are when what was queued before is done. */
-  read(buffer: number, bytes: number[]): PromiseLike<ArrayLike<number>>;
-}
-
 /** A loaded model on one backend. Reads its inputs before it returns. */
 export interface Engine {
   module: ModuleName;
@@ -329,6 +321,9 @@ export type Warming = (loading: Chooser, warm: BackendName, names: BackendName[]
 
 /** Takes whatever answers sooner: what runs, or what else can be opened. `slots` are the inputs. */
 export type Comparing = (running: Running, open: () => Promise<Running>, slots: Slot[]) => Promise<{ running: Running; fallbacks: string[] }>;
+
+/** Says where the outputs of what runs differ from those of what is opened, for these values of the inputs or others. */
+export type Verifying = (running: Running, open: () => Promise<Choice>, slots: Slot[], values?: Value[]) => Promise<string | undefined>;
 
 /** What was found to run on. */
 export interface Choice {

@@ -14,8 +14,17 @@ export class LoadedModel {
   /** Stops what may still take over. @type {((reason: unknown) => void) | undefined} */
   #stop;
 
-  /** @param {Manifest} manifest @param {Choice} choice @param {(reason: unknown) => void} stop Stops the downloads for a later one. */
-  constructor(manifest, choice, stop) {
+  /** Compares with another backend. @type {((name: BackendName, running: Running, values?: Value[]) => Promise<string | undefined>) | undefined} */
+  #against;
+
+  /**
+   * @param {Manifest} manifest
+   * @param {Choice} choice
+   * @param {(reason: unknown) => void} stop Stops the downloads for a later one.
+   * @param {(name: BackendName, running: Running, values?: Value[]) => Promise<string | undefined>} [against]
+   */
+  constructor(manifest, choice, stop, against) {
+    this.#against = against;
     /** @type {(slots: TensorInfo[]) => any} */
     const infos = (slots) => Object.freeze(slots.map(({ name, shape, dtype }) => Object.freeze({ name, shape, dtype })));
     /** @type {InputInfos} */
@@ -61,8 +70,14 @@ export class LoadedModel {
     });
   }
 
-  async verify() {
+  /** @param {{ against?: BackendName | undefined, inputs?: PredictInput | undefined }} [options] */
+  async verify({ against, inputs } = {}) {
     const { engine, backend } = this.#live();
+    const compare = this.#against;
+    if (against !== undefined && compare) {
+      const values = inputs === undefined ? undefined : this.#arranged(inputs);
+      return this.#use((running) => compare(against, running, values));
+    }
     if (!engine.check) throw new DOMException(`the bundle holds nothing to check ${backend} with`, 'InvalidStateError');
     return this.#use(({ engine }) => engine.check?.());
   }

@@ -88,7 +88,10 @@ const release = (gl) => gl.getExtension('WEBGL_lose_context')?.loseContext();
 /** @param {boolean} automatic @returns {{ gl: WebGL2RenderingContext, lost: Promise<string> }} */
 function contextFor(automatic) {
   const inPage = typeof document !== 'undefined';
-  if (!inPage && typeof OffscreenCanvas === 'undefined') throw new Unfit('there is no WebGL here');
+  // Documents that are made believe have canvases that only complain.
+  if (typeof WebGL2RenderingContext === 'undefined' || (!inPage && typeof OffscreenCanvas === 'undefined')) {
+    throw new Unfit('there is no WebGL 2 here');
+  }
   const canvas = inPage ? document.createElement('canvas') : new OffscreenCanvas(1, 1);
   /** @type {Promise<string>} */
   const lost = new Promise((resolve) => {

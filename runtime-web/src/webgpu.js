@@ -214,6 +214,8 @@ class OnDevice {
   #arenas;
   #inputs;
   #outputs;
+  /** What is run once, when the weights are there. */
+  #first;
   /** Every dispatch with what it is run with. */
   #steps;
   /** @type {GPUBuffer[]} */
@@ -243,7 +245,8 @@ class OnDevice {
     this.#outputs = placeAll(manifest.outputs, section.outputs);
     this.#stagingBytes = this.#outputs.reduce((sum, { shape }) => sum + 4 * count(shape), 0);
     this.#arenas = program.arenas.map((size) => this.#buffer(size, STORAGE | COPY_SRC | COPY_DST));
-    this.#steps = this.#prepare(program, layouts);
+    const { prepare = [], steps } = program;
+    [this.#first, ...this.#steps] = this.#prepare({ ...program, steps: [{ count: 1, dispatches: prepare }, ...steps] }, layouts);
     /** @type {Promise<string>} */
     this.lost = device.lost.then(({ reason, message }) => message || reason);
   }
@@ -355,9 +358,12 @@ class OnDevice {
     });
   }
 
-  /** Whether the device accepts all that a prediction is made of. Validation is what may fail, so nobody waits for the GPU. */
+  /** Prepares the weights, and finds whether the device accepts all that a prediction is made of. Validation is what may fail, so nobody waits for the GPU. */
   async rehearse() {
-    const [, sound] = scoped(this.#device, () => this.#submit(() => {}, () => {}));
+    const [, sound] = scoped(this.#device, () => {
+      if (this.#first.dispatches.length) this.#submit(() => {}, () => {}, [this.#first]);
+      this.#submit(() => {}, () => {});
+    });
     await sound;
     const why = await Promise.race([this.lost, Promise.resolve()]);
     if (why !== undefined) throw new Error(`the GPU was lost (${why})`);
@@ -502,7 +508,7 @@ class OnDevice {
         const encoder = this.#device.createCommandEncoder();
         bytes.forEach((byte, i) => encoder.copyBufferToBuffer(this.#arenas[buffer], byte, staging, 4 * i, 4));
         this.#device.queue.submit([encoder.finish()]);
-      }, (range) => new Uint32Array(range.slice(0))),
+      }, (range) => new Uint32Array(range.slice(0, 4 * bytes.length))),
     };
   }
 

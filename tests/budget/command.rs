@@ -85,18 +85,18 @@ impl fmt::Display for Took {
     }
 }
 
-/// Compiles a file.
-pub fn compile(name: &str, container: &Container) -> Took {
+/// Compiles a file, for all backends or for some.
+pub fn compile(name: &str, container: &Container, backends: Option<&str>) -> Took {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("keras-compile-budget-{}-{number}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder");
-    let took = in_folder(&folder, container);
+    let took = in_folder(&folder, container, backends);
     fs::remove_dir_all(&folder).unwrap_or_else(|error| panic!("{name}: {error}"));
     took
 }
 
-fn in_folder(folder: &Path, container: &Container) -> Took {
+fn in_folder(folder: &Path, container: &Container, backends: Option<&str>) -> Took {
     let model = folder.join("model").with_extension(container.ending);
     fs::write(&model, &container.model).expect("the model");
     let said: PathBuf = folder.join("said");
@@ -105,6 +105,9 @@ fn in_folder(folder: &Path, container: &Container) -> Took {
         .current_dir(folder)
         .arg(&model)
         .args(["--out", "dist", "--quiet"]);
+    if let Some(backends) = backends {
+        command.args(["--backends", backends]);
+    }
     if let Some(weights) = container.weights {
         fs::write(folder.join("weights.h5"), weights).expect("the weights");
         command.args(["--weights", "weights.h5"]);

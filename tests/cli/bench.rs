@@ -87,6 +87,55 @@ fn steps_are_timed_in_chromium() {
     });
 }
 
+/// A GPU of software does where there is no other; nothing is compared with a peak that nobody knows.
+#[test]
+fn steps_are_timed_on_gpus() {
+    let chromium = std::env::var_os("CHROMIUM").map_or("/usr/bin/chromium".into(), PathBuf::from);
+    let scratch = bundle();
+    for backend in ["webgpu", "webgl"] {
+        let output = command(scratch.path())
+            .args(["bench", "dist", "--rounds", "2", "--backend", backend])
+            .env("CHROMIUM", &chromium)
+            .output()
+            .unwrap();
+        let run = Run {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert_eq!(run.code, Some(0), "{backend}: {run:#?}");
+        let all: Vec<_> = line(&run, "all ").split_whitespace().collect();
+        let (steps, ms): (usize, f64) = (all[0].parse().unwrap(), all[1].parse().unwrap());
+        assert!(steps >= 3 && ms > 0.0, "{backend}: {run:#?}");
+        assert!(line(&run, "module ").contains("f32"), "{backend}: {run:#?}");
+        assert!(!run.stdout.contains("peak"), "{backend}: {run:#?}");
+    }
+}
+
+#[test]
+fn backends_that_cannot_be_measured_are_refused() {
+    let scratch = Scratch::new();
+    let (model, out) = (models().join("k3-cnn.keras"), scratch.join("dist"));
+    let arguments = [
+        model.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+        "--backends",
+        "webgpu",
+    ];
+    assert_eq!(run(scratch.path(), &arguments).code, Some(0));
+    let said = run(scratch.path(), &["bench", "dist", "--backend", "wasm"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert_eq!(
+        said.stderr,
+        "error: --backend: the bundle holds nothing for \"wasm\"; it holds webgpu\n1 problem\n"
+    );
+    // Node has no GPU.
+    let said = run(scratch.path(), &["bench", "dist", "--engine", "node"]);
+    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert!(said.stderr.contains("there is no WebGPU here"), "{said:#?}");
+}
+
 #[test]
 fn engines_that_are_absent_are_named() {
     let scratch = bundle();

@@ -45,6 +45,10 @@ fn the_same_model_gives_the_same_bytes() {
     assert_eq!(second.code, Some(0), "{second:#?}");
     let (first, second) = (files(&scratch.join("first")), files(&scratch.join("deep/second")));
     assert!(first.len() > 9, "{:?}", first.keys());
+    for end in [".wasm", ".wgsl", ".glsl"] {
+        let found = first.keys().any(|name| name.ends_with(end));
+        assert!(found, "no file ends with {end}: {:?}", first.keys());
+    }
     assert!(first == second, "{:?} and {:?}", first.keys(), second.keys());
     for (name, bytes) in &first {
         let text = String::from_utf8_lossy(bytes);
@@ -55,6 +59,85 @@ fn the_same_model_gives_the_same_bytes() {
                 private.display()
             );
         }
+    }
+}
+
+/// Files of code are those of the backends that were chosen, and the script knows no others.
+#[test]
+fn a_bundle_holds_what_its_backends_need() {
+    let scratch = Scratch::new();
+    for (backends, ends, modules) in [
+        ("wasm", &[".wasm"][..], &["wasm.js"][..]),
+        ("webgpu", &[".wgsl"], &["gpu.js", "webgpu.js"]),
+        ("webgl", &[".glsl"], &["gpu.js", "webgl.js"]),
+        (
+            "wasm,webgpu,webgl",
+            &[".glsl", ".wasm", ".wgsl"],
+            &["wasm.js", "gpu.js", "webgpu.js", "webgl.js"],
+        ),
+    ] {
+        let (model, out) = (model(), scratch.join(backends));
+        let arguments = [
+            model.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+            "--backends",
+            backends,
+        ];
+        let said = run(scratch.path(), &arguments);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        let files = files(&out);
+        let code = [".glsl", ".wasm", ".wgsl"].into_iter();
+        let held: Vec<_> = code
+            .filter(|end| files.keys().any(|name| name.ends_with(end)))
+            .collect();
+        assert_eq!(held, ends, "{backends}");
+        assert_eq!(
+            files.contains_key("worker.js"),
+            backends.contains("wasm"),
+            "{backends}"
+        );
+        let index = String::from_utf8_lossy(&files["index.js"]);
+        for module in ["wasm.js", "gpu.js", "webgpu.js", "webgl.js"] {
+            let joined = index.contains(&format!("\n// {module}\n"));
+            assert_eq!(joined, modules.contains(&module), "{module} for {backends}");
+        }
+    }
+}
+
+/// The report has a table for each backend, and what there is to say of its code.
+#[test]
+fn each_backend_is_reported() {
+    let scratch = Scratch::new();
+    let said = compile(&model(), &scratch.join("dist")).stdout;
+    let line = |start: &str| {
+        let found = said.lines().find(|line| line.starts_with(start));
+        found.unwrap_or_else(|| panic!("no line starts with {start:?}:\n{said}"))
+    };
+    assert!(line("wasm ").contains("with relaxed SIMD, "), "{said}");
+    assert!(
+        line("webgpu ").ends_with("of WGSL, in single precision"),
+        "{said}"
+    );
+    assert!(
+        line("webgl ").ends_with("of GLSL ES 3.00, in single precision"),
+        "{said}"
+    );
+    // A convolution, two poolings, which are joined where they are computed, and two dense layers.
+    let numbers = |start: &str| -> Vec<usize> {
+        let words = line(start).split([' ', ',']).filter_map(|word| word.parse().ok());
+        words.collect()
+    };
+    for start in ["         dispatches ", "         draws "] {
+        let [runs, shaders, most] = numbers(start)[..] else {
+            panic!("{}", line(start));
+        };
+        assert!(
+            (3..=9).contains(&runs) && (3..=runs).contains(&shaders),
+            "{}",
+            line(start)
+        );
+        assert!((2..=8).contains(&most), "{}", line(start));
     }
 }
 
@@ -298,10 +381,12 @@ fn a_backend_that_is_named_twice_counts_once() {
         assert_eq!(said.code, Some(0), "{said:#?}");
         fs::read_to_string(out.join("manifest.json")).unwrap()
     };
-    assert_eq!(
-        manifest("once", &[]),
-        manifest("twice", &["--backends", "wasm, wasm"])
-    );
+    let all = manifest("all", &[]);
+    let twice = ["--backends", "webgl, wasm, webgpu, wasm"];
+    assert_eq!(all, manifest("twice", &twice));
+    let alone = manifest("once", &["--backends", "wasm"]);
+    assert_eq!(alone, manifest("wasm", &["--backends", "wasm, wasm"]));
+    assert_ne!(alone, all);
 }
 
 #[test]

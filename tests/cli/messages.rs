@@ -71,6 +71,17 @@ fn usage() {
     );
 }
 
+/// What a small network is in the languages of shaders.
+#[test]
+fn shaders_as_text() {
+    for language in ["wgsl", "glsl"] {
+        let said = run(&models(), &["k3-cnn.h5", "--emit", language, "--quiet"]);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        assert_eq!(said.stderr, "");
+        snapshot(language, &said.stdout);
+    }
+}
+
 #[test]
 fn files_that_are_no_models() {
     transcripts(

@@ -316,3 +316,42 @@ fn copies_and_maps() {
     }));
     try_graphs(&graphs);
 }
+
+/// Weights that half precision holds exactly give the same results, others such as are off by its rounding only.
+#[test]
+fn weights_in_half_precision() {
+    let sizes = [(1, 2049, 10), (1, 1280, 1000), (5, 33, 7), (64, 64, 64)];
+    for (exact, limit) in [(true, 1e-5), (false, 2e-3)] {
+        for (m, k, n) in sizes {
+            let name = format!("{m}x{k}x{n}");
+            let (_, graph) = named(name.clone(), |b, r| {
+                let x = input(b, &[m, k])?;
+                let (w, bias) = (r.tensor(&[k, n]), r.tensor(&[n]));
+                let eighths = |tensor: Tensor| {
+                    let values = tensor.as_f32()?.iter().map(|value| (value * 8.0).round() / 8.0);
+                    Tensor::f32(tensor.shape().clone(), values.collect::<Vec<f32>>())
+                };
+                let [w, bias] = if exact {
+                    [eighths(w)?, eighths(bias)?]
+                } else {
+                    [w, bias]
+                };
+                let (w, bias) = (b.constant(w)?, b.constant(bias)?);
+                let epilogue = Tape::identity();
+                b.add(MatMul { bias: true, epilogue }, &[x, w, bias])
+            });
+            let inputs = [Random::new(3).tensor(&[m, k])];
+            let expected = graph.eval(&inputs).expect("a product");
+            let model = Model::with_halves(&graph).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let found = model
+                .predict(&inputs)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let [expected, found] = [&expected[0], &found[0]].map(|tensor| tensor.as_f32().expect("floats"));
+            let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
+            let differences = expected.iter().zip(found).map(|(a, b)| (a - b).abs());
+            let worst = differences.fold(0f32, f32::max) / largest;
+            assert!(worst <= limit, "{name}: off by {worst} of the largest");
+            assert!(exact || worst > 1e-6, "{name}: nothing was rounded");
+        }
+    }
+}

@@ -224,7 +224,7 @@ impl<'p> Machine<'p> {
     }
 
     /// Runs a kernel.
-    pub fn run(&mut self, run: &Run, iteration: usize) {
+    pub fn run_kernel(&mut self, run: &Run, iteration: usize) {
         let at = self.addresses(run, iteration);
         self.plan.kernel(run).interpret(&mut self.memory, &at);
     }

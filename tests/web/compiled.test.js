@@ -58,9 +58,14 @@ for (const folder of folders) {
 
     test('names every file in index.js, for bundlers', () => {
       const source = readFileSync(join(folder, 'index.js'), 'utf8');
-      const { code, profile } = manifest.backends.wasm;
-      assert.deepEqual(Object.keys(code).sort(), ['baseline', 'relaxed', 'threads-baseline', 'threads-relaxed']);
-      for (const name of [...Object.values(code), ...manifest.weights.shards, profile]) {
+      const labels = Object.entries(manifest.backends).map(([name, { code }]) => [name, Object.keys(code).sort()]);
+      assert.deepEqual(Object.fromEntries(labels), {
+        wasm: ['baseline', 'relaxed', 'threads-baseline', 'threads-relaxed'],
+        webgl: ['check', 'program', 'shaders'],
+        webgpu: ['check', 'program', 'shaders'],
+      });
+      const own = Object.values(manifest.backends).flatMap(({ code, profile }) => [...Object.values(code), profile]);
+      for (const name of [...own, ...manifest.weights.shards]) {
         assert.ok(source.includes(`new URL('./${name}', import.meta.url)`), name);
       }
     });

@@ -115,6 +115,27 @@ everyEngine(({ name }, browser) => {
   });
 });
 
+test('each backend answers when it is chosen, and shows its time', async () => {
+  const browser = await launch([], { gpu: true });
+  after(() => browser.close());
+  const page = await open(browser, { viewport: { width: 1000, height: 640 } });
+  await ready(page);
+  for (const backend of ['webgpu', 'webgl', 'wasm']) {
+    await page.locator(`input[value=${backend}]`).check({ force: true });
+    // Its first prediction may come later than the status.
+    await page.waitForFunction(() => document.getElementById('status').textContent.includes('never leaves'), undefined, { timeout: 60_000 });
+    await draw(page, drawings[4]);
+    await page.waitForFunction(
+      (backend) => / ms$/.test(document.querySelector(`label:has([value=${backend}])`).innerText) && document.getElementById('best').textContent === '4',
+      backend,
+      { timeout: 30_000 },
+    );
+    assert.equal(await page.evaluate(() => document.querySelector('input:checked').value), backend);
+  }
+  await page.screenshot({ path: join(screenshots, 'backends.png') });
+  assert.deepEqual(await page.evaluate(() => window.complaints), []);
+});
+
 // Only Chromium can be told to be a phone.
 test('on a phone everything fits the screen, and a finger draws', async () => {
   const browser = await launch();

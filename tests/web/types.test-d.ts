@@ -21,6 +21,14 @@ export async function one(): Promise<void> {
   await load('/dist', { fetch });
   // @ts-expect-error this bundle holds wasm only
   await load('/dist', { backend: 'webgpu' });
+  await load('/dist', { backend: 'auto', warm: 'wasm' });
+  await load('/dist', { backend: ['wasm'] });
+  // @ts-expect-error nor is it in a list
+  await load('/dist', { backend: ['webgpu', 'wasm'] });
+  const device = await (await navigator.gpu.requestAdapter())?.requestDevice();
+  await load('/dist', { device });
+  // @ts-expect-error an adapter is no device
+  await load('/dist', { device: await navigator.gpu.requestAdapter() });
   // @ts-expect-error no such option
   await load('/dist', { backends: ['wasm'] });
 
@@ -42,6 +50,24 @@ export async function one(): Promise<void> {
   await load('/dist', { threads: 'all' });
   same<typeof model.threads, number>(true);
   same<typeof model.fallbacks, readonly string[]>(true);
+  const { digit } = await model.predict(image, { output: 'gpu' });
+  same<typeof digit.buffer, GPUBuffer>(true);
+  same<typeof digit.dtype, 'float32' | 'int32'>(true);
+  same<typeof digit.shape, readonly number[]>(true);
+  same<Outputs, Awaited<ReturnType<typeof onCpu>>>(true);
+  const onCpu = () => model.predict(image, { output: 'cpu' });
+  await model.predict(digit);
+  await model.predict(digit.buffer);
+  await model.predict({ image: digit });
+  await model.predict({ image: digit.buffer });
+  // @ts-expect-error one or the other
+  await model.predict(image, { output: 'gpu', out: { digit: new Float32Array(10) } });
+  // @ts-expect-error no such place
+  await model.predict(image, { output: 'disk' });
+  // @ts-expect-error no such input
+  await model.predict({ other: digit });
+  same<typeof model.settled, Promise<'wasm'>>(true);
+  same<Awaited<ReturnType<typeof model.verify>>, string | undefined>(true);
   // @ts-expect-error float32 takes a Float32Array
   await model.predict(new Float64Array(64));
   // @ts-expect-error numbers alone are no typed array
@@ -75,6 +101,10 @@ export async function several(): Promise<void> {
   const { a, b } = await model.predict({ 'left/image': new Float32Array(4), ids: new BigInt64Array(3) });
   same<typeof a, Float32Array>(true);
   same<typeof b, Uint8Array>(true);
+  const gpu = await model.predict({ 'left/image': new Float32Array(4), ids: new BigInt64Array(3) }, { output: 'gpu' });
+  await model.predict({ 'left/image': gpu.a.buffer, ids: new BigInt64Array(3) });
+  // @ts-expect-error nor would a buffer
+  await model.predict(gpu.a.buffer);
   // @ts-expect-error a bare array would not say which input it is
   await model.predict(new Float32Array(4));
   // @ts-expect-error int64 takes a BigInt64Array

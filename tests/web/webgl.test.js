@@ -31,6 +31,9 @@ const folders = {
     shardBytes: 1 << 15,
     gpu: { webgl: layeredWebGL(sizes) },
   }),
+  checked: affine({ gpu: { webgl: affineWebGL({ check: true }) } }),
+  broken: affine({ gpu: { webgl: affineWebGL({ check: true, shaders: (text) => text.replace('* x);', '* x * 1.01);') }) } }),
+  brokenLoop: affine({ gpu: { webgl: affineWebGL({ check: true, shaders: (text) => text.replace('int i = int(', 'int i = 1 & int(') }) } }),
   wrong: affine({ gpu: { webgl: affineWebGL({ shaders: (text) => text.replace('floatBitsToUint', 'floatBitsToBits') }) } }),
 };
 const manifest = JSON.parse(readFileSync(join(folders.bundle, 'manifest.json'), 'utf8'));
@@ -249,7 +252,7 @@ describe('a choice', () => {
 
   test('in Node is none', async () => {
     const { load } = await import(join(folders.only, 'index.js'));
-    await assert.rejects(load(), { name: 'Error', message: 'load: webgl cannot run this model here, because there is no WebGL here' });
+    await assert.rejects(load(), { name: 'Error', message: 'load: webgl cannot run this model here, because there is no WebGL 2 here' });
   });
 });
 
@@ -303,28 +306,28 @@ describe('a context that is lost', () => {
   });
 });
 
-test('a step can be run alone on chosen contents', async () => {
-  const found = await run(async () => {
-    const [{ openBundle }, { openWebGL }] = [await import('/bundle/bundle.js'), await import('/bundle/webgl.js')];
-    const url = new URL('/bundle/manifest.json', location.href);
-    const manifest = await (await fetch(url)).json();
-    const bundle = openBundle({ url, manifest, locate: (name) => new URL(name, url) }, {}, new AbortController().signal);
-    const engine = await openWebGL(bundle, {}, false);
-    const bits = (...values) => new Uint32Array(Float32Array.of(...values).buffer);
-    const checked = engine.checked();
-    // Of the loop only its first round; the second word of the texel is written alone.
-    checked.write(1, 0, bits(5, 6, 7, 8));
-    checked.write(1, 4, bits(9));
-    checked.write(2, 0, bits(1, 2, 3, 4));
-    checked.run(1, [0, 1]);
-    const words = await Promise.all([checked.read(2, [0, 4, 12]), checked.read(1, [4, 8])]);
-    checked.write(0, 0, bits(1, 2, 3, 4));
-    checked.predict();
-    words.push(await checked.read(2, [12]));
-    const values = words.map((words) => Array.from(new Float32Array(Uint32Array.from(words).buffer)));
-    const y = Array.from((await engine.predict([x])).y);
-    engine.dispose();
-    return { values, y };
+describe('numbers are checked', () => {
+  test('when the model is loaded and on demand', async () => {
+    const found = await run(async () => {
+      const model = await load(undefined, { backend: 'webgl' });
+      const verified = await model.verify();
+      return { verified: String(verified), y: Array.from((await model.predict(x)).y) };
+    }, undefined, 'checked');
+    assert.deepEqual(found, { verified: 'undefined', y });
   });
-  assert.deepEqual(found, { values: [[15, 2, 4], [9, 7], [48]], y });
+
+  for (const [bundle, reason] of [
+    ['broken', /^it computes wrong numbers: "twice" gives -?[\d.]+ instead of -?[\d.]+ as element 0 of its buffer$/],
+    // What only later rounds of a loop do wrong, the whole network tells.
+    ['brokenLoop', /^it computes wrong numbers: "output 0" gives /],
+  ]) {
+    test(`and a backend that is wrong is not used (${bundle})`, async () => {
+      const { backend, fallbacks, y: found } = await run(outcome, [{ backend: ['webgl', 'wasm'] }], bundle);
+      assert.deepEqual([backend, found], ['wasm', y]);
+      const [, why] = /^wasm was taken instead of webgl, because ([^]*)\.$/.exec(fallbacks[0]) ?? assert.fail(fallbacks[0]);
+      assert.match(why, reason);
+      const { error } = await run(outcome, [{ backend: 'webgl' }], bundle);
+      assert.match(error, /^Error: load: webgl cannot run this model here, because it computes /);
+    });
+  }
 });

@@ -28,6 +28,9 @@ const folders = {
   long: writeBundle({ inputs: [long], outputs: [{ ...long, name: 'y' }], gpu: { webgpu: echoWebGPU([{ storage: 'f32', elements: ROUNDS }]) } }),
   huge: affine({ gpu: { webgpu: affineWebGPU({ limits: { maxBufferSize: 2 ** 50 } }) } }),
   odd: affine({ gpu: { webgpu: affineWebGPU({ features: ['no-such-feature'] }) } }),
+  checked: affine({ gpu: { webgpu: affineWebGPU({ check: true }) } }),
+  broken: affine({ gpu: { webgpu: affineWebGPU({ check: true, shaders: (text) => text.replace('* x[id.x]', '* x[id.x] * 1.01') }) } }),
+  brokenLoop: affine({ gpu: { webgpu: affineWebGPU({ check: true, shaders: (text) => text.replace('let i = params[0].x;', 'let i = params[0].x & 1u;') }) } }),
   wrong: affine({ gpu: { webgpu: affineWebGPU({ shaders: (text) => text.replace('bitcast', 'bitcats') }) } }),
   unbound: affine({ gpu: { webgpu: affineWebGPU({ shaders: (text) => text.replace('<storage, read> w', '<storage, read_write> w') }) } }),
 };
@@ -432,28 +435,28 @@ describe('a GPU that is lost', () => {
   });
 });
 
-test('a step can be run alone on chosen contents', async () => {
-  const found = await run(async () => {
-    const [{ openBundle }, { openWebGPU }] = [await import('/bundle/bundle.js'), await import('/bundle/webgpu.js')];
-    const url = new URL('/bundle/manifest.json', location.href);
-    const manifest = await (await fetch(url)).json();
-    const bundle = openBundle({ url, manifest, locate: (name) => new URL(name, url) }, {}, new AbortController().signal);
-    const engine = await openWebGPU(bundle, {}, false);
-    const bits = (...values) => new Uint32Array(Float32Array.of(...values).buffer);
-    const checked = engine.checked();
-    // Of the loop only its first round; what it does not write stays.
-    checked.write(1, 0, bits(5, 6, 7, 8));
-    checked.write(2, 16, bits(9));
-    checked.write(2, 44, bits(3));
-    checked.run(1, [0, 1]);
-    const words = await Promise.all([checked.read(2, [32, 44, 16]), checked.read(1, [4])]);
-    checked.write(0, 0, bits(1, 2, 3, 4));
-    checked.predict();
-    words.push(await checked.read(2, [44]));
-    const values = words.map((words) => Array.from(new Float32Array(Uint32Array.from(words).buffer)));
-    const y = Array.from((await engine.predict([x])).y);
-    engine.dispose();
-    return { values, y };
+describe('numbers are checked', () => {
+  test('when the model is loaded and on demand', async () => {
+    const found = await run(async () => {
+      const model = await load(undefined, { backend: 'webgpu' });
+      const verified = await model.verify();
+      return { verified: String(verified), y: Array.from((await model.predict(x)).y) };
+    }, undefined, 'checked');
+    assert.deepEqual(found, { verified: 'undefined', y });
   });
-  assert.deepEqual(found, { values: [[15, 3, 9], [6], [48]], y });
+
+  for (const [bundle, reason] of [
+    ['broken', /^it computes wrong numbers: "twice" gives -?[\d.]+ instead of -?[\d.]+ as element 0 of its buffer$/],
+    // What only later rounds of a loop do wrong, the whole network tells.
+    ['brokenLoop', /^it computes wrong numbers: "output 0" gives /],
+  ]) {
+    test(`and a backend that is wrong is not used (${bundle})`, async () => {
+      const { backend, fallbacks, y: found } = await run(outcome, [{ backend: ['webgpu', 'wasm'] }], bundle);
+      assert.deepEqual([backend, found], ['wasm', y]);
+      const [, why] = /^wasm was taken instead of webgpu, because ([^]*)\.$/.exec(fallbacks[0]) ?? assert.fail(fallbacks[0]);
+      assert.match(why, reason);
+      const { error } = await run(outcome, [{ backend: 'webgpu' }], bundle);
+      assert.match(error, /^Error: load: webgpu cannot run this model here, because it computes /);
+    });
+  }
 });

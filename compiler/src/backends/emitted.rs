@@ -11,6 +11,8 @@ pub struct Emitted {
     pub files: Vec<CodeFile>,
     /// Figures of each of the backend's variants, in their order.
     pub code: Vec<Code>,
+    /// What a report says of the code besides its size: numbers, each with what it counts.
+    pub figures: Vec<(&'static str, usize)>,
     /// Bytes of memory that a loaded model takes.
     pub memory_bytes: u64,
     /// Bytes more for each thread but the first.

@@ -23,6 +23,9 @@ pub(super) static PART: Part = Part {
     scripts: &[],
 };
 
+/// How files of JSON are called: some bundlers make modules of `.json`.
+pub(super) const JSON: &str = "bin";
+
 /// Most bytes of all values: addresses count elements in 32 bits.
 pub(super) const MAX_BYTES: usize = 8 << 30;
 

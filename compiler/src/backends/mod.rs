@@ -33,6 +33,18 @@ pub struct Options {
     pub one_thread: bool,
     /// Whether products are computed product by product, as Keras does, not by faster methods that round more.
     pub exact: bool,
+    /// In which precision a GPU keeps the weights of products, where it has a choice.
+    pub gpu_precision: Precision,
+}
+
+/// A precision of floats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Half precision; what is computed from them is in single precision.
+    F16,
 }
 
 /// The part of a manifest that only one backend reads and writes.
@@ -122,10 +134,21 @@ pub struct Script {
 /// What `bench` needs to measure bundles.
 #[derive(Debug)]
 pub struct Bench {
-    /// A script whose function `openLoop` gives a loop that does nothing but what the backend does fastest.
-    pub peak: &'static str,
+    /// A script whose function `openLoop` gives a loop that does nothing but what the backend does fastest, if there is one.
+    pub peak: Option<&'static str>,
     /// Flags that some versions of Node need.
     pub node_flags: &'static [&'static str],
+    /// In which ways a browser is started, one after the other until the bundle runs.
+    pub browsers: &'static [Browser],
+}
+
+/// A way to start a browser.
+#[derive(Debug)]
+pub struct Browser {
+    /// Flags besides those without which no browser can be measured.
+    pub flags: &'static [&'static str],
+    /// What is to be known of times that were taken with them.
+    pub about: Option<&'static str>,
 }
 
 /// The backend of that name.

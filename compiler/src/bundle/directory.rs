@@ -202,7 +202,11 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => return Err(failed(error)),
             Err(error) if !self.force => return self.check().and(Err(failed(error))),
-            Err(_) => fs::rename(&self.path, old).map_err(failed)?,
+            Err(_) => match fs::rename(&self.path, old) {
+                // Another run has put it aside meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                renamed => renamed.map_err(failed)?,
+            },
         }
         // Now nobody who knows its name can add to it.
         let allowed = self.allow(owned::names(old));

@@ -101,8 +101,9 @@ static LEFT: Backend = Backend {
     parts: &[],
     scripts: &[],
     bench: Bench {
-        peak: "",
+        peak: None,
         node_flags: &[],
+        browsers: &[],
     },
 };
 
@@ -127,8 +128,9 @@ static RIGHT: Backend = Backend {
     parts: &[&PART],
     scripts: &[],
     bench: Bench {
-        peak: "",
+        peak: None,
         node_flags: &[],
+        browsers: &[],
     },
 };
 
@@ -152,6 +154,7 @@ fn emitted(label: &'static str) -> Emitted {
             bytes: label.into(),
         }],
         code: Vec::new(),
+        figures: Vec::new(),
         memory_bytes: 4096,
         thread_bytes: 0,
         section: Section::from_iter([("address".to_owned(), 64.into())]),

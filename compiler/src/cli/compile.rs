@@ -3,8 +3,8 @@
 use super::print;
 use super::progress::Reporter;
 use super::signals;
-use crate::{CompileArgs, Emit, Switch};
-use keras_compile::backends::{self, BACKENDS, Selection};
+use crate::{CompileArgs, Emit, GpuPrecision, Switch};
+use keras_compile::backends::{self, BACKENDS, Precision, Selection};
 use keras_compile::bundle::{CancelToken, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
 use keras_compile::report::{bytes, listing};
@@ -20,6 +20,10 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
         exact: args.exact,
         backends: args.selection()?,
         one_thread: args.threads == Switch::Off,
+        gpu_precision: match args.gpu_precision {
+            GpuPrecision::F32 => Precision::F32,
+            GpuPrecision::F16 => Precision::F16,
+        },
         cancel: CancelToken::default(),
         package: args.package_name.as_deref().map(PackageName::new).transpose()?,
     };

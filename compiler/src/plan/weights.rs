@@ -80,6 +80,19 @@ impl Weights {
         (offset - start < data.len() * 4).then_some((*start, data.as_slice()))
     }
 
+    /// The same with other elements where `change` gives any: it is told the byte offset of a part and its elements.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(usize, &[f32]) -> Option<Vec<f32>>) -> Self {
+        let part = |(start, data): &(usize, Arc<Vec<f32>>)| {
+            let changed = change(*start, data).map_or_else(|| data.clone(), Arc::new);
+            (*start, changed)
+        };
+        Self {
+            parts: self.parts.iter().map(part).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The parts in order of their byte offset; the gaps between them are zeros.
     pub fn parts(&self) -> impl Iterator<Item = (usize, &[f32])> {
         self.parts.iter().map(|(offset, data)| (*offset, data.as_slice()))

@@ -12,6 +12,8 @@ pub struct CodeReport {
     pub name: &'static str,
     /// The variants of its code: what distinguishes each, and its bytes.
     pub code: Vec<(&'static str, usize)>,
+    /// What else there is to say of it: numbers, each with what it counts.
+    pub figures: Vec<(&'static str, usize)>,
     /// Its kernels, those with the most work first.
     pub kernels: Vec<KernelRow>,
     /// Floating-point operations of a prediction.
@@ -44,6 +46,7 @@ impl CodeReport {
             code: variants
                 .map(|(variant, code)| (variant.about, code.bytes))
                 .collect(),
+            figures: emitted.figures.clone(),
             flops: kernels.iter().map(|row| row.flops).sum(),
             kernels,
             weight_bytes: plan.weights.bytes(),
@@ -79,7 +82,13 @@ impl CodeReport {
         text += &self.methods(verbose);
         let variants = self.code.iter();
         let variants = variants.map(|&(about, count)| format!("{} {about}", bytes(count)));
-        text + &format!("{:<8} {}\n", self.name, variants.collect::<Vec<_>>().join(", "))
+        text += &format!("{:<8} {}\n", self.name, variants.collect::<Vec<_>>().join(", "));
+        let figures = self.figures.iter();
+        let figures = figures.map(|&(what, count)| format!("{what} {}", grouped(count as u64)));
+        match self.figures.is_empty() {
+            true => text,
+            false => text + &format!("         {}\n", figures.collect::<Vec<_>>().join(", ")),
+        }
     }
 
     /// How many products have a faster method than plain sums, and with `verbose` which.

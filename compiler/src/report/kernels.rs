@@ -121,12 +121,12 @@ pub(super) fn label(kernel: &Kernel) -> String {
         Kernel::Convolve(k) => {
             let [rows, pixels] = &k.window;
             let (rows, pixels) = (rows.size, pixels.size);
-            format!(
-                "{family} {} k={} of {} groups",
-                image(&k.dims).join("x"),
-                rows * pixels * k.channels,
-                k.groups
-            )
+            let groups = match k.groups {
+                1 => String::new(),
+                groups => format!(" of {groups} groups"),
+            };
+            let extents = image(&k.dims).join("x");
+            format!("{family} {extents} k={}{groups}", rows * pixels * k.channels)
         }
         Kernel::Depthwise(Depthwise { dims, taps, .. }) => {
             format!("{family} {} {}x{}", image(dims).join("x"), taps[0].0, taps[1].0)

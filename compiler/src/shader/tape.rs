@@ -50,6 +50,11 @@ impl Shader {
                 let sum = format!("bitcast<{bits}>({} + {})", at(a), at(b));
                 format!("bitcast<{}>({sum} ^ {bits}({zero}))", lanes.float())
             }
+            Instr::Binary(Binary::Div, a, b) if is_zero(tape, b) => {
+                // Compilers that see a zero there may give anything; what is meant is an infinity, or NaN.
+                let zero = self.zero();
+                format!("{} / {}(bitcast<f32>({zero}))", at(a), lanes.float())
+            }
             Instr::Binary(op, a, b) => binary(op, at(a), at(b), lanes),
             Instr::Compare(op, a, b) => format!("{} {} {}", at(a), comparison(op), at(b)),
             Instr::Logic(Logic::And, a, b) => format!("{} & {}", at(a), at(b)),
@@ -66,6 +71,11 @@ impl Shader {
 fn rounds(tape: &Tape, value: Value) -> bool {
     let constant = tape.instrs()[value.index()].as_const();
     constant.is_some_and(|constant| constant.is_finite() && constant.abs() >= ROUNDS && constant.abs() < 1e9)
+}
+
+/// Whether a value is the constant zero.
+fn is_zero(tape: &Tape, value: Value) -> bool {
+    tape.instrs()[value.index()].as_const() == Some(0.0)
 }
 
 fn unary(op: Unary, a: &str, lanes: Lanes) -> String {

@@ -132,6 +132,12 @@ impl Shader {
 
     /// A counting loop; `body` is given its variable.
     pub fn count<T>(&mut self, end: &str, step: usize, body: impl FnOnce(&mut Self, &str) -> T) -> T {
+        // Words of the uniform block are read once, not in every round.
+        let end = if end.starts_with("p[") {
+            self.bind("c", end)
+        } else {
+            end.to_owned()
+        };
         let i = self.fresh("i");
         let head = format!("for (var {i} = 0u; {i} < {end}; {i} += {step}u)");
         self.block(head, |s| body(s, &i))

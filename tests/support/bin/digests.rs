@@ -1,7 +1,9 @@
 //! `digests [MODEL…]`: compiles every golden of the tests, and the model files given, and prints what each comes to: the
-//! SHA-256 of its plan, of its weights and of every wasm module. `tests/same-bytes` compares two builds by it.
+//! SHA-256 of its plan, of its weights, of every wasm module and of the files of all other backends. `tests/same-bytes` compares
+//! two builds by it.
 
-use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
+use keras_compile::backends::wasm::{self, Features, Threading, Wasm, emit};
+use keras_compile::backends::{self, BACKENDS};
 use keras_compile::error::Errors;
 use keras_compile::graph::Graph;
 use keras_compile::plan::{self, Plan};
@@ -71,6 +73,17 @@ fn digests(mut graph: Graph, exact: bool) -> Result<Vec<(String, String)>, Error
             found.push((format!("{name}{features:?}"), hash(&module.bytes)));
             found.push((format!("{name}{features:?} memory"), place.replace(' ', ",")));
         }
+    }
+    // All that the others are made of is in their files.
+    for backend in BACKENDS
+        .iter()
+        .filter(|backend| backend.name != wasm::BACKEND.name)
+    {
+        let options = backends::Options::default();
+        let plan = plan::plan(&graph, (backend.target)(options).as_ref())?;
+        let emitted = (backend.emit)(&plan, options)?;
+        let files = emitted.files.iter();
+        found.extend(files.map(|file| (format!("{} {}", backend.name, file.label), hash(&file.bytes))));
     }
     Ok(found)
 }

@@ -4,7 +4,6 @@ use super::Loaded;
 use crate::interpreter::Machine;
 use keras_compile::plan::{Plan, Run};
 use keras_compile::tensor::Tensor;
-use std::collections::BTreeSet;
 
 /// Runs every step on the device from what the interpreter had before it, so that errors do not add up, and compares
 /// what both wrote. Gives the first step that differs or that writes what its kernels do not say, in words.
@@ -69,11 +68,16 @@ fn wrong_iteration(
         .map(|arena| machine.arena(arena).to_vec())
         .collect();
     let runs = plan.steps[step].runs();
-    runs.iter().for_each(|run| machine.run(run, iteration));
-    let mut known = BTreeSet::new();
+    runs.iter().for_each(|run| machine.run_kernel(run, iteration));
+    let mut known: Vec<Vec<bool>> = arenas
+        .clone()
+        .map(|arena| vec![false; plan.arenas[arena] / 4])
+        .collect();
     for run in runs {
         let written = machine.written(run, iteration);
-        known.extend(written.results.iter().chain(&written.scratch).copied());
+        for &(arena, word) in written.results.iter().chain(&written.scratch) {
+            known[arena][word] = true;
+        }
         if let Some(what) = difference(machine, &written.results, &found) {
             return Ok(Some(format!("{} {what}", describe(plan, run))));
         }
@@ -81,7 +85,7 @@ fn wrong_iteration(
     for arena in arenas {
         let words = found[arena].iter().zip(&before[arena]).enumerate();
         let mut changed = words.filter(|(_, (found, before))| found != before);
-        if let Some((word, _)) = changed.find(|(word, _)| !known.contains(&(arena, *word))) {
+        if let Some((word, _)) = changed.find(|(word, _)| !known[arena][*word]) {
             let all: Vec<String> = runs.iter().map(|run| describe(plan, run)).collect();
             let all = all.join("; ");
             return Ok(Some(format!(

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// Bytes between slices of uniforms: the offset alignment that every WebGPU has.
-const SLICE: usize = 256;
+const SLICE: usize = 512;
 
 /// The bits of what arenas hold before a prediction, so that what is read before it is written shows.
 const POISON: u32 = 0x7fc0_0000;
@@ -48,9 +48,9 @@ pub struct Port {
     pub offset: u64,
 }
 
-/// What a program needs, by WebGPU's names.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// What a program needs, by WebGPU's names. What it does not tell is no more than every device has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Needs {
     /// Bytes of the largest buffer.
     pub max_buffer_size: u64,
@@ -58,10 +58,6 @@ pub struct Needs {
     pub max_storage_buffer_binding_size: u64,
     /// Buffers of a dispatch.
     pub max_storage_buffers_per_shader_stage: u32,
-    /// Invocations of a workgroup.
-    pub max_compute_invocations_per_workgroup: u32,
-    /// Bytes that a workgroup shares.
-    pub max_compute_workgroup_storage_size: u32,
 }
 
 impl Built {
@@ -101,6 +97,8 @@ pub struct Loaded<'g> {
     gpu: &'g Gpu,
     /// For every step, its iterations one after the other.
     steps: Vec<Vec<Iteration>>,
+    /// What is done before the first.
+    prepare: Iteration,
     arenas: Vec<wgpu::Buffer>,
 }
 
@@ -147,7 +145,12 @@ impl<'g> Loaded<'g> {
         let weights_buffer = gpu.buffer("weights", bytes)?;
         gpu.queue.write_buffer(&weights_buffer, 0, weights);
         let slices = |step: &super::ProgramStep| step.count as usize * step.dispatches.len();
-        let slices: usize = program.steps.iter().map(slices).sum();
+        let prepare = super::ProgramStep {
+            count: 1,
+            dispatches: program.prepare.clone(),
+        };
+        let all = || std::iter::once(&prepare).chain(&program.steps);
+        let slices: usize = all().map(slices).sum();
         let uniforms = gpu.checked("uniforms", || {
             gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("uniforms"),
@@ -159,13 +162,13 @@ impl<'g> Loaded<'g> {
         let mut contents = vec![0; slices * SLICE];
         let mut next = 0;
         let mut steps = Vec::new();
-        for (at, step) in program.steps.iter().enumerate() {
+        for (at, step) in all().enumerate() {
             let mut iterations: Vec<Iteration> = (0..step.count).map(|_| Vec::new()).collect();
             for dispatch in &step.dispatches {
-                let (shader, compiled) = pipelines
-                    .get(dispatch.pipeline)
-                    .ok_or_else(|| format!("step {at}: there is no pipeline {}", dispatch.pipeline))?;
-                let what = format!("step {at}, module {:?}", shader.title);
+                let (shader, compiled) = pipelines.get(dispatch.pipeline).ok_or_else(|| {
+                    format!("step {at} from 1 on: there is no pipeline {}", dispatch.pipeline)
+                })?;
+                let what = format!("step {at} from 1 on, module {:?}", shader.title);
                 let group = gpu.checked(&what, || {
                     gpu.bind(dispatch, &compiled.layout, &uniforms, &weights_buffer, &arenas)
                 })?;
@@ -191,15 +194,25 @@ impl<'g> Loaded<'g> {
             steps.push(iterations);
         }
         gpu.queue.write_buffer(&uniforms, 0, &contents);
-        Ok(Self { gpu, steps, arenas })
+        let prepare = steps.remove(0).remove(0);
+        Ok(Self {
+            gpu,
+            steps,
+            prepare,
+            arenas,
+        })
     }
 
-    /// Fills all arenas with NaN.
-    pub fn poison(&self) {
+    /// Fills all arenas with NaN, and prepares what is done once.
+    ///
+    /// # Errors
+    /// What the device says about it.
+    pub fn poison(&self) -> Result<(), String> {
         for arena in &self.arenas {
             let bytes = POISON.to_le_bytes().repeat(arena.size() as usize / 4);
             self.gpu.queue.write_buffer(arena, 0, &bytes);
         }
+        self.submit("what is prepared", &self.prepare)
     }
 
     /// Writes words into an arena.

@@ -45,6 +45,20 @@ impl Gpu {
         GPU.get_or_init(|| Self::new(Limits::defaults()))
     }
 
+    /// The same for models whose weights are larger than what every WebGPU binds: for these a page asks for more.
+    ///
+    /// # Panics
+    /// When there is no Vulkan adapter, or it has less.
+    pub fn large() -> &'static Self {
+        static GPU: OnceLock<Gpu> = OnceLock::new();
+        let limits = || Limits {
+            max_buffer_size: 1 << 30,
+            max_storage_buffer_binding_size: 1 << 30,
+            ..Limits::defaults()
+        };
+        GPU.get_or_init(|| Self::new(limits()))
+    }
+
     /// A device with other limits.
     ///
     /// # Panics

@@ -2,38 +2,44 @@
 
 use super::loaded::{Needs, words};
 use super::{Built, Gpu, Loaded, first_wrong_step};
-use keras_compile::backends::{self, Build, Options};
+use keras_compile::backends::{self, Build, Options, Precision};
 use keras_compile::graph::Graph;
 use keras_compile::plan;
 use keras_compile::tensor::{Tensor, TensorType};
 
 /// A model on a device.
-pub struct Model<'g> {
+pub struct Model {
     /// Its plan and its code.
     pub build: Build,
     /// The code as the runtime reads it.
     pub built: Built,
-    loaded: Loaded<'g>,
+    loaded: Loaded<'static>,
 }
 
-impl Model<'static> {
+impl Model {
     /// Plans an optimised graph, generates its code and loads it.
     ///
     /// # Errors
     /// What any of it says.
     pub fn new(graph: &Graph) -> Result<Self, String> {
-        Self::on(Gpu::get(), graph)
+        Self::with(graph, Options::default())
     }
-}
 
-impl<'g> Model<'g> {
-    /// The same on some device.
+    /// The same with weights in half precision.
     ///
     /// # Errors
     /// What any of it says.
-    pub fn on(gpu: &'g Gpu, graph: &Graph) -> Result<Self, String> {
+    pub fn with_halves(graph: &Graph) -> Result<Self, String> {
+        let options = Options {
+            gpu_precision: Precision::F16,
+            ..Options::default()
+        };
+        Self::with(graph, options)
+    }
+
+    /// The same with these options.
+    fn with(graph: &Graph, options: Options) -> Result<Self, String> {
         let backend = backends::find("webgpu").ok_or("there is no backend \"webgpu\"")?;
-        let options = Options::default();
         let plan = plan::plan(graph, (backend.target)(options).as_ref());
         let plan = plan.map_err(|error| format!("plan: {error}"))?;
         let build = backend
@@ -46,6 +52,12 @@ impl<'g> Model<'g> {
         if !built.ports.limits.cover(&least) {
             return Err(format!("{:?} instead of {least:?}", built.ports.limits));
         }
+        let default = wgpu::Limits::defaults();
+        let gpu = if least.max_storage_buffer_binding_size > default.max_storage_buffer_binding_size {
+            Gpu::large()
+        } else {
+            Gpu::get()
+        };
         let loaded = Loaded::new(gpu, &built.program, &built.shaders, &built.weights)?;
         Ok(Self { build, built, loaded })
     }
@@ -57,7 +69,7 @@ impl<'g> Model<'g> {
     pub fn predict(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
         let plan = &self.build.plan;
         let types: Vec<TensorType> = plan.outputs.iter().map(|binding| binding.ty.clone()).collect();
-        self.loaded.poison();
+        self.loaded.poison()?;
         let predict = || self.loaded.predict(&self.built.ports, inputs, &types);
         let (first, second) = (predict()?, predict()?);
         let bits = |tensors: &[Tensor]| tensors.iter().flat_map(words).collect::<Vec<_>>();
@@ -105,8 +117,6 @@ impl Built {
             max_buffer_size: program.arenas.iter().copied().fold(weights, u64::max),
             max_storage_buffer_binding_size: bytes.max().unwrap_or(0),
             max_storage_buffers_per_shader_stage: bindings.max().unwrap_or(0) as u32,
-            max_compute_invocations_per_workgroup: 0,
-            max_compute_workgroup_storage_size: 0,
         }
     }
 }

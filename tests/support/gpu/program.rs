@@ -10,6 +10,9 @@ pub struct Program {
     pub arenas: Vec<u64>,
     /// What dispatches run.
     pub pipelines: Vec<PipelineSpec>,
+    /// What is done once, when the weights are there.
+    #[serde(default)]
+    pub prepare: Vec<Dispatch>,
     /// What a prediction does.
     pub steps: Vec<ProgramStep>,
 }

@@ -59,7 +59,7 @@ fn steps_follow_each_other_and_loops_advance() {
     });
     let steps = json!([{ "count": 1, "dispatches": [there] }, { "count": 3, "dispatches": [back] }]);
     let loaded = load(&program(pipelines, steps)).expect("a program");
-    loaded.poison();
+    loaded.poison().expect("nothing is prepared");
     let nan = loaded.read(1, 0, 128).expect("an arena");
     assert!(floats(nan).iter().all(|v| v.is_nan()), "arenas begin as NaN");
     let ones = [1.0_f32.to_bits(); 128];
@@ -80,7 +80,7 @@ fn steps_follow_each_other_and_loops_advance() {
     assert_eq!(found, expected);
 
     // The same in pieces.
-    loaded.poison();
+    loaded.poison().expect("nothing is prepared");
     loaded.write(0, 0, &ones);
     for (step, iterations) in [(0, 1), (1, 3)] {
         for iteration in 0..iterations {

@@ -9,7 +9,7 @@ import { compile, examples } from './bundles.js';
 
 const sources = new URL('../../../runtime-web/src/', import.meta.url);
 const declarations = new URL('index.d.ts', sources);
-/** A bundle of the compiler, made once. @type {string | undefined} */
+/** A bundle of the compiler for wasm, made once. @type {string | undefined} */
 let model;
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const hashed = (stem, end, bytes) => `${stem}.${sha256(bytes).slice(0, 8)}.${end}`;
@@ -98,7 +98,7 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
     return folder;
   }
-  model ??= compile(join(examples, 'digits/digits.h5'));
+  model ??= compile(join(examples, 'digits/digits.h5'), { args: ['--backends', 'wasm'] });
   const script = (name) => readFileSync(join(model, name), 'utf8');
   put('index.js', Buffer.from(stampScript(script('index.js'), manifest)));
   for (const name of ['worker.js', 'internal.d.ts', 'package.json']) put(name, Buffer.from(script(name)));

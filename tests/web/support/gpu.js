@@ -1,5 +1,7 @@
 // Programs made by hand for the backends on a GPU.
 
+import { filler } from '../../../runtime-web/src/check.js';
+
 /** What WebGPU promises everywhere. */
 export const defaults = {
   maxBufferSize: 1 << 28,
@@ -29,11 +31,34 @@ ${params(1)}@group(0) @binding(1) var<storage, read> w: array<f32>;
 }
 `;
 
+/** What `y = 2 x + w` is checked with, where `y` begins at a byte of buffer 2. @param {number} start */
+function affineCheck(start) {
+  const fill = filler();
+  const weights = [10, 20, 30, 40];
+  const numbers = (buffer, seed) => Array.from(new Float32Array(fill([buffer, 0, 16, 'unit', 0], seed).buffer));
+  const samples = (values, first = 0) => values.map((value, i) => [first + 4 * i, bits(value), 1e-5]);
+  const kernel = (step, name, from, buffer, results, parts = [[0, 16]]) => (
+    { step, dispatches: [0, 1], name, buffer, fills: parts.map(([first, bytes]) => [from, first, bytes, 'unit', 0]), patterns: [1, 2].map((seed) => ({ seed, samples: results(numbers(from, seed)) })) }
+  );
+  return JSON.stringify({
+    kernels: [
+      kernel(0, 'twice', 0, 1, (x) => samples(x.map((value) => 2 * value))),
+      // Of the loop, the first round. What is filled may begin and end anywhere.
+      kernel(1, 'sum', 1, 2, ([x]) => samples([x + weights[0]], start), [[0, 16], [4, 8]]),
+    ],
+    network: {
+      seed: 1,
+      inputs: [[0, 0, 16, 'unit', 0]],
+      outputs: [{ buffer: 2, samples: samples(numbers(0, 1).map((value, i) => 2 * value + weights[i]), start) }],
+    },
+  });
+}
+
 /**
  * `y = 2 x + w`, a loop over the elements for the sum. The output lies behind what another program would put there.
- * @param {{ shaders?: (text: string) => string, limits?: object, features?: string[] }} [change]
+ * @param {{ shaders?: (text: string) => string, limits?: object, features?: string[], check?: boolean }} [change]
  */
-export const affineWebGPU = ({ shaders = (text) => text, limits, features } = {}) => ({
+export const affineWebGPU = ({ shaders = (text) => text, limits, features, check } = {}) => ({
   code: {
     program: JSON.stringify({
       arenas: [16, 16, 48],
@@ -44,6 +69,7 @@ export const affineWebGPU = ({ shaders = (text) => text, limits, features } = {}
       ],
     }),
     shaders: shaders(affineShaders),
+    ...(check && { check: affineCheck(32) }),
   },
   section: {
     inputs: [{ storage: 'f32', arena: 0, offset: 0 }],
@@ -101,9 +127,9 @@ const param = (i) => `_group_0_binding_0_fs[${i >> 2}].${'xyzw'[i & 3]}`;
 
 /**
  * `y = 2 x + w`: a draw for the product, a loop over the elements for the sum, each of which keeps what others wrote.
- * @param {{ shaders?: (text: string) => string }} [change]
+ * @param {{ shaders?: (text: string) => string, check?: boolean }} [change]
  */
-export const affineWebGL = ({ shaders = (text) => text } = {}) => ({
+export const affineWebGL = ({ shaders = (text) => text, check } = {}) => ({
   code: {
     program: JSON.stringify({
       textures: [1, 1, 1].map((texels) => ({ texels, shift: 0 })),
@@ -126,6 +152,7 @@ ${fragment(['usampler2DArray', 'usampler2D', 'usampler2D'], 1, `  ivec2 at = ive
   int i = int(${param(1)});
   y[i] = floatBitsToUint(x[i] + w[i]);
   _fs2p_location0 = y;`)}`),
+    ...(check && { check: affineCheck(0) }),
   },
   section: { inputs: [{ storage: 'f32', texture: 0, offset: 0 }], outputs: [{ storage: 'f32', texture: 2, offset: 0 }] },
   steps: 2,

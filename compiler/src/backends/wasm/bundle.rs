@@ -2,8 +2,8 @@
 
 use super::{COMMAND_AT, Features, Module, Threading, Wasm, tile};
 use crate::backends::{
-    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, SHARD_BYTES, Script, Section, Text,
-    Variant,
+    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, SHARD_BYTES, Script, Section,
+    Text, Variant,
 };
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan, Run, Space};
@@ -41,9 +41,13 @@ pub static BACKEND: Backend = Backend {
     parts: &[&SINGLE, &THREADS],
     scripts: &["pool.js", "threads.js", "wasm.js", "worker.js"],
     bench: Bench {
-        peak: include_str!("peak.js"),
+        peak: Some(include_str!("peak.js")),
         // Before Node 22.
         node_flags: &["--experimental-wasm-relaxed-simd"],
+        browsers: &[Browser {
+            flags: &["--disable-gpu"],
+            about: None,
+        }],
     },
 };
 
@@ -153,6 +157,7 @@ fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
     };
     Ok(Emitted {
         code: single.iter().map(code).collect(),
+        figures: Vec::new(),
         memory_bytes: single[0].pages as u64 * 65536,
         thread_bytes: single[0].scratch_bytes,
         section,

@@ -3,7 +3,7 @@
 use super::{Program, WebGl};
 use crate::backends::gpu::{self, Storage};
 use crate::backends::{
-    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Script, Section, Text, Variant,
+    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, Script, Section, Text, Variant,
 };
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
@@ -15,7 +15,7 @@ pub static BACKEND: Backend = Backend {
     name: "webgl",
     variants: &[Variant {
         name: "f32",
-        about: "in single precision",
+        about: "of GLSL ES 3.00, in single precision",
         tile: |_| None,
     }],
     target: |_| Box::new(WebGl),
@@ -33,8 +33,9 @@ pub static BACKEND: Backend = Backend {
     parts: PARTS,
     scripts: &[],
     bench: Bench {
-        peak: "",
+        peak: None,
         node_flags: &[],
+        browsers: BROWSERS,
     },
 };
 
@@ -48,6 +49,18 @@ static PARTS: &[&Part] = &[
             text: include_str!("../../../runtime-web/src/webgl.js"),
         }],
         scripts: &[],
+    },
+];
+
+/// Chromium takes no renderer of software unless it is told to.
+static BROWSERS: &[Browser] = &[
+    Browser {
+        flags: &[],
+        about: None,
+    },
+    Browser {
+        flags: &["--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+        about: Some("a GPU of software, because there is no other"),
     },
 ];
 
@@ -78,6 +91,12 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
         inputs: slots(&plan.inputs),
         outputs: slots(&plan.outputs),
     };
+    let samplers = program.programs.iter().map(|program| program.samplers.len());
+    let figures = vec![
+        ("draws", program.draws()),
+        ("programs", program.programs.len()),
+        ("most textures of one", samplers.max().unwrap_or(0)),
+    ];
     let wrong = |what: serde_json::Error| Error::internal(format!("the program cannot be written ({what})"));
     let section = match serde_json::to_value(own).map_err(wrong)? {
         Value::Object(section) => section,
@@ -89,6 +108,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
     };
     let texels: usize = program.textures.iter().map(|texture| texture.texels).sum();
     Ok(Emitted {
+        figures,
         code: vec![Code {
             bytes: shaders.len(),
             kernels: program.kernel_bytes.clone(),
@@ -100,7 +120,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
         files: vec![
             CodeFile {
                 label: "program",
-                end: "json",
+                end: gpu::JSON,
                 bytes: serde_json::to_vec(&program).map_err(wrong)?,
             },
             CodeFile {
@@ -110,7 +130,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
             },
             CodeFile {
                 label: "check",
-                end: "json",
+                end: gpu::JSON,
                 bytes: program.check(plan)?.to_json()?,
             },
         ],

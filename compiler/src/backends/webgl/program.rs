@@ -113,7 +113,7 @@ impl Program {
                         let before = program.texts.len();
                         let drawn = program.add(&mut known, plan.kernel(run), run, fragment)?;
                         let new: usize = program.texts[before..].iter().map(String::len).sum();
-                        budget.take(Resource::Code, new)?;
+                        budget.take(Resource::Shaders, new)?;
                         Ok(drawn)
                     })
                     .map_err(|error| error.in_node(&run.name))?;

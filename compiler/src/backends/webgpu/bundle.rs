@@ -3,7 +3,8 @@
 use super::{Program, WebGpu};
 use crate::backends::gpu::{self, Storage};
 use crate::backends::{
-    Backend, Bench, Code, CodeFile, Emitted, FileType, Options, Part, Script, Section, Text, Variant,
+    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, Precision, Script, Section,
+    Text, Variant,
 };
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan};
@@ -15,7 +16,7 @@ pub static BACKEND: Backend = Backend {
     name: "webgpu",
     variants: &[Variant {
         name: "f32",
-        about: "in single precision",
+        about: "of WGSL, in single precision",
         tile: |_| None,
     }],
     target: |_| Box::new(WebGpu),
@@ -24,7 +25,7 @@ pub static BACKEND: Backend = Backend {
     texts: &[Text {
         name: "wgsl",
         about: "the compute shaders of WebGPU",
-        print: |plan| Ok(Program::new(plan)?.text()),
+        print: |plan| Ok(Program::new(plan, Precision::default())?.text()),
     }],
     files: &[FileType {
         end: "wgsl",
@@ -33,10 +34,27 @@ pub static BACKEND: Backend = Backend {
     parts: PARTS,
     scripts: &[],
     bench: Bench {
-        peak: "",
+        peak: None,
         node_flags: &[],
+        browsers: BROWSERS,
     },
 };
+
+/// Chromium has WebGPU behind a flag on some systems.
+static BROWSERS: &[Browser] = &[
+    Browser {
+        flags: &["--enable-unsafe-webgpu", "--enable-features=Vulkan"],
+        about: None,
+    },
+    Browser {
+        flags: &[
+            "--enable-unsafe-webgpu",
+            "--use-webgpu-adapter=swiftshader",
+            "--enable-unsafe-swiftshader",
+        ],
+        about: Some("a GPU of software, because there is no other"),
+    },
+];
 
 /// The section of the manifest.
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,8 +87,8 @@ struct Limits {
     max_storage_buffers_per_shader_stage: usize,
 }
 
-fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
-    let program = Program::new(plan)?;
+fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
+    let program = Program::new(plan, options.gpu_precision)?;
     let shaders = program.text();
     let weights = plan.weights.bytes();
     let largest = program.arenas.iter().copied().chain([weights]).max().unwrap_or(0);
@@ -84,6 +102,14 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
             max_storage_buffers_per_shader_stage: bindings.max().unwrap_or(0),
         },
     };
+    let figures = vec![
+        ("dispatches", program.dispatches()),
+        ("pipelines", program.pipelines.len()),
+        (
+            "most buffers of one",
+            own.limits.max_storage_buffers_per_shader_stage,
+        ),
+    ];
     let wrong = |what: serde_json::Error| Error::internal(format!("the program cannot be written ({what})"));
     let section = match serde_json::to_value(own).map_err(wrong)? {
         Value::Object(section) => section,
@@ -94,6 +120,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
         }
     };
     Ok(Emitted {
+        figures,
         code: vec![Code {
             bytes: shaders.len(),
             kernels: program.kernel_bytes.clone(),
@@ -105,7 +132,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
         files: vec![
             CodeFile {
                 label: "program",
-                end: "json",
+                end: gpu::JSON,
                 bytes: serde_json::to_vec(&program).map_err(wrong)?,
             },
             CodeFile {
@@ -115,7 +142,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
             },
             CodeFile {
                 label: "check",
-                end: "json",
+                end: gpu::JSON,
                 bytes: program.check(plan)?.to_json()?,
             },
         ],

@@ -7,11 +7,11 @@ use crate::error::Result;
 use crate::kernel::{Kernel, Role};
 use crate::plan::{Run, Space};
 
-/// The dispatches of a run: one, or two where the second adds up what the first has computed in parts.
+/// The dispatches of a run, whose packed weights may be read in half precision: one, or two where the second adds up what the first has computed in parts.
 ///
 /// # Errors
 /// When the plan was made for another target.
-pub(super) fn dispatch(kernel: &Kernel, run: &Run) -> Result<Vec<Made>> {
+pub(super) fn dispatch(kernel: &Kernel, run: &Run, halves: bool) -> Result<Vec<Made>> {
     check(kernel, run)?;
     let made = match kernel {
         Kernel::Map(k) => results::map(k, run),
@@ -20,8 +20,8 @@ pub(super) fn dispatch(kernel: &Kernel, run: &Run) -> Result<Vec<Made>> {
         Kernel::Pool(k) => results::pool(k, run),
         Kernel::Reduce(k) => reduce::reduce(k, run),
         Kernel::Fill(k) => fill::fill(k, run),
-        Kernel::Contract(k) => return product::contract(k, run),
-        Kernel::Convolve(k) => product::convolve(k, run),
+        Kernel::Contract(k) => return product::contract(k, run, halves),
+        Kernel::Convolve(k) => product::convolve(k, run, halves),
         Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => Err(other(kernel)),
     };
     Ok(vec![made?])

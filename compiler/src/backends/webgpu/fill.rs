@@ -1,6 +1,6 @@
 //! Constant areas.
 
-use super::module::{Made, Stores, finish, invocation, shader};
+use super::module::{Made, Stores, finish, invocation, memories, shader};
 use crate::error::Result;
 use crate::kernel::Fill;
 use crate::plan::Run;
@@ -32,5 +32,5 @@ pub(super) fn fill(k: &Fill, run: &Run) -> Result<Made> {
         });
         s.line(format!("{rest} -= {own};"));
     }
-    finish(run, s, (0, Stores::Elements), "", count)
+    finish(&memories(run), s, (0, Stores::Elements), "", count)
 }

@@ -30,6 +30,8 @@ pub(super) struct Module {
 pub(super) enum Memory {
     /// That of the weights.
     Weights,
+    /// The same weights in half precision.
+    Halves,
     /// One of those for values.
     Arena(usize),
     /// What dispatches of one run hand to each other.
@@ -81,7 +83,7 @@ pub(super) fn shader(run: &Run) -> Shader {
 }
 
 /// The buffers of a run's operands, and scratch memory.
-fn memories(run: &Run) -> Vec<Memory> {
+pub(super) fn memories(run: &Run) -> Vec<Memory> {
     let memory = |argument: &Argument| match argument.space {
         Space::Weights | Space::Prepared => Memory::Weights,
         Space::Arena(arena) => Memory::Arena(arena.0),
@@ -115,13 +117,12 @@ fn groups(invocations: usize) -> Result<[usize; 3]> {
 /// # Errors
 /// When the operands lie in more buffers than can be bound, or there are too many invocations.
 pub(super) fn finish(
-    run: &Run,
+    memories: &[Memory],
     s: Shader,
     (out, stores): (usize, Stores),
     declarations: &str,
     count: usize,
 ) -> Result<Made> {
-    let memories = memories(run);
     let written: Vec<bool> = (0..memories.len()).map(|operand| operand == out).collect();
     let mut quads: Vec<bool> = s
         .accesses
@@ -130,7 +131,7 @@ pub(super) fn finish(
         .collect();
     quads[out] = stores == Stores::Quads;
     let used = |operand: usize| written[operand] || s.accesses[operand] != Access::default();
-    let (bindings, of_operand) = bind(&memories, &written, &quads, used)?;
+    let (bindings, of_operand) = bind(memories, &written, &quads, used)?;
     let mut text = String::new();
     let blocks = s.params.blocks();
     let _ = writeln!(
@@ -139,10 +140,11 @@ pub(super) fn finish(
     );
     for (number, binding) in bindings.iter().enumerate() {
         let access = if binding.written { "read_write" } else { "read" };
-        let element = if quads[binding.operand] {
-            "vec4<u32>"
-        } else {
-            "u32"
+        let element = match (binding.memory, quads[binding.operand]) {
+            // Four elements, too, however they are read.
+            (Memory::Halves, _) => "vec2<u32>",
+            (_, true) => "vec4<u32>",
+            (_, false) => "u32",
         };
         let _ = writeln!(
             text,
@@ -152,13 +154,16 @@ pub(super) fn finish(
     }
     for (operand, access) in s.accesses.iter().enumerate() {
         if let Some(binding) = of_operand[operand] {
-            readers(
-                &mut text,
-                operand,
-                *access,
-                binding,
-                quads[bindings[binding].operand],
-            );
+            match bindings[binding].memory {
+                Memory::Halves => half_readers(&mut text, operand, *access, binding),
+                _ => readers(
+                    &mut text,
+                    operand,
+                    *access,
+                    binding,
+                    quads[bindings[binding].operand],
+                ),
+            }
         }
     }
     let binding = of_operand[out].unwrap_or_default();
@@ -180,6 +185,42 @@ pub(super) fn finish(
             text,
             bindings,
             params: s.params,
+        },
+        groups: groups(count)?,
+        scratch: 0,
+    })
+}
+
+/// What makes halves of so many bytes of weights.
+///
+/// # Errors
+/// When there are too many.
+pub(super) fn halves(bytes: usize) -> Result<Made> {
+    let count = bytes / 16;
+    let mut params = Params::default();
+    let all = params.word(count as u32);
+    let text = format!(
+        "@group(0) @binding(0) var<uniform> p: array<vec4<u32>, 1>;\n\
+         @group(0) @binding(1) var<storage, read> b0: array<vec4<u32>>;\n\
+         @group(0) @binding(2) var<storage, read_write> b1: array<vec2<u32>>;\n\
+         @compute @workgroup_size({WORKGROUP})\n\
+         fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, \
+         @builtin(local_invocation_index) lane: u32) {{\n  \
+         let n = (group.y * groups.x + group.x) * {WORKGROUP}u + lane;\n  \
+         if (n >= {all}) {{ return; }}\n  \
+         let four = bitcast<vec4<f32>>(b0[n]);\n  \
+         b1[n] = vec2<u32>(pack2x16float(four.xy), pack2x16float(four.zw));\n}}\n"
+    );
+    let binding = |memory, written| Binding {
+        operand: 0,
+        memory,
+        written,
+    };
+    Ok(Made {
+        module: Module {
+            text,
+            bindings: vec![binding(Memory::Weights, false), binding(Memory::Halves, true)],
+            params,
         },
         groups: groups(count)?,
         scratch: 0,
@@ -252,6 +293,25 @@ fn readers(text: &mut String, operand: usize, access: Access, binding: usize, qu
     reader(access.int, "i", "i32", format!("bitcast<i32>({word})"));
     reader(access.bits, "u", "u32", word);
     reader(access.bit_quad, "v", "vec4<u32>", quad);
+}
+
+/// The functions that read an operand in half precision.
+fn half_readers(text: &mut String, operand: usize, access: Access, binding: usize) {
+    let words = format!("let words = b{binding}[at >> 2u];");
+    if access.quad {
+        let _ = writeln!(
+            text,
+            "fn q{operand}(at: u32) -> vec4<f32> {{ {words} \
+             return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y)); }}"
+        );
+    }
+    if access.float {
+        let _ = writeln!(
+            text,
+            "fn f{operand}(at: u32) -> f32 {{ {words} \
+             return unpack2x16float(select(words.x, words.y, (at & 2u) != 0u))[at & 1u]; }}"
+        );
+    }
 }
 
 /// Writes the number of this invocation, and the end of those that have nothing to do.

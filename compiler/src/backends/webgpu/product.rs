@@ -1,6 +1,6 @@
 //! Matrix products and convolutions: an invocation for each tile of results, which stay in registers.
 
-use super::module::{Made, Stores, finish, invocation, shader};
+use super::module::{Made, Memory, Stores, finish, invocation, memories, shader};
 use crate::error::Result;
 use crate::kernel::{Contract, Convolve, Epilogue, Image, Right};
 use crate::plan::Run;
@@ -15,21 +15,24 @@ const LONG: usize = 512;
 /// Invocations that a single row is divided between, about.
 const SPREAD: usize = 4096;
 
-pub(super) fn contract(k: &Contract, run: &Run) -> Result<Vec<Made>> {
+pub(super) fn contract(k: &Contract, run: &Run, halves: bool) -> Result<Vec<Made>> {
     if let (Right::Panels { width }, [1, 1, 1, channels], []) = (k.right, k.dims, k.taps.as_slice())
         && k.run >= LONG
     {
         let columns = channels.div_ceil(4);
         let parts = (SPREAD / columns).min(k.run / (LONG / 4));
         if parts > 1 {
-            return Ok(vec![partial(k, run, width, parts)?, total(k, run, parts)?]);
+            return Ok(vec![
+                partial(k, run, halves, (width, parts))?,
+                total(k, run, parts)?,
+            ]);
         }
     }
-    Ok(vec![whole(k, run)?])
+    Ok(vec![whole(k, run, halves)?])
 }
 
 /// The first half of a long product with a single row: every invocation adds up a part of the contraction of four results.
-fn partial(k: &Contract, run: &Run, width: usize, parts: usize) -> Result<Made> {
+fn partial(k: &Contract, run: &Run, halves: bool, (width, parts): (usize, usize)) -> Result<Made> {
     let columns = k.dims[3].div_ceil(4);
     let scratch = run.arguments.len();
     let mut s = shader(run);
@@ -43,7 +46,13 @@ fn partial(k: &Contract, run: &Run, width: usize, parts: usize) -> Result<Made> 
     let end = s.bind("k", format!("min({first} + {length}, {all})"));
     let sum = shader::contract_part(&mut s, k, width, &n, (&first, &end));
     s.line(format!("store({number} * 4u, bitcast<vec4<u32>>({sum}));"));
-    let made = finish(run, s, (scratch, Stores::Quads), "", columns * parts)?;
+    let made = finish(
+        &buffers(run, halves),
+        s,
+        (scratch, Stores::Quads),
+        "",
+        columns * parts,
+    )?;
     Ok(Made {
         scratch: 4 * columns * parts,
         ..made
@@ -61,7 +70,7 @@ fn total(k: &Contract, run: &Run, parts: usize) -> Result<Made> {
         epilogue: &k.epilogue,
         tile,
     };
-    results.module(run, |s, _, n| {
+    results.module(run, false, |s, _, n| {
         let sum = s.variable("m", "vec4<f32>(0.0f)");
         let count = s.number(parts);
         let across = s.number(4 * columns);
@@ -73,7 +82,7 @@ fn total(k: &Contract, run: &Run, parts: usize) -> Result<Made> {
     })
 }
 
-fn whole(k: &Contract, run: &Run) -> Result<Made> {
+fn whole(k: &Contract, run: &Run, halves: bool) -> Result<Made> {
     let width = match k.right {
         Right::Panels { width } => width,
         Right::Rows { .. } => 8,
@@ -85,12 +94,12 @@ fn whole(k: &Contract, run: &Run) -> Result<Made> {
         epilogue: &k.epilogue,
         tile,
     };
-    result.module(run, |s, pixels, n| {
+    result.module(run, halves, |s, pixels, n| {
         Ok(shader::contract(s, k, pixels, n, tile.quads))
     })
 }
 
-pub(super) fn convolve(k: &Convolve, run: &Run) -> Result<Made> {
+pub(super) fn convolve(k: &Convolve, run: &Run, halves: bool) -> Result<Made> {
     let of_group = k.dims[3] / k.groups;
     let quads = if k.groups == 1 || of_group.is_multiple_of(8) {
         2
@@ -104,7 +113,18 @@ pub(super) fn convolve(k: &Convolve, run: &Run) -> Result<Made> {
         epilogue: &k.epilogue,
         tile,
     };
-    result.module(run, |s, pixels, n| shader::convolve(s, k, pixels, n, tile.quads))
+    result.module(run, halves, |s, pixels, n| {
+        shader::convolve(s, k, pixels, n, tile.quads)
+    })
+}
+
+/// The buffers of a run whose weights, operand 1, may be read in half precision.
+fn buffers(run: &Run, halves: bool) -> Vec<Memory> {
+    let mut buffers = memories(run);
+    if halves {
+        buffers[1] = Memory::Halves;
+    }
+    buffers
 }
 
 /// The largest tile that leaves enough invocations: up to four pixels and `quads` times four channels.
@@ -132,6 +152,7 @@ impl Results<'_> {
     fn module(
         &self,
         run: &Run,
+        halves: bool,
         sums: impl FnOnce(&mut Shader, &[[String; 3]], &str) -> Result<Vec<Vec<String>>>,
     ) -> Result<Made> {
         let Tile { pixels, quads } = self.tile;
@@ -140,9 +161,10 @@ impl Results<'_> {
         let count = all.div_ceil(pixels) * columns;
         let mut s = shader(run);
         let number = invocation(&mut s, count);
-        let across = s.number(columns);
-        let n = s.bind("n", format!("{number} % {across} * {}u", 4 * quads));
-        let first = s.bind("m", format!("{number} / {across} * {pixels}u"));
+        // Neighbours compute the same channels, so that they read the same weights at the same time.
+        let along = s.number(all.div_ceil(pixels));
+        let n = s.bind("n", format!("{number} / {along} * {}u", 4 * quads));
+        let first = s.bind("m", format!("{number} % {along} * {pixels}u"));
         let last = s.number(all - 1);
         let places: Vec<_> = (0..pixels)
             .map(|pixel| {
@@ -155,7 +177,7 @@ impl Results<'_> {
         let indices: Vec<_> = places.iter().map(|(_, index)| index.clone()).collect();
         let sums = sums(&mut s, &indices, &n)?;
         let stores = self.store(&mut s, &places, (&n, &last), &sums);
-        finish(run, s, (2, stores), "", count)
+        finish(&buffers(run, halves), s, (2, stores), "", count)
     }
 
     /// The index of a pixel by its number.

@@ -1,13 +1,15 @@
 //! What is run in which order, as the runtime reads it.
 
 use super::dispatch;
-use super::module::{Made, Memory};
+use super::module::{self, Made, Memory};
+use crate::backends::Precision;
 use crate::budget::Resource;
 use crate::check::{self, Check, Subject};
 use crate::error::Result;
-use crate::plan::Plan;
+use crate::kernel::{Contract, Convolve, Kernel, Right};
+use crate::plan::{Plan, Run, Space, Weights};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Pipelines, and the dispatches of a prediction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,6 +18,9 @@ pub struct Program {
     pub arenas: Vec<usize>,
     /// The distinct pipelines.
     pub pipelines: Vec<Pipeline>,
+    /// What is run once, when the weights are there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prepare: Vec<Dispatch>,
     /// The steps of the plan.
     pub steps: Vec<Step>,
     /// The text of every module.
@@ -24,6 +29,9 @@ pub struct Program {
     /// For what family of kernels each is.
     #[serde(skip)]
     families: Vec<&'static str>,
+    /// The number of the buffer with the weights in half precision.
+    #[serde(skip)]
+    halves: Option<usize>,
     /// A run for each module that none before it needs.
     #[serde(skip)]
     subjects: Vec<Subject>,
@@ -71,12 +79,14 @@ impl Program {
     ///
     /// # Errors
     /// When the plan was made for another target, the text grows beyond the budget, or a module is not valid (bugs of ours).
-    pub fn new(plan: &Plan) -> Result<Self> {
+    pub fn new(plan: &Plan, precision: Precision) -> Result<Self> {
         let budget = plan.budget.fork();
         let mut program = Self {
             // A binding has no length of zero.
             arenas: plan.arenas.iter().map(|&bytes| bytes.max(16)).collect(),
             pipelines: Vec::new(),
+            prepare: Vec::new(),
+            halves: None,
             steps: Vec::new(),
             modules: Vec::new(),
             families: Vec::new(),
@@ -84,11 +94,19 @@ impl Program {
             kernel_bytes: vec![0; plan.kernels.len()],
         };
         let mut known = HashMap::new();
-        let (mut scratch, mut taken) = (0, 0);
+        if precision == Precision::F16 && plan.runs().any(|run| has_halves(plan, run)) {
+            program.halves = Some(program.arenas.len());
+            program.arenas.push(plan.weights.bytes() / 2);
+            let made = module::halves(plan.weights.bytes())?;
+            let dispatch = program.add(&mut known, "weights", made);
+            program.prepare.push(dispatch);
+        }
+        let (mut scratch, mut taken) = (0, program.pipelines.len());
         for (number, step) in plan.steps.iter().enumerate() {
             let mut dispatches = Vec::with_capacity(step.runs().len());
             for (index, run) in step.runs().iter().enumerate() {
-                let made = dispatch::dispatch(plan.kernel(run), run);
+                let halves = program.halves.is_some() && has_halves(plan, run);
+                let made = dispatch::dispatch(plan.kernel(run), run, halves);
                 let mut bytes = 0;
                 let (first, before) = (dispatches.len(), program.pipelines.len());
                 for made in made.map_err(|error| error.in_node(&run.name))? {
@@ -97,7 +115,7 @@ impl Program {
                     if dispatch.pipeline >= taken {
                         taken = dispatch.pipeline + 1;
                         let text = program.modules[dispatch.pipeline].len();
-                        let within = budget.take(Resource::Code, text);
+                        let within = budget.take(Resource::Shaders, text);
                         within.map_err(|error| error.in_node(&run.name))?;
                     }
                     bytes += program.modules[dispatch.pipeline].len();
@@ -142,6 +160,7 @@ impl Program {
         }
         let buffer = |memory| match memory {
             Memory::Weights => -1,
+            Memory::Halves => self.halves.map_or(-1, |halves| halves as isize),
             Memory::Arena(arena) => arena as isize,
             // It lies behind those of the plan.
             Memory::Scratch => self.arenas.len() as isize,
@@ -165,7 +184,12 @@ impl Program {
     /// # Errors
     /// When a kernel reads more than it says (a bug of ours).
     pub fn check(&self, plan: &Plan) -> Result<Check> {
-        check::check(plan, &self.subjects)
+        if self.halves.is_none() {
+            return check::check(plan, &self.subjects);
+        }
+        let mut rounded = plan.clone();
+        rounded.weights = halved(plan);
+        check::check(&rounded, &self.subjects)
     }
 
     /// The text of all modules, each below a line that tells its number and the family of kernels that it is for.
@@ -184,4 +208,37 @@ impl Program {
             .map(|step| step.count * step.dispatches.len())
             .sum()
     }
+}
+
+/// The largest number that half precision has.
+const LARGEST_HALF: f32 = 65_504.0;
+
+/// The byte offset of the packed weights of a product.
+fn packed(plan: &Plan, run: &Run) -> Option<usize> {
+    let is_packed = match plan.kernel(run) {
+        Kernel::Contract(Contract { right, .. }) => matches!(right, Right::Panels { .. }),
+        Kernel::Convolve(Convolve { panels, .. }) => panels.is_some(),
+        _ => false,
+    };
+    let weights = run
+        .arguments
+        .get(1)
+        .filter(|argument| argument.space == Space::Weights);
+    weights.filter(|_| is_packed).map(|argument| argument.offset)
+}
+
+/// Whether a run has packed weights that half precision can hold.
+fn has_halves(plan: &Plan, run: &Run) -> bool {
+    let part = packed(plan, run).and_then(|offset| plan.weights.part_at(offset));
+    part.is_some_and(|(_, data)| data.iter().all(|value| value.abs() <= LARGEST_HALF))
+}
+
+/// The weights of a plan as kernels find them where they read halves.
+fn halved(plan: &Plan) -> Weights {
+    let runs = plan.runs().filter(|run| has_halves(plan, run));
+    let parts: HashSet<usize> = runs.filter_map(|run| packed(plan, run)).collect();
+    plan.weights.map(|start, data| {
+        let round = |&value: &f32| half::f16::from_f32(value).to_f32();
+        parts.contains(&start).then(|| data.iter().map(round).collect())
+    })
 }

@@ -1,6 +1,6 @@
 //! Reductions.
 
-use super::module::{Made, Stores, WORKGROUP, finish, invocation, shader};
+use super::module::{Made, Stores, WORKGROUP, finish, invocation, memories, shader};
 use crate::error::Result;
 use crate::kernel::Reduce;
 use crate::plan::Run;
@@ -41,7 +41,7 @@ pub(super) fn reduce(k: &Reduce, run: &Run) -> Result<Made> {
         Lanes::One => Stores::Elements,
         Lanes::Four => Stores::Quads,
     };
-    finish(run, s, (1, stores), "", count)
+    finish(&memories(run), s, (1, stores), "", count)
 }
 
 /// Applies the tape and writes the result.
@@ -83,5 +83,11 @@ fn tree(k: &Reduce, run: &Run, results: usize) -> Result<Made> {
         store(s, k, &out, &index, "parts[0]", Lanes::One);
     });
     let declarations = format!("var<workgroup> parts: array<f32, {WORKGROUP}>;\n");
-    finish(run, s, (1, Stores::Elements), &declarations, results * WORKGROUP)
+    finish(
+        &memories(run),
+        s,
+        (1, Stores::Elements),
+        &declarations,
+        results * WORKGROUP,
+    )
 }

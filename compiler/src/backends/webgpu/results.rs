@@ -1,6 +1,6 @@
 //! Families whose results are computed each by itself: an invocation for each, or for four that lie together.
 
-use super::module::{Made, Stores, finish, invocation, shader};
+use super::module::{Made, Stores, finish, invocation, memories, shader};
 use crate::error::Result;
 use crate::kernel::{Gather, Map, Move, Pool};
 use crate::plan::Run;
@@ -42,7 +42,7 @@ fn each(
         Lanes::One => Stores::Elements,
         Lanes::Four => Stores::Quads,
     };
-    finish(run, s, (out, stores), "", count)
+    finish(&memories(run), s, (out, stores), "", count)
 }
 
 fn bits_of(value: &str, lanes: Lanes) -> String {

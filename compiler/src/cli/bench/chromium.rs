@@ -26,8 +26,8 @@ const MAX_RESULT: usize = 4 << 20;
 /// How often to see whether the browser still lives.
 const WATCH: Duration = Duration::from_millis(200);
 
-/// Runs the bundle in a page; what the script answers.
-pub(super) fn run(options: &Options, backend: &Backend) -> Result<String> {
+/// Runs the bundle in a page, with these flags besides others; what the script answers.
+pub(super) fn run(options: &Options, backend: &Backend, flags: &[&str]) -> Result<String> {
     let root = Root::new(&options.directory)?;
     let (sender, results) = mpsc::channel();
     let page = page(backend);
@@ -46,7 +46,7 @@ pub(super) fn run(options: &Options, backend: &Backend) -> Result<String> {
     let profile = running
         .directory()
         .map_err(|error| failed(options, &format!("no temporary directory: {error}")))?;
-    start(options, &running, &profile, &url)?;
+    start(options, &running, &profile, flags, &url)?;
     wait(options, &running, &results)
 }
 
@@ -73,7 +73,7 @@ fn wait(options: &Options, running: &Running, results: &Receiver<String>) -> Res
     }
 }
 
-fn start(options: &Options, running: &Running, profile: &Path, url: &str) -> Result<()> {
+fn start(options: &Options, running: &Running, profile: &Path, flags: &[&str], url: &str) -> Result<()> {
     let names: Vec<PathBuf> = match &options.chromium {
         Some(path) => vec![path.clone()],
         None => NAMES.iter().map(PathBuf::from).collect(),
@@ -81,13 +81,9 @@ fn start(options: &Options, running: &Running, profile: &Path, url: &str) -> Res
     for name in &names {
         let mut command = Command::new(name);
         command
-            .args([
-                "--headless",
-                "--disable-gpu",
-                "--no-first-run",
-                "--disable-background-networking",
-            ])
+            .args(["--headless", "--no-first-run", "--disable-background-networking"])
             .args(["--disable-component-update", "--disable-sync"])
+            .args(flags)
             .arg(format!("--user-data-dir={}", profile.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -72,7 +72,7 @@ export function estimate(rounds, tick) {
 
 /**
  * @param {() => Promise<any>} open Loads the model with `profile: true`.
- * @param {() => { begin: number, end: number, flops: number }} work Fused multiply-adds.
+ * @param {(() => { begin: number, end: number, flops: number }) | undefined} work Fused multiply-adds, if something can do them.
  * @param {number} rounds
  */
 export async function measure(open, work, rounds) {
@@ -99,8 +99,10 @@ export async function measure(open, work, rounds) {
   const times = Math.ceil((FINE * tick) / Math.max(usual, tick));
   const [peak, whole, steps] = [[], [], []];
   for (let round = 0; round < rounds; round++) {
-    const { begin, end, flops } = work();
-    peak.push(flops / (end - begin) / 1e6);
+    if (work) {
+      const { begin, end, flops } = work();
+      peak.push(flops / (end - begin) / 1e6);
+    }
     whole.push(await predict(times));
     steps.push(await profile());
     await pause();
@@ -118,7 +120,7 @@ export async function measure(open, work, rounds) {
     threads: model.threads ?? 1,
     predict_ms: quantile(whole, 0.5),
     // What a thread can do, when nobody else is at work.
-    peak: quantile(peak, 0.9),
+    peak: work ? quantile(peak, 0.9) : null,
     predict_tenth_ms: quantile(whole, 0.1),
     step_ms: estimates.map(({ ms }) => ms),
     step_error_ms: estimates.map(({ error }) => error),

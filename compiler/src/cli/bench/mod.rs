@@ -36,6 +36,8 @@ pub struct Options {
     pub directory: PathBuf,
     /// Where it runs.
     pub engine: Engine,
+    /// What of the bundle runs, if not what it holds of the first in the table of backends.
+    pub backend: Option<String>,
     /// The browser, if not one on the path.
     pub chromium: Option<PathBuf>,
     /// Timed runs.
@@ -52,8 +54,8 @@ struct Measured {
     /// The variant of the code that the engine took.
     module: String,
     threads: u32,
-    /// GFLOP/s of one thread in a loop of fused multiply-adds.
-    peak: f64,
+    /// GFLOP/s of one thread in a loop of fused multiply-adds, if there is such a loop.
+    peak: Option<f64>,
     /// The median of whole predictions.
     predict_ms: f64,
     /// Their tenth percentile.
@@ -75,25 +77,49 @@ pub fn bench(options: &Options) -> Result<(), Errors> {
     collector.finish(())?;
     let (backend, section) = preferred(options, &inspection.manifest)?;
     let steps = described(&options.directory, section)?;
-    let answer = match options.engine {
-        Engine::Node => node::run(options, backend)?,
-        Engine::Chromium => chromium::run(options, backend)?,
-    };
-    let measured: Measured = serde_json::from_str(&answer).map_err(|_| failed(options, &answer))?;
+    let (measured, about) = measure(options, backend)?;
     if [measured.step_ms.len(), measured.step_error_ms.len()] != [steps.len(); 2] {
         return Err(wrong(&options.directory, "its steps are not those of its modules").into());
     }
-    Ok(print(&table::display(&steps, &measured, options.top))?)
+    let mut text = table::display(&steps, &measured, options.top);
+    if let Some(about) = about {
+        text += &format!("on       {about}\n");
+    }
+    Ok(print(&text)?)
 }
 
-/// The first backend of the table that the bundle holds.
+/// Runs the bundle; gives what the script answers, and what is to be known of it.
+fn measure(options: &Options, backend: &Backend) -> Result<(Measured, Option<&'static str>)> {
+    let read = |answer: String| serde_json::from_str(&answer).map_err(|_| failed(options, &answer));
+    if options.engine == Engine::Node {
+        return Ok((read(node::run(options, backend)?)?, None));
+    }
+    let mut last = Error::internal("there is no way to start a browser");
+    for browser in backend.bench.browsers {
+        match read(chromium::run(options, backend, browser.flags)?) {
+            Ok(measured) => return Ok((measured, browser.about)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The backend that was chosen, or the first of the table that the bundle holds.
 fn preferred<'a>(
     options: &Options,
     manifest: &'a Manifest,
 ) -> Result<(&'static Backend, &'a bundle::Section)> {
     let section = |&backend: &&'static Backend| Some((backend, manifest.backends.get(backend.name)?));
-    let found = BACKENDS.iter().find_map(section);
-    found.ok_or_else(|| {
+    let mut held = BACKENDS.iter().filter_map(section);
+    if let Some(name) = &options.backend {
+        return held.find(|(backend, _)| backend.name == name).ok_or_else(|| {
+            let held: Vec<_> = manifest.backends.keys().map(String::as_str).collect();
+            Error::new(ErrorKind::Usage(format!("the bundle holds nothing for {name:?}")))
+                .in_field("--backend")
+                .help(format!("it holds {}", held.join(", ")))
+        });
+    }
+    held.next().ok_or_else(|| {
         Error::malformed("holds no code")
             .in_file(options.directory.display().to_string())
             .help("compile the model anew")
@@ -102,7 +128,11 @@ fn preferred<'a>(
 
 /// The script for a backend, with the end for an engine.
 fn script(backend: &Backend, end: &str) -> String {
-    [backend.bench.peak, SCRIPT, end].concat()
+    let peak = backend
+        .bench
+        .peak
+        .unwrap_or("const openLoop = () => undefined;\n");
+    [peak, SCRIPT, end].concat()
 }
 
 /// What each step does.

@@ -32,28 +32,31 @@ impl Cost {
         self.bytes = self.bytes.saturating_add(other.bytes);
     }
 
-    /// Time, share of all, speed, share of the peak, and what it took longer than at the peak. What multiplies
-    /// nothing is measured by the bytes that it moves, and all its time is lost.
-    fn cells(self, all_ms: f64, peak: f64) -> Vec<String> {
+    /// Time, share of all, speed, and where there is a peak, the share of it and what it took longer than at the peak. What
+    /// multiplies nothing is measured by the bytes that it moves, and all its time is lost.
+    fn cells(self, all_ms: f64, peak: Option<f64>) -> Vec<String> {
         let certain = self.ms > 0.0 && self.error <= UNCERTAIN * self.ms;
         let speed = |amount: u64| match certain && amount > 0 {
             true => amount as f64 / self.ms / 1e6,
             false => f64::NAN,
         };
         let (gflops, gbs) = (speed(self.flops), speed(self.bytes));
-        // Nothing is faster than the peak; it is measured, too, and may come out a little low.
-        let lost = (self.ms - self.needed as f64 / peak / 1e6).max(0.0);
-        vec![
+        let mut cells = vec![
             time(self.ms, all_ms),
             number(100.0 * self.ms / all_ms),
             number(gflops),
             number(gbs),
-            number(100.0 * speed(self.needed) / peak),
-            match certain {
+        ];
+        if let Some(peak) = peak {
+            cells.push(number(100.0 * speed(self.needed) / peak));
+            // Nothing is faster than the peak; it is measured, too, and may come out a little low.
+            let lost = (self.ms - self.needed as f64 / peak / 1e6).max(0.0);
+            cells.push(match certain {
                 true => time(lost, all_ms),
                 false => "-".to_owned(),
-            },
-        ]
+            });
+        }
+        cells
     }
 }
 
@@ -73,18 +76,24 @@ fn number(value: f64) -> String {
     }
 }
 
-const COSTS: [(&str, Align); 6] = [
+const COSTS: &[(&str, Align)] = &[
     ("ms", Align::Right),
     ("% of all", Align::Right),
     ("GFLOP/s", Align::Right),
     ("GB/s", Align::Right),
-    ("% of peak", Align::Right),
-    ("ms lost", Align::Right),
 ];
+
+/// Where there is a peak.
+const OF_PEAK: &[(&str, Align)] = &[("% of peak", Align::Right), ("ms lost", Align::Right)];
 
 /// The `top` slowest steps, all families, and the sums.
 pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> String {
-    let peak = measured.peak * f64::from(measured.threads);
+    let peak = measured.peak.map(|peak| peak * f64::from(measured.threads));
+    let columns = if peak.is_some() {
+        [COSTS, OF_PEAK].concat()
+    } else {
+        COSTS.to_vec()
+    };
     let times = measured.step_ms.iter().zip(&measured.step_error_ms);
     let cost = |(step, (&ms, &error)): (&StepRow, (&f64, &f64))| Cost {
         steps: 1,
@@ -105,7 +114,7 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
         ("layers", Align::Left),
         ("kernel", Align::Left),
     ];
-    let mut table = Table::new(&[&head[..], &COSTS].concat());
+    let mut table = Table::new(&[&head[..], &columns].concat());
     for &i in order.iter().take(top) {
         let step = &steps[i];
         let variant = step.variants.get(&measured.module);
@@ -120,7 +129,7 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
     }
     let mut families: Vec<_> = families.into_iter().collect();
     families.sort_by(|a, b| b.1.ms.total_cmp(&a.1.ms));
-    let mut sums = Table::new(&[&[("family", Align::Left), ("steps", Align::Right)][..], &COSTS].concat());
+    let mut sums = Table::new(&[&[("family", Align::Left), ("steps", Align::Right)][..], &columns].concat());
     let mut sum = |name: &str, cost: Cost| {
         let mut cells = vec![name.to_owned(), cost.steps.to_string()];
         cells.extend(cost.cells(all.ms, peak));
@@ -132,16 +141,19 @@ pub(super) fn display(steps: &[StepRow], measured: &Measured, top: usize) -> Str
         0 => String::new(),
         more => format!("and {more} faster steps; --top shows more\n"),
     };
+    let threads = match measured.threads {
+        1 => "1 thread".to_owned(),
+        n => format!("{n} threads"),
+    };
+    let peak = peak.map_or_else(String::new, |peak| {
+        format!("peak     {peak:.1} GFLOP/s of fused multiply-adds on {threads}\n")
+    });
     format!(
         "{table}{left}\n{sums}\npredict  {} ms (median), {} ms (tenth percentile); its steps {} ms\n\
-         peak     {peak:.1} GFLOP/s of fused multiply-adds on {}\nmodule   {}\n",
+         {peak}module   {}\n",
         time(measured.predict_ms, all.ms),
         time(measured.predict_tenth_ms, all.ms),
         time(all.ms, all.ms),
-        match measured.threads {
-            1 => "1 thread".to_owned(),
-            n => format!("{n} threads"),
-        },
         measured.module,
     )
 }
@@ -173,7 +185,7 @@ mod tests {
         let measured = Measured {
             module: "fast".to_owned(),
             threads: 1,
-            peak: 40.0,
+            peak: Some(40.0),
             predict_ms: 4.5,
             predict_tenth_ms: 4.25,
             step_ms: vec![0.5, 2.0, 1.5],
@@ -198,6 +210,37 @@ module   fast
 ";
         assert_eq!(display(&steps, &measured, 2), expected);
     }
+
+    #[test]
+    fn without_a_peak() {
+        let measured = Measured {
+            module: "fast".to_owned(),
+            threads: 1,
+            peak: None,
+            predict_ms: 4.5,
+            predict_tenth_ms: 4.25,
+            step_ms: vec![2.0],
+            step_error_ms: vec![0.0],
+        };
+        let expected = "\
+step  layers  kernel           ms  % of all  GFLOP/s  GB/s
+──────────────────────────────────────────────────────────
+   0  b       contract 6x8  2.000     100.0     20.0   2.0
+
+family    steps     ms  % of all  GFLOP/s  GB/s
+───────────────────────────────────────────────
+contract      1  2.000     100.0     20.0   2.0
+all           1  2.000     100.0     20.0   2.0
+
+predict  4.500 ms (median), 4.250 ms (tenth percentile); its steps 2.000 ms
+module   fast
+";
+        assert_eq!(
+            display(&[step("b", "contract", 40_000_000)], &measured, 2),
+            expected
+        );
+    }
+
     /// Speeds are those of the operation, shares of the peak those of the algorithm.
     #[test]
     fn algorithms_that_need_less() {
@@ -208,7 +251,7 @@ module   fast
         let measured = Measured {
             module: "fast".to_owned(),
             threads: 1,
-            peak: 40.0,
+            peak: Some(40.0),
             predict_ms: 1.0,
             predict_tenth_ms: 1.0,
             step_ms: vec![1.0],
@@ -229,7 +272,7 @@ module   fast
         let measured = Measured {
             module: "fast".to_owned(),
             threads: 1,
-            peak: 40.0,
+            peak: Some(40.0),
             predict_ms: 0.001,
             predict_tenth_ms: 0.0009,
             // At the peak, 2 % above it, and hardly seen by the clock.
