@@ -4,7 +4,7 @@
 import { files, pack, testMatrix } from './support/matrix.js';
 
 const packed = {
-  layers: pack('each', files('layers')),
+  layers: pack('each', files('layers', /^k3\.jsonl$/)),
   networks: pack('all', files('networks', /^k3-(Autoencoder|MobileNetV2|SqueezeNet)\./)),
 };
 testMatrix('Chromium', packed, { backends: ['webgpu', 'webgl'], places: ['worker'] });
