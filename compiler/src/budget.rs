@@ -4,7 +4,7 @@
 //! inside carry on, a stride that multiplies a kernel. What a compilation takes must follow from what networks need, so
 //! every place where something can grow takes it out of the one [`Budget`] that goes through reading, lowering, passes
 //! and plan: the model that was read holds it, and so does its graph. A file of less than 1 MB then never takes more
-//! than 500 MB or 10 seconds. [`Resource`] lists all limits with their reasons.
+//! than 500 MB or 10 seconds for each backend. [`Resource`] lists all limits with their reasons.
 //!
 //! Not here: the ranges of values of a layer's arguments, which stand where they are read, and what fits into the 32-bit
 //! memory of a module, which bounds tensors and the arena.
