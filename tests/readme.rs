@@ -102,6 +102,10 @@ fn shell(line: &str, place: &str, directory: &Path) {
         // It runs this test.
         return runs_everything();
     }
+    if let Some(script) = line.strip_prefix("npm --prefix tests run ") {
+        // It takes an hour; tests/web runs a part of it with the same driver.
+        return finds_tests(script, place);
+    }
     let arguments = line
         .strip_prefix("keras-compile ")
         .or_else(|| line.strip_prefix("cargo run --release -- "));
@@ -116,6 +120,22 @@ fn shell(line: &str, place: &str, directory: &Path) {
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{place}: {line}\n{said}");
+}
+
+/// A script of the tests must be there, and the tests that it runs.
+fn finds_tests(script: &str, place: &str) {
+    let package = fs::read_to_string(root().join("tests/package.json")).unwrap();
+    let package: serde_json::Value = serde_json::from_str(&package).unwrap();
+    let line = package["scripts"][script]
+        .as_str()
+        .unwrap_or_else(|| panic!("{place}: there is no script {script:?}"));
+    let pattern = line.split(' ').find_map(|word| word.strip_suffix("/*.test.js"));
+    let folder = pattern.unwrap_or_else(|| panic!("{place}: {line:?} names no tests"));
+    let mut files = fs::read_dir(root().join("tests").join(folder)).unwrap();
+    let is_test = |file: std::io::Result<fs::DirEntry>| {
+        file.unwrap().file_name().to_string_lossy().ends_with(".test.js")
+    };
+    assert!(files.any(is_test), "{place}: {line:?} finds no tests");
 }
 
 /// Serves on any port, and expects the example's page.

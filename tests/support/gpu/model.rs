@@ -61,7 +61,9 @@ impl Model {
             gpu.limits().max_storage_buffer_binding_size,
         );
         if needed > offered {
-            return Err(format!("{BEYOND} {needed} bytes in a binding, and the device offers {offered}"));
+            return Err(format!(
+                "{BEYOND} {needed} bytes in a binding, and the device offers {offered}"
+            ));
         }
         let loaded = Loaded::new(gpu, &built.program, &built.shaders, &built.weights)?;
         Ok(Self { build, built, loaded })
