@@ -45,7 +45,7 @@ fn the_same_model_gives_the_same_bytes() {
     assert_eq!(second.code, Some(0), "{second:#?}");
     let (first, second) = (files(&scratch.join("first")), files(&scratch.join("deep/second")));
     assert!(first.len() > 9, "{:?}", first.keys());
-    for end in [".wasm", ".wgsl", ".glsl"] {
+    for end in [".wasm", ".wgsl", ".txt"] {
         let found = first.keys().any(|name| name.ends_with(end));
         assert!(found, "no file ends with {end}: {:?}", first.keys());
     }
@@ -69,10 +69,10 @@ fn a_bundle_holds_what_its_backends_need() {
     for (backends, ends, modules) in [
         ("wasm", &[".wasm"][..], &["wasm.js"][..]),
         ("webgpu", &[".wgsl"], &["gpu.js", "webgpu.js"]),
-        ("webgl", &[".glsl"], &["gpu.js", "webgl.js"]),
+        ("webgl", &[".txt"], &["gpu.js", "webgl.js"]),
         (
             "wasm,webgpu,webgl",
-            &[".glsl", ".wasm", ".wgsl"],
+            &[".txt", ".wasm", ".wgsl"],
             &["wasm.js", "gpu.js", "webgpu.js", "webgl.js"],
         ),
     ] {
@@ -87,7 +87,7 @@ fn a_bundle_holds_what_its_backends_need() {
         let said = run(scratch.path(), &arguments);
         assert_eq!(said.code, Some(0), "{said:#?}");
         let files = files(&out);
-        let code = [".glsl", ".wasm", ".wgsl"].into_iter();
+        let code = [".txt", ".wasm", ".wgsl"].into_iter();
         let held: Vec<_> = code
             .filter(|end| files.keys().any(|name| name.ends_with(end)))
             .collect();

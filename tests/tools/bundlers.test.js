@@ -15,7 +15,7 @@ after(close);
 /** What these bundlers leave where it is: the model's files, beside the script. */
 function copyModel(root, out) {
   for (const name of readdirSync(join(root, 'model'))) {
-    if (/\.(wasm|wgsl|glsl|bin)$/.test(name) || name === 'worker.js') cpSync(join(root, 'model', name), join(root, out, name));
+    if (/\.(wasm|wgsl|txt|bin)$/.test(name) || name === 'worker.js') cpSync(join(root, 'model', name), join(root, out, name));
   }
   cpSync(join(root, 'index.html'), join(root, out, 'index.html'));
 }

@@ -163,12 +163,16 @@ impl<'g> Loaded<'g> {
         let mut next = 0;
         let mut steps = Vec::new();
         for (at, step) in all().enumerate() {
+            let step_name = match at.checked_sub(1) {
+                None => "what is prepared".to_owned(),
+                Some(at) => format!("step {at}"),
+            };
             let mut iterations: Vec<Iteration> = (0..step.count).map(|_| Vec::new()).collect();
             for dispatch in &step.dispatches {
-                let (shader, compiled) = pipelines.get(dispatch.pipeline).ok_or_else(|| {
-                    format!("step {at} from 1 on: there is no pipeline {}", dispatch.pipeline)
-                })?;
-                let what = format!("step {at} from 1 on, module {:?}", shader.title);
+                let (shader, compiled) = pipelines
+                    .get(dispatch.pipeline)
+                    .ok_or_else(|| format!("{step_name}: there is no pipeline {}", dispatch.pipeline))?;
+                let what = format!("{step_name}, module {:?}", shader.title);
                 let group = gpu.checked(&what, || {
                     gpu.bind(dispatch, &compiled.layout, &uniforms, &weights_buffer, &arenas)
                 })?;

@@ -27,7 +27,8 @@ pub static BACKEND: Backend = Backend {
         print: |plan| Ok(Program::new(plan)?.text()),
     }],
     files: &[FileType {
-        end: "glsl",
+        // Bundlers have transformers for what looks like GLSL.
+        end: "txt",
         media_type: "text/plain",
     }],
     parts: PARTS,
@@ -125,7 +126,8 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
             },
             CodeFile {
                 label: "shaders",
-                end: "glsl",
+                // Bundlers have transformers for what looks like GLSL.
+                end: "txt",
                 bytes: shaders.into_bytes(),
             },
             CodeFile {
