@@ -32,7 +32,7 @@ async function predict({ entry, inputs, baseline, threads = 1 }) {
   const { validate } = WebAssembly;
   if (baseline) WebAssembly.validate = () => false;
   const { load } = await import(entry);
-  const model = await load(undefined, { threads }).finally(() => (WebAssembly.validate = validate));
+  const model = await load(undefined, { backend: 'wasm', threads }).finally(() => (WebAssembly.validate = validate));
   const x = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, Float32Array.from(values)]));
   const outputs = await model.predict(x);
   const result = { module: model.module, threads: model.threads, outputs: Object.fromEntries(Object.entries(outputs).map(([name, values]) => [name, Array.from(values)])) };
