@@ -377,7 +377,7 @@ export async function compareWith({ engine, backend }, open, slots, given) {
   try {
     const [mine, theirs] = /** @type {Outputs[]} */ (await Promise.all([engine.predict(values), other.engine.predict(values)]));
     for (const name of Object.keys(theirs)) {
-      const [found, expected] = [mine, theirs].map((outputs) => Array.from(/** @type {ArrayLike<number | bigint>} */ (outputs[name]), Number));
+      const [found, expected] = [mine, theirs].map((outputs) => Array.from(/** @type {any} */ (outputs)[name], Number));
       const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
       // Not (a > b), so that NaN is found too.
       const i = found.findIndex((value, i) => !(Math.abs(value - expected[i]) <= APART * largest) && !Object.is(value, expected[i]));
