@@ -321,8 +321,8 @@ everyEngine(({ single, singleInWorker }, browser) => {
       const manifest = await (await fetch('/bundle/manifest.json')).json();
       manifest.backends.wasm.threads.useful = 2;
       const useful = (url, init) => (url.endsWith('manifest.json') ? new Response(JSON.stringify(manifest)) : fetch(url, init));
-      for (let i = 0; i < 2; i++) await load('/bundle', { fetch: useful });
-      const model = await load(undefined, { threads: 2 });
+      for (let i = 0; i < 2; i++) await load('/bundle', { backend: 'wasm', fetch: useful });
+      const model = await load(undefined, { backend: 'wasm', threads: 2 });
       const { digit } = await model.predict(new Float32Array(64));
       return { threads: model.threads, fallbacks: model.fallbacks, length: digit.length, warnings };
     });
