@@ -10,7 +10,7 @@ import { isolated, serve } from './support/server.js';
 
 const TIMES = 100;
 
-const folder = compile(join(examples, 'digits/digits.h5'), { useful: 16 });
+const folder = compile(join(examples, 'digits/digits.h5'), { args: ['--backends', 'wasm'], useful: 16 });
 const server = await serve({ '/bundle/': folder, '/': fileURLToPath(new URL('pages/', import.meta.url)) }, isolated);
 after(() => server.close());
 

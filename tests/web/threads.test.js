@@ -12,9 +12,10 @@ import { compile, examples, manifestOf } from './support/bundles.js';
 import { faults, isolated, serve, strict } from './support/server.js';
 
 const model = join(examples, 'digits/digits.h5');
-const folder = compile(model, { useful: 16 });
-const small = compile(model);
-const single = compile(model, { args: ['--threads', 'off'] });
+const wasm = ['--backends', 'wasm'];
+const folder = compile(model, { args: wasm, useful: 16 });
+const small = compile(model, { args: wasm });
+const single = compile(model, { args: [...wasm, '--threads', 'off'] });
 const entry = join(folder, 'index.js');
 const empty = fileURLToPath(new URL('pages/', import.meta.url));
 
