@@ -29,7 +29,7 @@ pub static BACKEND: Backend = Backend {
     files: &[FileType {
         // Bundlers have transformers for what looks like GLSL.
         end: "txt",
-        media_type: "text/plain",
+        media_type: "text/plain; charset=utf-8",
     }],
     parts: PARTS,
     scripts: &[],
