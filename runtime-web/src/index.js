@@ -5,7 +5,7 @@ import { fetchManifest } from './manifest.js';
 import { LoadedModel } from './model.js';
 import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './source.js';
 // keras-compile: gpu {
-import { answerUntil, compareWith, quicker } from './gpu.js';
+import { answerUntil, compareWith, quicker } from './several.js';
 // keras-compile: gpu }
 // keras-compile: threads {
 import { openThreads } from './threads.js';

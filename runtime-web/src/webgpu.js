@@ -1,9 +1,10 @@
 // The WebGPU backend: weights in one buffer, tensors in a few, and one compute pass for a prediction.
 
-import { isSoftware, Lasting, placeAll, SPARE, splitShaders, until, upload } from './gpu.js';
+import { Lasting, placeAll, SPARE, splitShaders, until, upload } from './gpu.js';
 import { isObject, listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError, Unfit } from './source.js';
 import { count, isTensor, readAll, viewAt } from './tensor.js';
+import { deviceFor, scoped } from './webgpu-device.js';
 
 /** @import { GpuOutputs, LoadOptions } from './index.js' */
 /** @import { Backend, Bundle, Core, GpuInput, Program, WebGPUSection } from './internal.js' */
@@ -79,81 +80,6 @@ async function openDevice(bundle, section, options, automatic) {
     if (!options.device) device.destroy();
     throw error instanceof BundleError ? error : new Unfit(because(error), error);
   }
-}
-
-/** @param {WebGPUSection} section @param {LoadOptions} options @param {boolean} automatic @returns {Promise<GPUDevice>} */
-async function deviceFor({ limits, features = [] }, { device: own, profile }, automatic) {
-  if (own) {
-    const device = /** @type {GPUDevice} */ (own);
-    suffice(device, limits, features, "the page's device");
-    return device;
-  }
-  const gpu = globalThis.navigator?.gpu;
-  if (!gpu) {
-    throw new Unfit(globalThis.isSecureContext === false ? 'WebGPU needs TLS or localhost' : 'there is no WebGPU here (navigator.gpu)');
-  }
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new Unfit('WebGPU has no adapter here');
-  const { info } = adapter;
-  const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
-  if (automatic && (info?.isFallbackAdapter || isSoftware(vendor, architecture, device, description))) {
-    // Firefox tells no names.
-    const name = (description || `${vendor} ${architecture}`).trim();
-    throw new Unfit(`its only adapter is a software renderer${name && ` (${name})`}, which is slower; name the backend to use it all the same`);
-  }
-  suffice(adapter, limits, features, 'the adapter');
-  const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...features]);
-  if (profile && adapter.features.has('timestamp-query')) requiredFeatures.push('timestamp-query');
-  // What a device has by default need not be asked for, and may be.
-  return adapter.requestDevice({ requiredLimits: limits, requiredFeatures }).catch((cause) => {
-    throw new Unfit(`the adapter gives no device (${because(cause)})`, cause);
-  });
-}
-
-/**
- * @param {GPUAdapter | GPUDevice} giver
- * @param {Record<string, number>} limits
- * @param {string[]} features
- * @param {string} name
- */
-function suffice(giver, limits, features, name) {
-  const offered = /** @type {Record<string, number>} */ (/** @type {unknown} */ (giver.limits));
-  for (const [limit, needed] of Object.entries(limits)) {
-    const has = offered[limit] ?? 0;
-    if (has < needed) throw new Unfit(`the model needs ${limit} ${needed}, and ${name} offers ${has}`);
-  }
-  const absent = features.find((feature) => !giver.features.has(feature));
-  if (absent) throw new Unfit(`the model needs the feature ${absent}, which ${name} lacks`);
-}
-
-/**
- * Does something with a device, and finds what that says of it. The scopes end before anything else can happen: they are a
- * stack, and the device may be the page's.
- * @template T
- * @param {GPUDevice} device
- * @param {() => T} act
- * @returns {[T, Promise<void>]}
- */
-function scoped(device, act) {
-  const filters = /** @type {GPUErrorFilter[]} */ (['internal', 'out-of-memory', 'validation']);
-  filters.forEach((filter) => device.pushErrorScope(filter));
-  /** @type {Promise<GPUError | null>[]} */
-  const found = [];
-  const sound = async () => {
-    const error = (await Promise.all(found)).find((error) => error);
-    if (error) throw new Error(error.message);
-  };
-  let made;
-  try {
-    made = act();
-  } finally {
-    filters.forEach(() => found.push(device.popErrorScope()));
-    found.forEach((scope) => scope.catch(() => {}));
-  }
-  const said = sound();
-  // Whoever awaits something else first must not be called careless.
-  said.catch(() => {});
-  return [made, said];
 }
 
 /**

@@ -7,7 +7,8 @@ use crate::plan::{Binding, Candidate, Joins, Matrix, Method, Packed, Product, Vi
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-/// What shows that a device computes what it should; predictions in order, and a device that may be lost.
+/// What shows that a device computes what it should; predictions in order, a device that may be lost; and several backends
+/// beside each other.
 pub(super) static PART: Part = Part {
     mark: "gpu",
     modules: &[
@@ -18,6 +19,10 @@ pub(super) static PART: Part = Part {
         Script {
             name: "gpu.js",
             text: include_str!("../../runtime-web/src/gpu.js"),
+        },
+        Script {
+            name: "several.js",
+            text: include_str!("../../runtime-web/src/several.js"),
         },
     ],
     scripts: &[],

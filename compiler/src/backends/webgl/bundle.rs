@@ -45,10 +45,16 @@ static PARTS: &[&Part] = &[
     &gpu::PART,
     &Part {
         mark: "webgl",
-        modules: &[Script {
-            name: "webgl.js",
-            text: include_str!("../../../runtime-web/src/webgl.js"),
-        }],
+        modules: &[
+            Script {
+                name: "webgl-context.js",
+                text: include_str!("../../../runtime-web/src/webgl-context.js"),
+            },
+            Script {
+                name: "webgl.js",
+                text: include_str!("../../../runtime-web/src/webgl.js"),
+            },
+        ],
         scripts: &[],
     },
 ];

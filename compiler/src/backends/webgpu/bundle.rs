@@ -154,10 +154,16 @@ static PARTS: &[&Part] = &[
     &gpu::PART,
     &Part {
         mark: "webgpu",
-        modules: &[Script {
-            name: "webgpu.js",
-            text: include_str!("../../../runtime-web/src/webgpu.js"),
-        }],
+        modules: &[
+            Script {
+                name: "webgpu-device.js",
+                text: include_str!("../../../runtime-web/src/webgpu-device.js"),
+            },
+            Script {
+                name: "webgpu.js",
+                text: include_str!("../../../runtime-web/src/webgpu.js"),
+            },
+        ],
         scripts: &[],
     },
 ];
