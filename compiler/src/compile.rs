@@ -2,7 +2,7 @@
 
 use crate::backends::{self, Backend, Build, Selection};
 use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageName, Target};
-use crate::error::{self, ErrorKind, Errors};
+use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
 use crate::keras::{self, InputShapes, KerasDType};
 use crate::passes;
@@ -203,6 +203,17 @@ fn dtype(port: &keras::TensorInfo) -> ElementType {
     }
 }
 
+/// Says for which backend the code of a model is too large, where there are others.
+fn blame(error: Error, backend: &Backend, chosen: &Selection) -> Error {
+    match (&error.kind, chosen.without(backend)) {
+        (ErrorKind::TooLarge { .. }, Some(others)) => error.instead(format!(
+            "this is the code for {}; another backend may need less: --backends {others}",
+            backend.name
+        )),
+        _ => error,
+    }
+}
+
 /// Compiles a model into a bundle. On failure nothing is written.
 ///
 /// # Errors
@@ -230,7 +241,11 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     // Plans hold all weights packed; two copies are enough.
     drop(graph);
     progress.stage(Stage::Emit);
-    let builds = plans.into_iter().map(|(backend, plan)| backend.build(plan, code));
+    let build = |(backend, plan): (&'static Backend, Plan)| {
+        let built = backend.build(plan, code);
+        built.map_err(|error| blame(error, backend, &options.backends))
+    };
+    let builds = plans.into_iter().map(build);
     let builds: Vec<_> = builds
         .collect::<error::Result<_>>()
         .map_err(|error| error.in_file(&file))?;

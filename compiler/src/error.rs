@@ -171,6 +171,12 @@ impl Error {
         texts.into_iter().flatten().for_each(shorten);
         self
     }
+    /// Says what to do about it, in place of what was said.
+    #[must_use]
+    pub fn instead(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
     /// Says what to do about it, unless that is said already.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.get_or_insert_with(|| help.into());

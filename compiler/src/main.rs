@@ -146,7 +146,7 @@ enum BenchEngine {
 enum GpuPrecision {
     /// Single precision
     F32,
-    /// Half precision: half the memory traffic, and an error of a few thousandths
+    /// Half precision: half of the bytes to read, and results that are off by up to a few thousandths
     F16,
 }
 

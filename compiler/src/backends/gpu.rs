@@ -1,11 +1,12 @@
 //! What backends on a GPU have in common.
 
-use super::{Part, Script};
+use super::{Part, Script, Section};
 use crate::error::{Error, Result};
 use crate::kernel::{Contract, Convolve, DEPTHWISE_LANES, Kernel, Right, WindowAxis};
 use crate::plan::{Binding, Candidate, Joins, Matrix, Method, Packed, Product, Views};
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What shows that a device computes what it should; predictions in order, a device that may be lost; and several backends
 /// beside each other.
@@ -111,6 +112,28 @@ pub(super) fn pack(kernel: &Kernel, weights: &Matrix<'_>) -> Result<Packed> {
         data: Contract::pack(weights.rows(), weights.bias(), width),
         prepare: None,
     })
+}
+
+/// Texts one after the other, each below a line that tells its kind and number, and the family of kernels that it is for.
+pub(super) fn labelled(kind: &str, texts: &[String], families: &[&str]) -> String {
+    let mut all = String::new();
+    for (number, (text, family)) in texts.iter().zip(families).enumerate() {
+        all += &format!("// {kind} {number}: {family}\n{}\n", text.trim_end());
+    }
+    all
+}
+
+/// What a backend adds to its section of the manifest.
+///
+/// # Errors
+/// When it is no object (a bug of ours).
+pub(super) fn section(own: &impl Serialize) -> Result<Section> {
+    match serde_json::to_value(own) {
+        Ok(Value::Object(section)) => Ok(section),
+        other => Err(Error::internal(format!(
+            "the section of the manifest is {other:?}"
+        ))),
+    }
 }
 
 /// A kernel that no target on a GPU asks for.

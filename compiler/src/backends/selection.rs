@@ -13,6 +13,13 @@ impl Selection {
     pub fn iter(&self) -> impl Iterator<Item = &'static Backend> {
         self.0.iter().copied()
     }
+
+    /// Their names without one of them, with commas between; nothing if it is the only one.
+    pub fn without(&self, backend: &Backend) -> Option<String> {
+        let others = self.iter().filter(|other| other.name != backend.name);
+        let names: Vec<_> = others.map(|other| other.name).collect();
+        (!names.is_empty()).then(|| names.join(","))
+    }
 }
 
 impl Default for Selection {

@@ -3,15 +3,6 @@
 use super::{Lanes, Shader, Walk};
 use crate::kernel::{Contract, Epilogue, Image, Right};
 
-/// Results that are computed together: so many pixels, and for each so many times four channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tile {
-    /// Pixels.
-    pub pixels: usize,
-    /// Quads of channels.
-    pub quads: usize,
-}
-
 /// The raw results of a [`Contract`] for some pixels `[batch, row, pixel]` and `quads` times four channels from the one
 /// numbered `n` on, a multiple of that many: for each pixel, for each quad.
 ///

@@ -138,16 +138,15 @@ fn channels(s: &mut Shader, kernel: &Convolve, reading: Reading, n: &str, of_gro
     }
     let size = s.number(of_group);
     let channels = s.number(kernel.channels);
+    let last = s.number(kernel.dims[3] - 1);
     let mut first = |n: String| {
         let first = s.bind("g", format!("{n} / {size} * {channels}"));
         format!("{first} + ")
     };
     match reading {
         Reading::Apart => {
-            let last = kernel.dims[3] - 1;
-            (0..4)
-                .map(|lane| first(format!("min({n} + {lane}u, {last}u)")))
-                .collect()
+            let inside = |lane| format!("min({n} + {lane}u, {last})");
+            (0..4).map(|lane| first(inside(lane))).collect()
         }
         _ => vec![first(n.to_owned())],
     }

@@ -21,7 +21,7 @@ mod reduce;
 mod tape;
 mod text;
 
-pub use contract::{Tile, contract, contract_part, epilogue};
+pub use contract::{contract, contract_part, epilogue};
 pub use convolve::{Pixel, convolve};
 pub use gather::gather;
 pub use index::{Axes, Walk};

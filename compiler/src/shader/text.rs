@@ -76,6 +76,25 @@ pub struct Access {
     pub bit_quad: bool,
 }
 
+impl Access {
+    /// The functions by which an operand is read, where these expressions give the word at the address `at`, and four words
+    /// from there on.
+    pub fn readers(&self, operand: usize, word: &str, quad: &str) -> String {
+        let mut text = String::new();
+        let mut reader = |wanted: bool, name: &str, result: &str, value: String| {
+            if wanted {
+                text += &format!("fn {name}{operand}(at: u32) -> {result} {{ return {value}; }}\n");
+            }
+        };
+        reader(self.float, "f", "f32", format!("bitcast<f32>({word})"));
+        reader(self.quad, "q", "vec4<f32>", format!("bitcast<vec4<f32>>({quad})"));
+        reader(self.int, "i", "i32", format!("bitcast<i32>({word})"));
+        reader(self.bits, "u", "u32", word.to_owned());
+        reader(self.bit_quad, "v", "vec4<u32>", quad.to_owned());
+        text
+    }
+}
+
 /// The text of a shader's body, and what goes with it.
 #[derive(Debug, Clone)]
 pub struct Shader {

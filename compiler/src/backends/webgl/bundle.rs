@@ -105,14 +105,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
         ("most textures of one", samplers.max().unwrap_or(0)),
     ];
     let wrong = |what: serde_json::Error| Error::internal(format!("the program cannot be written ({what})"));
-    let section = match serde_json::to_value(own).map_err(wrong)? {
-        Value::Object(section) => section,
-        other => {
-            return Err(Error::internal(format!(
-                "the section of the manifest is {other:?}"
-            )));
-        }
-    };
+    let section = gpu::section(&own)?;
     let texels: usize = program.textures.iter().map(|texture| texture.texels).sum();
     Ok(Emitted {
         figures,

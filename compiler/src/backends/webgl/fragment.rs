@@ -147,7 +147,8 @@ impl<'a> Drawing<'a> {
         text += &textures;
         for (operand, access) in self.s.accesses.iter().enumerate() {
             if let Some(number) = of_operand[operand] {
-                readers(&mut text, operand, *access, number);
+                let quad = format!("texel{number}(at >> 2u)");
+                text += &access.readers(operand, &format!("{quad}[at & 3u]"), &quad);
             }
         }
         let before = match previous {
@@ -199,30 +200,6 @@ fn texture(text: &mut String, params: &mut Params, number: usize, space: Space, 
         text,
         "{name}: {kind};\nfn texel{number}(number: u32) -> vec4<u32> {{ return textureLoad(texture{number}, {read}, 0); }}"
     );
-}
-
-/// The functions that read an operand from its texture.
-fn readers(text: &mut String, operand: usize, access: Access, texture: usize) {
-    let quad = format!("texel{texture}(at >> 2u)");
-    let word = format!("{quad}[at & 3u]");
-    let mut reader = |wanted: bool, name: &str, result: &str, value: String| {
-        if wanted {
-            let _ = writeln!(
-                text,
-                "fn {name}{operand}(at: u32) -> {result} {{ return {value}; }}"
-            );
-        }
-    };
-    reader(access.float, "f", "f32", format!("bitcast<f32>({word})"));
-    reader(
-        access.quad,
-        "q",
-        "vec4<f32>",
-        format!("bitcast<vec4<f32>>({quad})"),
-    );
-    reader(access.int, "i", "i32", format!("bitcast<i32>({word})"));
-    reader(access.bits, "u", "u32", word.clone());
-    reader(access.bit_quad, "v", "vec4<u32>", quad.clone());
 }
 
 /// The bits of floats.

@@ -3,6 +3,7 @@
 use super::draw::draw;
 use super::fragment::{Fragment, rows};
 use super::glsl::{Glsl, translate};
+use crate::backends::gpu;
 use crate::budget::Resource;
 use crate::check::{self, Check, Subject};
 use crate::error::Result;
@@ -194,11 +195,7 @@ impl Program {
 
     /// The text of all programs, each below a line that tells its number and the family of kernels that it is for.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        for (number, (program, family)) in self.texts.iter().zip(&self.families).enumerate() {
-            text += &format!("// program {number}: {family}\n{}\n", program.trim_end());
-        }
-        text
+        gpu::labelled("program", &self.texts, &self.families)
     }
 
     /// Draws of a prediction.

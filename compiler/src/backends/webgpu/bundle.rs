@@ -111,14 +111,7 @@ fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
         ),
     ];
     let wrong = |what: serde_json::Error| Error::internal(format!("the program cannot be written ({what})"));
-    let section = match serde_json::to_value(own).map_err(wrong)? {
-        Value::Object(section) => section,
-        other => {
-            return Err(Error::internal(format!(
-                "the section of the manifest is {other:?}"
-            )));
-        }
-    };
+    let section = gpu::section(&own)?;
     Ok(Emitted {
         figures,
         code: vec![Code {

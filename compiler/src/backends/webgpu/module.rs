@@ -156,13 +156,7 @@ pub(super) fn finish(
         if let Some(binding) = of_operand[operand] {
             match bindings[binding].memory {
                 Memory::Halves => half_readers(&mut text, operand, *access, binding),
-                _ => readers(
-                    &mut text,
-                    operand,
-                    *access,
-                    binding,
-                    quads[bindings[binding].operand],
-                ),
+                _ => text += &readers(operand, *access, binding, quads[bindings[binding].operand]),
             }
         }
     }
@@ -263,7 +257,7 @@ fn bind(
 }
 
 /// The functions that read an operand from its binding, whose elements are quads or words.
-fn readers(text: &mut String, operand: usize, access: Access, binding: usize, quads: bool) {
+fn readers(operand: usize, access: Access, binding: usize, quads: bool) -> String {
     let word = if quads {
         format!("b{binding}[at >> 2u][at & 3u]")
     } else {
@@ -275,24 +269,7 @@ fn readers(text: &mut String, operand: usize, access: Access, binding: usize, qu
         let b = format!("b{binding}");
         format!("vec4<u32>({b}[at], {b}[at + 1u], {b}[at + 2u], {b}[at + 3u])")
     };
-    let mut reader = |wanted: bool, name: &str, result: &str, value: String| {
-        if wanted {
-            let _ = writeln!(
-                text,
-                "fn {name}{operand}(at: u32) -> {result} {{ return {value}; }}"
-            );
-        }
-    };
-    reader(access.float, "f", "f32", format!("bitcast<f32>({word})"));
-    reader(
-        access.quad,
-        "q",
-        "vec4<f32>",
-        format!("bitcast<vec4<f32>>({quad})"),
-    );
-    reader(access.int, "i", "i32", format!("bitcast<i32>({word})"));
-    reader(access.bits, "u", "u32", word);
-    reader(access.bit_quad, "v", "vec4<u32>", quad);
+    access.readers(operand, &word, &quad)
 }
 
 /// The functions that read an operand in half precision.

@@ -4,10 +4,19 @@ use super::module::{Made, Memory, Stores, finish, invocation, memories, shader};
 use crate::error::Result;
 use crate::kernel::{Contract, Convolve, Epilogue, Image, Right};
 use crate::plan::Run;
-use crate::shader::{self, Lanes, Shader, Tile, Walk};
+use crate::shader::{self, Lanes, Shader, Walk};
 
 /// Invocations below which smaller tiles keep more of the machine busy.
 const BUSY: usize = 256;
+
+/// Results that are computed together: so many pixels, and for each so many times four channels.
+#[derive(Debug, Clone, Copy)]
+struct Tile {
+    /// Pixels.
+    pixels: usize,
+    /// Quads of channels.
+    quads: usize,
+}
 
 /// Elements of a contraction from which on a single row is computed in parts.
 const LONG: usize = 512;

@@ -2,7 +2,7 @@
 
 use super::dispatch;
 use super::module::{self, Made, Memory};
-use crate::backends::Precision;
+use crate::backends::{Precision, gpu};
 use crate::budget::Resource;
 use crate::check::{self, Check, Subject};
 use crate::error::Result;
@@ -194,11 +194,7 @@ impl Program {
 
     /// The text of all modules, each below a line that tells its number and the family of kernels that it is for.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        for (number, (module, family)) in self.modules.iter().zip(&self.families).enumerate() {
-            text += &format!("// module {number}: {family}\n{}\n", module.trim_end());
-        }
-        text
+        gpu::labelled("module", &self.modules, &self.families)
     }
 
     /// Dispatches of a prediction.

@@ -172,7 +172,7 @@ operands! {
         a: One,
         /// Weights that a [`WinogradWeights`] has made.
         weights: One,
-        /// Store for one block of tiles.
+        /// Memory for one block of tiles.
         scratch: One,
         /// The result.
         out: One,
