@@ -202,7 +202,7 @@ fn files(directory: &Path) -> Vec<(String, PathBuf)> {
     while let Some(next) = waiting.pop() {
         for entry in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
             let name = entry.file_name().unwrap().to_str().unwrap();
-            if entry.is_dir() && !["target", "node_modules", ".git", "dist"].contains(&name) {
+            if entry.is_dir() && !["target", "node_modules", ".venv", ".git", "dist"].contains(&name) {
                 waiting.push(entry);
             } else if entry.is_file() && name != ".git" {
                 let relative = entry.strip_prefix(directory).unwrap().to_str().unwrap();

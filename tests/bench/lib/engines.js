@@ -2,19 +2,24 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 
-const packages = new URL('../node_modules/', import.meta.url);
-const version = (name) => JSON.parse(readFileSync(new URL(`${name}/package.json`, packages), 'utf8')).version;
-const peer = (title, needs, ...names) => ({
+const root = new URL('../node_modules/', import.meta.url);
+const version = (name) => JSON.parse(readFileSync(new URL(`${name}/package.json`, root), 'utf8')).version;
+const peer = (title, needs, packages) => ({
   title,
   needs,
-  version: () => version(names[0]),
-  /** The package that is not installed. */
-  missing: () => names.find((name) => !existsSync(new URL(`${name}/package.json`, packages))),
+  /** The backends that it has, each with the packages that it needs. */
+  packages,
+  version: () => version(packages.wasm[0]),
+  /** The package that is not installed. @param {string} backend */
+  missing: (backend) => packages[backend].find((name) => !existsSync(new URL(`${name}/package.json`, root))),
 });
+const litert = ['@litertjs/core', '@litertjs/wasm-utils'];
+const tfjs = (backend) => ['@tensorflow/tfjs-core', `@tensorflow/tfjs-backend-${backend}`, '@tensorflow/tfjs-converter'];
+const ort = ['onnxruntime-web'];
 
 export const engines = {
-  ours: { title: 'keras-compile', needs: 'model.h5', version: () => undefined, missing: () => undefined },
-  litert: peer('LiteRT.js', 'model.tflite', '@litertjs/core', '@litertjs/wasm-utils'),
-  tfjs: peer('TF.js', 'tfjs/model.json', '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-converter'),
-  ort: peer('ONNX Runtime Web', 'model.onnx', 'onnxruntime-web'),
+  ours: { title: 'keras-compile', needs: 'model.h5', packages: { wasm: [], webgpu: [], webgl: [] }, version: () => undefined, missing: () => undefined },
+  litert: peer('LiteRT.js', 'model.tflite', { wasm: litert, webgpu: litert }),
+  tfjs: peer('TF.js', 'tfjs/model.json', { wasm: tfjs('wasm'), webgl: tfjs('webgl') }),
+  ort: peer('ONNX Runtime Web', 'model.onnx', { wasm: ort, webgpu: ort }),
 };

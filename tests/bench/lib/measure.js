@@ -2,19 +2,19 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { launch } from '../../web/support/browser.js';
 import { compile } from '../../web/support/bundles.js';
 import { engines } from './engines.js';
 import { canMeasureMemory } from './memory.js';
+import { start } from './site.js';
 import { coldStarts, memoryGrowth } from './starts.js';
 import { summary } from './statistics.js';
 import { inTurns, keyOf, openClock, warmUp, withPauses } from './turns.js';
 
 /** A bundle of the model, if it can be compiled. */
-function bundleOf(model, folder) {
+function bundleOf(model, folder, backend) {
   const begin = performance.now();
   try {
-    compile(model, { folder });
+    compile(model, { folder, args: ['--backends', backend] });
     return { ms: performance.now() - begin };
   } catch (error) {
     return { failed: error.message };
@@ -38,7 +38,7 @@ async function steady(site, browser, names, place, options) {
       // Once wrong, always wrong.
       for (const name of names) if (!load || agrees(keyOf(name, threads))) opened.set(keyOf(name, threads), now[name]);
       const right = names.filter((name) => agrees(keyOf(name, threads)));
-      pages.push({ page, close, threads, right, clock: await openClock(page) });
+      pages.push({ page, close, threads, alone: threads === 1 && options.backend === 'wasm', right, clock: await openClock(page) });
     }
     for (const page of pages) await warmUp(page);
     await inTurns(pages, options.rounds, samples);
@@ -58,7 +58,7 @@ async function steady(site, browser, names, place, options) {
 async function openIdle(site, names, place, options) {
   const browsers = [];
   for (let i = 0; i < options.idle; i++) {
-    const browser = await launch();
+    const browser = await start(options);
     browsers.push(browser);
     for (const threads of options.threads) {
       const { page } = await site.open(browser);
@@ -79,21 +79,21 @@ function figures({ times, cpu, paused }, flops, peak, start) {
 
 /**
  * @param {string} name A folder of the models.
- * @param {{ folder: string, engines: string[], threads: number[], loads: number, rounds: number, pauses: number,
+ * @param {{ folder: string, engines: string[], backend: string, hardware: boolean, threads: number[], loads: number, rounds: number, pauses: number,
  *   idle: number, cold: number, memory: number }} options
  */
 export async function measure(site, name, options) {
   const file = (each) => join(options.folder, name, engines[each].needs);
   const about = JSON.parse(readFileSync(join(options.folder, name, 'case.json'), 'utf8'));
-  const compiled = options.engines.includes('ours') ? bundleOf(file('ours'), join(site.bundles, name)) : {};
+  const compiled = options.engines.includes('ours') ? bundleOf(file('ours'), join(site.bundles, name), options.backend) : {};
   if (compiled.failed) console.error(`  ${compiled.failed}`);
   const missing = options.engines.filter((each) => !existsSync(file(each)));
   for (const each of missing) console.error(`  ${each}: ${name} has no ${engines[each].needs}; see make_models.py`);
   const names = options.engines.filter((each) => !missing.includes(each) && (each !== 'ours' || !compiled.failed));
-  const place = { model: `/models/${name}/`, bundle: `/bundles/${name}/`, ...about };
+  const place = { model: `/models/${name}/`, bundle: `/bundles/${name}/`, backend: options.backend, ...about };
 
   const idle = await openIdle(site, names, place, options);
-  const browser = await launch();
+  const browser = await start(options);
   try {
     const { opened, samples, agrees } = await steady(site, browser, names, place, options);
     const columns = options.threads.flatMap((threads) => names
@@ -116,7 +116,7 @@ export async function measure(site, name, options) {
     await browser.close();
     for (const result of results.filter(({ column }) => column)) {
       const growths = [];
-      for (let i = 0; i < options.memory && canMeasureMemory(); i++) growths.push(await memoryGrowth(site, result.column));
+      for (let i = 0; i < options.memory && canMeasureMemory(); i++) growths.push(await memoryGrowth(site, result.column, options));
       if (growths.length) result.memoryMb = summary(growths);
     }
     for (const result of results) delete result.column;

@@ -2,11 +2,18 @@
 
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { launch } from '../../web/support/browser.js';
 import { temporary } from '../../web/support/fixture.js';
 import { faults, serve } from '../../web/support/server.js';
 import { hideRelaxedSimd, seesRelaxedSimd } from './relaxed.js';
 
 const folder = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** A browser, with a GPU where the backend needs one. @param {{ backend: string, hardware: boolean }} options */
+export function start({ backend, hardware }) {
+  if (backend === 'wasm') return launch();
+  return hardware ? launch(['--enable-unsafe-webgpu', '--enable-features=Vulkan'], { without: ['--disable-gpu'] }) : launch([], { gpu: true });
+}
 
 /** @param {string} models What make_models.py wrote. @param {boolean} baseline Whether engines see no relaxed SIMD. */
 export async function openSite(models, baseline) {
@@ -15,7 +22,7 @@ export async function openSite(models, baseline) {
     '/models/': resolve(models),
     '/bundles/': bundles,
     '/node_modules/': folder('../node_modules/'),
-    '/cli/': folder('../../../compiler/src/cli/bench/'),
+    '/wasm/': folder('../../../compiler/src/backends/wasm/'),
     '/': folder('../page/'),
   };
   // With these two, pages get timers of 5 µs, and threads.

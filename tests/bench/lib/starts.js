@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { launch } from '../../web/support/browser.js';
 import { bytesOf } from './bytes.js';
 import { peakOfChildren, memoryOfChildren } from './memory.js';
+import { start } from './site.js';
 import { summary } from './statistics.js';
 
 const manifestOf = (bundle) => JSON.parse(readFileSync(join(bundle, 'manifest.json'), 'utf8'));
@@ -38,8 +38,8 @@ export async function coldStarts(site, browser, columns, rounds) {
 }
 
 /** Of our bundle the module that this browser did not take, too. */
-function otherModules({ engine, name }, code, site) {
-  if (engine !== 'ours') return [];
+function otherModules({ engine, name, place }, code, site) {
+  if (engine !== 'ours' || place.backend !== 'wasm') return [];
   const bundle = join(site.bundles, name);
   return ['relaxed', 'baseline'].map((module) => manifestOf(bundle).backends.wasm.code[module])
     .map((each) => join(bundle, each))
@@ -47,8 +47,8 @@ function otherModules({ engine, name }, code, site) {
 }
 
 /** MB by which the browser grows beyond an empty page while an engine opens and predicts, in a browser of its own. */
-export async function memoryGrowth(site, { engine, place }) {
-  const browser = await launch();
+export async function memoryGrowth(site, { engine, place }, options) {
+  const browser = await start(options);
   try {
     const { page } = await site.open(browser);
     // Until the start has come to rest.

@@ -38,9 +38,9 @@ const timed = async ({ page, clock }, act, argument) => {
 
 /**
  * Milliseconds of every run, CPU time of the page's thread per run, GFLOP/s of the peak before each turn. Where other
- * programs take the cores, CPU time says more than time; with several threads the page's is not all.
+ * programs take the cores, CPU time says more than time; with several threads, or a GPU, the page's is not all.
  *
- * @param {{ page: object, threads: number, right: string[], clock: () => Promise<object> }[]} pages One for each number of threads.
+ * @param {{ page: object, threads: number, alone: boolean, right: string[], clock: () => Promise<object> }[]} pages One for each number of threads; `alone`: its thread does all the work.
  * @param {Map<string, { times: number[], cpu: number[], peak: number[], paused: number[] }>} samples By `keyOf`.
  */
 export async function inTurns(pages, rounds, samples) {
@@ -56,7 +56,7 @@ export async function inTurns(pages, rounds, samples) {
       peak.push(await page.page.evaluate(() => window.bench.peak()));
       const { result, ms } = await timed(page, (name) => window.bench.turn(name), name);
       times.push(...result);
-      if (page.threads === 1) cpu.push((ms - median(asking)) / result.length);
+      if (page.alone) cpu.push((ms - median(asking)) / result.length);
     }
   }
 }

@@ -1,7 +1,7 @@
 // What threads can do at most.
 
 // The command has it, too.
-import { openLoop } from '/cli/peak.js';
+import { openLoop } from '/wasm/peak.js';
 
 /** A function that measures GFLOP/s of so many threads at once, this one among them. @param {number} threads */
 export async function openPeak(threads) {
