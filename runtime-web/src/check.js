@@ -83,13 +83,22 @@ export async function firstFault({ kernels, network }, gpu, slack) {
   const bytes = (/** @type {Sample[]} */ samples) => samples.map(([byte]) => byte);
   const write = (/** @type {Fill[]} */ fills, /** @type {number} */ seed) =>
     fills.forEach((part) => gpu.write(part[0], part[1], fill(part, seed)));
-  for (const { name, step, dispatches, fills, buffer, patterns } of kernels) {
-    const rounds = [...patterns, patterns[0]].map(({ seed, samples }) => {
-      write(fills, seed);
-      gpu.run(step, dispatches);
-      return { samples, words: gpu.read(buffer, bytes(samples)) };
-    });
-    for (const [round, { samples, words }] of rounds.entries()) {
+  /** Asks for the results of a kernel in all rounds. @param {CheckFile['kernels'][number]} kernel */
+  const ask = ({ name, step, dispatches, fills, buffer, patterns }) => [...patterns, patterns[0]].map(({ seed, samples }, round) => {
+    write(fills, seed);
+    gpu.run(step, dispatches);
+    const words = Promise.resolve(gpu.read(buffer, bytes(samples)));
+    // One that nobody waits for any more may fail as well.
+    words.catch(() => {});
+    return { name, round, samples, words };
+  });
+  /** @type {ReturnType<typeof ask>} */
+  const asked = [];
+  for (const kernel of [...kernels, undefined]) {
+    // The GPU works on the next kernel while the results of the last are on their way.
+    const before = asked.splice(0);
+    if (kernel) asked.push(...ask(kernel));
+    for (const { name, round, samples, words } of before) {
       const difference = firstDifference(samples, await words, slack);
       if (difference) return { name, round, ...difference };
     }

@@ -273,7 +273,11 @@ class OnContext {
       const status = gl.checkFramebufferStatus(gl.FRAMEBUFFER);
       if (status !== gl.FRAMEBUFFER_COMPLETE) throw new Error(`it cannot draw into its textures (0x${status.toString(16)})`);
     }
+    // A pixel of each tells as much as all.
+    gl.enable(gl.SCISSOR_TEST);
+    gl.scissor(0, 0, 1, 1);
     this.#draw();
+    gl.disable(gl.SCISSOR_TEST);
     const error = gl.getError();
     if (error === gl.OUT_OF_MEMORY) throw new Error('its memory is too small for the model');
     if (error) throw new Error(`it refuses what a prediction is made of (0x${error.toString(16)})`);

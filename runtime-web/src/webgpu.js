@@ -243,9 +243,9 @@ class OnDevice {
    * @param {(encoder: GPUCommandEncoder) => void} after
    * @param {{ count: number, dispatches: Prepared[] }[]} [steps]
    * @param {GPUComputePassTimestampWrites} [timestampWrites]
+   * @param {(commands: GPUCommandBuffer) => void} [give] What is done with it instead.
    */
-  #submit(before, after, steps = this.#steps, timestampWrites) {
-    const { queue } = this.#device;
+  #submit(before, after, steps = this.#steps, timestampWrites, give = (commands) => this.#device.queue.submit([commands])) {
     let encoder = this.#device.createCommandEncoder();
     before(encoder);
     const describe = timestampWrites && { timestampWrites };
@@ -255,7 +255,7 @@ class OnDevice {
       // A step that is measured has one pass.
       if (room-- === 0 && !timestampWrites) {
         pass.end();
-        queue.submit([encoder.finish()]);
+        give(encoder.finish());
         encoder = this.#device.createCommandEncoder();
         pass = encoder.beginComputePass();
         room = AT_ONCE - 1;
@@ -271,7 +271,7 @@ class OnDevice {
     }
     pass.end();
     after(encoder);
-    queue.submit([encoder.finish()]);
+    give(encoder.finish());
   }
 
   /** Writes inputs into their places, or copies those that the GPU holds. @param {GpuInput[]} inputs @param {GPUCommandEncoder} encoder */
@@ -284,11 +284,11 @@ class OnDevice {
     });
   }
 
-  /** Prepares the weights, and finds whether the device accepts all that a prediction is made of. Validation is what may fail, so nobody waits for the GPU. */
+  /** Prepares the weights, and finds whether the device accepts all that a prediction is made of, without doing it. */
   async rehearse() {
     const [, sound] = scoped(this.#device, () => {
       if (this.#first.dispatches.length) this.#submit(() => {}, () => {}, [this.#first]);
-      this.#submit(() => {}, () => {});
+      this.#submit(() => {}, () => {}, this.#steps, undefined, () => {});
     });
     await sound;
     const why = await Promise.race([this.lost, Promise.resolve()]);

@@ -24,6 +24,7 @@ mod kernels;
 mod memory;
 mod network;
 pub mod pattern;
+mod subjects;
 
 use crate::error::{Error, Result};
 use crate::kernel::Found;
@@ -31,21 +32,11 @@ use crate::plan::Plan;
 use memory::Constants;
 use pattern::Fill;
 use serde::{Serialize, Serializer};
-use std::ops::Range;
+
+pub use subjects::{Subject, Subjects};
 
 /// The seeds of the two patterns.
 pub const SEEDS: [u32; 2] = [1, 2];
-
-/// A run that is to be checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
-    /// Index into [`Plan::steps`].
-    pub step: usize,
-    /// Index into [`Step::runs`](crate::plan::Step::runs).
-    pub run: usize,
-    /// What of the step the backend does for it; the result is there after the last.
-    pub dispatches: Range<usize>,
-}
 
 /// What a backend is checked with.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use super::fragment::{Fragment, rows};
 use super::glsl::{Glsl, translate};
 use crate::backends::gpu;
 use crate::budget::Resource;
-use crate::check::{self, Check, Subject};
+use crate::check::{self, Check, Subject, Subjects};
 use crate::error::Result;
 use crate::kernel::{Kernel, Role};
 use crate::plan::{Plan, Run, Space};
@@ -30,9 +30,9 @@ pub struct Program {
     /// For what family of kernels each is.
     #[serde(skip)]
     families: Vec<&'static str>,
-    /// A run for each program that none before it needs.
+    /// A run for each program.
     #[serde(skip)]
-    subjects: Vec<Subject>,
+    subjects: Subjects,
     /// Bytes of every kernel's programs, by its index in the plan.
     #[serde(skip)]
     pub kernel_bytes: Vec<usize>,
@@ -101,14 +101,13 @@ impl Program {
             texts: Vec::new(),
             sources: Vec::new(),
             families: Vec::new(),
-            subjects: Vec::new(),
+            subjects: Subjects::default(),
             kernel_bytes: vec![0; plan.kernels.len()],
         };
         let mut known = HashMap::new();
         for (number, step) in plan.steps.iter().enumerate() {
             let mut draws = Vec::with_capacity(step.runs().len());
             for (index, run) in step.runs().iter().enumerate() {
-                let before = program.texts.len();
                 let drawn = draw(plan.kernel(run), run, &plan.arenas)
                     .and_then(|fragment| {
                         let before = program.texts.len();
@@ -118,14 +117,15 @@ impl Program {
                         Ok(drawn)
                     })
                     .map_err(|error| error.in_node(&run.name))?;
+                let subject = Subject {
+                    step: number,
+                    run: index,
+                    dispatches: index..index + 1,
+                };
+                program
+                    .subjects
+                    .offer(drawn.program, plan.kernel(run), run, subject);
                 draws.push(drawn);
-                if program.texts.len() > before {
-                    program.subjects.push(Subject {
-                        step: number,
-                        run: index,
-                        dispatches: index..index + 1,
-                    });
-                }
             }
             program.steps.push(Step {
                 count: step.count(),
@@ -190,7 +190,7 @@ impl Program {
     /// # Errors
     /// When a kernel reads more than it says (a bug of ours).
     pub fn check(&self, plan: &Plan) -> Result<Check> {
-        check::check(plan, &self.subjects)
+        check::check(plan, &self.subjects.chosen())
     }
 
     /// The text of all programs, each below a line that tells its number and the family of kernels that it is for.

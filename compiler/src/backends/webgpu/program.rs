@@ -4,7 +4,7 @@ use super::dispatch;
 use super::module::{self, Made, Memory};
 use crate::backends::{Precision, gpu};
 use crate::budget::Resource;
-use crate::check::{self, Check, Subject};
+use crate::check::{self, Check, Subject, Subjects};
 use crate::error::Result;
 use crate::kernel::{Contract, Convolve, Kernel, Right};
 use crate::plan::{Plan, Run, Space, Weights};
@@ -32,9 +32,9 @@ pub struct Program {
     /// The number of the buffer with the weights in half precision.
     #[serde(skip)]
     halves: Option<usize>,
-    /// A run for each module that none before it needs.
+    /// A run for each module.
     #[serde(skip)]
-    subjects: Vec<Subject>,
+    subjects: Subjects,
     /// Bytes of every kernel's modules, by its index in the plan.
     #[serde(skip)]
     pub kernel_bytes: Vec<usize>,
@@ -90,7 +90,7 @@ impl Program {
             steps: Vec::new(),
             modules: Vec::new(),
             families: Vec::new(),
-            subjects: Vec::new(),
+            subjects: Subjects::default(),
             kernel_bytes: vec![0; plan.kernels.len()],
         };
         let mut known = HashMap::new();
@@ -108,7 +108,7 @@ impl Program {
                 let halves = program.halves.is_some() && has_halves(plan, run);
                 let made = dispatch::dispatch(plan.kernel(run), run, halves);
                 let mut bytes = 0;
-                let (first, before) = (dispatches.len(), program.pipelines.len());
+                let first = dispatches.len();
                 for made in made.map_err(|error| error.in_node(&run.name))? {
                     scratch = scratch.max(4 * made.scratch);
                     let dispatch = program.add(&mut known, plan.kernel(run).family(), made);
@@ -122,12 +122,16 @@ impl Program {
                     dispatches.push(dispatch);
                 }
                 program.kernel_bytes[run.kernel.0] = bytes;
-                if program.pipelines.len() > before {
-                    program.subjects.push(Subject {
-                        step: number,
-                        run: index,
-                        dispatches: first..dispatches.len(),
-                    });
+                let subject = Subject {
+                    step: number,
+                    run: index,
+                    dispatches: first..dispatches.len(),
+                };
+                for dispatch in &dispatches[first..] {
+                    let subject = subject.clone();
+                    program
+                        .subjects
+                        .offer(dispatch.pipeline, plan.kernel(run), run, subject);
                 }
             }
             program.steps.push(Step {
@@ -185,11 +189,11 @@ impl Program {
     /// When a kernel reads more than it says (a bug of ours).
     pub fn check(&self, plan: &Plan) -> Result<Check> {
         if self.halves.is_none() {
-            return check::check(plan, &self.subjects);
+            return check::check(plan, &self.subjects.chosen());
         }
         let mut rounded = plan.clone();
         rounded.weights = halved(plan);
-        check::check(&rounded, &self.subjects)
+        check::check(&rounded, &self.subjects.chosen())
     }
 
     /// The text of all modules, each below a line that tells its number and the family of kernels that it is for.
