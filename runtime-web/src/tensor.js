@@ -1,7 +1,7 @@
 // Typed arrays of the caller to and from the views of a backend's memory.
 
 /** @import { DType, GpuTensor, Outputs, TensorData, TensorInfo } from './index.js' */
-/** @import { Placed, Result, Slot, Stored, Value } from './internal.js' */
+/** @import { Result, Slot, Stored, Value } from './internal.js' */
 
 /** The typed array that stands for each of Keras' element types. */
 const arrays = {
@@ -40,9 +40,6 @@ export const describe = ({ name, shape, dtype }, kind = 'input') => `${kind} "${
 /** @param {ArrayBufferLike} buffer @param {Slot & Stored} slot @param {number} offset */
 export const viewAt = (buffer, { storage, shape }, offset) =>
   new (storage === 'f32' ? Float32Array : Int32Array)(/** @type {ArrayBuffer} */ (buffer), offset, count(shape));
-
-/** @param {ArrayBufferLike} buffer @param {Placed} slot */
-export const viewOf = (buffer, slot) => viewAt(buffer, slot, slot.offset);
 
 /**
  * @param {Float32Array | Int32Array} view

@@ -2,8 +2,8 @@
 
 import { Pool } from './pool.js';
 import { because, node } from './source.js';
-import { count, readAll, viewOf, write } from './tensor.js';
-import { allocate, openAlone, openWasm, PAGE, placed, sectionOf } from './wasm.js';
+import { count, readAll, write } from './tensor.js';
+import { allocate, openAlone, openWasm, PAGE, placed, sectionOf, viewOf } from './wasm.js';
 
 /** @import { LoadOptions, Outputs, TensorData } from './index.js' */
 /** @import { Bundle, Engine, Opened, Spawn, Team } from './internal.js' */

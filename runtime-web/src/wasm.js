@@ -3,7 +3,7 @@
 import { awake } from './bundle.js';
 import { listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError } from './source.js';
-import { readAll, viewOf, write } from './tensor.js';
+import { readAll, viewAt, write } from './tensor.js';
 
 /** @import { LoadOptions, TensorData } from './index.js' */
 /** @import { Address, Bundle, Check, Engine, Opened, Placed, Slot, Team, WasmSection } from './internal.js' */
@@ -157,6 +157,9 @@ export function placed(slots, addresses) {
   if (slots.length !== addresses.length) throw new Error(`${slots.length} tensors have ${addresses.length} addresses`);
   return slots.map((slot, i) => ({ ...slot, .../** @type {Address} */ (addresses[i]) }));
 }
+
+/** @param {ArrayBufferLike} buffer @param {Placed} slot */
+export const viewOf = (buffer, slot) => viewAt(buffer, slot, slot.offset);
 
 /** The views of the inputs, outputs and weights. @param {Bundle} bundle @param {ArrayBufferLike} buffer */
 function layOut(bundle, buffer) {

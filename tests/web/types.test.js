@@ -23,8 +23,11 @@ const bundle = (inputs, outputs) => writeBundle({ inputs, outputs, bodies: () =>
 
 test('the runtime is typed', () => check('-p', join(here, '../../runtime-web')));
 
-test('so it is as it ships', () => {
-  for (const args of [[], ['--threads', 'off']]) {
+/** What a script would complain of that was joined wrongly: syntax, names that nobody declares, two do, or nobody uses. */
+const ofNames = /error TS(1\d{3}|2300|2304|2451|2552|6133|6192|6196|6198|8\d{3}):/;
+
+test('as it ships, without comments, every name is declared once and used', () => {
+  for (const args of [[], ['--threads', 'off'], ['--backends', 'webgpu'], ['--backends', 'webgl']]) {
     const folder = compile(join(examples, 'digits/digits.h5'), { args });
     for (const name of readdirSync(folder).filter((name) => name.endsWith('.js'))) {
       const file = join(folder, name);
@@ -33,9 +36,15 @@ test('so it is as it ships', () => {
       assert.ok(script.includes('// @ts-nocheck\n'), name);
       writeFileSync(file, script.replace('// @ts-nocheck\n', ''));
     }
+    // What shows that such complaints are found.
+    writeFileSync(join(folder, 'wrong.js'), 'nowhere();\n');
     const { compilerOptions } = JSON.parse(readFileSync(join(here, '../../runtime-web/tsconfig.json'), 'utf8'));
+    // Types stood in the comments.
+    Object.assign(compilerOptions, { strict: false, exactOptionalPropertyTypes: false });
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['.'] }));
-    check('-p', folder);
+    const { stdout } = spawnSync(process.execPath, [tsc, '--pretty', 'false', '-p', folder], { encoding: 'utf8' });
+    const complaints = stdout.split('\n').filter((line) => ofNames.test(line)).map((line) => line.replace(/^.*\//, ''));
+    assert.deepEqual(complaints, ["wrong.js(1,1): error TS2304: Cannot find name 'nowhere'."]);
   }
 });
 

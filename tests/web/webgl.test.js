@@ -247,7 +247,8 @@ describe('a choice', () => {
       return { early, settled, late: Array.from((await model.predict(x)).y) };
     });
     assert.deepEqual(found, { early: y, settled: 'webgl', late: y });
-    assert.deepEqual(requested().filter((name) => name.endsWith('.bin')).sort(), manifest.weights.shards);
+    // A load that failed before may still ask for those of its own.
+    assert.deepEqual(requested().filter((name) => manifest.weights.shards.includes(name)).sort(), manifest.weights.shards);
   });
 
   test('in Node is none', async () => {

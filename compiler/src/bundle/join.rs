@@ -3,9 +3,13 @@
 //! The modules keep to a form that makes this simple. Each import stands on a line of its own, `import { a, b } from
 //! './file.js';`, and so does each import of types, `/** @import { A } from './file.js' */`. Exports stand before
 //! declarations. No two modules declare one name at their top. Then joined they mean the same without their imports.
+//!
+//! Visitors download the script, so that comments stay behind: those that fill lines, and JSDoc wherever it stands. What begins with
+//! `/* ` stays, since tools read it, and so do marks.
 
 use crate::error::{Error, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// What stands first. Projects that check JavaScript have other options than the ones this was checked with.
 const BANNER: &str = "\
@@ -20,66 +24,84 @@ pub(super) fn join(modules: &[(&str, &str)]) -> Result<String> {
     for (i, &(name, text)) in modules.iter().enumerate() {
         joined.add(name, text, i + 1 == modules.len())?;
     }
-    let types: String = joined
-        .types
-        .iter()
-        .map(|(file, names)| format!("/** @import {{ {} }} from '{file}' */\n", list(names)))
-        .collect();
-    Ok(format!("{BANNER}\n{types}{}", joined.text))
-}
-
-fn list(names: &BTreeSet<&str>) -> String {
-    names.iter().copied().collect::<Vec<_>>().join(", ")
+    Ok(format!("{BANNER}{}", joined.text))
 }
 
 #[derive(Default)]
 struct Joined<'a> {
     text: String,
-    /// Names of types by the file that declares them.
-    types: BTreeMap<&'a str, BTreeSet<&'a str>>,
     /// Every name at the top, with whether it is exported and the file that declares it.
-    declared: BTreeMap<&'a str, (bool, &'a str)>,
+    declared: BTreeMap<String, (bool, &'a str)>,
 }
 
 impl<'a> Joined<'a> {
     fn add(&mut self, file: &'a str, text: &'a str, last: bool) -> Result<()> {
         self.text += &format!("\n// {file}\n");
-        let mut blank = false;
+        let mut blank = true;
+        let mut inside = false;
         for line in text.lines() {
             let wrong = |what: &str| Error::internal(format!("{file}: `{line}` {what}"));
             if let Some(import) = line.strip_prefix("/** @import ") {
-                let (names, from) = names(import, " */").ok_or_else(|| wrong("is no import of types"))?;
-                self.types.entry(from).or_default().extend(names);
+                names(import, " */").ok_or_else(|| wrong("is no import of types"))?;
                 continue;
             }
             if let Some(import) = line.strip_prefix("import ") {
                 let (names, from) = names(import, ";").ok_or_else(|| wrong("is no import of names"))?;
                 let from = from.strip_prefix("./").unwrap_or(from);
-                let known = |name: &&str| self.declared.get(name) == Some(&(true, from));
+                let known = |name: &&str| self.declared.get(*name) == Some(&(true, from));
                 if !names.iter().all(known) {
                     return Err(wrong("imports what no module before it exports"));
                 }
                 continue;
             }
+            let Some(line) = code(line, &mut inside) else {
+                continue;
+            };
             let exported = line.strip_prefix("export ");
-            let inner = exported.unwrap_or(line);
+            let inner = exported.unwrap_or(&line);
             let declared = declaration(inner);
             if declared.is_none() && exported.is_some() && !last {
                 return Err(wrong("exports no declaration"));
             }
             let mine = (exported.is_some(), file);
-            if declared.is_some_and(|name| self.declared.insert(name, mine).is_some()) {
+            if declared.is_some_and(|name| self.declared.insert(name.to_owned(), mine).is_some()) {
                 return Err(wrong("declares a name that another module declares, too"));
             }
-            // Imports that are gone leave no gaps.
+            // Imports and comments that are gone leave no gaps.
             if !(blank && line.is_empty()) {
-                self.text += if last { line } else { inner };
+                self.text += if last { &line } else { inner };
                 self.text += "\n";
             }
             blank = line.is_empty();
         }
         Ok(())
     }
+}
+
+/// What of a line is no comment, if it is more than one. `inside` tells whether a comment goes on from line to line.
+fn code<'a>(line: &'a str, inside: &mut bool) -> Option<Cow<'a, str>> {
+    let trimmed = line.trim_start();
+    if *inside {
+        *inside = !line.contains("*/");
+        return None;
+    }
+    if trimmed.starts_with("//") && !trimmed.starts_with("// keras-compile: ") {
+        return None;
+    }
+    if trimmed.starts_with("/**") && !trimmed.contains("*/") {
+        *inside = true;
+        return None;
+    }
+    let mut code = Cow::Borrowed(line);
+    while let Some(begin) = code.find("/** ") {
+        let Some(length) = code[begin..].find("*/") else {
+            break;
+        };
+        let after = code[begin + length + 2..].trim_start();
+        code = Cow::Owned(format!("{}{after}", &code[..begin]));
+    }
+    let gone = code.trim().is_empty() && !line.trim().is_empty();
+    (!gone).then_some(code)
 }
 
 /// The names and the file of `{ a, b } from 'file'` with its `end`.
@@ -118,9 +140,21 @@ mod tests {
         assert_eq!(
             join(&[("a.js", A), ("b.js", b)]).unwrap(),
             format!(
-                "{BANNER}\n/** @import {{ R, S, T }} from './t.js' */\n\n// a.js\n// First.\n\n/** One. @type {{T}} */\nconst one = 1;\n\n\
-                 const inner = 1;\n\n// b.js\n// Second.\n\nexport function two() {{\n  return one;\n}}\n\nexport {{ one }};\n"
+                "{BANNER}\n// a.js\nconst one = 1;\n\nconst inner = 1;\n\n// b.js\n\
+                 export function two() {{\n  return one;\n}}\n\nexport {{ one }};\n"
             )
+        );
+    }
+
+    #[test]
+    fn comments_stay_behind() {
+        let text = "/**\n * Two\n * lines.\n */\nconst a = /** @type {any} */ (b);\n  // Why.\n  f(/** @type {A} */ x, /** @type {B} */ y); // here\n\
+            // keras-compile: files\nimport(/* @vite-ignore */ c);\n";
+        let code =
+            "const a = (b);\n  f(x, y); // here\n// keras-compile: files\nimport(/* @vite-ignore */ c);\n";
+        assert_eq!(
+            join(&[("a.js", text)]).unwrap(),
+            format!("{BANNER}\n// a.js\n{code}")
         );
     }
 
