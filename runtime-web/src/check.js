@@ -93,11 +93,11 @@ export async function firstFault({ kernels, network }, gpu, slack) {
     return { name, round, samples, words };
   });
   /** @type {ReturnType<typeof ask>} */
-  const asked = [];
+  let asked = [];
   for (const kernel of [...kernels, undefined]) {
     // The GPU works on the next kernel while the results of the last are on their way.
-    const before = asked.splice(0);
-    if (kernel) asked.push(...ask(kernel));
+    const before = asked;
+    asked = kernel ? ask(kernel) : [];
     for (const { name, round, samples, words } of before) {
       const difference = firstDifference(samples, await words, slack);
       if (difference) return { name, round, ...difference };

@@ -49,3 +49,39 @@ impl Subjects {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Fill;
+    use crate::plan::KernelId;
+
+    #[test]
+    fn the_least_work_that_shows_enough_is_chosen_once() {
+        let mut subjects = Subjects::default();
+        let mut offer = |step: usize, pieces: &[usize], results: usize, flops: u64| {
+            let kernel = Kernel::Fill(Fill::border(&[results + 1], &[0], &[1], 0.0));
+            let (kernel_id, arguments, name) = (KernelId(0), Vec::new(), String::new());
+            let run = Run {
+                kernel: kernel_id,
+                arguments,
+                name,
+                flops,
+            };
+            let subject = Subject {
+                step,
+                run: 0,
+                dispatches: 0..1,
+            };
+            for &piece in pieces {
+                subjects.offer(piece, &kernel, &run, subject.clone());
+            }
+        };
+        offer(0, &[0], 2 * ENOUGH, 9000);
+        offer(1, &[0], ENOUGH, 5000);
+        offer(2, &[0], 1, 1);
+        offer(3, &[1, 2], 1, 7);
+        let steps: Vec<_> = subjects.chosen().iter().map(|subject| subject.step).collect();
+        assert_eq!(steps, [1, 3]);
+    }
+}
