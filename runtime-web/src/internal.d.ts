@@ -155,8 +155,8 @@ export interface TextureAddress extends Address {
 
 /** The program of the WebGL backend. */
 export interface DrawProgram {
-  /** How many texels each has, and what power of two of them in a row. */
-  textures: { texels: number; shift: number }[];
+  /** How many texels each has, and what power of two of them in a row; of a texture that is drawn in quarters, how many each has. */
+  textures: { texels: number; shift: number; quarter?: number }[];
   /** The names that the shader gives the block of parameters and each input that it reads. */
   programs: { uniform?: string; samplers: (string | null)[] }[];
   steps: { count: number; draws: Draw[] }[];

@@ -33,9 +33,10 @@ const SIDE = 11;
  * @property {number} width
  * @property {number} height
  * @property {number} layers
+ * @property {number} filled Texels of a layer that hold elements before the next does.
  * @property {number} target
  * @property {WebGLTexture[]} pair
- * @property {WebGLFramebuffer[][]} frames Of each, one for every layer.
+ * @property {WebGLFramebuffer[][]} frames Of each: one for every layer, or one for all that are drawn at once.
  * @property {number} current Which of the pair holds the tensor.
  */
 
@@ -111,38 +112,43 @@ class OnContext {
     this.#inputs = placeAll(manifest.inputs, section.inputs);
     this.#outputs = placeAll(manifest.outputs, section.outputs);
     const kept = new Set(steps.flatMap(({ draws }) => draws.flatMap(({ previous, out }) => (previous ? [out] : []))));
-    this.#textures = textures.map(({ texels, shift }, i) => this.#texture(texels, shift, kept.has(i) ? 2 : 1, texels > 1 << (2 * SIDE)));
-    this.#weights = this.#texture(Math.ceil(manifest.weights.bytes / 16), SIDE, 1, true);
+    this.#textures = textures.map((texture, i) => this.#texture(texture, kept.has(i) ? 2 : 1, texture.texels > 1 << (2 * SIDE)));
+    this.#weights = this.#texture({ texels: Math.ceil(manifest.weights.bytes / 16), shift: SIDE }, 1, true);
     this.#steps = steps.map(({ count, draws }) => ({ count, draws: draws.map((draw) => ({ ...draw, first: 0 })) }));
     this.#timer = profile && gl.getExtension('EXT_disjoint_timer_query_webgl2');
   }
 
-  /** @param {number} texels @param {number} shift A row has two to this power. @param {number} copies @param {boolean} array @returns {Texture} */
-  #texture(texels, shift, copies, array) {
+  /** @param {DrawProgram['textures'][number]} texture @param {number} copies @param {boolean} array @returns {Texture} */
+  #texture({ texels, shift, quarter }, copies, array) {
     const gl = this.#gl;
     const width = 1 << shift;
-    const rows = Math.max(1, Math.ceil(texels / width));
+    const rows = Math.max(1, Math.ceil((quarter ?? texels) / width));
     const height = Math.min(rows, 1 << SIDE);
-    const layers = Math.ceil(rows / height);
-    const target = array ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
+    const layers = quarter ? 4 : Math.ceil(rows / height);
+    const target = array || quarter ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
     const pair = Array.from({ length: copies }, () => {
       const texture = gl.createTexture();
       gl.bindTexture(target, texture);
-      if (array) gl.texStorage3D(target, 1, gl.RGBA32UI, width, height, layers);
+      if (target === gl.TEXTURE_2D_ARRAY) gl.texStorage3D(target, 1, gl.RGBA32UI, width, height, layers);
       else gl.texStorage2D(target, 1, gl.RGBA32UI, width, height);
       // Textures of integers are not filtered.
       gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
       gl.texParameteri(target, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
       return texture;
     });
-    const frames = pair.map((texture) => Array.from({ length: layers }, (_, layer) => {
+    const all = Array.from({ length: layers }, (_, layer) => layer);
+    const frames = pair.map((texture) => (quarter ? [all] : all.map((layer) => [layer])).map((drawn) => {
       const frame = gl.createFramebuffer();
       gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
-      if (array) gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, texture, 0, layer);
-      else gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, target, texture, 0);
+      const points = drawn.map((_, i) => gl.COLOR_ATTACHMENT0 + i);
+      drawn.forEach((layer, i) => {
+        if (target === gl.TEXTURE_2D_ARRAY) gl.framebufferTextureLayer(gl.FRAMEBUFFER, points[i], texture, 0, layer);
+        else gl.framebufferTexture2D(gl.FRAMEBUFFER, points[i], target, texture, 0);
+      });
+      gl.drawBuffers(points);
       return frame;
     }));
-    return { width, height, layers, target, pair, frames, current: 0 };
+    return { width, height, layers, filled: quarter ?? width * height, target, pair, frames, current: 0 };
   }
 
   /** Takes the shaders, and writes the parameters of every draw in every round of its loop. @param {WebGLProgram[]} programs @param {DrawProgram} program */
@@ -167,21 +173,21 @@ class OnContext {
     let total = 0;
     for (const { draw, count } of draws) {
       draw.first = total;
-      total += count * this.#textures[draw.out].layers;
+      total += count * this.#textures[draw.out].frames[0].length;
     }
     const words = this.#slice / 4;
     const perBuffer = this.#perBuffer();
     let at = 0;
     let content = new Uint32Array();
     for (const { draw, count } of draws) {
-      const { width, height, layers } = this.#textures[draw.out];
+      const { filled, frames: [{ length }] } = this.#textures[draw.out];
       for (let round = 0; round < count; round++) {
-        for (let layer = 0; layer < layers; layer++, at++) {
+        for (let layer = 0; layer < length; layer++, at++) {
           const first = (at % perBuffer) * words;
           if (first === 0) content = new Uint32Array(Math.min(total - at, perBuffer) * words);
           content.set(draw.params, first);
           for (const [which, delta] of draw.advance ?? []) content[first + which] += Math.imul(round, delta);
-          if (layer) content[first] += layer * width * height;
+          if (layer) content[first] += layer * filled;
           if (first + words < content.length) continue;
           const buffer = gl.createBuffer();
           gl.bindBuffer(gl.UNIFORM_BUFFER, buffer);
@@ -202,15 +208,17 @@ class OnContext {
   }
 
   /** Writes texels, row by row where they are whole. @param {Texture} texture @param {Uint32Array<ArrayBuffer>} words @param {number} texel The first. */
-  #write({ width, height, target, pair, current }, words, texel) {
+  #write({ width, filled, target, pair, current }, words, texel) {
     const gl = this.#gl;
     gl.bindTexture(target, pair[current]);
     const texels = words.length / 4;
     for (let done = 0; done < texels; ) {
-      const at = texel + done;
-      const [x, y, layer] = [at % width, Math.floor(at / width) % height, Math.floor(at / (width * height))];
-      const rows = x ? 0 : Math.min(Math.floor((texels - done) / width), height - y);
-      const [w, h] = rows ? [width, rows] : [Math.min(texels - done, width - x), 1];
+      const layer = Math.floor((texel + done) / filled);
+      const at = texel + done - layer * filled;
+      const [x, y] = [at % width, Math.floor(at / width)];
+      const left = Math.min(texels - done, filled - at);
+      const rows = x ? 0 : Math.floor(left / width);
+      const [w, h] = rows ? [width, rows] : [Math.min(left, width - x), 1];
       const part = words.subarray(4 * done, 4 * (done + w * h));
       if (target === gl.TEXTURE_2D_ARRAY) gl.texSubImage3D(target, 0, x, y, layer, w, h, 1, gl.RGBA_INTEGER, gl.UNSIGNED_INT, part);
       else gl.texSubImage2D(target, 0, x, y, w, h, gl.RGBA_INTEGER, gl.UNSIGNED_INT, part);
@@ -324,7 +332,11 @@ class OnContext {
     let at = 0;
     for (const { texture, layer, x, y, width, height } of regions) {
       const { frames, current } = this.#textures[texture];
-      gl.bindFramebuffer(gl.FRAMEBUFFER, frames[current][layer]);
+      const all = frames[current];
+      // Either each layer has a frame of its own or all lie in one.
+      const drawn = Math.min(layer, all.length - 1);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, all[drawn]);
+      gl.readBuffer(gl.COLOR_ATTACHMENT0 + layer - drawn);
       if (waits) gl.readPixels(x, y, width, height, gl.RGBA_INTEGER, gl.UNSIGNED_INT, words, at);
       else gl.readPixels(x, y, width, height, gl.RGBA_INTEGER, gl.UNSIGNED_INT, 4 * at);
       at += 4 * width * height;
@@ -398,10 +410,11 @@ class OnContext {
       run: (step, [begin, end]) => this.#steps[step].draws.slice(begin, end).forEach((draw) => this.#drawOne(draw, 0)),
       predict: () => this.#draw(),
       read: (buffer, bytes) => {
-        const { width, height } = this.#textures[buffer];
+        const { width, filled } = this.#textures[buffer];
         const regions = bytes.map((byte) => {
-          const [x, y] = [Math.floor(byte / 16) % width, Math.floor(byte / 16 / width)];
-          return { texture: buffer, layer: Math.floor(y / height), x, y: y % height, width: 1, height: 1 };
+          const texel = Math.floor(byte / 16);
+          const [layer, at] = [Math.floor(texel / filled), texel % filled];
+          return { texture: buffer, layer, x: at % width, y: Math.floor(at / width), width: 1, height: 1 };
         });
         return this.#read(regions, (words) => bytes.map((byte, i) => words[4 * i + ((byte / 4) & 3)]));
       },

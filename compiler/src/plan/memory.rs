@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{Kernel, Operand, Role};
 use crate::tensor::{Shape, TensorType};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// First and last step at which a buffer is alive.
 type Lifetime = Option<(usize, usize)>;
@@ -32,7 +32,7 @@ pub(super) fn place(program: Program, layout: Layout, target: &dyn Target, budge
     };
     let homes = match target.arenas() {
         Arenas::One => vec![0; sizes.len()],
-        Arenas::Own => numbered(&sizes, &lifetimes),
+        Arenas::Own => numbered(&sizes, &lifetimes, &forms(&program, target, sizes.len())),
         Arenas::Apart => apart(&program, &owner),
     };
     let (offsets, arenas) = pack_all(&sizes, &lifetimes, &homes);
@@ -185,19 +185,38 @@ fn overwritable(kernel: &Kernel, run: &Run<BufferId>) -> Option<(BufferId, Vec<B
     Some((buffer, candidates.map(|(b, _)| b).collect()))
 }
 
-/// A number for every buffer that is ever alive, of its own while it is; buffers of one size take turns.
-fn numbered(sizes: &[usize], lifetimes: &[Lifetime]) -> Vec<usize> {
+/// The forms in which each buffer is written; that of an output is its own, since it is read as it is.
+fn forms(program: &Program, target: &dyn Target, buffers: usize) -> Vec<BTreeSet<Option<usize>>> {
+    let mut forms = vec![BTreeSet::new(); buffers];
+    for run in program.steps.iter().flat_map(Step::runs) {
+        let kernel = &program.kernels[run.kernel.0];
+        for (argument, operand) in run.arguments.iter().zip(kernel.operands()) {
+            if let Space::Arena(buffer) = argument.space
+                && operand.role.is_written()
+            {
+                forms[buffer.0].insert(Some(target.form(kernel)));
+            }
+        }
+    }
+    for (_, place) in &program.outputs {
+        forms[place.buffer.0].insert(None);
+    }
+    forms
+}
+
+/// A number for every buffer that is ever alive, of its own while it is; buffers of one size and the same forms take turns.
+fn numbered(sizes: &[usize], lifetimes: &[Lifetime], forms: &[BTreeSet<Option<usize>>]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..sizes.len()).filter(|&i| lifetimes[i].is_some()).collect();
     order.sort_by_key(|&i| (lifetimes[i], i));
     let mut numbers = vec![0; sizes.len()];
-    // Of each size, the numbers with the last step at which they are taken.
-    let mut taken: HashMap<usize, Vec<(usize, usize)>> = HashMap::new();
+    // Of each size and forms, the numbers with the last step at which they are taken.
+    let mut taken: HashMap<_, Vec<(usize, usize)>> = HashMap::new();
     let mut next = 0;
     for i in order {
         let Some((first, last)) = lifetimes[i] else {
             continue;
         };
-        let same = taken.entry(sizes[i]).or_default();
+        let same = taken.entry((sizes[i], &forms[i])).or_default();
         let (number, until) = match same.iter_mut().find(|(_, until)| *until < first) {
             Some((number, until)) => (*number, until),
             None => {

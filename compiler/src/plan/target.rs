@@ -27,6 +27,12 @@ pub trait Target {
     /// adds no error.
     fn methods(&self, product: &Product) -> Vec<Candidate>;
 
+    /// With [`Arenas::Own`]: a number for how the results of a kernel lie in memory. Only values that are written alike take turns.
+    fn form(&self, kernel: &Kernel) -> usize {
+        let _ = kernel;
+        0
+    }
+
     /// Whether the pixels of an image, which have these distances where windows of one tap read them, should be copied
     /// together first.
     fn compacts(&self, product: &Product, a: &Image) -> bool;
@@ -45,7 +51,7 @@ pub enum Arenas {
     One,
     /// As few as needed so that no kernel writes to one that it also reads.
     Apart,
-    /// Every value has its own while it is needed; values of one size take turns.
+    /// Every value has its own while it is needed; values of one size and form take turns.
     Own,
 }
 

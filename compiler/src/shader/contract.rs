@@ -1,6 +1,6 @@
 //! Contraction: sums of products with a matrix.
 
-use super::{Lanes, Shader, Walk};
+use super::{Lanes, Pixel, Shader, Walk};
 use crate::kernel::{Contract, Epilogue, Image, Right};
 
 /// The raw results of a [`Contract`] for some pixels `[batch, row, pixel]` and `quads` times four channels from the one
@@ -10,7 +10,7 @@ use crate::kernel::{Contract, Epilogue, Image, Right};
 pub fn contract(
     s: &mut Shader,
     kernel: &Contract,
-    pixels: &[[String; 3]],
+    pixels: &[Pixel],
     n: &str,
     quads: usize,
 ) -> Vec<Vec<String>> {
@@ -18,35 +18,33 @@ pub fn contract(
     let mut right = Columns::new(s, kernel, n);
     let sums = right.sums(s, pixels.len(), quads);
     let taps = kernel.taps.iter().all(|tap| tap.1 % 4 == 0);
-    let together = taps && kernel.run.is_multiple_of(4) && is_quad(s, &kernel.a);
-    along_taps(s, &kernel.taps, "0u", &mut |s, offset| {
-        let run = s.number(kernel.run);
-        if together {
-            s.count(&run, 4, |s, c| {
-                let left: Vec<_> = bases
-                    .iter()
-                    .map(|base| {
-                        let value = s.quad(0, &format!("{base} + {offset} + {c}"));
-                        s.bind("a", value)
-                    })
-                    .collect();
-                for part in ["x", "y", "z", "w"] {
-                    let left: Vec<_> = left.iter().map(|a| format!("{a}.{part}")).collect();
-                    right.multiply(s, &left, &sums);
-                }
-            });
-        } else {
-            s.count(&run, 1, |s, c| {
-                let left: Vec<_> = bases
-                    .iter()
-                    .map(|base| {
-                        let value = s.float(0, &format!("{base} + {offset} + {c}"));
-                        s.bind("a", value)
-                    })
-                    .collect();
-                right.multiply(s, &left, &sums);
-            });
-        }
+    let unit = unit(taps && kernel.run.is_multiple_of(4) && is_quad(s, &kernel.a));
+    let scale = unit.count();
+    let bases: Vec<_> = match unit {
+        Lanes::One => bases,
+        Lanes::Four => bases
+            .into_iter()
+            .map(|base| s.bind("l", in_units(unit, base)))
+            .collect(),
+    };
+    let counted: Vec<_> = kernel.taps.iter().map(|tap| (tap.0, tap.1 / scale)).collect();
+    along_taps(s, &counted, None, &mut |s, offset| {
+        let run = s.number(kernel.run / scale);
+        let offset = offset.map_or_else(String::new, |offset| format!("{offset} + "));
+        s.count(&run, 1, |s, c| {
+            let left: Vec<_> = bases
+                .iter()
+                .map(|base| {
+                    let at = format!("{base} + {offset}{c}");
+                    let value = match unit {
+                        Lanes::One => s.float(0, &at),
+                        Lanes::Four => s.quad_numbered(0, &at),
+                    };
+                    s.bind("a", value)
+                })
+                .collect();
+            right.multiply_all(s, &left, unit, &sums);
+        });
     });
     sums
 }
@@ -64,26 +62,21 @@ pub fn contract_part(
     let sums = right.sums(s, 1, 1);
     let sum = sums[0][0].clone();
     s.line(format!("if ({first} > 0u) {{ {sum} = vec4<f32>(0.0f); }}"));
-    s.line(format!("{} += {first} * {width}u;", right.cursor));
+    s.line(format!("{} += {first} * {};", right.cursor, right.step));
     let start = s.start(0);
     let i = s.fresh("i");
-    let together = s.is_aligned(0) && kernel.run.is_multiple_of(4);
-    let step = if together { 4 } else { 1 };
+    let unit = unit(s.is_aligned(0) && kernel.run.is_multiple_of(4));
+    let step = unit.count();
     s.block(
         format!("for (var {i} = {first}; {i} < {end}; {i} += {step}u)"),
         |s| {
             let at = format!("{start} + {i}");
-            if together {
-                let value = s.quad(0, &at);
-                let left = s.bind("a", value);
-                for part in ["x", "y", "z", "w"] {
-                    right.multiply(s, &[format!("{left}.{part}")], &sums);
-                }
-            } else {
-                let value = s.float(0, &at);
-                let left = s.bind("a", value);
-                right.multiply(s, &[left], &sums);
-            }
+            let value = match unit {
+                Lanes::One => s.float(0, &at),
+                Lanes::Four => s.quad(0, &at),
+            };
+            let left = s.bind("a", value);
+            right.multiply_all(s, &[left], unit, &sums);
         },
     );
     sum
@@ -95,7 +88,7 @@ pub(super) fn is_quad(s: &Shader, image: &Image) -> bool {
 }
 
 /// Where operand 0 begins for each pixel.
-fn bases(s: &mut Shader, image: &Image, pixels: &[[String; 3]]) -> Vec<String> {
+fn bases(s: &mut Shader, image: &Image, pixels: &[Pixel]) -> Vec<String> {
     let strides: Vec<isize> = image.iter().map(|&stride| stride as isize).collect();
     // One parameter for each stride, whatever the number of pixels.
     let start = s.start(0);
@@ -115,8 +108,13 @@ fn bases(s: &mut Shader, image: &Image, pixels: &[[String; 3]]) -> Vec<String> {
     pixels.iter().map(|index| address(s, index)).collect()
 }
 
-/// Loops over taps, outermost first, with the sum of their distances.
-fn along_taps(s: &mut Shader, taps: &[(usize, usize)], at: &str, body: &mut dyn FnMut(&mut Shader, &str)) {
+/// Loops over taps, outermost first, with the sum of their distances; none where there are no taps.
+fn along_taps(
+    s: &mut Shader,
+    taps: &[(usize, usize)],
+    at: Option<&str>,
+    body: &mut dyn FnMut(&mut Shader, Option<&str>),
+) {
     let Some((&(count, stride), inner)) = taps.split_first() else {
         body(s, at);
         return;
@@ -124,21 +122,38 @@ fn along_taps(s: &mut Shader, taps: &[(usize, usize)], at: &str, body: &mut dyn 
     let count = s.number(count);
     let stride = s.number(stride);
     s.count(&count, 1, |s, i| {
-        let at = s.bind("d", format!("{at} + {i} * {stride}"));
-        along_taps(s, inner, &at, body);
+        let at = at.map_or_else(String::new, |at| format!("{at} + "));
+        let at = s.bind("d", format!("{at}{i} * {stride}"));
+        along_taps(s, inner, Some(&at), body);
     });
+}
+
+/// How rows are read that are aligned or not.
+pub(super) fn unit(aligned: bool) -> Lanes {
+    match aligned {
+        true => Lanes::Four,
+        false => Lanes::One,
+    }
+}
+
+/// An address, or the number of the quad there.
+pub(super) fn in_units(unit: Lanes, at: String) -> String {
+    match unit {
+        Lanes::One => at,
+        Lanes::Four => format!("({at}) >> 2u"),
+    }
 }
 
 /// A walk down some columns of a matrix, operand 1.
 pub(super) struct Columns {
-    /// The address of the next row.
+    /// The next row: an address, or the number of a quad where rows are read in quads.
     cursor: String,
     /// From one row to the next.
     step: String,
     /// Where the bias is.
     bias: Option<String>,
-    /// Whether rows are read in quads.
-    together: bool,
+    /// How rows are read.
+    unit: Lanes,
 }
 
 impl Columns {
@@ -146,14 +161,14 @@ impl Columns {
         match kernel.right {
             Right::Panels { width } => Self::of_panels(s, width, kernel.k(), n),
             Right::Rows { stride } => {
-                let together = stride.is_multiple_of(4) && s.is_aligned(1);
+                let unit = unit(stride.is_multiple_of(4) && s.is_aligned(1));
                 let start = s.start(1);
-                let step = s.number(stride);
+                let step = s.number(stride / unit.count());
                 Self {
-                    cursor: s.variable("b", format!("{start} + {n}")),
+                    cursor: s.variable("b", in_units(unit, format!("{start} + {n}"))),
                     step,
                     bias: None,
-                    together,
+                    unit,
                 }
             }
         }
@@ -163,15 +178,15 @@ impl Columns {
     pub(super) fn of_panels(s: &mut Shader, width: usize, k: usize, n: &str) -> Self {
         let start = s.start(1);
         let panel = s.number((k + 1) * width);
-        let bias = s.bind(
-            "b",
-            format!("{start} + {n} / {width}u * {panel} + {n} % {width}u"),
-        );
+        let unit = unit(s.is_aligned(1));
+        let first = format!("{start} + {n} / {width}u * {panel} + {n} % {width}u");
+        let bias = s.bind("b", in_units(unit, first));
+        let step = format!("{}u", width / unit.count());
         Self {
-            cursor: s.variable("b", format!("{bias} + {width}u")),
-            step: format!("{width}u"),
+            cursor: s.variable("b", format!("{bias} + {step}")),
+            step,
             bias: Some(bias),
-            together: s.is_aligned(1),
+            unit,
         }
     }
 
@@ -180,7 +195,7 @@ impl Columns {
         let first: Vec<_> = (0..quads)
             .map(|quad| match &self.bias {
                 Some(bias) => {
-                    let value = self.load(s, &format!("{bias} + {}u", 4 * quad));
+                    let value = self.load(s, bias, quad);
                     s.bind("z", value)
                 }
                 None => "vec4<f32>(0.0f)".to_owned(),
@@ -191,11 +206,34 @@ impl Columns {
             .collect()
     }
 
-    fn load(&self, s: &mut Shader, at: &str) -> String {
-        if self.together {
-            s.quad(1, at)
-        } else {
-            s.four(1, at, 1)
+    /// A quad of the row at `at`.
+    fn load(&self, s: &mut Shader, at: &str, quad: usize) -> String {
+        let at = match 4 / self.unit.count() * quad {
+            0 => at.to_owned(),
+            distance => format!("{at} + {distance}u"),
+        };
+        match self.unit {
+            Lanes::Four => s.quad_numbered(1, &at),
+            Lanes::One => s.four(1, &at, 1),
+        }
+    }
+
+    /// Goes on along as many rows as there are `lanes`, with a value of each for every pixel.
+    pub(super) fn multiply_all(
+        &mut self,
+        s: &mut Shader,
+        left: &[String],
+        lanes: Lanes,
+        sums: &[Vec<String>],
+    ) {
+        match lanes {
+            Lanes::One => self.multiply(s, left, sums),
+            Lanes::Four => {
+                for part in ["x", "y", "z", "w"] {
+                    let left: Vec<_> = left.iter().map(|a| format!("{a}.{part}")).collect();
+                    self.multiply(s, &left, sums);
+                }
+            }
         }
     }
 
@@ -205,7 +243,7 @@ impl Columns {
         let quads = sums.first().map_or(0, Vec::len);
         let row: Vec<_> = (0..quads)
             .map(|quad| {
-                let value = self.load(s, &format!("{} + {}u", self.cursor, 4 * quad));
+                let value = self.load(s, &self.cursor, quad);
                 s.bind("b", value)
             })
             .collect();

@@ -1,13 +1,10 @@
 //! Convolution with a test of bounds.
 
-use super::Shader;
-use super::contract::{Columns, is_quad};
+use super::contract::{Columns, in_units, is_quad, unit};
 use super::pool::{first, tap};
+use super::{Lanes, Pixel, Shader};
 use crate::error::{Error, Result};
 use crate::kernel::Convolve;
-
-/// The index `[batch, row, pixel]` of a result.
-pub type Pixel = [String; 3];
 
 /// How the four channels of a quad read the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +60,18 @@ pub fn convolve(
     }
     let mut right = Columns::of_panels(s, width, kernel.k(), n);
     let sums = right.sums(s, pixels.len(), quads);
-    let together = reading == Reading::Together && kernel.channels.is_multiple_of(4) && is_quad(s, &kernel.x);
+    let unit = match reading {
+        Reading::Own => Lanes::Four,
+        Reading::Together => unit(kernel.channels.is_multiple_of(4) && is_quad(s, &kernel.x)),
+        Reading::Apart => Lanes::One,
+    };
     let over_rows = format!("{}u", wy.size);
     let over_pixels = format!("{}u", wx.size);
-    let over_channels = s.number(kernel.channels);
+    let over_channels = match reading {
+        // A channel reads itself only.
+        Reading::Own => None,
+        _ => Some(s.number(kernel.channels / unit.count())),
+    };
     s.count(&over_rows, 1, |s, ky| {
         s.count(&over_pixels, 1, |s, kx| {
             let places: Vec<_> = starts
@@ -84,65 +89,64 @@ pub fn convolve(
                         None => at,
                         Some(inside) => format!("select({base}, {at}, {inside})"),
                     };
-                    (s.bind("l", at), inside)
+                    let at = match (reading, first_channels.first()) {
+                        (Reading::Together | Reading::Own, Some(first)) => format!("{at} + {first}"),
+                        _ => at,
+                    };
+                    (s.bind("l", in_units(unit, at)), inside)
                 })
                 .collect();
             let guarded = |value: String, inside: &Option<String>, zero: &str| match inside {
                 None => value,
                 Some(inside) => format!("select({zero}, {value}, {inside})"),
             };
-            if together {
-                s.count(&over_channels, 4, |s, c| {
-                    let mut left = Vec::with_capacity(places.len());
-                    for (at, inside) in &places {
-                        let value = s.quad(0, &format!("{at} + {}{c}", first_channels[0]));
-                        left.push(s.bind("a", guarded(value, inside, "vec4<f32>(0.0f)")));
-                    }
-                    for part in ["x", "y", "z", "w"] {
-                        let left: Vec<_> = left.iter().map(|a| format!("{a}.{part}")).collect();
-                        right.multiply(s, &left, &sums);
-                    }
-                });
-                return;
-            }
-            s.count(&over_channels, 1, |s, c| {
+            let mut multiply = |s: &mut Shader, channel: Option<&str>| {
                 let mut left = Vec::with_capacity(places.len());
+                let channel = channel.map_or_else(String::new, |c| format!(" + {c}"));
                 for (at, inside) in &places {
-                    let (value, zero) = match reading {
-                        Reading::Together => {
-                            (s.float(0, &format!("{at} + {}{c}", first_channels[0])), "0.0f")
-                        }
-                        Reading::Own => (s.quad(0, &format!("{at} + {n}")), "vec4<f32>(0.0f)"),
-                        Reading::Apart => {
+                    let (value, zero) = match (reading, unit) {
+                        (Reading::Apart, _) => {
                             let each: Vec<_> = first_channels
                                 .iter()
-                                .map(|first| s.float(0, &format!("{at} + {first}{c}")))
+                                .map(|first| s.float(0, &format!("{at} + {first}{channel}")))
                                 .collect();
                             (format!("vec4<f32>({})", each.join(", ")), "vec4<f32>(0.0f)")
                         }
+                        (_, Lanes::Four) => {
+                            let at = format!("{at}{channel}");
+                            (s.quad_numbered(0, &at), "vec4<f32>(0.0f)")
+                        }
+                        (_, Lanes::One) => (s.float(0, &format!("{at}{channel}")), "0.0f"),
                     };
                     left.push(s.bind("a", guarded(value, inside, zero)));
                 }
-                right.multiply(s, &left, &sums);
-            });
+                match reading {
+                    Reading::Together => right.multiply_all(s, &left, unit, &sums),
+                    Reading::Own | Reading::Apart => right.multiply(s, &left, &sums),
+                }
+            };
+            match &over_channels {
+                None => multiply(s, None),
+                Some(count) => s.count(count, 1, |s, c| multiply(s, Some(c))),
+            }
         });
     });
     Ok(sums)
 }
 
-/// The first channel of the image that each channel of a result reads, with a plus sign behind it; one for all if they are of
-/// one group.
+/// The first channel of the image that each channel of a result reads; one for all if they read the same or lie together, and
+/// none if that is the first of all.
 fn channels(s: &mut Shader, kernel: &Convolve, reading: Reading, n: &str, of_group: usize) -> Vec<String> {
-    if reading == Reading::Own || kernel.groups == 1 {
-        return vec![String::new()];
+    if reading == Reading::Own {
+        return vec![n.to_owned()];
+    }
+    if kernel.groups == 1 {
+        return Vec::new();
     }
     let size = s.number(of_group);
     let channels = s.number(kernel.channels);
     let last = s.number(kernel.dims[3] - 1);
-    let mut first = |n: String| {
-        let first = s.bind("g", format!("{n} / {size} * {channels}"));
-        format!("{first} + ")
-    };
+    let mut first = |n: String| s.bind("g", format!("{n} / {size} * {channels}"));
     match reading {
         Reading::Apart => {
             let inside = |lane| format!("min({n} + {lane}u, {last})");

@@ -108,6 +108,32 @@ impl Walk<'_> {
     }
 }
 
+/// The index `[batch, row, pixel]` of results that differ in their channel only.
+pub type Pixel = [String; 3];
+
+/// The index of a pixel by its number, where results have these extents `[batches, rows, pixels, channels]`.
+pub fn pixel(s: &mut Shader, dims: [usize; 4], number: &str) -> Pixel {
+    let [batches, rows, pixels, _] = dims;
+    let zero = || "0u".to_owned();
+    let mut rest = number.to_owned();
+    let mut index = [zero(), zero(), zero()];
+    let outer = [1, batches, batches * rows];
+    for (axis, extent) in [(2, pixels), (1, rows), (0, batches)] {
+        if extent == 1 {
+            continue;
+        }
+        if outer[axis] == 1 {
+            index[axis] = rest;
+            break;
+        }
+        let extent = s.number(extent);
+        let around = s.bind("n", format!("{rest} / {extent}"));
+        index[axis] = s.bind("n", format!("{rest} - {around} * {extent}"));
+        rest = around;
+    }
+    index
+}
+
 impl Shader {
     /// An address: a start, and an index under strides.
     pub fn address(&mut self, start: &str, index: &[String], strides: &[isize]) -> String {

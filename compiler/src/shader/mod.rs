@@ -6,8 +6,8 @@
 //! results go is the machine's affair.
 //!
 //! Operands are read through functions that the machine defines, of an element address counted in elements of four bytes:
-//! `f0(at) -> f32`, `q0(at) -> vec4<f32>` for addresses that are multiples of four, `i0(at) -> i32`, `u0(at) -> u32` and
-//! `v0(at) -> vec4<u32>`; the number is that of the operand. [`Access`] says which of them a shader calls.
+//! `f0(at) -> f32`, `i0(at) -> i32` and `u0(at) -> u32`; or of the number of a quad, a quarter of an address that is a multiple
+//! of four: `q0(at) -> vec4<f32>` and `v0(at) -> vec4<u32>`. The number is that of the operand. [`Access`] says which of them a shader calls.
 
 mod contract;
 mod convolve;
@@ -22,9 +22,9 @@ mod tape;
 mod text;
 
 pub use contract::{contract, contract_part, epilogue};
-pub use convolve::{Pixel, convolve};
+pub use convolve::convolve;
 pub use gather::gather;
-pub use index::{Axes, Walk};
+pub use index::{Axes, Pixel, Walk, pixel};
 pub use map::map;
 pub use moves::{fill, move_};
 pub use params::{Advance, Params};

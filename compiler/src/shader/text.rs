@@ -77,8 +77,8 @@ pub struct Access {
 }
 
 impl Access {
-    /// The functions by which an operand is read, where these expressions give the word at the address `at`, and four words
-    /// from there on.
+    /// The functions by which an operand is read, where these expressions give the word at the address `at`, and the words
+    /// of the quad `at`.
     pub fn readers(&self, operand: usize, word: &str, quad: &str) -> String {
         let mut text = String::new();
         let mut reader = |wanted: bool, name: &str, result: &str, value: String| {
@@ -225,8 +225,14 @@ impl Shader {
 
     /// Four floats from an address on that is a multiple of four.
     pub fn quad(&mut self, operand: usize, at: &str) -> String {
+        self.quad_numbered(operand, &format!("({at}) >> 2u"))
+    }
+
+    /// The four floats of a quad: the one numbered `n` begins at the address `4 n`. Loops count quads, since software GPUs shift
+    /// one lane after the other.
+    pub fn quad_numbered(&mut self, operand: usize, number: &str) -> String {
         self.accesses[operand].quad = true;
-        format!("q{operand}({at})")
+        format!("q{operand}({number})")
     }
 
     /// The integer at an address.
@@ -244,7 +250,7 @@ impl Shader {
     /// The bits of four elements from an address on that is a multiple of four.
     pub fn bit_quad(&mut self, operand: usize, at: &str) -> String {
         self.accesses[operand].bit_quad = true;
-        format!("v{operand}({at})")
+        format!("v{operand}(({at}) >> 2u)")
     }
 
     /// Four floats at a distance of each other, from any address on.

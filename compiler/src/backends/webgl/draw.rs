@@ -1,22 +1,23 @@
 //! The draw of each family.
 
 use super::fragment::{Drawing, Fragment, bits_of};
+use super::layout::{Division, Layouts};
 use super::position::Results;
 use crate::backends::gpu::other;
 use crate::error::Result;
-use crate::kernel::{Contract, Convolve, Epilogue, Fill, Kernel, Role};
+use crate::kernel::{Contract, Convolve, Epilogue, Fill, Image, Kernel, Role};
 use crate::plan::{Run, Space};
-use crate::shader::{self, Lanes, Shader, Walk};
+use crate::shader::{self, Lanes, Pixel, Shader, Walk};
 
-/// The fragment shader of a run; `arenas` has the bytes of all values.
+/// The fragment shader of a run; `layouts` has those of all values.
 ///
 /// # Errors
 /// When the plan was made for another target.
-pub(super) fn draw(kernel: &Kernel, run: &Run, arenas: &[usize]) -> Result<Fragment> {
+pub(super) fn draw(kernel: &Kernel, run: &Run, layouts: &Layouts) -> Result<Fragment> {
     let drawing = Site {
         kernel,
         run,
-        arenas,
+        layouts,
         out: written(kernel, run)?,
     };
     match kernel {
@@ -85,19 +86,11 @@ fn four(index: &[String]) -> [String; 4] {
 struct Site<'a> {
     kernel: &'a Kernel,
     run: &'a Run,
-    arenas: &'a [usize],
+    layouts: &'a Layouts,
     out: usize,
 }
 
 impl Site<'_> {
-    /// Elements of the value that is drawn to.
-    fn elements(&self) -> usize {
-        match self.run.arguments[self.out].space {
-            Space::Arena(arena) => self.arenas[arena.0] / 4,
-            Space::Weights | Space::Prepared => 0,
-        }
-    }
-
     /// Draws results that lie under strides; `bits` computes those at an index.
     fn results(
         &self,
@@ -105,7 +98,7 @@ impl Site<'_> {
         strides: &[usize],
         bits: impl FnOnce(&mut Shader, &[String], Lanes) -> Result<String>,
     ) -> Result<Fragment> {
-        let mut drawing = Drawing::new(self.kernel, self.run, self.out, self.arenas);
+        let mut drawing = Drawing::new(self.kernel, self.run, self.out, self.layouts);
         let argument = &self.run.arguments[self.out];
         let results = Results {
             extents,
@@ -120,13 +113,14 @@ impl Site<'_> {
             Lanes::Four => drawing.together(inside, |s, index| bits(s, index, Lanes::Four))?,
             Lanes::One => drawing.each(inside, |s, index| bits(s, index, Lanes::One))?,
         }
-        let whole = argument.advance == 0 && results.fill(self.elements());
-        drawing.finish(self.arenas, !whole)
+        let texels = self.layouts.of(argument.space).texels;
+        let whole = argument.advance == 0 && results.fill(texels);
+        drawing.finish(!whole)
     }
 
     /// Draws constant areas.
     fn fill(&self, k: &Fill) -> Result<Fragment> {
-        let mut drawing = Drawing::new(self.kernel, self.run, self.out, self.arenas);
+        let mut drawing = Drawing::new(self.kernel, self.run, self.out, self.layouts);
         let (bits, regions) = shader::fill(k);
         for region in regions {
             let results = Results {
@@ -143,46 +137,73 @@ impl Site<'_> {
             };
             drawing.each(inside, |_, _| Ok(bits.clone()))?;
         }
-        drawing.finish(self.arenas, true)
+        drawing.finish(true)
     }
 
     fn contract(&self, k: &Contract) -> Result<Fragment> {
-        let strides = [k.out[0], k.out[1], k.out[2], 1];
-        self.results(&k.dims, &strides, |s, index, lanes| {
-            self.product(s, index, lanes, &k.epilogue, |s, pixel, n| {
-                Ok(shader::contract(s, k, pixel, n, 1))
-            })
+        self.product(k.dims, &k.out, &k.epilogue, |s, pixels, n| {
+            Ok(shader::contract(s, k, pixels, n, 1))
         })
     }
 
     fn convolve(&self, k: &Convolve) -> Result<Fragment> {
-        let strides = [k.out[0], k.out[1], k.out[2], 1];
-        self.results(&k.dims, &strides, |s, index, lanes| {
-            self.product(s, index, lanes, &k.epilogue, |s, pixel, n| {
-                shader::convolve(s, k, pixel, n, 1)
-            })
+        self.product(k.dims, &k.out, &k.epilogue, |s, pixels, n| {
+            shader::convolve(s, k, pixels, n, 1)
         })
     }
 
-    /// The results of a product: it gives four channels, of which one may be asked for.
+    /// Draws a product: `sums` gives those for four channels of some pixels.
     fn product(
         &self,
-        s: &mut Shader,
-        index: &[String],
-        lanes: Lanes,
+        dims: [usize; 4],
+        out: &Image,
         epilogue: &Epilogue,
-        sums: impl FnOnce(&mut Shader, &[[String; 3]], &str) -> Result<Vec<Vec<String>>>,
-    ) -> Result<String> {
-        let pixel = [0, 1, 2].map(|axis: usize| index[axis].clone());
-        let raw = match lanes {
-            Lanes::Four => sums(s, &[pixel], &index[3])?.remove(0).remove(0),
-            Lanes::One => {
-                let first = s.bind("n", format!("{} & 0xfffffffcu", index[3]));
-                let sums = sums(s, &[pixel], &first)?.remove(0).remove(0);
-                s.bind("r", format!("{sums}[{} & 3u]", index[3]))
-            }
+        sums: impl FnOnce(&mut Shader, &[Pixel], &str) -> Result<Vec<Vec<String>>>,
+    ) -> Result<Fragment> {
+        let first = self.out + 1;
+        let Division::Quarters(_) = self.layouts.of(self.run.arguments[self.out].space).division else {
+            let strides = [out[0], out[1], out[2], 1];
+            return self.results(&dims, &strides, |s, index, lanes| {
+                let raw = one_of(s, index, lanes, sums)?;
+                let value = shader::epilogue(s, epilogue, first, &four(index), &raw, lanes);
+                Ok(bits_of(&value, lanes))
+            });
         };
-        let value = shader::epilogue(s, epilogue, self.out + 1, &four(index), &raw, lanes);
-        Ok(bits_of(&value, lanes))
+        let mut drawing = Drawing::new(self.kernel, self.run, self.out, self.layouts);
+        let all = dims[..3].iter().product();
+        drawing.quarters(all, dims[3], |s, numbers, n| {
+            let pixels: Vec<_> = numbers
+                .iter()
+                .map(|number| shader::pixel(s, dims, number))
+                .collect();
+            let sums = sums(s, &pixels, n)?;
+            let results = pixels.into_iter().zip(sums);
+            let bits = results.map(|([batch, row, pixel], sums)| {
+                let index = [batch, row, pixel, n.to_owned()];
+                let value = shader::epilogue(s, epilogue, first, &index, &sums[0], Lanes::Four);
+                let value = s.bind("r", value);
+                bits_of(&value, Lanes::Four)
+            });
+            Ok(bits.collect())
+        })?;
+        drawing.finish(false)
     }
+}
+
+/// The raw results of a product at an index: it gives four channels, of which one may be asked for.
+fn one_of(
+    s: &mut Shader,
+    index: &[String],
+    lanes: Lanes,
+    sums: impl FnOnce(&mut Shader, &[Pixel], &str) -> Result<Vec<Vec<String>>>,
+) -> Result<String> {
+    let pixel = [0, 1, 2].map(|axis: usize| index[axis].clone());
+    Ok(match lanes {
+        Lanes::Four => sums(s, &[pixel], &index[3])?.remove(0).remove(0),
+        Lanes::One => {
+            let first = s.bind("n", format!("{} & 0xfffffffcu", index[3]));
+            let sums = sums(s, &[pixel], &first)?.remove(0).remove(0);
+            s.bind("r", format!("{sums}[{} & 3u]", index[3]))
+        }
+    })
 }

@@ -1,19 +1,18 @@
 //! A fragment shader around the body of a shader.
 
+use super::layout::{Division, LAYER, Layout, Layouts, MOST_SHIFT, QUARTERS};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
-use crate::plan::{Argument, Run, Space};
+use crate::plan::{Argument, Run};
 use crate::shader::{Access, Lanes, Params, Place, Shader};
 use std::fmt::Write;
 
 /// Textures that a fragment shader reads on every device.
 const MOST_INPUTS: usize = 16;
 
-/// Texels of a row of the largest texture that every device has, as a power of two.
-pub(super) const MOST_SHIFT: u32 = 11;
-
-/// Texels of a layer.
-pub(super) const LAYER: usize = 1 << (2 * MOST_SHIFT);
+/// A word of a texel. Software GPUs index vectors one lane after the other.
+const PART: &str = "fn part(texel: vec4<u32>, at: u32) -> u32 { \
+    return select(select(texel.x, texel.y, at == 1u), select(texel.z, texel.w, at == 3u), at > 1u); }\n";
 
 /// A complete fragment shader.
 #[derive(Debug, Clone)]
@@ -33,34 +32,29 @@ pub(super) struct Drawing<'a> {
     pub s: Shader,
     kernel: &'a Kernel,
     run: &'a Run,
-    /// The texel that is drawn.
+    layouts: &'a Layouts,
+    /// The texel that is drawn, in each layer where several are drawn at once.
     texel: String,
     /// The operand that is drawn to.
-    pub out: usize,
-}
-
-/// The texels of a value of so many bytes, and the power of two of texels in its rows.
-pub(super) fn rows(bytes: usize) -> (usize, u32) {
-    let texels = bytes.div_ceil(16).max(1);
-    let side = (texels as f64).sqrt().ceil() as usize;
-    (texels, side.next_power_of_two().ilog2().min(MOST_SHIFT))
+    out: usize,
 }
 
 impl<'a> Drawing<'a> {
-    /// Begins with the number of the texel; `arenas` has the bytes of all values.
-    pub fn new(kernel: &'a Kernel, run: &'a Run, out: usize, arenas: &[usize]) -> Self {
+    /// Begins with the number of the texel; `layouts` has those of all values.
+    pub fn new(kernel: &'a Kernel, run: &'a Run, out: usize, layouts: &'a Layouts) -> Self {
         let place = |argument: &Argument| Place {
             offset: argument.offset / 4,
             advance: argument.advance / 4,
         };
         let mut s = Shader::new(run.arguments.iter().map(place).collect());
         let layer = s.params.word(0);
-        let shift = s.params.word(shift(run.arguments[out].space, arenas));
-        let texel = s.bind("t", format!("{layer} + (u32(at.y) << {shift}) + u32(at.x)"));
+        let width = s.number(1 << layouts.of(run.arguments[out].space).shift);
+        let texel = s.bind("t", format!("{layer} + u32(at.y) * {width} + u32(at.x)"));
         Self {
             s,
             kernel,
             run,
+            layouts,
             texel,
             out,
         }
@@ -106,11 +100,45 @@ impl<'a> Drawing<'a> {
         })
     }
 
+    /// Draws a texel of every quarter: the results for as many pixels of a product, of the number of the first and the others in
+    /// distances of a quarter of `pixels`, and for four channels of `channels` from one on. `body` is given the numbers of the
+    /// pixels, all of them inside, and of the channel.
+    ///
+    /// # Errors
+    /// As `body`.
+    pub fn quarters(
+        &mut self,
+        pixels: usize,
+        channels: usize,
+        body: impl FnOnce(&mut Shader, &[String], &str) -> Result<Vec<String>>,
+    ) -> Result<()> {
+        let s = &mut self.s;
+        let across = s.number(channels / 4);
+        let of_quarter = pixels.div_ceil(QUARTERS);
+        let all = s.number(of_quarter);
+        let first = s.bind("m", format!("{} / {across}", self.texel));
+        s.block(format!("if ({first} < {all})"), |s| {
+            let channel = s.bind("n", format!("({} - {first} * {across}) * 4u", self.texel));
+            let last = s.number(pixels - 1);
+            let numbers: Vec<_> = (0..QUARTERS)
+                .map(|quarter| match quarter {
+                    0 => first.clone(),
+                    // What lies behind the last pixel repeats it; nobody reads that.
+                    _ => s.bind("m", format!("min({first} + {quarter}u * {all}, {last})")),
+                })
+                .collect();
+            for (quarter, bits) in body(s, &numbers, &channel)?.into_iter().enumerate() {
+                s.line(format!("{} = {bits};", result(quarter)));
+            }
+            Ok(())
+        })
+    }
+
     /// Puts the shader together.
     ///
     /// # Errors
     /// When the operands lie in more textures than can be read at once.
-    pub fn finish(mut self, arenas: &[usize], previous: bool) -> Result<Fragment> {
+    pub fn finish(mut self, previous: bool) -> Result<Fragment> {
         let operands = self.kernel.operands();
         let mut inputs: Vec<usize> = Vec::new();
         let mut of_operand = vec![None; operands.len()];
@@ -137,7 +165,7 @@ impl<'a> Drawing<'a> {
         let of_out = self.run.arguments[self.out].space;
         let spaces = inputs.iter().map(|&input| self.run.arguments[input].space);
         for (number, space) in spaces.chain(previous.then_some(of_out)).enumerate() {
-            texture(&mut textures, &mut self.s.params, number, space, arenas);
+            texture(&mut textures, &mut self.s.params, number, self.layouts.of(space));
         }
         let blocks = self.s.params.blocks();
         let _ = writeln!(
@@ -145,10 +173,18 @@ impl<'a> Drawing<'a> {
             "@group(0) @binding(0) var<uniform> p: array<vec4<u32>, {blocks}>;"
         );
         text += &textures;
+        if self
+            .s
+            .accesses
+            .iter()
+            .any(|access| access.float || access.int || access.bits)
+        {
+            text += PART;
+        }
         for (operand, access) in self.s.accesses.iter().enumerate() {
             if let Some(number) = of_operand[operand] {
-                let quad = format!("texel{number}(at >> 2u)");
-                text += &access.readers(operand, &format!("{quad}[at & 3u]"), &quad);
+                let word = format!("part(texel{number}(at >> 2u), at & 3u)");
+                text += &access.readers(operand, &word, &format!("texel{number}(at)"));
             }
         }
         let before = match previous {
@@ -157,10 +193,19 @@ impl<'a> Drawing<'a> {
         };
         // The number of the texel is what the body begins with.
         let (first, body) = self.s.text().split_once('\n').unwrap_or_default();
+        let count = match self.layouts.of(of_out).division {
+            Division::Quarters(_) => QUARTERS,
+            Division::None | Division::Full => 1,
+        };
+        let each = |line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+        let fields = each(&|i| format!(" @location({i}) r{i}: vec4<u32>,"));
+        let begin = each(&|i| format!("  var {} = {before};\n", result(i)));
+        let end = each(&|i| format!("{}, ", result(i)));
         let _ = writeln!(
             text,
-            "@fragment\nfn main(@builtin(position) at: vec4<f32>) -> @location(0) vec4<u32> {{\n\
-             {first}\n  var result = {before};\n{body}  return result;\n}}"
+            "struct Results {{{fields} }}\n\
+             @fragment\nfn main(@builtin(position) at: vec4<f32>) -> Results {{\n\
+             {first}\n{begin}{body}  return Results({end});\n}}"
         );
         Ok(Fragment {
             text,
@@ -171,34 +216,62 @@ impl<'a> Drawing<'a> {
     }
 }
 
-/// The power of two of texels in the rows of the texture of a space.
-fn shift(space: Space, arenas: &[usize]) -> u32 {
-    match space {
-        Space::Weights | Space::Prepared => MOST_SHIFT,
-        Space::Arena(arena) => rows(arenas[arena.0]).1,
+/// What the results are called that are drawn to a layer.
+fn result(layer: usize) -> String {
+    match layer {
+        0 => "result".to_owned(),
+        _ => format!("result{layer}"),
     }
 }
 
 /// A texture and the function that reads its texels by number.
-fn texture(text: &mut String, params: &mut Params, number: usize, space: Space, arenas: &[usize]) {
-    let layers = match space {
-        Space::Weights | Space::Prepared => true,
-        Space::Arena(arena) => rows(arenas[arena.0]).0 > LAYER,
+///
+/// Software GPUs shift and divide one lane after the other, so that rows are found by a product of floats: those hold all numbers
+/// of texels of a layer.
+fn texture(text: &mut String, params: &mut Params, number: usize, layout: Layout) {
+    let rows = |params: &mut Params| {
+        let mask = params.word((1 << layout.shift) - 1);
+        let inverse = params.word((1.0 / (1 << layout.shift) as f32).to_bits());
+        format!("vec2<i32>(at & i32({mask}), i32(f32(at) * bitcast<f32>({inverse})))")
     };
-    let name = format!("@group(0) @binding({}) var texture{number}", number + 1);
-    let (kind, read) = if layers {
-        let side = (1_u32 << MOST_SHIFT) - 1;
-        let at = format!("vec2<u32>(number & {side}u, (number >> {MOST_SHIFT}u) & {side}u)");
-        let layer = format!("number >> {}u", 2 * MOST_SHIFT);
-        ("texture_2d_array<u32>", format!("{at}, {layer}"))
-    } else {
-        let shift = params.word(shift(space, arenas));
-        let at = format!("vec2<u32>(number & ((1u << {shift}) - 1u), number >> {shift})");
-        ("texture_2d<u32>", at)
+    let (kind, read) = match layout.division {
+        Division::None => {
+            let at = rows(params);
+            (
+                "texture_2d<u32>",
+                format!("let at = i32(number); return textureLoad(texture{number}, {at}, 0);"),
+            )
+        }
+        Division::Full if layout.texels <= LAYER => {
+            let at = rows(params);
+            let read = format!("let at = i32(number); return textureLoad(texture{number}, {at}, 0, 0);");
+            ("texture_2d_array<u32>", read)
+        }
+        Division::Full => {
+            let side = (1_u32 << MOST_SHIFT) - 1;
+            let at = format!("vec2<u32>(number & {side}u, (number >> {MOST_SHIFT}u) & {side}u)");
+            let layer = format!("number >> {}u", 2 * MOST_SHIFT);
+            (
+                "texture_2d_array<u32>",
+                format!("return textureLoad(texture{number}, {at}, {layer}, 0);"),
+            )
+        }
+        Division::Quarters(quarter) => {
+            let quarter = params.word(quarter as u32);
+            let behind = |quarters: usize| format!("i32(n >= {quarters} * quarter)");
+            let layer = (1..QUARTERS).map(behind).collect::<Vec<_>>().join(" + ");
+            let at = rows(params);
+            let read = format!(
+                "let n = i32(number); let quarter = i32({quarter}); let layer = {layer}; let at = n - layer * quarter; \
+                 return textureLoad(texture{number}, {at}, layer, 0);"
+            );
+            ("texture_2d_array<u32>", read)
+        }
     };
     let _ = writeln!(
         text,
-        "{name}: {kind};\nfn texel{number}(number: u32) -> vec4<u32> {{ return textureLoad(texture{number}, {read}, 0); }}"
+        "@group(0) @binding({}) var texture{number}: {kind};\nfn texel{number}(number: u32) -> vec4<u32> {{ {read} }}",
+        number + 1
     );
 }
 

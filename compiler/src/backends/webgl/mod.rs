@@ -12,6 +12,7 @@ mod bundle;
 mod draw;
 mod fragment;
 mod glsl;
+mod layout;
 mod position;
 mod program;
 mod target;

@@ -25,10 +25,10 @@ impl Results<'_> {
         }
     }
 
-    /// Whether they are all that a value of so many elements holds, without gaps.
-    pub fn fill(&self, elements: usize) -> bool {
+    /// Whether they are all that a value of so many texels holds, without gaps.
+    pub fn fill(&self, texels: usize) -> bool {
         let all: usize = self.extents.iter().product();
-        self.offset == 0 && all.next_multiple_of(4) >= elements && self.is_dense()
+        self.offset == 0 && all.div_ceil(4) >= texels && self.is_dense()
     }
 
     fn is_dense(&self) -> bool {

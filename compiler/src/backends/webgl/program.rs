@@ -1,8 +1,9 @@
 //! What is drawn in which order, as the runtime reads it.
 
 use super::draw::draw;
-use super::fragment::{Fragment, rows};
+use super::fragment::Fragment;
 use super::glsl::{Glsl, translate};
+use super::layout::{Layout, Layouts};
 use crate::backends::gpu;
 use crate::budget::Resource;
 use crate::check::{self, Check, Subject, Subjects};
@@ -45,6 +46,9 @@ pub struct Texture {
     pub texels: usize,
     /// A row has two to this power of them.
     pub shift: u32,
+    /// If the texture is drawn in quarters, a layer for each: how many texels each of them has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarter: Option<usize>,
 }
 
 /// A program with the names of what it reads.
@@ -90,12 +94,14 @@ impl Program {
     /// When the plan was made for another target, the text grows beyond the budget, or a shader is not valid (bugs of ours).
     pub fn new(plan: &Plan) -> Result<Self> {
         let budget = plan.budget.fork();
-        let texture = |&bytes: &usize| {
-            let (texels, shift) = rows(bytes);
-            Texture { texels, shift }
+        let layouts = Layouts::new(plan);
+        let texture = |layout: &Layout| Texture {
+            texels: layout.texels,
+            shift: layout.shift,
+            quarter: layout.quarter(),
         };
         let mut program = Self {
-            textures: plan.arenas.iter().map(texture).collect(),
+            textures: layouts.values.iter().map(texture).collect(),
             programs: Vec::new(),
             steps: Vec::new(),
             texts: Vec::new(),
@@ -108,7 +114,7 @@ impl Program {
         for (number, step) in plan.steps.iter().enumerate() {
             let mut draws = Vec::with_capacity(step.runs().len());
             for (index, run) in step.runs().iter().enumerate() {
-                let drawn = draw(plan.kernel(run), run, &plan.arenas)
+                let drawn = draw(plan.kernel(run), run, &layouts)
                     .and_then(|fragment| {
                         let before = program.texts.len();
                         let drawn = program.add(&mut known, plan.kernel(run), run, fragment)?;

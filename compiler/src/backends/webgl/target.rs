@@ -1,5 +1,6 @@
 //! What the plan asks.
 
+use super::layout::quarter;
 use crate::backends::gpu;
 use crate::error::Result;
 use crate::kernel::{Image, Kernel};
@@ -27,6 +28,10 @@ impl Target for WebGl {
 
     fn writes_in_place(&self) -> bool {
         false
+    }
+
+    fn form(&self, kernel: &Kernel) -> usize {
+        quarter(kernel).unwrap_or(0)
     }
 
     fn views(&self) -> Views {

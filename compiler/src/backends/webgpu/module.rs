@@ -264,28 +264,27 @@ fn readers(operand: usize, access: Access, binding: usize, quads: bool) -> Strin
         format!("b{binding}[at]")
     };
     let quad = if quads {
-        format!("b{binding}[at >> 2u]")
+        format!("b{binding}[at]")
     } else {
-        let b = format!("b{binding}");
-        format!("vec4<u32>({b}[at], {b}[at + 1u], {b}[at + 2u], {b}[at + 3u])")
+        let b = |lane: usize| format!("b{binding}[4u * at + {lane}u]");
+        format!("vec4<u32>({}, {}, {}, {})", b(0), b(1), b(2), b(3))
     };
     access.readers(operand, &word, &quad)
 }
 
 /// The functions that read an operand in half precision.
 fn half_readers(text: &mut String, operand: usize, access: Access, binding: usize) {
-    let words = format!("let words = b{binding}[at >> 2u];");
     if access.quad {
         let _ = writeln!(
             text,
-            "fn q{operand}(at: u32) -> vec4<f32> {{ {words} \
+            "fn q{operand}(at: u32) -> vec4<f32> {{ let words = b{binding}[at]; \
              return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y)); }}"
         );
     }
     if access.float {
         let _ = writeln!(
             text,
-            "fn f{operand}(at: u32) -> f32 {{ {words} \
+            "fn f{operand}(at: u32) -> f32 {{ let words = b{binding}[at >> 2u]; \
              return unpack2x16float(select(words.x, words.y, (at & 2u) != 0u))[at & 1u]; }}"
         );
     }

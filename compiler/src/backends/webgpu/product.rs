@@ -180,35 +180,13 @@ impl Results<'_> {
                 let place = s.bind("m", format!("{first} + {pixel}u"));
                 // What lies behind the last pixel repeats it and is not written.
                 let inside = s.bind("m", format!("min({place}, {last})"));
-                (place, self.index(&mut s, &inside))
+                (place, shader::pixel(&mut s, self.dims, &inside))
             })
             .collect();
         let indices: Vec<_> = places.iter().map(|(_, index)| index.clone()).collect();
         let sums = sums(&mut s, &indices, &n)?;
         let stores = self.store(&mut s, &places, (&n, &last), &sums);
         finish(&buffers(run, halves), s, (2, stores), "", count)
-    }
-
-    /// The index of a pixel by its number.
-    fn index(&self, s: &mut Shader, number: &str) -> [String; 3] {
-        let [batches, rows, pixels, _] = self.dims;
-        let zero = || "0u".to_owned();
-        let mut rest = number.to_owned();
-        let mut index = [zero(), zero(), zero()];
-        let outer = [1, batches, batches * rows];
-        for (axis, extent) in [(2, pixels), (1, rows), (0, batches)] {
-            if extent == 1 {
-                continue;
-            }
-            if outer[axis] == 1 {
-                index[axis] = rest;
-                break;
-            }
-            let extent = s.number(extent);
-            index[axis] = s.bind("n", format!("{rest} % {extent}"));
-            rest = s.bind("n", format!("{rest} / {extent}"));
-        }
-        index
     }
 
     /// Applies the epilogue and writes what is inside.
