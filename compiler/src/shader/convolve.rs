@@ -46,11 +46,20 @@ pub fn convolve(
     } else {
         Reading::Apart
     };
+    let unit = match reading {
+        Reading::Own => Lanes::Four,
+        Reading::Together => unit(kernel.channels.is_multiple_of(4) && is_quad(s, &kernel.x)),
+        Reading::Apart => Lanes::One,
+    };
     let [wy, wx] = kernel.window;
     let first_channels = channels(s, kernel, reading, n, of_group);
     let mut starts = Vec::with_capacity(pixels.len());
-    let start = s.start(0);
-    let strides = kernel.x.map(|stride| s.number(stride));
+    let mut start = s.start(0);
+    if let (Reading::Together | Reading::Own, Some(first)) = (reading, first_channels.first()) {
+        start += &format!(" + {first}");
+    }
+    let start = s.bind("l", in_units(unit, start));
+    let strides = kernel.x.map(|stride| s.number(stride / unit.count()));
     let padded = [wy, wx].map(|axis| axis.before + axis.after > 0);
     for [batch, row, pixel] in pixels {
         let base = s.bind("l", format!("{start} + {batch} * {}", strides[0]));
@@ -60,11 +69,6 @@ pub fn convolve(
     }
     let mut right = Columns::of_panels(s, width, kernel.k(), n);
     let sums = right.sums(s, pixels.len(), quads);
-    let unit = match reading {
-        Reading::Own => Lanes::Four,
-        Reading::Together => unit(kernel.channels.is_multiple_of(4) && is_quad(s, &kernel.x)),
-        Reading::Apart => Lanes::One,
-    };
     let over_rows = format!("{}u", wy.size);
     let over_pixels = format!("{}u", wx.size);
     let over_channels = match reading {
@@ -73,27 +77,32 @@ pub fn convolve(
         _ => Some(s.number(kernel.channels / unit.count())),
     };
     s.count(&over_rows, 1, |s, ky| {
+        // The positions of the tap, before the first of which numbers wrap around and are beyond the last.
+        let starts: Vec<_> = starts
+            .iter()
+            .map(|(base, row, rows, pixel, columns)| {
+                let row = s.bind("y", tap(row, ky, wy));
+                let at = s.bind("l", format!("{base} + {row} * {}", strides[1]));
+                let inside = padded[0].then(|| s.bind("o", format!("{row} < {rows}")));
+                (base, at, inside, pixel, columns)
+            })
+            .collect();
         s.count(&over_pixels, 1, |s, kx| {
             let places: Vec<_> = starts
                 .iter()
-                .map(|(base, row, rows, pixel, columns)| {
-                    let row = s.bind("y", tap(row, ky, wy));
+                .map(|(base, at, inside, pixel, columns)| {
                     let pixel = s.bind("x", tap(pixel, kx, wx));
-                    let inside = match padded {
-                        [false, false] => None,
-                        // Those before the first wrap around and are beyond the last.
-                        _ => Some(s.bind("o", format!("{row} < {rows} && {pixel} < {columns}"))),
-                    };
-                    let at = format!("{base} + {row} * {} + {pixel} * {}", strides[1], strides[2]);
-                    let at = match &inside {
-                        None => at,
-                        Some(inside) => format!("select({base}, {at}, {inside})"),
-                    };
-                    let at = match (reading, first_channels.first()) {
-                        (Reading::Together | Reading::Own, Some(first)) => format!("{at} + {first}"),
-                        _ => at,
-                    };
-                    (s.bind("l", in_units(unit, at)), inside)
+                    let at = format!("{at} + {pixel} * {}", strides[2]);
+                    let of_row = padded[1].then(|| format!("{pixel} < {columns}"));
+                    let conditions: Vec<_> = inside.iter().chain(&of_row).map(String::as_str).collect();
+                    if conditions.is_empty() {
+                        return (s.bind("l", at), None);
+                    }
+                    let inside = s.bind("o", conditions.join(" && "));
+                    (
+                        s.bind("l", format!("select({base}, {at}, {inside})")),
+                        Some(inside),
+                    )
                 })
                 .collect();
             let guarded = |value: String, inside: &Option<String>, zero: &str| match inside {

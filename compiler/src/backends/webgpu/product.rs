@@ -74,6 +74,7 @@ fn total(k: &Contract, run: &Run, parts: usize) -> Result<Made> {
     let scratch = run.arguments.len();
     let tile = Tile { pixels: 1, quads: 1 };
     let results = Results {
+        neighbours: Neighbours::Pixels,
         dims: k.dims,
         out: &k.out,
         epilogue: &k.epilogue,
@@ -98,6 +99,7 @@ fn whole(k: &Contract, run: &Run, halves: bool) -> Result<Made> {
     };
     let tile = tile(k.dims, width.min(8) / 4);
     let result = Results {
+        neighbours: Neighbours::Pixels,
         dims: k.dims,
         out: &k.out,
         epilogue: &k.epilogue,
@@ -117,6 +119,7 @@ pub(super) fn convolve(k: &Convolve, run: &Run, halves: bool) -> Result<Made> {
     };
     let tile = tile(k.dims, quads.min(k.panels.unwrap_or(8) / 4));
     let result = Results {
+        neighbours: Neighbours::Channels,
         dims: k.dims,
         out: &k.out,
         epilogue: &k.epilogue,
@@ -148,8 +151,17 @@ fn tile(dims: [usize; 4], quads: usize) -> Tile {
     tiles.into_iter().filter(fits).find(busy).unwrap_or(smallest)
 }
 
+/// What neighbouring invocations differ in, so that they read the same or what lies together.
+enum Neighbours {
+    /// Pixels: they share the weights, of which a contraction has many.
+    Pixels,
+    /// Channels: they share the taps of an image, which windows read several times.
+    Channels,
+}
+
 /// The results of a product.
 struct Results<'a> {
+    neighbours: Neighbours,
     dims: [usize; 4],
     out: &'a Image,
     epilogue: &'a Epilogue,
@@ -170,10 +182,18 @@ impl Results<'_> {
         let count = all.div_ceil(pixels) * columns;
         let mut s = shader(run);
         let number = invocation(&mut s, count);
-        // Neighbours compute the same channels, so that they read the same weights at the same time.
-        let along = s.number(all.div_ceil(pixels));
-        let n = s.bind("n", format!("{number} / {along} * {}u", 4 * quads));
-        let first = s.bind("m", format!("{number} % {along} * {pixels}u"));
+        let (column, group) = match self.neighbours {
+            Neighbours::Channels => {
+                let across = s.number(columns);
+                (format!("{number} % {across}"), format!("{number} / {across}"))
+            }
+            Neighbours::Pixels => {
+                let along = s.number(all.div_ceil(pixels));
+                (format!("{number} / {along}"), format!("{number} % {along}"))
+            }
+        };
+        let n = s.bind("n", format!("{column} * {}u", 4 * quads));
+        let first = s.bind("m", format!("{group} * {pixels}u"));
         let last = s.number(all - 1);
         let places: Vec<_> = (0..pixels)
             .map(|pixel| {
