@@ -483,8 +483,38 @@ EXTRA_COMMON = [
     ("ZeroPadding1D", (4, 3), [{}, {"padding": 2}, {"padding": (2, 1)}]),
     ("Cropping1D", (7, 3), [{}, {"cropping": 2}, {"cropping": (2, 1)}]),
     ("UpSampling1D", (4, 3), [{}, {"size": 3}]),
-    ("Conv3D", (3, 4, 3, 2), [{"filters": 2, "kernel_size": 2}, {"filters": 2, "kernel_size": 3, "padding": "same", "strides": 2}]),
-    ("MaxPooling3D", (4, 4, 3, 2), [{}]),
+    ("Conv3D", (3, 4, 3, 2), [
+        {"filters": 2, "kernel_size": 2},
+        {"filters": 2, "kernel_size": 3, "padding": "same", "strides": 2},
+        {"filters": 3, "kernel_size": (1, 2, 3), "activation": "relu"},
+        {"filters": 3, "kernel_size": (3, 1, 1), "use_bias": False, "activation": "tanh"},
+        {"filters": 4, "kernel_size": (2, 2, 1), "strides": (1, 2, 1), "padding": "same"},
+        {"filters": 2, "kernel_size": 2, "dilation_rate": 2, "padding": "same"},
+        {"filters": 4, "kernel_size": 2, "groups": 2},
+        {"filters": 2, "kernel_size": 2, "padding": "same", "activation": "softmax"},
+        {"filters": 2, "kernel_size": 2, "strides": (2, 1, 1), **CHANNELS_FIRST},
+    ]),
+    ("Conv3DTranspose", (2, 3, 2, 2), [
+        {"filters": 2, "kernel_size": 2},
+        {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"},
+        {"filters": 2, "kernel_size": (3, 2, 1), "strides": (2, 1, 3), "activation": "relu"},
+        {"filters": 2, "kernel_size": 3, "strides": 2, "output_padding": 1, "use_bias": False},
+        {"filters": 2, "kernel_size": 3, "strides": (1, 2, 2), "padding": "same", "activation": "softmax"},
+    ]),
+    ("MaxPooling3D", (4, 4, 3, 2), [
+        {},
+        {"pool_size": 3, "strides": 2, "padding": "same"},
+        {"pool_size": (1, 2, 3), "strides": 1},
+        {"pool_size": (3, 1, 2), "strides": (1, 2, 1), "padding": "same"},
+        {**CHANNELS_FIRST},
+    ]),
+    ("AveragePooling3D", (4, 5, 3, 2), [
+        {"pool_size": 2},
+        {"pool_size": 3, "strides": 2, "padding": "same"},
+        {"pool_size": (2, 3, 1), "strides": (1, 2, 3)},
+        {"pool_size": 2, **CHANNELS_FIRST},
+    ]),
+    ("UpSampling3D", (2, 3, 2, 2), [{}, {"size": (1, 3, 2)}, {**CHANNELS_FIRST}]),
     ("GlobalAveragePooling3D", (3, 4, 3, 2), [{}]),
     ("GroupNormalization", (3, 4, 4), [{"groups": 2}, {"groups": 4, "scale": False}, {"groups": -1}, {"groups": 1, "epsilon": 0.1}]),
     ("UnitNormalization", (3, 4), [{}, {"axis": 1}, {"axis": [1, 2]}]),
@@ -499,4 +529,15 @@ EXTRA_COMMON = [
     ("AdditiveAttention", [(3, 4), (5, 4)], [{}, {"use_scale": False}]),
 ]
 EXTRA_KERAS2 = []
-EXTRA_KERAS3 = [("RMSNormalization", (3, 4), [{}, {"axis": [1, 2]}])]
+EXTRA_KERAS3 = [
+    ("RMSNormalization", (3, 4), [{}, {"axis": [1, 2]}]),
+    *(
+        (f"Adaptive{kind}Pooling{rank}D", shape, [{"output_size": size} for size in sizes] + [{"output_size": sizes[-1], **CHANNELS_FIRST}])
+        for kind in ("Average", "Max")
+        for rank, shape, sizes in [
+            (1, (7, 3), [3, 5]),
+            (2, (8, 5, 3), [4, (4, 3), (3, 5)]),
+            (3, (4, 5, 3, 2), [2, (3, 2, 2)]),
+        ]
+    ),
+]

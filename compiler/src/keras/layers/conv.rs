@@ -45,7 +45,7 @@ pub fn conv<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let filters = r.usize("filters", COUNT);
     let groups = r.usize_or("groups", 1, COUNT);
     r.finish(cx)?;
-    strides_or_dilation(cx, args.strides, args.dilation)?;
+    strides_or_dilation(cx, &args.strides, &args.dilation)?;
     cx.state.budget.take(Resource::Parts, groups)?;
     let image = Image::input(cx, N, args.format)?;
     let [_, height, width, channels] = image.dims;
@@ -82,7 +82,7 @@ pub fn depthwise<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     r.finish(cx)?;
     // Keras 3 leaves this to its backend.
     if !cx.is_keras3() {
-        strides_or_dilation(cx, args.strides, args.dilation)?;
+        strides_or_dilation(cx, &args.strides, &args.dilation)?;
     }
     let image = Image::input(cx, N, args.format)?;
     let channels = image.dims[3];
@@ -109,7 +109,7 @@ pub fn separable<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     r.finish(cx)?;
     // Keras 3 leaves this to its backend.
     if !cx.is_keras3() {
-        strides_or_dilation(cx, args.strides, args.dilation)?;
+        strides_or_dilation(cx, &args.strides, &args.dilation)?;
     }
     let image = Image::input(cx, N, args.format)?;
     let channels = image.dims[3];
@@ -135,8 +135,8 @@ pub fn separable<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// Keras refuses strides together with dilation.
-pub fn strides_or_dilation(cx: &Cx<'_>, strides: [usize; 2], dilation: [usize; 2]) -> Result<(), Stop> {
-    let more = |numbers: [usize; 2]| numbers.iter().any(|&n| n > 1);
+pub fn strides_or_dilation(cx: &Cx<'_>, strides: &[usize], dilation: &[usize]) -> Result<(), Stop> {
+    let more = |numbers: &[usize]| numbers.iter().any(|&n| n > 1);
     if more(strides) && more(dilation) {
         return Err(cx.inconsistent("strides and dilation_rate cannot both be above 1"));
     }

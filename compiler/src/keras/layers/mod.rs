@@ -6,6 +6,7 @@
 //! tensors with [`Cx::input`] or [`Cx::inputs`], and adds nodes with [`Cx::b`].
 
 mod activation;
+mod adaptive;
 mod cells;
 mod context;
 mod conv;
@@ -32,6 +33,7 @@ mod tapes;
 #[cfg(test)]
 mod tests;
 mod transposed;
+mod volume;
 mod weights;
 mod wrap;
 

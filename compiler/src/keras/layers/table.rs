@@ -2,8 +2,8 @@
 
 use super::context::{Cx, Outcome};
 use super::{
-    activation, conv, counts, custom, dense, embedding, identity, image, mask, merge, normalize, operators,
-    pool, recurrent, resize, shape, transposed, wrap,
+    activation, adaptive, conv, counts, custom, dense, embedding, identity, image, mask, merge, normalize,
+    operators, pool, recurrent, resize, shape, transposed, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -174,6 +174,10 @@ static CONVOLUTION: &[Row] = &[
     row("SeparableConv2D", conv::separable::<2>, End).weights(counts::biased::<2>),
     row("Conv1DTranspose", transposed::transposed::<1>, End).weights(counts::biased::<1>),
     row("Conv2DTranspose", transposed::transposed::<2>, End).weights(counts::biased::<1>),
+    row("Conv3D", volume::conv, End)
+        .weights(counts::biased::<1>)
+        .keys(REWRITTEN),
+    row("Conv3DTranspose", volume::transposed, End).weights(counts::biased::<1>),
 ];
 
 static DENSE: &[Row] = &[
@@ -188,14 +192,22 @@ static DENSE: &[Row] = &[
 static POOLING: &[Row] = &[
     row("MaxPooling1D", pool::max::<1>, End),
     row("MaxPooling2D", pool::max::<2>, End),
+    row("MaxPooling3D", volume::max, End),
     row("AveragePooling1D", pool::average::<1>, End),
     row("AveragePooling2D", pool::average::<2>, End),
+    row("AveragePooling3D", volume::average, End),
     row("GlobalAveragePooling1D", pool::global_average::<1>, End),
     row("GlobalAveragePooling2D", pool::global_average::<2>, End),
     row("GlobalAveragePooling3D", pool::global_average::<3>, End),
     row("GlobalMaxPooling1D", pool::global_max::<1>, End),
     row("GlobalMaxPooling2D", pool::global_max::<2>, End),
     row("GlobalMaxPooling3D", pool::global_max::<3>, End),
+    row("AdaptiveAveragePooling1D", adaptive::average::<1>, End),
+    row("AdaptiveAveragePooling2D", adaptive::average::<2>, End),
+    row("AdaptiveAveragePooling3D", adaptive::average::<3>, End),
+    row("AdaptiveMaxPooling1D", adaptive::max::<1>, End),
+    row("AdaptiveMaxPooling2D", adaptive::max::<2>, End),
+    row("AdaptiveMaxPooling3D", adaptive::max::<3>, End),
 ];
 
 static NORMALIZATION: &[Row] = &[
@@ -260,6 +272,7 @@ static SHAPE: &[Row] = &[
     row("Cropping3D", shape::cropping::<3>, End),
     row("UpSampling1D", resize::up_sampling_1d, End),
     row("UpSampling2D", resize::up_sampling_2d, End),
+    row("UpSampling3D", volume::up_sampling, End),
 ];
 
 static IMAGES: &[Row] = &[

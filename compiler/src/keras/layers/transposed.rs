@@ -20,24 +20,26 @@ use serde_json::{Value as Json, json};
 
 /// One axis of a transposed convolution. The stride is the number of phases.
 #[derive(Debug, Clone, Copy)]
-struct Axis {
+pub struct Axis {
     /// Taps of the kernel.
     size: usize,
-    stride: usize,
+    /// Phases.
+    pub stride: usize,
     dilation: usize,
     /// Results that the padding cuts off in front.
-    pad: usize,
+    pub pad: usize,
     /// Results that stay.
-    output: usize,
+    pub output: usize,
     /// Taps of a phase.
-    taps: usize,
+    pub taps: usize,
     /// Positions of the convolution.
-    positions: usize,
+    pub positions: usize,
     input: usize,
 }
 
 impl Axis {
-    fn new(
+    /// With `more`, the `output_padding`, if there is one.
+    pub fn new(
         input: usize,
         size: usize,
         stride: usize,
@@ -72,7 +74,7 @@ impl Axis {
         }
     }
     /// The window of the convolution: position q sees inputs q - taps + 1 to q.
-    fn window(&self) -> WindowAxis {
+    pub fn window(&self) -> WindowAxis {
         WindowAxis {
             before: self.taps - 1,
             after: self.positions - self.input,
@@ -97,13 +99,13 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let strides = lifted(r.tuple_or::<N>("strides", [1; N], WINDOW), 1);
     let dilation = lifted(r.tuple_or::<N>("dilation_rate", [1; N], WINDOW), 1);
     let padding = r.padding(false);
-    let more = output_padding::<N>(&r);
+    let more = output_padding::<N>(&r).map(|more| lifted(more, 0));
     let format = r.format();
     let bias = r.flag("use_bias", true);
     let activation = r.activation("activation", "linear");
     r.only("groups", &[json!(1)]);
     r.finish(cx)?;
-    strides_or_dilation(cx, strides, dilation)?;
+    strides_or_dilation(cx, &strides, &dilation)?;
     if more.is_some_and(|more| more.iter().zip(strides).any(|(&more, stride)| more >= stride)) {
         return Err(cx.inconsistent("output_padding must be less than strides"));
     }
@@ -130,7 +132,14 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let phases = h.stride * w.stride;
     let kernel = Shape::checked([h.taps, w.taps, channels, phases * filters])?;
     let kernel = weights.derived(cx, "phases", &kernel, |weights| {
-        Some(phase_kernel(weights.get("kernel")?, axes, channels, filters))
+        // An image has one depth.
+        let depth = Axis::new(1, 1, 1, 1, Padding::Valid, None);
+        Some(phase_kernel(
+            weights.get("kernel")?,
+            [depth, h, w],
+            channels,
+            filters,
+        ))
     })?;
     let op = Conv {
         window: axes.map(|axis| axis.window()),
@@ -160,33 +169,46 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// `output_padding`, which may be 0.
-fn output_padding<const N: usize>(r: &super::read::Read<'_>) -> Option<[usize; 2]> {
+pub fn output_padding<const N: usize>(r: &super::read::Read<'_>) -> Option<[usize; N]> {
     match r.fields.value("output_padding") {
         None | Some(Json::Null) => None,
-        Some(_) => Some(lifted(r.tuple::<N>("output_padding", SIDE), 0)),
+        Some(_) => Some(r.tuple::<N>("output_padding", SIDE)),
     }
 }
 
-/// The kernels of all phases, `[taps, taps, channels, (phase, phase, filters)]`.
-fn phase_kernel(kernel: &Tensor, [h, w]: [Axis; 2], channels: usize, filters: usize) -> Result<Tensor> {
+/// The kernels of all phases along depth, height and width,
+/// `[taps of height, taps of width, (taps of depth, channels), (phase of height, of width, of depth, filters)]`.
+pub fn phase_kernel(
+    kernel: &Tensor,
+    [d, h, w]: [Axis; 3],
+    channels: usize,
+    filters: usize,
+) -> Result<Tensor> {
     let data = kernel.as_f32()?;
-    let phases = h.stride * w.stride;
-    let mut result = vec![0.0; h.taps * w.taps * channels * phases * filters];
+    let phases = d.stride * h.stride * w.stride;
+    let mut result = vec![0.0; d.taps * h.taps * w.taps * channels * phases * filters];
     for (position, block) in result.chunks_mut(phases * filters).enumerate() {
         let (window, channel) = (position / channels, position % channels);
+        let (window, at_d) = (window / d.taps, window % d.taps);
         let (at_h, at_w) = (window / w.taps, window % w.taps);
         for (phase, row) in block.chunks_mut(filters).enumerate() {
-            let taps = (h.tap(at_h, phase / w.stride), w.tap(at_w, phase % w.stride));
-            let (Some(ky), Some(kx)) = taps else { continue };
+            let (phase, of_d) = (phase / d.stride, phase % d.stride);
+            let of_d = d.tap(at_d, of_d);
+            let taps = (of_d, h.tap(at_h, phase / w.stride), w.tap(at_w, phase % w.stride));
+            let (Some(kd), Some(ky), Some(kx)) = taps else {
+                continue;
+            };
             for (filter, value) in row.iter_mut().enumerate() {
-                *value = data[((ky * w.size + kx) * filters + filter) * channels + channel];
+                let place = ((kd * h.size + ky) * w.size + kx) * filters + filter;
+                *value = data[place * channels + channel];
             }
         }
     }
-    Tensor::f32([h.taps, w.taps, channels, phases * filters], result)
+    Tensor::f32([h.taps, w.taps, d.taps * channels, phases * filters], result)
 }
 
-fn tile_bias(weights: &Weights<'_>, phases: usize) -> Option<Result<Tensor>> {
+/// The bias of all phases.
+pub fn tile_bias(weights: &Weights<'_>, phases: usize) -> Option<Result<Tensor>> {
     let bias = weights.get("bias")?.as_f32().ok()?;
     Some(Tensor::f32([phases * bias.len()], bias.repeat(phases)))
 }
