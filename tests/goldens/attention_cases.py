@@ -244,6 +244,18 @@ def groups_of_heads(k):
 
 
 @case(only=3)
+def groups_of_heads_as_h5_files_name_them(k):
+    """After the class in Python; a .keras has the name under which Keras exports it."""
+
+    def edit(config):
+        config["config"]["layers"][-1]["class_name"] = "GroupedQueryAttention"
+        return config
+
+    model, options = pair(k, k.layers.GroupQueryAttention(3, 4, 2))
+    return model, options | {"edit": edit}
+
+
+@case(only=3)
 def one_group_of_heads_with_scores(k):
     return pair(k, k.layers.GroupQueryAttention(2, 3, 1, use_bias=False), return_attention_scores=True)
 

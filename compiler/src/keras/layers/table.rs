@@ -225,6 +225,8 @@ static HEADED: &[Row] = &[
         .children(HEADS)
         .keys(ATTENTION),
     row("GroupQueryAttention", heads::grouped, Own)
+        // Its name in `.h5` files.
+        .aliases(&["GroupedQueryAttention"])
         .internal("GroupedQueryAttention")
         .weights(counts::heads)
         .children(HEADS)
