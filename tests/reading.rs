@@ -114,8 +114,8 @@ fn every_weight_is_where_keras_put_it() {
     let mut checked = 0;
     for (id, model, weights) in goldens() {
         let found = read(&id, &model, weights.as_deref());
-        // Training changes weights.
-        if id.contains("trained") {
+        // Training changes weights, and adaptions are added to them.
+        if id.contains("trained") || id.contains("adapted") {
             continue;
         }
         let tolerance = if id.contains("bfloat16") {
@@ -129,6 +129,28 @@ fn every_weight_is_where_keras_put_it() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(checked > 300, "only {checked} weights were checked");
+}
+
+/// A `.keras` archive has the sum of a weight and its low-rank adaption, a `.h5` file has them apart.
+#[test]
+fn adaptions_are_added_whatever_file_they_are_in() {
+    let models = ["keras", "h5"].map(|suffix| {
+        let path = folder().join(format!("k3-adapted.{suffix}"));
+        read(suffix, &path, None)
+    });
+    let [merged, apart] = models.each_ref().map(|model| &model.root.layers);
+    let mut compared = 0;
+    for (merged, apart) in merged.iter().zip(apart) {
+        assert_eq!(merged.weights.len(), apart.weights.len(), "{}", merged.path);
+        for (a, b) in merged.weights.iter().zip(&apart.weights) {
+            assert_eq!(a.tensor.shape(), b.tensor.shape(), "{} {}", merged.path, b.name);
+            let (a, b) = (a.tensor.to_f32(), b.tensor.to_f32());
+            let off = a.iter().zip(b.iter()).map(|(a, b)| (a - b).abs());
+            assert!(off.fold(0.0, f32::max) < 1e-6, "{}", merged.path);
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 4);
 }
 
 #[test]

@@ -541,3 +541,23 @@ EXTRA_KERAS3 = [
         ]
     ),
 ]
+
+# ---------------------------------------------------------------------- around attention: own file
+ATTENTION_COMMON = [
+    ("EinsumDense", (3, 4), [
+        {"equation": "abc,cd->abd", "output_shape": (None, 5), "bias_axes": "d"},
+        {"equation": "abc,cd->abd", "output_shape": (3, 5), "activation": "softmax"},
+        {"equation": "abc,cde->abde", "output_shape": (None, 2, 3), "bias_axes": "de"},
+        {"equation": "abc,cde->aebd", "output_shape": (2, 3, 5), "bias_axes": "eb"},
+        {"equation": "abc,bc->ab", "output_shape": (3,)},
+        {"equation": "abc,bc->abc", "output_shape": (3, 4), "bias_axes": "b"},
+        {"equation": "...x,xy->...y", "output_shape": 5, "bias_axes": "y", "activation": "relu"},
+        {"equation": "...yx,xyz->...z", "output_shape": 5, "bias_axes": "z"},
+        {"equation": "ab...,bc->ac...", "output_shape": 5, "bias_axes": "c"},
+    ]),
+    ("EinsumDense", (2, 3, 4), [
+        {"equation": "...x,xy->...y", "output_shape": (5,), "bias_axes": "y"},
+        {"equation": "abcd,cde->abe", "output_shape": (None, 5), "bias_axes": "e"},
+        {"equation": "ab...,bc->ac...", "output_shape": (5,), "bias_axes": "c"},
+    ]),
+]

@@ -134,6 +134,25 @@ def scoped_names(k):
 INPUT_RANGE = {"words": (0.0, 7.0), "tokens": (0.0, 7.0)}
 
 
+def attention(k):
+    """Layers with layers inside, which a .keras names by their attributes."""
+    x, y = k.Input((3, 4), name="x"), k.Input((5, 4), name="y")
+    gate = {"use_gate": True} if k.__version__.startswith("3") else {}
+    z = k.layers.MultiHeadAttention(2, 3, value_dim=5, dropout=0.1, name="heads", **gate)(x, y)
+    if k.__version__.startswith("3"):
+        z = k.layers.GroupQueryAttention(3, 4, 2, use_gate=True, name="groups")(z, y)
+        z = k.layers.ReversibleEmbedding(6, 4, tie_weights=False, name="table")(z, reverse=True)
+    z = k.layers.EinsumDense("abc,cd->abd", (None, 4), bias_axes="d", name="dense")(z)
+    return k.Model([x, y], k.layers.AdditiveAttention(name="additive")([z, y]), name="attention")
+
+
+def adapted(k):
+    """A low-rank adaption, which a .keras has in the weights and a .h5 beside them."""
+    x = k.Input((3, 4), name="x")
+    y = k.layers.EinsumDense("abc,cd->abd", (None, 4), bias_axes="d", lora_rank=2, lora_alpha=5, name="first")(x)
+    return k.Model(x, k.layers.Dense(3, lora_rank=2, name="second")(y), name="adapted")
+
+
 def filled(k, build, *args, rounded_to=None):
     """The model with generated weights, optionally such as fit a smaller float type."""
     k.backend.clear_session()
@@ -268,6 +287,14 @@ def save_all(k):
         save_whole(k, f"{p}-{policy}", model, "keras", loose if policy != "float64" else None)
         if policy != "bfloat16":  # h5py has no such type, and Keras has a way around only in .keras
             save_whole(k, f"{p}-{policy}", model, "h5", loose if policy != "float64" else None)
+
+
+def save_attention(k):
+    models = {"attention": attention, "adapted": adapted} if k.__version__.startswith("3") else {"attention": attention}
+    for name, build in models.items():
+        model = filled(k, build)
+        for suffix in ("h5", "keras"):
+            save_whole(k, f"{golden.prefix(k)}-{name}", model, suffix)
 
 
 # --------------------------------------------------------------------------------------- variants
@@ -530,6 +557,7 @@ def main():
     keras = golden.load_keras(args.keras2)
     os.makedirs(FOLDER, exist_ok=True)
     save_all(keras)
+    save_attention(keras)
     save_deflated(keras)
     save_soft_checkpoint(keras)
     if args.keras2:  # both Kerases write a .h5 with the same calls of h5py

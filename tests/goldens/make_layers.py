@@ -1,10 +1,11 @@
-"""Write layers/k3.jsonl (or k2.jsonl), layers/k3-extra.jsonl and layers/k3-operations.jsonl: one golden a line.
+"""Write layers/k3.jsonl (or k2.jsonl), k3-extra.jsonl, k3-operations.jsonl and k3-attention.jsonl there: one golden a line.
 
     python make_layers.py [--keras2] [--only TEXT] [--file TEXT]
 
 Made with keras 3.15.1 and, for --keras2, tf_keras 2.21.0, both on tensorflow-cpu 2.21.0 with numpy
 2.4 and Python 3.11. Which rows there are is data: `layer_table.py`, and `graph_cases.py` for models
-whose point is how layers hang together, and `operation_cases.py` for what stands around a network.
+whose point is how layers hang together, `operation_cases.py` for what stands around a network, and `attention_cases.py`
+for attention.
 `--only` runs the cases whose id contains TEXT and prints them instead of writing files; `--file`
 writes those files only whose name contains TEXT.
 
@@ -21,6 +22,7 @@ import traceback
 
 import numpy as np
 
+import attention_cases
 import generated
 import golden
 import graph_cases
@@ -127,8 +129,8 @@ def graphs(keras, extra):
             yield name, lambda n=name, f=function: graph_golden(keras, n, f)
 
 
-def operations(keras):
-    for name, only, function in operation_cases.CASES:
+def models(keras, cases):
+    for name, only, function in cases:
         if only in (None, int(keras.__version__[0])):
             yield name, lambda n=name, f=function: graph_golden(keras, n, f)
 
@@ -141,8 +143,10 @@ def files(keras):
     core += list(table_cases(keras, table.BATCH_OF_THREE, batch=3)) + list(graphs(keras, extra=False))
     extra = list(table_cases(keras, table.EXTRA_COMMON + (table.EXTRA_KERAS2 if two else table.EXTRA_KERAS3)))
     extra += list(graphs(keras, extra=True))
-    prefix = golden.prefix(keras)
-    return {f"{prefix}.jsonl": core, f"{prefix}-extra.jsonl": extra, f"{prefix}-operations.jsonl": list(operations(keras))}
+    operations = list(models(keras, operation_cases.CASES))
+    attention = list(table_cases(keras, table.ATTENTION_COMMON)) + list(models(keras, attention_cases.CASES))
+    groups = {"": core, "-extra": extra, "-operations": operations, "-attention": attention}
+    return {f"{golden.prefix(keras)}{name}.jsonl": cases for name, cases in groups.items()}
 
 
 def make(keras, cases, only):

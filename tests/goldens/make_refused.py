@@ -39,6 +39,9 @@ def table(layers, keras2):
     yield layers.Conv2DTranspose(4, 3), IMAGE
     yield layers.Dense(3), ROW
     yield layers.Embedding(5, 3), ROW
+    yield layers.EinsumDense("abc,cd->abd", (None, 5), bias_axes="d"), LINE
+    if not keras2:
+        yield layers.ReversibleEmbedding(5, 3), ROW
     yield layers.Masking(0.0), LINE
     for pool in (layers.MaxPooling1D, layers.AveragePooling1D):
         yield pool(2), LINE

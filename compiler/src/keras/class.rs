@@ -33,6 +33,8 @@ pub struct Class {
     pub name: &'static str,
     /// Other names: of older versions, or of variants that differ in training only.
     pub aliases: &'static [&'static str],
+    /// Its name in Keras' own code where that is another one: files of weights count layers by it.
+    pub internal: Option<&'static str>,
     /// What it is to whoever reads a model.
     pub role: Role,
     /// The keys that its config may carry besides those that its function reads and those that all layers have.
@@ -56,6 +58,7 @@ impl Class {
         Self {
             name,
             aliases: &[],
+            internal: None,
             role: Role::Plain,
             keys: &[],
             weights: |_| 0,

@@ -4,7 +4,7 @@ use super::model::Semantics;
 use crate::budget::Budget;
 use crate::error::Collector;
 use crate::graph::{Graph, NodeId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The graph under way, and what all layers share.
 pub(super) struct State {
@@ -15,6 +15,8 @@ pub(super) struct State {
     pub(super) semantics: Semantics,
     /// Constants by layer and role, so that shared layers share them.
     pub(super) constants: HashMap<String, NodeId>,
+    /// Tensors whose masks a layer has taken off, for all calls to come.
+    pub(super) unmasked: HashSet<NodeId>,
 }
 
 impl State {
@@ -25,6 +27,7 @@ impl State {
             problems: Collector::default(),
             semantics,
             constants: HashMap::new(),
+            unmasked: HashSet::new(),
         }
     }
 }

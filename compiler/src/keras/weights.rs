@@ -7,6 +7,7 @@
 mod checkpoint;
 mod cudnn;
 mod legacy;
+mod lora;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,7 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Arrangement,
                 legacy::turn_bidirectional(&mut model.root);
             }
             problems.keep(cudnn::convert(&mut model.root));
+            problems.keep(lora::merge(&mut model.root));
         }
         Arrangement::Checkpoint => {
             let reader = checkpoint::TreeReader::new(tree, budget);
@@ -78,7 +80,8 @@ pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<We
         }
     }
     give(network, source);
-    cudnn::convert(network)
+    cudnn::convert(network)?;
+    lora::merge(network)
 }
 
 /// Gives a layer that is no model its weights. Those of a model that it wraps come in the order

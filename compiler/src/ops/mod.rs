@@ -42,7 +42,7 @@ pub use transpose::Transpose;
 
 use crate::error::{Error, Result};
 use crate::pointwise::Tape;
-use crate::tensor::{Tensor, TensorType};
+use crate::tensor::{DType, Tensor, TensorType};
 use attributes::Attributes;
 use lowering::{Jobs, Product, Site};
 use std::fmt;
@@ -296,6 +296,12 @@ fn check_epilogue(tape: &Tape, operands: &[&TensorType], result: &TensorType) ->
         if operand.shape.broadcast(&result.shape).as_ref() != Some(&result.shape) {
             return Err(Error::inconsistent(format!(
                 "epilogue operand {operand} does not broadcast to {result}"
+            )));
+        }
+        // Kernels read them as they read their results.
+        if operand.dtype != DType::F32 {
+            return Err(Error::inconsistent(format!(
+                "epilogue operand {operand} is not of floats"
             )));
         }
     }

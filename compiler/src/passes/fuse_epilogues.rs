@@ -6,6 +6,7 @@ use super::{Log, Reason, rewrite};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Map, Op};
+use crate::tensor::DType;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 /// follows then, and the operands are reshaped instead.
 ///
 /// Bit for bit the same as far as the reference goes. The producer must have an epilogue, no other user and as many
-/// elements as the map. Where several inputs qualify, as in a residual addition of two convolutions, the one
+/// elements as the map, and what else goes into the map must be floats. Where several inputs qualify, as in a residual addition of two convolutions, the one
 /// furthest from the graph's inputs takes the map up: the others are needed by then in any order. No cycle can
 /// arise: an operand that depended on the producer would be another user of it, or depend on the map itself.
 pub fn run(graph: &mut Graph, log: &mut Log) -> Result<usize> {
@@ -120,6 +121,13 @@ impl Fusion {
         }
         if graph.ty(self.input) != graph.ty(self.map) {
             return Err(Reason::Broadcast(here()));
+        }
+        if graph
+            .inputs_of(self.map)
+            .iter()
+            .any(|&input| graph.ty(input).dtype != DType::F32)
+        {
+            return Err(Reason::Integers(here()));
         }
         if !direct && self.lifted(graph).is_none() {
             return Err(Reason::OtherAxis(here()));

@@ -76,6 +76,9 @@ pub enum Reason {
     /// The value is repeated before it is used.
     #[error("{0} has fewer elements, and would be computed for each copy")]
     Broadcast(String),
+    /// Operands of epilogues are floats.
+    #[error("integers go into it, which {0} does not take")]
+    Integers(String),
     /// Longer functions run slower.
     #[error("{name} would have {steps} steps, more than the limit of {limit}")]
     TooManySteps {

@@ -331,13 +331,23 @@ pub fn softmax(cx: &mut Cx<'_>) -> Outcome {
     r.finish(cx)?;
     let x = cx.float_input()?;
     let axes = axis_list(cx, &axes, cx.dims(x).len())?;
-    let Some(mask) = cx.mask()? else {
-        return one(softmax_over(cx, x, &axes)?);
+    let mask = cx.mask()?;
+    one(masked_softmax(cx, x, mask, &axes, robust)?)
+}
+
+/// What the layer `Softmax` gives under a mask that broadcasts to `x`. `robust` is an argument of Keras 2, which gives masked
+/// elements a low number instead of adding one.
+pub fn masked_softmax(
+    cx: &mut Cx<'_>,
+    x: NodeId,
+    mask: Option<NodeId>,
+    axes: &[usize],
+    robust: bool,
+) -> Result<NodeId, Stop> {
+    let Some(mask) = mask else {
+        return softmax_over(cx, x, axes);
     };
-    let (shape, of) = (Shape::new(cx.dims(x)), Shape::new(cx.dims(mask)));
-    if shape.broadcast(&of).as_ref() != Some(&shape) {
-        return Err(cx.inconsistent(format!("a mask of shape {of} does not broadcast to {shape}")));
-    }
+    mask::check_broadcast(cx, mask, x)?;
     let keras3 = cx.is_keras3();
     let low = if keras3 || robust {
         mask::kept_or(-1e9)
@@ -346,10 +356,10 @@ pub fn softmax(cx: &mut Cx<'_>) -> Outcome {
     };
     let x = cx.b().map(low, &[x, mask])?;
     let y = match axes[..] {
-        [_] => softmax_over(cx, x, &axes)?,
-        _ => softmax_by_logarithm(cx, x, &axes)?,
+        [_] => softmax_over(cx, x, axes)?,
+        _ => softmax_by_logarithm(cx, x, axes)?,
     };
-    one(if keras3 {
+    Ok(if keras3 {
         cx.b().map(mask::kept_or(0.0), &[y, mask])?
     } else {
         y
@@ -372,9 +382,9 @@ fn softmax_by_logarithm(cx: &mut Cx<'_>, x: NodeId, axes: &[usize]) -> Result<No
     Ok(cx.b().map(exp, &[x, log])?)
 }
 
-/// Of x and a mask: x - 10⁹ (1 - mask).
+/// Of x and a mask: x - 10⁹ (1 - mask), for masks that are numbers too.
 fn lowered() -> Tape {
-    let low = Tape::binary_const(Binary::Mul, 1e9).then(&Tape::binary_const(Binary::Sub, 1e9));
+    let low = Tape::binary_const(Binary::Sub, 1.0).then(&Tape::binary_const(Binary::Mul, 1e9));
     Tape::binary(Binary::Add).substitute(&[(Tape::identity(), vec![0]), (low, vec![1])], 2)
 }
 

@@ -11,7 +11,7 @@ use crate::keras::values::shown;
 use crate::pointwise::Tape;
 use crate::tensor::{DType, Tensor};
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// A tensor under way, with Keras' mask for it if there is one.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,15 @@ impl Arg<'_> {
             Self::List(items) => items.iter().flat_map(Arg::values).collect(),
             Self::Dict(items) => items.iter().flat_map(|(_, item)| item.values()).collect(),
             Self::Literal(_) => Vec::new(),
+        }
+    }
+    /// Takes the masks off those tensors inside.
+    pub fn unmask(&mut self, nodes: &HashSet<NodeId>) {
+        match self {
+            Self::KerasTensor(value) => value.mask = value.mask.filter(|_| !nodes.contains(&value.node)),
+            Self::List(items) => items.iter_mut().for_each(|item| item.unmask(nodes)),
+            Self::Dict(items) => items.iter_mut().for_each(|(_, item)| item.unmask(nodes)),
+            Self::Literal(_) => {}
         }
     }
     /// A constant inside that is not Python's `None`.
@@ -214,6 +223,44 @@ impl<'a> Cx<'a> {
             arg => Some(arg.clone()),
         }
     }
+    /// An argument by position or by name, unless it is absent or Python's `None`.
+    pub fn argument(&mut self, index: usize, name: &str) -> Option<Arg<'a>> {
+        let named = self.kwarg(name);
+        let placed = self.args.get(index).cloned();
+        placed
+            .filter(|arg| !matches!(arg, Arg::Literal(Json::Null)))
+            .or(named)
+    }
+    /// The same where it is a tensor.
+    pub fn tensor(&mut self, index: usize, name: &str) -> Result<Option<KerasTensor>, Stop> {
+        match self.argument(index, name) {
+            None => Ok(None),
+            Some(Arg::KerasTensor(value)) => Ok(Some(value)),
+            Some(arg) => Err(Self::unsupported_argument(name, &arg).into()),
+        }
+    }
+    /// A keyword argument that is true or false, false where it is absent.
+    pub fn switch(&mut self, name: &str) -> Result<bool, Stop> {
+        match self.kwarg(name) {
+            None => Ok(false),
+            Some(Arg::Literal(Json::Bool(on))) => Ok(*on),
+            Some(arg) => Err(Self::unsupported_argument(name, &arg).into()),
+        }
+    }
+    /// Requires that there are no more positional arguments than those.
+    pub fn expect_arguments(&self, most: usize) -> Result<(), Stop> {
+        match self.args.get(most) {
+            None => Ok(()),
+            Some(arg) => Err(Self::unsupported_argument(&most.to_string(), arg).into()),
+        }
+    }
+    fn unsupported_argument(name: &str, arg: &Arg<'_>) -> Error {
+        let value = match arg {
+            Arg::Literal(value) => shown(value),
+            _ => "a tensor".to_owned(),
+        };
+        Error::new(ErrorKind::UnsupportedValue { value }).in_field(format!("call argument {name}"))
+    }
     /// A keyword argument without tensors.
     pub fn literal(&mut self, name: &str) -> Option<&'a Json> {
         match self.kwarg(name)? {
@@ -231,12 +278,8 @@ impl<'a> Cx<'a> {
             .map(|(key, arg)| (*key, arg.clone()))
             .collect();
         for (key, arg) in unread {
-            let value = match arg {
-                Arg::Literal(value) => shown(value),
-                _ => "a tensor".to_owned(),
-            };
-            let error = Error::new(ErrorKind::UnsupportedValue { value });
-            self.report(error.in_field(format!("call argument {key}")));
+            let error = Self::unsupported_argument(key, &arg);
+            self.report(error);
         }
     }
     /// The mask of the call: given explicitly, else that of the first tensor.

@@ -10,6 +10,11 @@ fn is_on(config: &Config, key: &str, default: bool) -> usize {
     usize::from(config.fields().bool_or(key, default).unwrap_or(default))
 }
 
+/// Whether an argument is there and not null.
+fn given(config: &Config, key: &str) -> bool {
+    config.values().get(key).is_some_and(|value| !value.is_null())
+}
+
 /// `N`, and a bias unless the config does away with it.
 pub fn biased<const N: usize>(config: &Config) -> usize {
     N + is_on(config, "use_bias", true)
@@ -18,6 +23,32 @@ pub fn biased<const N: usize>(config: &Config) -> usize {
 /// A factor and a shift, unless the config does away with them.
 pub fn affine(config: &Config) -> usize {
     is_on(config, "scale", true) + is_on(config, "center", true)
+}
+
+/// A kernel, and a bias if there are axes of it.
+pub fn einsum_dense(config: &Config) -> usize {
+    1 + usize::from(given(config, "bias_axes"))
+}
+
+/// Kernels of query, key, value, output and perhaps a gate, each with a bias unless the config does away with it.
+pub fn heads(config: &Config) -> usize {
+    (4 + is_on(config, "use_gate", false)) * biased::<1>(config)
+}
+
+/// A factor, and another one for scores of concatenations.
+pub fn attention(config: &Config) -> usize {
+    let concat = config.values().get("score_mode").and_then(|mode| mode.as_str()) == Some("concat");
+    is_on(config, "use_scale", false) + usize::from(concat)
+}
+
+/// A factor, unless the config does away with it.
+pub fn additive_attention(config: &Config) -> usize {
+    is_on(config, "use_scale", true)
+}
+
+/// A table, and another one for the way back unless it is the same.
+pub fn reversible_embedding(config: &Config) -> usize {
+    2 - is_on(config, "tie_weights", true)
 }
 
 /// Those of [`affine`], two statistics, and three more of renormalisation.
@@ -35,8 +66,11 @@ pub fn layer_normalization(config: &Config) -> usize {
 
 /// Mean, variance and a count, unless both statistics are arguments.
 pub fn normalization(config: &Config) -> usize {
-    let given = |key| config.values().get(key).is_some_and(|value| !value.is_null());
-    if given("mean") && given("variance") { 0 } else { 3 }
+    if given(config, "mean") && given(config, "variance") {
+        0
+    } else {
+        3
+    }
 }
 
 /// Those of the cell of an `RNN`.

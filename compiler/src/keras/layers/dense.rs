@@ -1,6 +1,7 @@
 //! `keras.layers.Dense`.
 
-use super::context::{Cx, Outcome, one};
+use super::context::{Cx, Outcome, Stop, one};
+use crate::graph::NodeId;
 use crate::keras::ranges::COUNT;
 use crate::ops::MatMul;
 use crate::pointwise::Tape;
@@ -12,8 +13,8 @@ pub fn dense(cx: &mut Cx<'_>) -> Outcome {
     let bias = r.flag("use_bias", true);
     let activation = r.activation("activation", "linear");
     r.finish(cx)?;
-    let mut x = cx.float_input()?;
-    let mut dims = cx.dims(x);
+    let x = cx.float_input()?;
+    let dims = cx.dims(x);
     let (Some(&features), true) = (dims.last(), dims.len() >= 2) else {
         return Err(cx.inconsistent("it takes a tensor of rank 2 or more"));
     };
@@ -21,30 +22,57 @@ pub fn dense(cx: &mut Cx<'_>) -> Outcome {
         Some(("kernel", vec![features, units])),
         bias.then(|| ("bias", vec![units])),
     ]);
-    if dims.len() > 2 {
-        // One product of matrices, whatever the batch is.
-        let rows = dims.iter().rev().skip(1).product::<usize>();
-        x = cx.b().reshape(x, [rows, features])?;
-    }
-    let mut inputs = vec![x, weights.node(cx, "kernel")?];
+    let x = rows(cx, x, 1)?;
+    let mut parts = vec![weights.node(cx, "kernel")?];
     if bias {
-        inputs.push(weights.node(cx, "bias")?);
+        parts.push(weights.node(cx, "bias")?);
     }
+    let y = product(cx, x, &parts)?;
+    // A function of each element is applied before the shape is restored, where it can be fused.
+    let y = match activation.tape() {
+        Some(tape) => cx.apply(tape.clone(), y)?,
+        None => y,
+    };
+    let y = shaped(cx, y, &dims, 1, &[units])?;
+    one(match activation.tape() {
+        Some(_) => y,
+        None => activation.apply(cx, y)?,
+    })
+}
+
+/// The last `bound` axes of `x` times a matrix, plus a bias if there is one: `weights` are the matrix and the bias `[columns]`.
+/// The columns take the shape `out`.
+pub fn projected(
+    cx: &mut Cx<'_>,
+    x: NodeId,
+    weights: &[NodeId],
+    bound: usize,
+    out: &[usize],
+) -> Result<NodeId, Stop> {
+    let dims = cx.dims(x);
+    let x = rows(cx, x, bound)?;
+    let y = product(cx, x, weights)?;
+    shaped(cx, y, &dims, bound, out)
+}
+
+/// A matrix of the last `bound` axes, with the batch as its rows: one product, whatever the batch is.
+fn rows(cx: &mut Cx<'_>, x: NodeId, bound: usize) -> Result<NodeId, Stop> {
+    let dims = cx.dims(x);
+    let (batch, inner) = dims.split_at(dims.len().saturating_sub(bound));
+    let sizes = [batch.iter().product::<usize>(), inner.iter().product()];
+    Ok(cx.b().reshape(x, sizes)?)
+}
+
+fn product(cx: &mut Cx<'_>, x: NodeId, weights: &[NodeId]) -> Result<NodeId, Stop> {
     let op = MatMul {
-        bias,
+        bias: weights.len() > 1,
         epilogue: Tape::identity(),
     };
-    let mut y = cx.b().add(op, &inputs)?;
-    // A function of each element is applied before the shape is restored, where it can be fused.
-    if let Some(tape) = activation.tape() {
-        y = cx.apply(tape.clone(), y)?;
-    }
-    if let Some(last) = dims.last_mut() {
-        *last = units;
-    }
-    y = cx.b().reshape(y, dims)?;
-    if activation.tape().is_none() {
-        y = activation.apply(cx, y)?;
-    }
-    one(y)
+    Ok(cx.b().add(op, &[&[x], weights].concat())?)
+}
+
+/// Rows as the batch of `dims` that they were, and columns as `out`.
+fn shaped(cx: &mut Cx<'_>, y: NodeId, dims: &[usize], bound: usize, out: &[usize]) -> Result<NodeId, Stop> {
+    let batch = &dims[..dims.len().saturating_sub(bound)];
+    Ok(cx.b().reshape(y, [batch, out].concat())?)
 }

@@ -37,6 +37,56 @@ pub fn kept_or(value: f32) -> Tape {
     t.finish(result)
 }
 
+/// Requires that a mask broadcasts to a tensor.
+pub fn check_broadcast(cx: &Cx<'_>, mask: NodeId, x: NodeId) -> Result<(), Stop> {
+    let (shape, of) = (Shape::new(cx.dims(x)), Shape::new(cx.dims(mask)));
+    if shape.broadcast(&of).as_ref() == Some(&shape) {
+        return Ok(());
+    }
+    Err(cx.inconsistent(format!("a mask of shape {of} does not broadcast to {shape}")))
+}
+
+/// 1 where all masks hold, broadcast to each other; `None` where there is none.
+pub fn all_of(cx: &mut Cx<'_>, masks: impl IntoIterator<Item = NodeId>) -> Result<Option<NodeId>, Stop> {
+    let masks: Vec<_> = masks.into_iter().collect();
+    combined(cx, Binary::Min, &masks)
+}
+
+/// A mask with an axis of extent 1 more.
+pub fn with_axis(cx: &mut Cx<'_>, mask: NodeId, axis: usize) -> Result<NodeId, Stop> {
+    let mut dims = cx.dims(mask);
+    if axis > dims.len() {
+        let shape = Shape::new(dims);
+        return Err(cx.inconsistent(format!("a mask of shape {shape} takes no axis {axis}")));
+    }
+    dims.insert(axis, 1);
+    Ok(cx.b().reshape(mask, dims)?)
+}
+
+/// Which places of a sequence see which of another one, as `[1, places, seen]`: with `causal` those that are not behind
+/// them, with a `window` those less than so many places away.
+pub fn places(
+    cx: &mut Cx<'_>,
+    [from, to]: [usize; 2],
+    causal: bool,
+    window: Option<usize>,
+) -> Result<Option<NodeId>, Stop> {
+    if !causal && window.is_none() {
+        return Ok(None);
+    }
+    let shape = Shape::checked([1, from, to])?;
+    let sees = |row: usize, column: usize| {
+        (!causal || row >= column) && window.is_none_or(|window| row.abs_diff(column) < window)
+    };
+    // A layer may be called on sequences of several lengths.
+    let role = format!("places {from} {to} {causal} {window:?}");
+    let node = cx.constant(&role, shape.count(), || {
+        let element = |i: usize| f32::from(u8::from(sees(i / to, i % to)));
+        Tensor::f32(shape.clone(), (0..shape.count()).map(element).collect::<Vec<_>>())
+    })?;
+    Ok(Some(node))
+}
+
 /// `keras.layers.Masking`: steps whose features all equal a value are masked and become 0.
 pub fn masking(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();

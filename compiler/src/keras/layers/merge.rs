@@ -142,12 +142,10 @@ fn masked_extremum(cx: &mut Cx<'_>, op: Binary, parts: &[KerasTensor]) -> Result
 
 /// A mask with an axis more, so that it holds for all features of a step of `x`.
 fn of_elements(cx: &mut Cx<'_>, mask: NodeId, x: NodeId) -> Result<NodeId, Stop> {
-    let dims = [&cx.dims(mask)[..], &[1]].concat();
-    let (shape, of) = (Shape::new(cx.dims(x)), Shape::new(dims.clone()));
-    if shape.broadcast(&of).as_ref() != Some(&shape) {
-        return Err(cx.inconsistent(format!("a mask of shape {of} does not broadcast to {shape}")));
-    }
-    Ok(cx.b().reshape(mask, dims)?)
+    let rank = cx.dims(mask).len();
+    let mask = mask::with_axis(cx, mask, rank)?;
+    mask::check_broadcast(cx, mask, x)?;
+    Ok(mask)
 }
 
 /// Inserts axes of extent 1 after the batch.

@@ -7,13 +7,17 @@
 
 mod activation;
 mod adaptive;
+mod attention;
 mod cells;
 mod context;
+mod contraction;
 mod conv;
 mod counts;
 mod custom;
 mod dense;
+mod einsum;
 mod embedding;
+mod heads;
 mod identity;
 mod image;
 mod mask;
@@ -121,10 +125,14 @@ pub(super) fn lower<'a>(
 fn begin<'a>(
     state: &'a mut State,
     site: CalledLayer<'a>,
-    args: Vec<Arg<'a>>,
-    kwargs: Vec<(&'a str, Arg<'a>)>,
+    mut args: Vec<Arg<'a>>,
+    mut kwargs: Vec<(&'a str, Arg<'a>)>,
 ) -> Result<Cx<'a>, Error> {
     state.budget.take(Resource::Arguments, site.config.memory())?;
+    if !state.unmasked.is_empty() {
+        let all = args.iter_mut().chain(kwargs.iter_mut().map(|(_, arg)| arg));
+        all.for_each(|arg| arg.unmask(&state.unmasked));
+    }
     Ok(Cx::new(state, site, args, kwargs))
 }
 

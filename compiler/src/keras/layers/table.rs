@@ -2,8 +2,8 @@
 
 use super::context::{Cx, Outcome};
 use super::{
-    activation, adaptive, conv, counts, custom, dense, embedding, identity, image, mask, merge, normalize,
-    operators, pool, recurrent, resize, shape, transposed, volume, wrap,
+    activation, adaptive, attention, conv, counts, custom, dense, einsum, embedding, heads, identity, image,
+    mask, merge, normalize, operators, pool, recurrent, resize, shape, transposed, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -50,6 +50,10 @@ impl Row {
         self.class.aliases = aliases;
         self
     }
+    const fn internal(mut self, name: &'static str) -> Self {
+        self.class.internal = Some(name);
+        self
+    }
     const fn role(mut self, role: Role) -> Self {
         self.class.role = role;
         self
@@ -87,15 +91,16 @@ impl Row {
 const FALSE: &[Value] = &[Value::Bool(false)];
 const NULL: &[Value] = &[];
 
-/// Low-rank adaption and quantization rewrite the weights.
+/// Low-rank adaption is in the weights when they are read; quantization rewrites them.
 const REWRITTEN: &[(&str, Rule)] = &[
-    ("lora_rank", Rule::Only(NULL)),
+    ("lora_rank", Rule::Anything),
     ("lora_alpha", Rule::Anything),
     ("quantization_config", Rule::Only(NULL)),
+    ("gptq_unpacked_column_size", Rule::Only(NULL)),
 ];
 
 const EMBEDDING: &[(&str, Rule)] = &[
-    ("lora_rank", Rule::Only(NULL)),
+    ("lora_rank", Rule::Anything),
     ("lora_alpha", Rule::Anything),
     ("quantization_config", Rule::Only(NULL)),
     // The length of sequences, now taken from the input.
@@ -103,6 +108,28 @@ const EMBEDDING: &[(&str, Rule)] = &[
     // Tensors that are not dense.
     ("sparse", Rule::Only(FALSE)),
 ];
+
+/// The state of random numbers; how a GPU computes; the shapes that Keras 2 was built for.
+const ATTENTION: &[(&str, Rule)] = &[
+    ("seed", Rule::Anything),
+    ("flash_attention", Rule::Anything),
+    ("query_shape", Rule::Anything),
+    ("value_shape", Rule::Anything),
+    ("key_shape", Rule::Anything),
+];
+
+/// The projections of an attention of several heads.
+const HEADS: &[Child] = &[
+    projection("query_dense"),
+    projection("key_dense"),
+    projection("gate_dense"),
+    projection("value_dense"),
+    projection("output_dense"),
+];
+
+const fn projection(attribute: &'static str) -> Child {
+    Child { attribute, keys: &[] }
+}
 
 /// How the moving statistics are gathered; `mode` is an old argument without influence on inference.
 const BATCH_NORMALIZATION: &[(&str, Rule)] = &[
@@ -149,6 +176,7 @@ pub(super) type Group = (&'static str, &'static [Row]);
 pub(super) static LAYERS: &[Group] = &[
     ("Convolution", CONVOLUTION),
     ("Dense", DENSE),
+    ("Attention", HEADED),
     ("Pooling", POOLING),
     ("Normalization", NORMALIZATION),
     ("Activation", ACTIVATION),
@@ -187,6 +215,32 @@ static DENSE: &[Row] = &[
     row("Embedding", embedding::embedding, Own)
         .weights(|_| 1)
         .keys(EMBEDDING),
+    row("EinsumDense", einsum::einsum_dense, End)
+        .weights(counts::einsum_dense)
+        .keys(REWRITTEN),
+    row("ReversibleEmbedding", embedding::reversible, Own)
+        .weights(counts::reversible_embedding)
+        .keys(EMBEDDING),
+];
+
+static HEADED: &[Row] = &[
+    row("MultiHeadAttention", heads::multi_head, Own)
+        .weights(counts::heads)
+        .children(HEADS)
+        .keys(ATTENTION),
+    row("GroupQueryAttention", heads::grouped, Own)
+        // Its name in `.h5` files.
+        .aliases(&["GroupedQueryAttention"])
+        .internal("GroupedQueryAttention")
+        .weights(counts::heads)
+        .children(HEADS)
+        .keys(ATTENTION),
+    row("Attention", attention::attention, Own)
+        .weights(counts::attention)
+        .keys(ATTENTION),
+    row("AdditiveAttention", attention::additive, Own)
+        .weights(counts::additive_attention)
+        .keys(ATTENTION),
 ];
 
 static POOLING: &[Row] = &[

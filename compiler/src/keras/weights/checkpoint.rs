@@ -261,7 +261,10 @@ impl Counter {
 /// The keys of the layers of a model. Operations are not in the list that is saved.
 fn class_keys(network: &Network) -> Vec<Option<String>> {
     let mut counter = Counter::default();
-    let key = |layer: &Layer| (layer.origin != Origin::Operation).then(|| counter.key(&layer.written));
+    let key = |layer: &Layer| {
+        let internal = layer.class.and_then(|class| class.internal);
+        (layer.origin != Origin::Operation).then(|| counter.key(internal.unwrap_or(&layer.written)))
+    };
     network.layers.iter().map(key).collect()
 }
 

@@ -1,10 +1,8 @@
 //! Sums of products over axes: `einsum`, `tensordot`, `dot`.
 
 use super::arguments::{Arguments, X, Y};
-use crate::graph::NodeId;
-use crate::keras::layers::context::{Cx, Outcome, Stop, one};
-use crate::ops::{MatMul, ReduceKind};
-use crate::pointwise::Tape;
+use crate::keras::layers::context::{Cx, Outcome, one};
+use crate::keras::layers::contraction::{Labelled, label, product};
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
@@ -29,13 +27,10 @@ pub fn einsum(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let mut sides = inputs
         .into_iter()
         .zip(operands)
-        .map(|(labels, node)| Side { node, labels });
+        .map(|(labels, node)| Labelled { node, labels });
     match (sides.next(), sides.next(), sides.next()) {
         (Some(only), None, None) => one(only.summed(cx, &[], &output)?.ordered(cx, &output)?),
-        (Some(a), Some(b), None) => {
-            let product = contracted(cx, a, b, &output)?;
-            one(product.ordered(cx, &output)?)
-        }
+        (Some(a), Some(b), None) => one(product(cx, a, b, &output)?),
         _ => Err(cx.inconsistent("it takes one or two tensors")),
     }
 }
@@ -58,111 +53,6 @@ fn labels(text: &str) -> Option<(Vec<Vec<char>>, Vec<char>)> {
         .iter()
         .all(|c| inputs.iter().any(|labels| labels.contains(c)));
     known.then_some((inputs, output))
-}
-
-/// A tensor with a label for every axis.
-struct Side {
-    node: NodeId,
-    labels: Vec<char>,
-}
-
-impl Side {
-    /// Sums over the labels that occur neither in the other tensor nor in the result.
-    fn summed(self, cx: &mut Cx<'_>, other: &[char], output: &[char]) -> Result<Self, Stop> {
-        let alone = |label: &char| !other.contains(label) && !output.contains(label);
-        let axes: Vec<usize> = (0..self.labels.len())
-            .filter(|&axis| alone(&self.labels[axis]))
-            .collect();
-        if axes.is_empty() {
-            return Ok(self);
-        }
-        let sum = cx.b().reduce(ReduceKind::Sum, axes.clone(), self.node)?;
-        let node = crate::keras::layers::pool::drop_axes(cx, sum, &axes, false)?;
-        let labels = self.labels.into_iter().filter(|label| !alone(label)).collect();
-        Ok(Self { node, labels })
-    }
-    /// The extent of a label.
-    fn extent(&self, cx: &Cx<'_>, label: char) -> usize {
-        let axis = self.labels.iter().position(|&other| other == label);
-        axis.and_then(|axis| cx.dims(self.node).get(axis).copied())
-            .unwrap_or(1)
-    }
-    /// The tensor with its axes in that order.
-    fn ordered(&self, cx: &mut Cx<'_>, order: &[char]) -> Result<NodeId, Stop> {
-        let place = |label: &char| self.labels.iter().position(|other| other == label);
-        let perm: Option<Vec<usize>> = order.iter().map(place).collect();
-        let perm = perm.filter(|perm| perm.len() == self.labels.len());
-        let perm = perm.ok_or_else(|| cx.inconsistent("its labels do not match"))?;
-        if perm.iter().enumerate().all(|(i, &axis)| i == axis) {
-            return Ok(self.node);
-        }
-        Ok(cx.b().transpose(self.node, perm)?)
-    }
-}
-
-/// Σ a·b over the labels that both have and the result has not, as a product of matrices.
-fn contracted(cx: &mut Cx<'_>, a: Side, b: Side, output: &[char]) -> Result<Side, Stop> {
-    let a = a.summed(cx, &b.labels, output)?;
-    let b = b.summed(cx, &a.labels, output)?;
-    let differs = |cx: &Cx<'_>, label: char| a.extent(cx, label) != b.extent(cx, label);
-    let shared: Vec<char> = a
-        .labels
-        .iter()
-        .copied()
-        .filter(|label| b.labels.contains(label))
-        .collect();
-    if let Some(&label) = shared.iter().find(|&&label| differs(cx, label)) {
-        return Err(cx.inconsistent(format!("axis {label:?} has two extents")));
-    }
-    let (batch, inner): (Vec<char>, Vec<char>) = shared.iter().partition(|label| output.contains(label));
-    let only = |of: &Side| -> Vec<char> {
-        of.labels
-            .iter()
-            .copied()
-            .filter(|label| !shared.contains(label))
-            .collect()
-    };
-    let (rows, columns) = (only(&a), only(&b));
-    let extents = |cx: &Cx<'_>, of: &Side, labels: &[char]| -> Vec<usize> {
-        labels.iter().map(|&label| of.extent(cx, label)).collect()
-    };
-    let product = |extents: &[usize]| extents.iter().product::<usize>();
-    let batches = extents(cx, &a, &batch);
-    let (inner_count, row_extents, column_extents) = (
-        product(&extents(cx, &a, &inner)),
-        extents(cx, &a, &rows),
-        extents(cx, &b, &columns),
-    );
-    let left = a.ordered(cx, &[&batch[..], &rows, &inner].concat())?;
-    let right = b.ordered(cx, &[&batch[..], &inner, &columns].concat())?;
-    let mut sizes = [product(&batches), product(&row_extents), inner_count].to_vec();
-    let mut others = [product(&batches), inner_count, product(&column_extents)].to_vec();
-    if batch.is_empty() {
-        sizes.remove(0);
-        others.remove(0);
-    }
-    let left = cx.b().reshape(left, sizes)?;
-    let right = cx.b().reshape(right, others)?;
-    let op = MatMul {
-        bias: false,
-        epilogue: Tape::identity(),
-    };
-    let node = cx.b().add(op, &[left, right])?;
-    let node = cx
-        .b()
-        .reshape(node, [batches, row_extents, column_extents].concat())?;
-    Ok(Side {
-        node,
-        labels: [batch, rows, columns].concat(),
-    })
-}
-
-/// A label for every number.
-fn label(index: usize) -> char {
-    u32::try_from(index)
-        .ok()
-        .and_then(|index| char::from_u32(0x4E00 + index))
-        .unwrap_or('?')
 }
 
 /// `tensordot`: sums over axes of both.
@@ -206,19 +96,8 @@ pub fn tensor_dot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let output: Vec<char> = all.filter(|label| !inner.contains(label)).collect();
     let [left, right] = labels;
     let [a, b] = sides;
-    let product = contracted(
-        cx,
-        Side {
-            node: a,
-            labels: left,
-        },
-        Side {
-            node: b,
-            labels: right,
-        },
-        &output,
-    )?;
-    one(product.ordered(cx, &output)?)
+    let (a, b) = (Labelled::new(a, left), Labelled::new(b, right));
+    one(product(cx, a, b, &output)?)
 }
 
 /// `dot` of Keras 3: over the last axis of the first tensor and the last but one of the second.
@@ -239,17 +118,8 @@ pub fn dot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         .filter(|&l| l != label(last))
         .collect();
     let [x, y] = sides;
-    let (x, y) = (
-        Side {
-            node: x,
-            labels: left,
-        },
-        Side {
-            node: y,
-            labels: right,
-        },
-    );
-    one(contracted(cx, x, y, &output)?.ordered(cx, &output)?)
+    let (x, y) = (Labelled::new(x, left), Labelled::new(y, right));
+    one(product(cx, x, y, &output)?)
 }
 
 /// Sums up to each place of an axis.
@@ -281,15 +151,6 @@ pub fn cumulative_sum(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let mut output = left.clone();
     output[axis] = sums;
     let right = vec![label(axis), sums];
-    let (x, matrix) = (
-        Side {
-            node: x,
-            labels: left,
-        },
-        Side {
-            node: matrix,
-            labels: right,
-        },
-    );
-    one(contracted(cx, x, matrix, &output)?.ordered(cx, &output)?)
+    let (x, matrix) = (Labelled::new(x, left), Labelled::new(matrix, right));
+    one(product(cx, x, matrix, &output)?)
 }

@@ -19,6 +19,7 @@ pub(super) const OPERATIONS: &[(&str, Function)] = &[
     ("Cast", functions::cast),
     ("StopGradient", functions::identity),
     ("Copy", functions::identity),
+    ("ConvertToTensor", functions::identity),
     ("Mean", reductions::mean),
     ("Sum", reductions::sum),
     ("Max", reductions::max),
