@@ -112,20 +112,20 @@ class OnContext {
     this.#inputs = placeAll(manifest.inputs, section.inputs);
     this.#outputs = placeAll(manifest.outputs, section.outputs);
     const kept = new Set(steps.flatMap(({ draws }) => draws.flatMap(({ previous, out }) => (previous ? [out] : []))));
-    this.#textures = textures.map((texture, i) => this.#texture(texture, kept.has(i) ? 2 : 1, texture.texels > 1 << (2 * SIDE)));
-    this.#weights = this.#texture({ texels: Math.ceil(manifest.weights.bytes / 16), shift: SIDE }, 1, true);
+    this.#textures = textures.map((texture, i) => this.#texture(texture, kept.has(i) ? 2 : 1));
+    this.#weights = this.#texture({ texels: Math.ceil(manifest.weights.bytes / 16), shift: SIDE }, 1);
     this.#steps = steps.map(({ count, draws }) => ({ count, draws: draws.map((draw) => ({ ...draw, first: 0 })) }));
     this.#timer = profile && gl.getExtension('EXT_disjoint_timer_query_webgl2');
   }
 
-  /** @param {DrawProgram['textures'][number]} texture @param {number} copies @param {boolean} array @returns {Texture} */
-  #texture({ texels, shift, quarter }, copies, array) {
+  /** @param {DrawProgram['textures'][number]} texture @param {number} copies @returns {Texture} */
+  #texture({ texels, shift, quarter }, copies) {
     const gl = this.#gl;
     const width = 1 << shift;
     const rows = Math.max(1, Math.ceil((quarter ?? texels) / width));
     const height = Math.min(rows, 1 << SIDE);
     const layers = quarter ? 4 : Math.ceil(rows / height);
-    const target = array || quarter ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
+    const target = quarter || texels > 1 << (2 * SIDE) ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
     const pair = Array.from({ length: copies }, () => {
       const texture = gl.createTexture();
       gl.bindTexture(target, texture);

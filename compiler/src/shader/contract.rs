@@ -27,6 +27,20 @@ pub fn contract(
             .map(|base| s.bind("l", in_units(unit, base)))
             .collect(),
     };
+    if unit == Lanes::Four && kernel.taps.is_empty() && s.lies_in_layers(0, kernel.run, &kernel.a) {
+        // The layer of a run is found once.
+        let runs: Vec<_> = bases.iter().map(|base| s.run(0, base)).collect();
+        let count = s.number(kernel.run / 4);
+        s.count(&count, 1, |s, c| {
+            let mut left = Vec::with_capacity(runs.len());
+            for run in &runs {
+                let value = s.quad_of_run(0, run, c);
+                left.push(s.bind("a", value));
+            }
+            right.multiply_all(s, &left, unit, &sums);
+        });
+        return sums;
+    }
     let counted: Vec<_> = kernel.taps.iter().map(|tap| (tap.0, tap.1 / scale)).collect();
     along_taps(s, &counted, None, &mut |s, offset| {
         let run = s.number(kernel.run / scale);

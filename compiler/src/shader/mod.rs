@@ -7,7 +7,8 @@
 //!
 //! Operands are read through functions that the machine defines, of an element address counted in elements of four bytes:
 //! `f0(at) -> f32`, `i0(at) -> i32` and `u0(at) -> u32`; or of the number of a quad, a quarter of an address that is a multiple
-//! of four: `q0(at) -> vec4<f32>` and `v0(at) -> vec4<u32>`. The number is that of the operand. [`Access`] says which of them a shader calls.
+//! of four: `q0(at) -> vec4<f32>` and `v0(at) -> vec4<u32>`. The number is that of the operand. Where it lies in several layers,
+//! `l0(at)` gives the layer and the place in it of the quad with which a run begins, and `r0(run, at) -> vec4<f32>` a quad of the run. [`Access`] says which of them a shader calls.
 
 mod contract;
 mod convolve;

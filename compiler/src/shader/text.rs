@@ -52,6 +52,8 @@ pub struct Place {
     pub offset: usize,
     /// Elements by which it moves in every iteration of the loop around.
     pub advance: isize,
+    /// Elements of each layer, where what it lies in has several.
+    pub layer: Option<usize>,
 }
 
 impl Place {
@@ -74,6 +76,8 @@ pub struct Access {
     pub bits: bool,
     /// `v0`.
     pub bit_quad: bool,
+    /// `l0` and `r0`.
+    pub run: bool,
 }
 
 impl Access {
@@ -157,9 +161,14 @@ impl Shader {
         } else {
             end.to_owned()
         };
-        let i = self.fresh("i");
-        let head = format!("for (var {i} = 0u; {i} < {end}; {i} += {step}u)");
-        self.block(head, |s| body(s, &i))
+        let i = self.variable("i", "0u");
+        // Not `for`, which becomes a loop with a flag for its first round in GLSL.
+        self.block("loop", |s| {
+            s.line(format!("if ({i} >= {end}) {{ break; }}"));
+            let result = body(s, &i);
+            s.line(format!("{i} += {step}u;"));
+            result
+        })
     }
 
     /// A name that stands nowhere else.
@@ -206,7 +215,7 @@ impl Shader {
         if let Some(offset) = &self.offsets[operand] {
             return offset.clone();
         }
-        let Place { offset, advance } = self.places[operand];
+        let Place { offset, advance, .. } = self.places[operand];
         let offset = self.params.moving(offset as u32, advance as i32);
         self.offsets[operand] = Some(offset.clone());
         offset
@@ -233,6 +242,31 @@ impl Shader {
     pub fn quad_numbered(&mut self, operand: usize, number: &str) -> String {
         self.accesses[operand].quad = true;
         format!("q{operand}({number})")
+    }
+
+    /// Whether runs of so many elements that begin at distances of these strides each lie in one layer, of which there are several.
+    pub fn lies_in_layers(&self, operand: usize, run: usize, strides: &[usize]) -> bool {
+        let Place {
+            offset,
+            advance,
+            layer,
+        } = self.places[operand];
+        let whole = |distance: usize| distance.is_multiple_of(run);
+        layer.is_some_and(whole)
+            && advance == 0
+            && whole(offset)
+            && strides.iter().all(|&stride| whole(stride))
+    }
+
+    /// A run that lies in one layer, from the quad of this number on, as [`Shader::quad_of_run`] takes it.
+    pub fn run(&mut self, operand: usize, quad: &str) -> String {
+        self.accesses[operand].run = true;
+        self.bind("l", format!("l{operand}({quad})"))
+    }
+
+    /// The four floats of a quad of a run, which are counted from its first.
+    pub fn quad_of_run(&mut self, operand: usize, run: &str, quad: &str) -> String {
+        format!("r{operand}({run}, {quad})")
     }
 
     /// The integer at an address.

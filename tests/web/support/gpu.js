@@ -145,8 +145,8 @@ export const affineWebGL = ({ shaders = (text) => text, check } = {}) => ({
     shaders: shaders(`// program 0: twice
 ${fragment(['usampler2D'], 1, `  vec4 x = uintBitsToFloat(texelFetch(${sampler(0)}, ivec2(gl_FragCoord.xy), 0));
   _fs2p_location0 = floatBitsToUint(uintBitsToFloat(${param(1)}) * x);`)}// program 1: sum
-${fragment(['usampler2DArray', 'usampler2D', 'usampler2D'], 1, `  ivec2 at = ivec2(gl_FragCoord.xy);
-  vec4 w = uintBitsToFloat(texelFetch(${sampler(0)}, ivec3(at, 0), 0));
+${fragment(['usampler2D', 'usampler2D', 'usampler2D'], 1, `  ivec2 at = ivec2(gl_FragCoord.xy);
+  vec4 w = uintBitsToFloat(texelFetch(${sampler(0)}, at, 0));
   vec4 x = uintBitsToFloat(texelFetch(${sampler(1)}, at, 0));
   uvec4 y = texelFetch(${sampler(2)}, at, 0);
   int i = int(${param(1)});
@@ -189,12 +189,12 @@ export const layeredWebGL = ({ elements, weights }) => {
         programs: [{ uniform, samplers: [sampler(0), sampler(1), sampler(2)] }],
         steps: [{ count: 2, draws: [{ program: 0, inputs: [-1, 0], out: 1, params: [0, 0], advance: [[1, 1]], previous: true }] }],
       }),
-      shaders: `// program 0: add\n${fragment(['usampler2DArray', 'usampler2DArray', 'usampler2DArray'], 1, `  ivec2 at = ivec2(gl_FragCoord.xy);
+      shaders: `// program 0: add\n${fragment(['usampler2D', 'usampler2DArray', 'usampler2DArray'], 1, `  ivec2 at = ivec2(gl_FragCoord.xy);
   int texel = int(${param(0)}) + at.y * 2048 + at.x;
   int layer = texel >> 22;
   int i = texel % ${weights / 4};
   vec4 x = uintBitsToFloat(texelFetch(${sampler(1)}, ivec3(at, layer), 0));
-  vec4 w = uintBitsToFloat(texelFetch(${sampler(0)}, ivec3(i & 2047, i >> 11, 0), 0));
+  vec4 w = uintBitsToFloat(texelFetch(${sampler(0)}, ivec2(i & 2047, i >> 11), 0));
   vec4 y = x + w + float((4 * texel) & 1023) + vec4(0., 1., 2., 3.);
   _fs2p_location0 = (texel & 1) == int(${param(1)}) ? floatBitsToUint(y) : texelFetch(${sampler(2)}, ivec3(at, layer), 0);`)}`,
     },

@@ -1,6 +1,6 @@
 //! A fragment shader around the body of a shader.
 
-use super::layout::{Division, LAYER, Layout, Layouts, MOST_SHIFT, QUARTERS};
+use super::layout::{Division, Layout, Layouts, MOST_SHIFT, QUARTERS};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::plan::{Argument, Run};
@@ -13,6 +13,10 @@ const MOST_INPUTS: usize = 16;
 /// A word of a texel. Software GPUs index vectors one lane after the other.
 const PART: &str = "fn part(texel: vec4<u32>, at: u32) -> u32 { \
     return select(select(texel.x, texel.y, at == 1u), select(texel.z, texel.w, at == 3u), at > 1u); }\n";
+
+/// Numbers up to which a quotient is exact as a product with the reciprocal: with half of one more, both roundings together are
+/// less than the distance to the next integer.
+const EXACT: usize = 1 << 21;
 
 /// A complete fragment shader.
 #[derive(Debug, Clone)]
@@ -45,6 +49,7 @@ impl<'a> Drawing<'a> {
         let place = |argument: &Argument| Place {
             offset: argument.offset / 4,
             advance: argument.advance / 4,
+            layer: layouts.of(argument.space).quarter().map(|texels| 4 * texels),
         };
         let mut s = Shader::new(run.arguments.iter().map(place).collect());
         let layer = s.params.word(0);
@@ -116,7 +121,14 @@ impl<'a> Drawing<'a> {
         let across = s.number(channels / 4);
         let of_quarter = pixels.div_ceil(QUARTERS);
         let all = s.number(of_quarter);
-        let first = s.bind("m", format!("{} / {across}", self.texel));
+        let texels = of_quarter * channels / 4;
+        let quotient = if texels <= EXACT {
+            let inverse = s.params.word((4.0 / channels as f32).to_bits());
+            format!("u32((f32(i32({})) + 0.5f) * bitcast<f32>({inverse}))", self.texel)
+        } else {
+            format!("{} / {across}", self.texel)
+        };
+        let first = s.bind("m", quotient);
         s.block(format!("if ({first} < {all})"), |s| {
             let channel = s.bind("n", format!("({} - {first} * {across}) * 4u", self.texel));
             let last = s.number(pixels - 1);
@@ -185,6 +197,14 @@ impl<'a> Drawing<'a> {
             if let Some(number) = of_operand[operand] {
                 let word = format!("part(texel{number}(at >> 2u), at & 3u)");
                 text += &access.readers(operand, &word, &format!("texel{number}(at)"));
+                if access.run {
+                    let _ = writeln!(
+                        text,
+                        "fn l{operand}(at: u32) -> vec2<i32> {{ return place{number}(at); }}\n\
+                         fn r{operand}(run: vec2<i32>, at: u32) -> vec4<f32> {{ \
+                         return bitcast<vec4<f32>>(layer{number}(vec2<i32>(run.x, run.y + i32(at)))); }}"
+                    );
+                }
             }
         }
         let before = match previous {
@@ -242,11 +262,6 @@ fn texture(text: &mut String, params: &mut Params, number: usize, layout: Layout
                 format!("let at = i32(number); return textureLoad(texture{number}, {at}, 0);"),
             )
         }
-        Division::Full if layout.texels <= LAYER => {
-            let at = rows(params);
-            let read = format!("let at = i32(number); return textureLoad(texture{number}, {at}, 0, 0);");
-            ("texture_2d_array<u32>", read)
-        }
         Division::Full => {
             let side = (1_u32 << MOST_SHIFT) - 1;
             let at = format!("vec2<u32>(number & {side}u, (number >> {MOST_SHIFT}u) & {side}u)");
@@ -261,10 +276,14 @@ fn texture(text: &mut String, params: &mut Params, number: usize, layout: Layout
             let behind = |quarters: usize| format!("i32(n >= {quarters} * quarter)");
             let layer = (1..QUARTERS).map(behind).collect::<Vec<_>>().join(" + ");
             let at = rows(params);
-            let read = format!(
-                "let n = i32(number); let quarter = i32({quarter}); let layer = {layer}; let at = n - layer * quarter; \
-                 return textureLoad(texture{number}, {at}, layer, 0);"
+            let _ = writeln!(
+                text,
+                "fn place{number}(number: u32) -> vec2<i32> {{ let n = i32(number); let quarter = i32({quarter}); \
+                 let layer = {layer}; return vec2<i32>(layer, n - layer * quarter); }}\n\
+                 fn layer{number}(place: vec2<i32>) -> vec4<u32> {{ let at = place.y; \
+                 return textureLoad(texture{number}, {at}, place.x, 0); }}"
             );
+            let read = format!("return layer{number}(place{number}(number));");
             ("texture_2d_array<u32>", read)
         }
     };

@@ -108,9 +108,8 @@ impl Layouts {
                 .map(|(&bytes, quarters)| Layout::new(bytes, only(quarters)))
                 .collect(),
             weights: Layout {
-                texels: plan.weights.bytes().div_ceil(16),
                 shift: MOST_SHIFT,
-                division: Division::Full,
+                ..Layout::new(plan.weights.bytes(), None)
             },
         }
     }

@@ -74,10 +74,12 @@ pub(super) fn shader(run: &Run) -> Shader {
     let place = |argument: &Argument| Place {
         offset: argument.offset / 4,
         advance: argument.advance / 4,
+        layer: None,
     };
     let scratch = Place {
         offset: 0,
         advance: 0,
+        layer: None,
     };
     Shader::new(run.arguments.iter().map(place).chain([scratch]).collect())
 }
