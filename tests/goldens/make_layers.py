@@ -1,10 +1,12 @@
-"""Write layers/k3.jsonl (or k2.jsonl), layers/k3-extra.jsonl and layers/k3-operations.jsonl: one golden a line.
+"""Write layers/k3.jsonl (or k2.jsonl), layers/k3-extra.jsonl, layers/k3-operations.jsonl and layers/k3-recurrent.jsonl: one
+golden a line.
 
     python make_layers.py [--keras2] [--only TEXT] [--file TEXT]
 
 Made with keras 3.15.1 and, for --keras2, tf_keras 2.21.0, both on tensorflow-cpu 2.21.0 with numpy
 2.4 and Python 3.11. Which rows there are is data: `layer_table.py`, and `graph_cases.py` for models
-whose point is how layers hang together, and `operation_cases.py` for what stands around a network.
+whose point is how layers hang together, `operation_cases.py` for what stands around a network, and
+`recurrent_cases.py` for stacks of cells and recurrent convolutions.
 `--only` runs the cases whose id contains TEXT and prints them instead of writing files; `--file`
 writes those files only whose name contains TEXT.
 
@@ -26,6 +28,7 @@ import golden
 import graph_cases
 import layer_table
 import operation_cases
+import recurrent_cases
 from layer_table import Inner, show
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -127,8 +130,8 @@ def graphs(keras, extra):
             yield name, lambda n=name, f=function: graph_golden(keras, n, f)
 
 
-def operations(keras):
-    for name, only, function in operation_cases.CASES:
+def cases_of(keras, module):
+    for name, only, function in module.CASES:
         if only in (None, int(keras.__version__[0])):
             yield name, lambda n=name, f=function: graph_golden(keras, n, f)
 
@@ -142,7 +145,9 @@ def files(keras):
     extra = list(table_cases(keras, table.EXTRA_COMMON + (table.EXTRA_KERAS2 if two else table.EXTRA_KERAS3)))
     extra += list(graphs(keras, extra=True))
     prefix = golden.prefix(keras)
-    return {f"{prefix}.jsonl": core, f"{prefix}-extra.jsonl": extra, f"{prefix}-operations.jsonl": list(operations(keras))}
+    more = {"operations": operation_cases, "recurrent": recurrent_cases}
+    more = {f"{prefix}-{name}.jsonl": list(cases_of(keras, module)) for name, module in more.items()}
+    return {f"{prefix}.jsonl": core, f"{prefix}-extra.jsonl": extra} | more
 
 
 def make(keras, cases, only):
