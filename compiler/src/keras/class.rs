@@ -97,6 +97,8 @@ pub enum Role {
     Recurrent(Recurrence),
     /// One step of a loop over time.
     Cell(Recurrence),
+    /// Several of them, one after the other.
+    Cells,
     /// A layer applied to every time step.
     TimeDistributed,
     /// A recurrent layer and another that runs the other way.
@@ -121,6 +123,8 @@ pub enum Recurrence {
     Gru,
     /// The same as cuDNN has it, which resets after the product with the state.
     CudnnGru,
+    /// A long short-term memory of images of so many axes, with convolutions in place of products.
+    ConvLstm(usize),
     /// A product and an activation.
     Simple,
     /// What the cell in its config does.

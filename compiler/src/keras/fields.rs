@@ -75,7 +75,7 @@ impl<'a> Fields<'a> {
         }
     }
     /// Reads a required value with `parse`, which gives `None` for what it does not understand.
-    fn parse<T>(&self, key: &str, parse: impl Fn(&'a Value) -> Option<T>) -> Result<T> {
+    pub(super) fn parse<T>(&self, key: &str, parse: impl Fn(&'a Value) -> Option<T>) -> Result<T> {
         parse(self.required(key)?).ok_or_else(|| self.unsupported(key))
     }
     /// The same; `None` when it is absent or null.

@@ -56,6 +56,16 @@ impl Fields<'_> {
             Object::parse(value, |values| self.config().inner(key, values))
         })
     }
+    /// Serialized objects in a list.
+    ///
+    /// # Errors
+    /// When the key is absent or holds anything else.
+    pub fn objects(&self, key: &str) -> Result<Vec<Object>> {
+        self.parse(key, |value| {
+            let parse = |value| Object::parse(value, |values| self.config().inner(key, values));
+            value.as_array()?.iter().map(parse).collect()
+        })
+    }
 }
 
 /// Whether a value is a Python function in byte code, in one of the ways that Keras has written it: the code with

@@ -51,6 +51,7 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Arrangement,
             if model.version.semantics == Semantics::Keras3 {
                 legacy::turn_bidirectional(&mut model.root);
             }
+            legacy::sort_stacks(&mut model.root, problems);
             problems.keep(cudnn::convert(&mut model.root));
             problems.keep(lora::merge(&mut model.root));
         }

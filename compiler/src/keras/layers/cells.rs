@@ -2,31 +2,34 @@
 //!
 //! The product of the inputs with the kernel is computed for all steps at once outside; a step adds the product of
 //! the state with the recurrent kernel and applies the gates. Gates are views of one product, and each state
-//! is one map, so that a step takes as few kernels as possible.
+//! is one map, so that a step takes as few kernels as possible. [`super::products`] has the products, which may be
+//! convolutions.
 
-use super::context::{Cx, Stop};
+use super::context::Cx;
+use super::conv_lstm::Convolution;
+use super::products::Constants;
 use super::read::Read;
-use super::weights::Weights;
 use crate::error::Result;
 use crate::graph::{Builder, NodeId};
 use crate::keras::class::Recurrence;
 use crate::keras::ranges::{ANY, COUNT};
-use crate::ops::MatMul;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Value};
-use crate::tensor::{Shape, Tensor};
 
 /// A cell with its arguments.
 pub struct Cell {
-    kind: Kind,
-    /// Elements of a state.
+    pub(super) kind: Kind,
+    /// Elements of a state, or channels of one that is an image.
     pub units: usize,
-    bias: bool,
+    /// What stands in place of products, if states are images.
+    pub convolution: Option<Convolution>,
+    pub(super) bias: bool,
     activation: Tape,
     gate: Tape,
 }
 
+/// Which gates there are.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     /// Gates input, forget, candidate, output; states h, c.
     Lstm,
     /// Gates update, reset, candidate; state h. The reset gate is applied after the product with the state or before.
@@ -38,8 +41,13 @@ enum Kind {
 impl Cell {
     /// Reads the arguments of a layer or of its cell; `None` for a layer whose cell has them.
     pub fn read(cx: &Cx<'_>, recurrence: Recurrence, r: &Read<'_>) -> Option<Self> {
+        let mut convolution = None;
         let kind = match recurrence {
             Recurrence::Lstm => Kind::Lstm,
+            Recurrence::ConvLstm(axes) => {
+                convolution = Some(Convolution::read(r, axes));
+                Kind::Lstm
+            }
             Recurrence::CudnnGru => Kind::Gru { reset_after: true },
             // Keras before 2.1 has no such argument and resets before.
             Recurrence::Gru => Kind::Gru {
@@ -61,15 +69,22 @@ impl Cell {
             };
             r.or_harmless(found.ok_or_else(error), Tape::identity())
         };
+        let (units, gate) = match convolution {
+            // Keras 2 has the piecewise linear one here only.
+            Some(_) if !cx.is_keras3() => ("filters", "hard_sigmoid"),
+            Some(_) => ("filters", "sigmoid"),
+            None => ("units", "sigmoid"),
+        };
         Some(Self {
             kind,
-            units: r.usize("units", COUNT),
+            units: r.usize(units, COUNT),
+            convolution,
             bias: r.flag("use_bias", true),
             activation: elementwise("activation", "tanh"),
             gate: if kind == Kind::Simple {
                 Tape::identity()
             } else {
-                elementwise("recurrent_activation", "sigmoid")
+                elementwise("recurrent_activation", gate)
             },
         })
     }
@@ -81,57 +96,20 @@ impl Cell {
     pub fn weight_count(&self) -> usize {
         2 + usize::from(self.bias)
     }
-    /// Elements of the projected input of a step.
-    pub fn projected(&self) -> usize {
-        self.units * self.gates()
-    }
-    fn gates(&self) -> usize {
+    pub(super) fn gates(&self) -> usize {
         match self.kind {
             Kind::Lstm => 4,
             Kind::Gru { .. } => 3,
             Kind::Simple => 1,
         }
     }
-    /// The weights: kernel `[features, gates·units]`, recurrent kernel `[units, gates·units]`, bias, which for a GRU
-    /// that resets after has a row for each of both products.
-    pub fn weights<'a>(&self, cx: &mut Cx<'a>, features: usize) -> Weights<'a> {
-        let all = self.units.saturating_mul(self.gates());
-        let bias = match self.kind {
-            Kind::Gru { reset_after: true } => vec![2, all],
-            _ => vec![all],
-        };
-        cx.weights([
-            Some(("kernel", vec![features, all])),
-            Some(("recurrent_kernel", vec![self.units, all])),
-            self.bias.then_some(("bias", bias)),
-        ])
-    }
-
-    /// The inputs of all steps, `[steps, batch, features]`, times the kernel, plus the bias.
-    pub fn project(&self, cx: &mut Cx<'_>, weights: &Weights<'_>, x: NodeId) -> Result<NodeId, Stop> {
-        let dims = cx.dims(x);
-        let [steps, batch, features] = dims[..] else {
-            return Err(cx.inconsistent("it takes a sequence [batch, time, features]"));
-        };
-        let all = self.projected();
-        let mut inputs = vec![
-            cx.b().reshape(x, [steps * batch, features])?,
-            weights.node(cx, "kernel")?,
-        ];
-        if self.bias {
-            let shape = Shape::new([all]);
-            inputs.push(weights.derived(cx, "input bias", &shape, |w| part(w.get("bias")?, 0, all))?);
-        }
-        let op = MatMul {
-            bias: self.bias,
-            epilogue: Tape::identity(),
-        };
-        let z = cx.b().add(op, &inputs)?;
-        Ok(cx.b().reshape(z, [steps, batch, all])?)
+    /// The axis of a state and of its gates along which the units stand.
+    fn axis(&self) -> usize {
+        1 + self.convolution.as_ref().map_or(0, |found| found.size.len())
     }
 
     /// Adds a step to a body: the next states from the last ones and the projected input.
-    /// Where a mask `[batch, 1]` is 0, states stay.
+    /// Where a mask `[batch, 1]`, of the rank of a state, is 0, states stay.
     pub fn step(
         &self,
         b: &mut Builder<'_>,
@@ -162,7 +140,7 @@ impl Cell {
         let sum = constants.product(b, h, 0, false, Some(z))?;
         let mut gates = Vec::new();
         for gate in 0..4 {
-            gates.push(b.slice(sum, 1, gate * self.units, self.units)?);
+            gates.push(b.slice(sum, self.axis(), gate * self.units, self.units)?);
         }
         let [input, forget, candidate, output] = gates[..] else {
             return Err(crate::error::Error::internal("an LSTM has four gates"));
@@ -264,67 +242,6 @@ impl Cell {
         };
         Ok(vec![next])
     }
-
-    /// The constants of a step.
-    pub fn constants(&self, weights: &Weights<'_>) -> Result<Constants> {
-        let all = self.projected();
-        let kernel = match (weights.get("recurrent_kernel"), self.kind) {
-            (None, _) => None,
-            (Some(kernel), Kind::Gru { reset_after: false }) => {
-                let gates = columns(kernel, 0, 2 * self.units)?;
-                Some(vec![gates, columns(kernel, 2 * self.units, self.units)?])
-            }
-            (Some(kernel), _) => Some(vec![kernel.clone()]),
-        };
-        let after = self.kind == Kind::Gru { reset_after: true };
-        let bias = match weights.get("bias") {
-            Some(bias) if after => part(bias, all, all).transpose()?,
-            _ => None,
-        };
-        Ok(Constants {
-            complete: kernel.is_some() && (bias.is_some() || !(after && self.bias)),
-            kernels: kernel.unwrap_or_default(),
-            bias,
-        })
-    }
-}
-
-/// Constants of a step, to be placed into its body.
-pub struct Constants {
-    kernels: Vec<Tensor>,
-    bias: Option<Tensor>,
-    complete: bool,
-}
-
-impl Constants {
-    /// A state times a recurrent kernel, plus the recurrent bias or another value.
-    fn product(
-        &self,
-        b: &mut Builder<'_>,
-        state: NodeId,
-        kernel: usize,
-        bias: bool,
-        plus: Option<NodeId>,
-    ) -> Result<NodeId> {
-        let missing = || crate::error::Error::internal("a recurrent weight is missing");
-        let kernel = self.kernels.get(kernel).cloned().ok_or_else(missing)?;
-        let mut inputs = vec![state, b.constant(kernel)?];
-        if bias {
-            inputs.push(b.constant(self.bias.clone().ok_or_else(missing)?)?);
-        }
-        let epilogue = match plus {
-            Some(plus) => {
-                inputs.push(plus);
-                Tape::binary(Binary::Add)
-            }
-            None => Tape::identity(),
-        };
-        b.add(MatMul { bias, epilogue }, &inputs)
-    }
-    /// Whether the step can be built.
-    pub fn complete(&self) -> bool {
-        self.complete
-    }
 }
 
 /// Maps `inputs`, of which the first `used` matter to `make`; where the mask is 0 gives input `old`.
@@ -350,26 +267,4 @@ fn masked(
         result = t.select(counts, result, values[old]);
     }
     b.map(t.finish(result), &nodes)
-}
-
-/// `count` elements of a weight, from `start` on, as a vector.
-fn part(tensor: &Tensor, start: usize, count: usize) -> Option<Result<Tensor>> {
-    if tensor.shape().rank() == 1 && start == 0 {
-        return Some(Ok(tensor.clone()));
-    }
-    let data = tensor.as_f32().ok()?.get(start..start + count)?;
-    Some(Tensor::f32([count], data))
-}
-
-/// `count` columns of a matrix, from `start` on.
-fn columns(matrix: &Tensor, start: usize, count: usize) -> Result<Tensor> {
-    let [rows, all] = matrix.shape().dims()[..] else {
-        return Err(crate::error::Error::internal("a kernel that is no matrix"));
-    };
-    let data = matrix.as_f32()?;
-    let picked: Vec<f32> = data
-        .chunks(all)
-        .flat_map(|row| row[start..start + count].iter().copied())
-        .collect();
-    Tensor::f32([rows, count], picked)
 }

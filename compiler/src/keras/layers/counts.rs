@@ -78,6 +78,12 @@ pub fn of_cell(config: &Config) -> usize {
     within(config, "cell")
 }
 
+/// Those of all cells of a stack.
+pub fn of_cells(config: &Config) -> usize {
+    let cells = config.fields().objects("cells").unwrap_or_default();
+    cells.into_iter().map(count).sum()
+}
+
 /// Those of the layer inside a wrapper.
 pub fn inside(config: &Config) -> usize {
     within(config, "layer")
@@ -93,6 +99,9 @@ pub fn both_ways(config: &Config) -> usize {
 }
 
 fn within(config: &Config, key: &str) -> usize {
-    let count = |object: Object| known(&object.class).map_or(0, |class| (class.weights)(&object.config));
     config.fields().object(key).ok().flatten().map_or(0, count)
+}
+
+fn count(object: Object) -> usize {
+    known(&object.class).map_or(0, |class| (class.weights)(&object.config))
 }

@@ -1,20 +1,25 @@
-//! Recurrent layers: `keras.layers.LSTM`, `GRU`, `SimpleRNN`, `RNN` of their cells.
+//! Recurrent layers: `keras.layers.LSTM`, `GRU`, `SimpleRNN`, `RNN` of their cells and of `StackedRNNCells`, `ConvLSTM1D`,
+//! `ConvLSTM2D`, `ConvLSTM3D`.
+//!
+//! Cells of a stack run one after the other over the whole sequence: none needs what a later one gives, and a masked step
+//! leaves the states of all of them as they were.
 
 use super::cells::Cell;
-use super::context::{Arg, Cx, KerasTensor, Outcome, Stop};
-use super::mask;
+use super::context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
+use super::conv_lstm::Convolution;
+use super::loops::{Loop, Steps, widened};
 use super::read::{Read, check_training};
 use crate::error::{Error, ErrorKind};
-use crate::graph::{Builder, Graph, NodeId};
+use crate::graph::NodeId;
 use crate::keras::class::{Recurrence, Role};
-use crate::ops::{Input, Scan, Slice};
+use crate::keras::object::Object;
+use crate::ops::Slice;
 use crate::pointwise::{Binary, Tape};
-use crate::tensor::{Shape, Tensor, TensorType};
-use std::sync::Arc;
 
 /// A recurrent layer as its config has it.
 pub struct Recurrent {
-    cell: Cell,
+    /// At least one; each takes what the one before it gives.
+    cells: Vec<Cell>,
     /// Whether it gives the outputs of all steps.
     pub sequences: bool,
     /// Whether it gives its last states too.
@@ -29,7 +34,7 @@ pub struct Recurrent {
 
 /// What a recurrent layer is called with.
 pub struct Sequence {
-    /// `[batch, time, features]`.
+    /// `[batch, time, features]`, or images of all steps.
     pub x: NodeId,
     /// The steps that count, `[batch, time]`.
     pub mask: Option<NodeId>,
@@ -41,13 +46,13 @@ pub struct Sequence {
 
 /// What a recurrent layer computes.
 pub struct Computed {
-    /// The last output, or those of all steps `[batch, time, units]`.
+    /// The last output, or those of all steps `[batch, time, …]`.
     pub output: NodeId,
     /// The last states.
     pub states: Vec<NodeId>,
 }
 
-/// `LSTM`, `GRU`, `SimpleRNN` and `RNN`.
+/// `LSTM`, `GRU`, `SimpleRNN`, `RNN`, `ConvLSTM1D`, `ConvLSTM2D` and `ConvLSTM3D`.
 pub fn recurrent(cx: &mut Cx<'_>) -> Outcome {
     let layer = Recurrent::read(cx)?;
     let sequence = sequence(cx)?;
@@ -83,10 +88,9 @@ pub fn sequence(cx: &mut Cx<'_>) -> Result<Sequence, Stop> {
         nodes.push(cx.float(value.node)?);
     }
     let x = nodes.remove(0);
-    cx.expect_rank(x, 3)?;
     let dims = cx.dims(x);
     if let Some(mask) = passed
-        && cx.dims(mask) != dims[..2]
+        && Some(&cx.dims(mask)[..]) != dims.get(..2)
     {
         return Err(cx.inconsistent("the mask is not of shape [batch, time]"));
     }
@@ -106,55 +110,64 @@ impl Recurrent {
         let Role::Recurrent(recurrence) = cx.site.role() else {
             return Err(Error::internal("a recurrent layer without a loop").into());
         };
-        let cell = match recurrence {
-            Recurrence::OfCell => read_cell(cx, &r)?,
-            recurrence => Cell::read(cx, recurrence, &r),
+        let cells = match recurrence {
+            Recurrence::OfCell => read_cells(cx, &r)?,
+            recurrence => Cell::read(cx, recurrence, &r).into_iter().collect(),
         };
+        let images = matches!(recurrence, Recurrence::ConvLstm(_));
         let sequences = r.flag("return_sequences", false);
         let state = r.flag("return_state", false);
         let backwards = r.flag("go_backwards", false);
         let zero_output = r.flag("zero_output_for_mask", false);
+        if images && !cx.is_keras3() {
+            r.only("unroll", &[false.into()]);
+        }
         let unrolled = r.flag("unroll", false);
         if r.flag("stateful", false) {
             let help = "its states would go from one prediction to the next: build the model with stateful=False, set \
                         the same weights and save it again";
             r.or_harmless(Err(r.fields.unsupported("stateful").help(help)), ());
         }
-        if cell.is_none() {
-            let help = "cells can be LSTMCell, GRUCell and SimpleRNNCell";
+        if cells.is_empty() {
+            let help = "cells can be LSTMCell, GRUCell and SimpleRNNCell, and StackedRNNCells of these";
             r.or(Err(r.fields.unsupported("cell").help(help)), ());
         }
         r.finish(cx)?;
-        Ok(Self {
-            cell: cell.ok_or(Stop::Told)?,
+        let mut layer = Self {
+            cells,
             sequences,
             state,
             backwards,
-            zero_output,
+            zero_output: false,
             unrolled,
-        })
+        };
+        layer.set_zero_output(cx, zero_output);
+        Ok(layer)
+    }
+    /// Decides about the output of masked steps. `ConvRNN.call` of Keras 2 does not look at the argument.
+    pub fn set_zero_output(&mut self, cx: &Cx<'_>, zero: bool) {
+        self.zero_output = zero && (cx.is_keras3() || self.convolution().is_none());
+    }
+    fn convolution(&self) -> Option<&Convolution> {
+        self.cells.first().and_then(|cell| cell.convolution.as_ref())
     }
     /// Number of weights.
     pub fn weight_count(&self) -> usize {
-        self.cell.weight_count()
+        self.cells.iter().map(Cell::weight_count).sum()
     }
 
     /// Runs over a sequence. With `flip`, the outputs of all steps are given from the last time to the first.
     pub fn run(&self, cx: &mut Cx<'_>, sequence: &Sequence, flip: bool) -> Result<Computed, Stop> {
-        let dims = cx.dims(sequence.x);
-        let [batch, steps, features] = dims[..] else {
-            return Err(cx.inconsistent("it takes a sequence [batch, time, features]"));
+        let axes = self.convolution().map_or(0, |found| found.size.len());
+        cx.expect_rank(sequence.x, 3 + axes)?;
+        let x = match self.convolution() {
+            Some(images) => images.channels_last(cx, sequence.x)?,
+            None => sequence.x,
         };
-        let units = self.cell.units;
-        let weights = self.cell.weights(cx, features);
-        let constants = self.cell.constants(&weights)?;
-        if !constants.complete() {
-            // The missing weight has been reported; the shapes are known.
-            return self.placeholder(cx, [batch, steps, units]);
-        }
-        let states = self.initial(cx, sequence, batch)?;
-        let x = swap_batch_and_time(cx, sequence.x)?;
-        let z = self.cell.project(cx, &weights, x)?;
+        let dims = cx.dims(x);
+        let (batch, steps) = (dims[0], dims[1]);
+        let given = self.given(cx, sequence, &dims)?;
+        let x = swap_batch_and_time(cx, x)?;
         let mask = match sequence.mask {
             Some(mask) => {
                 let mask = cx.b().reshape(mask, [batch, steps, 1])?;
@@ -162,102 +175,90 @@ impl Recurrent {
             }
             None => None,
         };
-        // A masked step gives the output before it, which at the start is 0 and not a given state.
         let zeroed = self.zero_output && !self.zeroed_in_reverse();
         let held = mask.is_some() && !sequence.states.is_empty() && !zeroed;
-        let (body, carries) = self.body(cx, &constants, batch, mask.is_some(), held)?;
-        let mut inputs = states.clone();
-        if held {
-            inputs.push(zeros(cx, batch, units)?);
+        let mut weights = cx.site.weights;
+        let mut looped = None;
+        let mut states = Vec::new();
+        let (mut x, mut given) = (x, &given[..]);
+        for (place, cell) in self.cells.iter().enumerate() {
+            let last = place + 1 == self.cells.len();
+            let each = Loop {
+                cell,
+                sequences: self.sequences || !last,
+                backwards: self.backwards,
+                held: held && last,
+            };
+            let (own, rest) = given.split_at(cell.states().min(given.len()));
+            let (taken, left) = weights.split_at(cell.weight_count().min(weights.len()));
+            let mut site = cx.site.clone();
+            if self.cells.len() > 1 {
+                site = CalledLayer {
+                    path: format!("{}/cells/{place}", site.path),
+                    // The last one says it if there are too many.
+                    weights: if last { weights } else { taken },
+                    ..site
+                };
+            }
+            let mut inner = Cx::new(cx.state, site, Vec::new(), Vec::new());
+            let ran = each.run(&mut inner, Steps { x, mask }, own)?;
+            (given, weights) = (rest, left);
+            states.extend(&ran.states);
+            x = ran.all.unwrap_or(x);
+            looped = Some(ran);
         }
-        inputs.push(z);
-        inputs.extend(mask);
-        let scan = Scan {
-            body: Arc::new(body),
-            steps,
-            carries,
-            scanned: 1 + usize::from(mask.is_some()),
-            reverse: self.backwards,
+        let Some(looped) = looped else {
+            return Err(Error::internal("a recurrent layer without a cell").into());
         };
-        let several = carries + usize::from(self.sequences) > 1;
-        let scan = cx.b().add(scan, &inputs)?;
-        let result = |cx: &mut Cx<'_>, index: usize| match several {
-            true => cx.b().project(scan, index),
-            false => Ok(scan),
+        let mut output = match looped.all.filter(|_| self.sequences) {
+            Some(all) => self.all_outputs(cx, all, mask, flip)?,
+            None => self.last_output(cx, looped.output, mask, steps)?,
         };
-        let mut last = Vec::new();
-        for index in 0..self.cell.states() {
-            last.push(result(cx, index)?);
+        if let Some(images) = self.convolution() {
+            output = match self.sequences {
+                true => images.sequence_restored(cx, output)?,
+                false => images.restored(cx, output)?,
+            };
+            for state in &mut states {
+                *state = images.restored(cx, *state)?;
+            }
         }
-        let output = if self.sequences {
-            let all = result(cx, carries)?;
-            self.all_outputs(cx, all, mask, flip)?
-        } else {
-            let output = if held { result(cx, carries - 1)? } else { last[0] };
-            self.last_output(cx, output, mask, steps)?
-        };
-        Ok(Computed { output, states: last })
+        Ok(Computed { output, states })
     }
 
-    /// The states to start with: given, or 0.
-    fn initial(&self, cx: &mut Cx<'_>, sequence: &Sequence, batch: usize) -> Result<Vec<NodeId>, Stop> {
-        let count = self.cell.states();
+    /// The states that are given, of the shapes that the cells need, for a sequence of a shape. None stands for 0.
+    fn given(&self, cx: &mut Cx<'_>, sequence: &Sequence, dims: &[usize]) -> Result<Vec<NodeId>, Stop> {
         if sequence.states.is_empty() {
-            return Ok(vec![zeros(cx, batch, self.cell.units)?; count]);
+            return Ok(Vec::new());
         }
-        let shape = [batch, self.cell.units];
-        let fits = sequence.states.len() == count && sequence.states.iter().all(|&s| cx.dims(s) == shape);
+        let mut states = sequence.states.clone();
+        if let Some(images) = self.convolution() {
+            for state in &mut states {
+                *state = images.state_channels_last(cx, *state)?;
+            }
+        }
+        let mut shapes = Vec::new();
+        let mut features = dims[2..].to_vec();
+        for cell in &self.cells {
+            features = cell.state(cx, &features)?;
+            let shape = [&dims[..1], &features[..]].concat();
+            shapes.extend(vec![shape; cell.states()]);
+        }
+        let fits = states.len() == shapes.len()
+            && states.iter().zip(&shapes).all(|(&s, shape)| cx.dims(s) == *shape);
         if fits {
-            Ok(sequence.states.clone())
+            Ok(states)
         } else {
+            let count = shapes.len();
+            shapes.dedup();
+            let shapes: Vec<_> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
             let message = format!(
-                "it takes {count} initial states of shape {shape:?}, but is called with {}",
-                sequence.states.len()
+                "it takes {count} initial states of shape {}, but is called with {}",
+                shapes.join(" and "),
+                states.len()
             );
             Err(cx.site.config.error(ErrorKind::Inconsistent(message)).into())
         }
-    }
-
-    /// The graph of one step and its number of carries. Outputs: the carries, then the output if all are wanted.
-    fn body(
-        &self,
-        cx: &Cx<'_>,
-        constants: &super::cells::Constants,
-        batch: usize,
-        masked: bool,
-        held: bool,
-    ) -> Result<(Graph, usize), Stop> {
-        let mut graph = Graph::within(cx.state.budget.clone());
-        let mut b = Builder::new(&mut graph, cx.site.path.as_str());
-        let state = [batch, self.cell.units];
-        let mut states = Vec::new();
-        for index in 0..self.cell.states() {
-            states.push(b.input(format!("state {index}"), TensorType::f32(state))?);
-        }
-        let before = if held {
-            Some(b.input("output", TensorType::f32(state))?)
-        } else {
-            None
-        };
-        let z = b.input("input", TensorType::f32([batch, self.cell.projected()]))?;
-        let mask = if masked {
-            Some(b.input("mask", TensorType::f32([batch, 1]))?)
-        } else {
-            None
-        };
-        let mut next = self.cell.step(&mut b, constants, z, &states, mask)?;
-        let mut output = next[0];
-        if let (Some(before), Some(mask)) = (before, mask) {
-            output = b.map(mask::select(), &[mask, output, before])?;
-            next.push(output);
-        }
-        for (index, node) in next.iter().enumerate() {
-            graph.add_output(format!("state {index}"), *node);
-        }
-        if self.sequences {
-            graph.add_output("output", output);
-        }
-        Ok((graph, next.len()))
     }
 
     /// Whether the outputs of all steps become 0 where the mask, read from its other end, says so: in `backend.rnn` of both
@@ -278,6 +279,8 @@ impl Recurrent {
             if self.zeroed_in_reverse() {
                 mask = reversed(cx, mask, 0)?;
             }
+            let rank = cx.dims(all).len();
+            let mask = widened(&mut cx.b(), mask, rank)?;
             all = cx.b().map(Tape::binary(Binary::Mul), &[all, mask])?;
         }
         if flip {
@@ -301,35 +304,38 @@ impl Recurrent {
         let step = cx.b().slice(mask, 0, at, 1)?;
         let batch = cx.dims(step)[1];
         let step = cx.b().reshape(step, [batch, 1])?;
+        let rank = cx.dims(output).len();
+        let step = widened(&mut cx.b(), step, rank)?;
         Ok(cx.b().map(Tape::binary(Binary::Mul), &[output, step])?)
-    }
-
-    /// Values of the right shapes, to go on with after a problem.
-    fn placeholder(&self, cx: &mut Cx<'_>, [batch, steps, units]: [usize; 3]) -> Result<Computed, Stop> {
-        let path = cx.site.path.clone();
-        let mut place = |name: &str, shape: &[usize]| {
-            let name = format!("{path}/{name}");
-            let ty = TensorType::f32(Shape::checked(shape)?);
-            cx.b().add(Input { name, ty }, &[])
-        };
-        let output = if self.sequences {
-            place("output", &[batch, steps, units])?
-        } else {
-            place("output", &[batch, units])?
-        };
-        let mut states = Vec::new();
-        for _ in 0..self.cell.states() {
-            states.push(place("state", &[batch, units])?);
-        }
-        Ok(Computed { output, states })
     }
 }
 
-/// The cell of an `RNN`; `None` when it is not a known one.
-fn read_cell(cx: &mut Cx<'_>, r: &Read<'_>) -> Result<Option<Cell>, Stop> {
+/// The cell of an `RNN`, or those of its stack; none when one of them is not a known one.
+fn read_cells(cx: &mut Cx<'_>, r: &Read<'_>) -> Result<Vec<Cell>, Stop> {
     let Some(object) = r.object("cell") else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
+    let Some(class) = super::known(&object.class) else {
+        return Ok(Vec::new());
+    };
+    if class.role != Role::Cells {
+        return Ok(read_cell(cx, &object)?.into_iter().collect());
+    }
+    let inner = Read::new(object.config.fields(), class.keys, cx.state.semantics);
+    let objects = inner.or(inner.fields.objects("cells"), Vec::new());
+    inner.finish(cx)?;
+    let mut cells = Vec::new();
+    for object in &objects {
+        match read_cell(cx, object)? {
+            Some(cell) => cells.push(cell),
+            None => return Ok(Vec::new()),
+        }
+    }
+    Ok(cells)
+}
+
+/// A cell; `None` when it is not a known one.
+fn read_cell(cx: &mut Cx<'_>, object: &Object) -> Result<Option<Cell>, Stop> {
     let Some(class) = super::known(&object.class) else {
         return Ok(None);
     };
@@ -342,25 +348,19 @@ fn read_cell(cx: &mut Cx<'_>, r: &Read<'_>) -> Result<Option<Cell>, Stop> {
     Ok(cell)
 }
 
-/// States of 0.
-fn zeros(cx: &mut Cx<'_>, batch: usize, units: usize) -> Result<NodeId, Stop> {
-    let shape = Shape::checked([batch, units])?;
-    Ok(cx.constant(&format!("zeros {shape}"), shape.count(), || {
-        Ok(Tensor::splat(shape.clone(), 0.0))
-    })?)
-}
-
-/// Exchanges the first two of three axes, which moves nothing if one of them is 1.
+/// Exchanges the first two axes, which moves nothing if one of them is 1.
 fn swap_batch_and_time(cx: &mut Cx<'_>, x: NodeId) -> Result<NodeId, Stop> {
     let dims = cx.dims(x);
-    let [a, b, c] = dims[..] else {
+    let &[a, b, ref rest @ ..] = &dims[..] else {
         return Err(cx.inconsistent("it takes a sequence [batch, time, features]"));
     };
+    let swapped = [&[b, a], rest].concat();
     if a == 1 || b == 1 {
-        Ok(cx.b().reshape(x, [b, a, c])?)
-    } else {
-        Ok(cx.b().transpose(x, [1, 0, 2])?)
+        return Ok(cx.b().reshape(x, swapped)?);
     }
+    let x = cx.b().reshape(x, [a, b, rest.iter().product()])?;
+    let x = cx.b().transpose(x, [1, 0, 2])?;
+    Ok(cx.b().reshape(x, swapped)?)
 }
 
 /// An axis from its end to its start.

@@ -166,8 +166,8 @@ const BOTH_WAYS: &[Child] = &[
 
 use Fixed::{All, Inside, Statistics};
 use Masks::{End, Own, Pass, Pass3};
-use Recurrence::{CudnnGru, Gru, Lstm, OfCell, Simple};
-use Role::{Activation, Bidirectional, Cell, Function, Input, Model, Recurrent, TimeDistributed};
+use Recurrence::{ConvLstm, CudnnGru, Gru, Lstm, OfCell, Simple};
+use Role::{Activation, Bidirectional, Cell, Cells, Function, Input, Model, Recurrent, TimeDistributed};
 
 /// Layers of one kind, under the name that README.md gives it.
 pub(super) type Group = (&'static str, &'static [Row]);
@@ -362,6 +362,18 @@ static RECURRENCE: &[Row] = &[
         .role(Recurrent(OfCell))
         .weights(counts::of_cell)
         .keys(RECURRENT),
+    row("ConvLSTM1D", recurrent::recurrent, Own)
+        .role(Recurrent(ConvLstm(1)))
+        .weights(counts::biased::<2>)
+        .keys(RECURRENT),
+    row("ConvLSTM2D", recurrent::recurrent, Own)
+        .role(Recurrent(ConvLstm(2)))
+        .weights(counts::biased::<2>)
+        .keys(RECURRENT),
+    row("ConvLSTM3D", recurrent::recurrent, Own)
+        .role(Recurrent(ConvLstm(3)))
+        .weights(counts::biased::<2>)
+        .keys(RECURRENT),
     row("Bidirectional", wrap::bidirectional, Own)
         .role(Bidirectional)
         .weights(counts::both_ways)
@@ -450,6 +462,14 @@ const fn cell(name: &'static str, recurrence: Recurrence) -> Class {
     }
 }
 
+/// Cells one after the other. The order of states decides about nothing: `StackedRNNCells.call` takes and gives them in the
+/// order of the cells, whatever its argument says.
+const STACK: Class = Class {
+    keys: &[("reverse_state_order", Rule::Anything)],
+    weights: counts::of_cells,
+    ..other("StackedRNNCells", Cells)
+};
+
 const fn unmarked(class: Class) -> Class {
     Class {
         marked: false,
@@ -467,6 +487,7 @@ pub(super) static OTHERS: &[Class] = &[
     cell("LSTMCell", Lstm),
     cell("GRUCell", Gru),
     cell("SimpleRNNCell", Simple),
+    STACK,
     unmarked(Class::new("Discretization")),
     unmarked(Class::new("HashedCrossing")),
     unmarked(Class::new("Pipeline")),

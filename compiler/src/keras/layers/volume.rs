@@ -11,7 +11,7 @@ use super::spatial::{Format, channels_first, channels_last};
 use super::transposed::{Axis, depth_to_space, output_padding, phase_kernel, tile_bias};
 use crate::budget::Resource;
 use crate::error::{Error, Result};
-use crate::graph::NodeId;
+use crate::graph::{Builder, NodeId};
 use crate::keras::ranges::{COUNT, WINDOW};
 use crate::ops::{Conv, Pad, PoolKind, Slice, WindowAxis};
 use crate::pointwise::Tape;
@@ -43,36 +43,39 @@ impl Volume {
         let node = cx.b().reshape(images, shape)?;
         channels_first(cx, node, self.format)
     }
+}
 
-    /// Images `[batch · depths, height, width, group · taps · channels]` in which every depth of a result has the channels of
-    /// all depths that a window sees.
-    fn stacked(&self, cx: &mut Cx<'_>, window: WindowAxis, groups: usize) -> Result<(NodeId, usize)> {
-        let [batch, depth, height, width, channels] = self.dims;
-        let mut pads = vec![(0, 0); 5];
-        pads[1] = (window.before, window.after);
-        let node = match (window.before, window.after) {
-            (0, 0) => self.node,
-            _ => cx.b().add(Pad { pads, value: 0.0 }, &[self.node])?,
+/// Images `[batch · depths, height, width, group · taps · channels]` of a volume in which every depth of a result has the
+/// channels of all depths that a window sees; and how many depths there are then.
+pub fn stacked(
+    b: &mut Builder<'_>,
+    volume: NodeId,
+    dims: [usize; 5],
+    window: WindowAxis,
+    groups: usize,
+) -> Result<(NodeId, usize)> {
+    let [batch, depth, height, width, channels] = dims;
+    let mut pads = vec![(0, 0); 5];
+    pads[1] = (window.before, window.after);
+    let node = match (window.before, window.after) {
+        (0, 0) => volume,
+        _ => b.add(Pad { pads, value: 0.0 }, &[volume])?,
+    };
+    let depths = window.output(depth)?;
+    let mut planes = Vec::with_capacity(window.size);
+    for tap in 0..window.size {
+        let slice = Slice {
+            starts: vec![0, tap * window.dilation, 0, 0, 0],
+            sizes: vec![batch, depths, height, width, channels],
+            steps: vec![1, isize::try_from(window.stride).unwrap_or(isize::MAX), 1, 1, 1],
         };
-        let depths = window.output(depth)?;
-        let mut planes = Vec::with_capacity(window.size);
-        for tap in 0..window.size {
-            let slice = Slice {
-                starts: vec![0, tap * window.dilation, 0, 0, 0],
-                sizes: vec![batch, depths, height, width, channels],
-                steps: vec![1, isize::try_from(window.stride).unwrap_or(isize::MAX), 1, 1, 1],
-            };
-            let plane = cx.b().add(slice, &[node])?;
-            let pixels = batch * depths * height * width;
-            planes.push(cx.b().reshape(plane, [pixels, groups, channels / groups])?);
-        }
-        let node = cx.b().concat(2, &planes)?;
-        let all = window.size * channels;
-        Ok((
-            cx.b().reshape(node, [batch * depths, height, width, all])?,
-            depths,
-        ))
+        let plane = b.add(slice, &[node])?;
+        let pixels = batch * depths * height * width;
+        planes.push(b.reshape(plane, [pixels, groups, channels / groups])?);
     }
+    let node = b.concat(2, &planes)?;
+    let all = window.size * channels;
+    Ok((b.reshape(node, [batch * depths, height, width, all])?, depths))
 }
 
 /// `Conv3D`: kernel `[depth, height, width, channels / groups, filters]`, bias.
@@ -114,7 +117,7 @@ pub fn conv(cx: &mut Cx<'_>) -> Outcome {
         ))
     })?;
     let along = |axis: usize, input| padding.window(size[axis], strides[axis], dilation[axis], input);
-    let (images, depths) = volume.stacked(cx, along(0, depth), groups)?;
+    let (images, depths) = stacked(&mut cx.b(), volume.node, volume.dims, along(0, depth), groups)?;
     let op = Conv {
         window: [along(1, height), along(2, width)],
         groups,
@@ -133,7 +136,11 @@ pub fn conv(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// A kernel `[depths, pixels, rest]` as `[pixels, depths, rest]`.
-fn depths_to_channels(kernel: &Tensor, shape: &Shape, [depths, pixels, rest]: [usize; 3]) -> Result<Tensor> {
+pub fn depths_to_channels(
+    kernel: &Tensor,
+    shape: &Shape,
+    [depths, pixels, rest]: [usize; 3],
+) -> Result<Tensor> {
     let data = kernel.as_f32()?;
     let places = (0..pixels).flat_map(|pixel| (0..depths).map(move |depth| (depth * pixels + pixel) * rest));
     let values: Vec<f32> = places
@@ -185,7 +192,7 @@ pub fn transposed(cx: &mut Cx<'_>) -> Outcome {
         bias,
         epilogue: Tape::identity(),
     };
-    let (images, positions) = volume.stacked(cx, d.window(), 1)?;
+    let (images, positions) = stacked(&mut cx.b(), volume.node, volume.dims, d.window(), 1)?;
     let mut inputs = vec![images, kernel];
     if bias {
         let tiled = Shape::new([phases * filters]);

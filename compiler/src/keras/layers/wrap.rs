@@ -105,7 +105,8 @@ fn direction(
     let mut layer = Recurrent::read(&mut cx)?;
     layer.backwards ^= mirrored;
     // As Keras forces it in this place.
-    layer.zero_output = layer.sequences;
+    let sequences = layer.sequences;
+    layer.set_zero_output(&cx, sequences);
     let count = layer.weight_count();
     cx.site.weights = weights.get(..count).unwrap_or(weights);
     let turned = role == "backward";

@@ -5,8 +5,11 @@ use super::{listed, put};
 use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::class::{Origin, Role};
+use crate::keras::config::Config;
 use crate::keras::hdf5::Tree;
+use crate::keras::layers;
 use crate::keras::model::{Layer, Network, Weight};
+use crate::keras::object::Object;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
@@ -142,6 +145,75 @@ pub(super) fn turn_bidirectional(network: &mut Network) {
             layer.weights.rotate_left(half);
         }
     }
+}
+
+/// Puts the weights of stacked cells in the order of the cells: those of cells that alone are not trained stand last.
+pub(super) fn sort_stacks(network: &mut Network, problems: &mut Collector) {
+    for layer in &mut network.layers {
+        if let Some(inner) = &mut layer.network {
+            sort_stacks(inner, problems);
+            continue;
+        }
+        if layer.config.values().get("trainable") == Some(&Value::Bool(false)) {
+            continue;
+        }
+        let cells = stacked(&layer.config);
+        if is_mixed(&cells) {
+            sort_cells(&mut layer.weights, &cells);
+        }
+        // Around two ways, and around what is not trained, there is more than one order.
+        let wrapped = ["layer", "backward_layer"].map(|key| layer.config.fields().object(key));
+        if wrapped
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|inner| is_mixed(&stacked(&inner.config)))
+        {
+            let message = "some of the stacked cells inside are trained, and others are not";
+            let error = Error::inconsistent(message);
+            problems.push(layer.at(error.help("save the model with model.save('model.keras')")));
+        }
+    }
+}
+
+/// How many weights each cell of a stack has, and whether it is trained.
+fn stacked(config: &Config) -> Vec<(usize, bool)> {
+    let stack = config.fields().object("cell").ok().flatten();
+    let stack =
+        stack.filter(|cell| layers::known(&cell.class).is_some_and(|class| class.role == Role::Cells));
+    let cells = stack.and_then(|stack| stack.config.fields().objects("cells").ok());
+    let facts = |cell: &Object| {
+        let count = layers::known(&cell.class).map_or(0, |class| (class.weights)(&cell.config));
+        (
+            count,
+            cell.config.values().get("trainable") != Some(&Value::Bool(false)),
+        )
+    };
+    cells.unwrap_or_default().iter().map(facts).collect()
+}
+
+fn is_mixed(cells: &[(usize, bool)]) -> bool {
+    [true, false]
+        .iter()
+        .all(|kind| cells.iter().any(|(_, trained)| trained == kind))
+}
+
+fn sort_cells(weights: &mut Vec<Weight>, cells: &[(usize, bool)]) {
+    let trained = cells
+        .iter()
+        .filter(|(_, trained)| *trained)
+        .map(|(count, _)| count)
+        .sum();
+    if trained > weights.len() {
+        // Said where the layer takes them.
+        return;
+    }
+    let mut fixed = weights.split_off(trained).into_iter();
+    let mut free = std::mem::take(weights).into_iter();
+    for &(count, trained) in cells {
+        weights.extend(if trained { free.by_ref() } else { fixed.by_ref() }.take(count));
+    }
+    weights.extend(fixed);
 }
 
 fn give(layer: &mut Layer, weights: Vec<Weight>, budget: &Budget) -> Result<()> {

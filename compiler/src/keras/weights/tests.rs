@@ -259,6 +259,34 @@ fn checkpoints_order_what_is_inside_a_layer() {
 }
 
 #[test]
+fn stacked_cells_that_are_not_trained_come_last() {
+    let cell = |trained: bool| json!({"class_name": "LSTMCell", "config": {"use_bias": false, "trainable": trained}});
+    let stack = |config: Value| json!({"class_name": "StackedRNNCells", "config": config});
+    let rnn = |name: &str, cells: [Value; 3]| {
+        let cell = stack(json!({"cells": cells}));
+        json!({"class_name": "RNN", "config": {"name": name, "trainable": true, "cell": cell}})
+    };
+    let fake = Fake::legacy(&[("rnn", &["a", "b", "c", "d", "e", "f"])]);
+    let model = sequential("m", &[rnn("rnn", [cell(false), cell(true), cell(true)])]);
+    assert_eq!(
+        loaded(model, &fake).unwrap(),
+        [at("rnn", &[4.0, 5.0, 0.0, 1.0, 2.0, 3.0])]
+    );
+    let model = sequential("m", &[rnn("rnn", [cell(true), cell(false), cell(false)])]);
+    assert_eq!(
+        loaded(model, &fake).unwrap(),
+        [at("rnn", &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0])]
+    );
+    let inner = rnn("inner", [cell(false), cell(true), cell(true)]);
+    let model = json!({"class_name": "Bidirectional", "config": {"name": "rnn", "layer": inner}});
+    let error = loaded(sequential("m", &[model]), &fake).unwrap_err();
+    assert!(
+        error.contains("some of the stacked cells inside are trained, and others are not"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_wrapped_model_has_its_weights() {
     let inner = sequential("i", &[layer("BatchNormalization", "n"), layer("Dense", "d")]);
     let model = sequential(
