@@ -91,6 +91,53 @@ fn a_recurrent_layer_without_some_of_its_weights() {
 }
 
 #[test]
+fn arguments_of_recurrent_convolutions_and_stacks_are_refused_by_name() {
+    let image = |more: serde_json::Value| {
+        let mut config = json!({"filters": 3, "kernel_size": [2, 2]});
+        let map = config.as_object_mut().expect("an object");
+        map.extend(more.as_object().expect("an object").clone());
+        ("ConvLSTM2D", config, json!([1, 2, 4, 4, 1]))
+    };
+    let cell = json!({"class_name": "LSTMCell", "config": {"units": 2}});
+    let stack =
+        |cells: serde_json::Value| json!({"class_name": "StackedRNNCells", "config": {"cells": cells}});
+    let rnn = |cell: serde_json::Value| ("RNN", json!({"cell": cell}), json!([1, 4, 2]));
+    for ((class, config, shape), said) in [
+        (
+            image(json!({"stateful": true})),
+            "stateful: value true is not supported",
+        ),
+        (image(json!({"groups": 2})), "groups: field is not known"),
+        (image(json!({"padding": "causal"})), "padding: value \"causal\""),
+        (
+            image(json!({"activation": "softmax"})),
+            "activation: value \"softmax\"",
+        ),
+        (
+            image(json!({"strides": 2, "dilation_rate": 2})),
+            "strides and dilation_rate cannot both be above 1",
+        ),
+        (rnn(stack(json!([]))), "cell: value"),
+        (
+            rnn(stack(json!([stack(json!([cell]))]))),
+            "cells can be LSTMCell, GRUCell and SimpleRNNCell",
+        ),
+        (
+            rnn(stack(json!([{"class_name": "Dense", "config": {"units": 2}}]))),
+            "cells can be LSTMCell",
+        ),
+        (rnn(stack(json!({}))), "cells: value {} is not supported"),
+    ] {
+        let lines = problems(chain(shape, vec![(class, config.clone())]), &[], &[]);
+        assert!(
+            lines.iter().any(|line| line.contains(said)),
+            "{config}: {lines:?}"
+        );
+        assert!(!lines.iter().any(|line| line.contains("internal")), "{lines:?}");
+    }
+}
+
+#[test]
 fn weights_that_are_missing_or_wrong_do_not_stop_the_rest() {
     let model = chain(
         json!([null, 4]),
