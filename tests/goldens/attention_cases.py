@@ -3,15 +3,9 @@
 Each function takes the Keras module and gives a model, or (model, options of make_golden). The decorator says for which
 Keras it holds; without a number it holds for both. Rows of single layers stand in `layer_table.py`.
 """
-CASES = []
+import golden
 
-
-def case(only=None):
-    def register(function):
-        CASES.append((function.__name__.replace("_", "-"), only, function))
-        return function
-
-    return register
+CASES, case = golden.registry()
 
 
 def is3(k):

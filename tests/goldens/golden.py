@@ -22,6 +22,20 @@ import generated
 DIGITS = 4  # significant digits of a range: short files, and the same double in every reader
 
 
+def registry():
+    """A list of cases (id, Keras version or None, function), and the decorator that adds a function to it."""
+    cases = []
+
+    def case(only=None):
+        def register(function):
+            cases.append((function.__name__.replace("_", "-"), only, function))
+            return function
+
+        return register
+
+    return cases, case
+
+
 def load_keras(keras2):
     """Keras 2 is tf_keras; Keras 3 runs on TensorFlow too, so both compute with the same kernels."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -3,15 +3,9 @@ what training left in the file.
 
 Each function takes the Keras module and gives a model, or (model, options of make_golden), as in graph_cases.py.
 """
-CASES = []
+import golden
 
-
-def case(only=None):
-    def register(function):
-        CASES.append((function.__name__.replace("_", "-"), only, function))
-        return function
-
-    return register
+CASES, case = golden.registry()
 
 
 def image(k, height=10, width=16, channels=3):

@@ -7,15 +7,7 @@ import numpy as np
 import generated
 import golden
 
-CASES = []
-
-
-def case(only=None):
-    def register(function):
-        CASES.append((function.__name__.replace("_", "-"), only, function))
-        return function
-
-    return register
+CASES, case = golden.registry()
 
 
 def add(name, function, only=None):

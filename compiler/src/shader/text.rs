@@ -302,3 +302,26 @@ impl Shader {
         format!("vec4<f32>({})", each.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_cross_layers_do_not_lie_in_them() {
+        let lies = |offset, advance, layer, strides: &[usize]| {
+            let place = Place {
+                offset,
+                advance,
+                layer,
+            };
+            Shader::new(vec![place]).lies_in_layers(0, 8, strides)
+        };
+        assert!(lies(16, 0, Some(32), &[64, 0, 8]));
+        assert!(!lies(16, 0, None, &[8]));
+        assert!(!lies(4, 0, Some(32), &[8]));
+        assert!(!lies(16, 8, Some(32), &[8]));
+        assert!(!lies(16, 0, Some(36), &[8]));
+        assert!(!lies(16, 0, Some(32), &[8, 12]));
+    }
+}

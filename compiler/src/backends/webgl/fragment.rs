@@ -298,3 +298,20 @@ fn texture(text: &mut String, params: &mut Params, number: usize, layout: Layout
 pub(super) fn bits_of(value: &str, lanes: Lanes) -> String {
     format!("bitcast<{}>({value})", lanes.bits())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::EXACT;
+
+    #[test]
+    fn quotients_are_exact() {
+        for divisor in (1..2000).chain([4095, 65_537, EXACT - 1, EXACT]) {
+            let inverse = 1.0 / divisor as f32;
+            let last = EXACT / divisor * divisor;
+            for number in [0, divisor - 1, divisor, last - 1, last, EXACT] {
+                let quotient = ((number as f32 + 0.5) * inverse) as usize;
+                assert_eq!(quotient, number / divisor, "{number} / {divisor}");
+            }
+        }
+    }
+}

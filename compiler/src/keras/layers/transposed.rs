@@ -5,10 +5,11 @@
 //! convolution with stride 1 computes all phases as s·s groups of channels (with zero taps where a phase has
 //! fewer than another), and moving these groups into space gives the results, of which the padding is cut off.
 
-use super::context::{Cx, Outcome, one};
+use super::activation::Activation;
+use super::context::{Cx, Outcome, Stop, one};
 use super::conv::{kernel_shape, strides_or_dilation, with_bias};
 use super::shape::crop;
-use super::spatial::{Image, Padding, lifted};
+use super::spatial::{Format, Image, Padding, lifted};
 use super::weights::Weights;
 use crate::error::Result;
 use crate::graph::NodeId;
@@ -91,24 +92,72 @@ impl Axis {
     }
 }
 
+/// The arguments that all of them have, along `N` axes.
+pub struct Arguments<const N: usize> {
+    /// Channels of a result.
+    pub filters: usize,
+    /// Taps of the kernel.
+    pub size: [usize; N],
+    /// Results for every element.
+    pub strides: [usize; N],
+    /// Distances of taps in the results.
+    pub dilation: [usize; N],
+    /// What is cut off the results.
+    pub padding: Padding,
+    /// `output_padding`, which may be 0.
+    pub more: Option<[usize; N]>,
+    /// Where channels stand.
+    pub format: Format,
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// What is applied to results.
+    pub activation: Activation,
+}
+
+impl<const N: usize> Arguments<N> {
+    /// Reads them.
+    pub fn read(cx: &mut Cx<'_>) -> Result<Self, Stop> {
+        let r = cx.read();
+        let found = Self {
+            filters: r.usize("filters", COUNT),
+            size: r.tuple::<N>("kernel_size", WINDOW),
+            strides: r.tuple_or::<N>("strides", [1; N], WINDOW),
+            dilation: r.tuple_or::<N>("dilation_rate", [1; N], WINDOW),
+            padding: r.padding(false),
+            more: match r.fields.value("output_padding") {
+                None | Some(Json::Null) => None,
+                Some(_) => Some(r.tuple::<N>("output_padding", SIDE)),
+            },
+            format: r.format(),
+            bias: r.flag("use_bias", true),
+            activation: r.activation("activation", "linear"),
+        };
+        r.only("groups", &[json!(1)]);
+        r.finish(cx)?;
+        strides_or_dilation(cx, &found.strides, &found.dilation)?;
+        let more = found.more.iter().flatten();
+        if more.zip(found.strides).any(|(&more, stride)| more >= stride) {
+            return Err(cx.inconsistent("output_padding must be less than strides"));
+        }
+        Ok(found)
+    }
+}
+
 /// `Conv1DTranspose` and `Conv2DTranspose`: kernel `[size…, filters, channels]`, bias.
 pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
-    let r = cx.read();
-    let filters = r.usize("filters", COUNT);
-    let size = lifted(r.tuple::<N>("kernel_size", WINDOW), 1);
-    let strides = lifted(r.tuple_or::<N>("strides", [1; N], WINDOW), 1);
-    let dilation = lifted(r.tuple_or::<N>("dilation_rate", [1; N], WINDOW), 1);
-    let padding = r.padding(false);
-    let more = output_padding::<N>(&r).map(|more| lifted(more, 0));
-    let format = r.format();
-    let bias = r.flag("use_bias", true);
-    let activation = r.activation("activation", "linear");
-    r.only("groups", &[json!(1)]);
-    r.finish(cx)?;
-    strides_or_dilation(cx, &strides, &dilation)?;
-    if more.is_some_and(|more| more.iter().zip(strides).any(|(&more, stride)| more >= stride)) {
-        return Err(cx.inconsistent("output_padding must be less than strides"));
-    }
+    let Arguments {
+        filters,
+        size,
+        strides,
+        dilation,
+        padding,
+        more,
+        format,
+        bias,
+        activation,
+    } = Arguments::<N>::read(cx)?;
+    let [size, strides, dilation] = [size, strides, dilation].map(|numbers| lifted(numbers, 1));
+    let more = more.map(|more| lifted(more, 0));
     let image = Image::input(cx, N, format)?;
     let [batch, height, width, channels] = image.dims;
     let weights = cx.weights([
@@ -165,14 +214,6 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     match activation.tape() {
         Some(_) => one(node),
         None => one(activation.apply(cx, node)?),
-    }
-}
-
-/// `output_padding`, which may be 0.
-pub fn output_padding<const N: usize>(r: &super::read::Read<'_>) -> Option<[usize; N]> {
-    match r.fields.value("output_padding") {
-        None | Some(Json::Null) => None,
-        Some(_) => Some(r.tuple::<N>("output_padding", SIDE)),
     }
 }
 

@@ -8,7 +8,7 @@ use super::conv::{strides_or_dilation, with_bias};
 use super::pool::pooled;
 use super::shape::{crop, repeat};
 use super::spatial::{Format, channels_first, channels_last};
-use super::transposed::{Axis, depth_to_space, output_padding, phase_kernel, tile_bias};
+use super::transposed::{Arguments, Axis, depth_to_space, phase_kernel, tile_bias};
 use crate::budget::Resource;
 use crate::error::{Error, Result};
 use crate::graph::{Builder, NodeId};
@@ -16,7 +16,7 @@ use crate::keras::ranges::{COUNT, WINDOW};
 use crate::ops::{Conv, Pad, PoolKind, Slice, WindowAxis};
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 /// A volume in NDHWC that stands for a tensor of the layer.
 struct Volume {
@@ -151,22 +151,17 @@ pub fn depths_to_channels(
 
 /// `Conv3DTranspose`: kernel `[depth, height, width, filters, channels]`, bias. As of images, with phases along all three axes.
 pub fn transposed(cx: &mut Cx<'_>) -> Outcome {
-    let r = cx.read();
-    let filters = r.usize("filters", COUNT);
-    let size = r.tuple::<3>("kernel_size", WINDOW);
-    let strides = r.tuple_or::<3>("strides", [1; 3], WINDOW);
-    let dilation = r.tuple_or::<3>("dilation_rate", [1; 3], WINDOW);
-    let padding = r.padding(false);
-    let more = output_padding::<3>(&r);
-    let format = r.format();
-    let bias = r.flag("use_bias", true);
-    let activation = r.activation("activation", "linear");
-    r.only("groups", &[json!(1)]);
-    r.finish(cx)?;
-    strides_or_dilation(cx, &strides, &dilation)?;
-    if more.is_some_and(|more| more.iter().zip(strides).any(|(&more, stride)| more >= stride)) {
-        return Err(cx.inconsistent("output_padding must be less than strides"));
-    }
+    let Arguments {
+        filters,
+        size,
+        strides,
+        dilation,
+        padding,
+        more,
+        format,
+        bias,
+        activation,
+    } = Arguments::<3>::read(cx)?;
     let volume = Volume::input(cx, format)?;
     let [batch, depth, height, width, channels] = volume.dims;
     let weights = cx.weights([
