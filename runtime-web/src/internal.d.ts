@@ -122,6 +122,8 @@ export interface GpuAddress extends Address {
 export interface Program {
   /** Bytes of the buffers that hold all tensors. */
   arenas: number[];
+  /** Byte offset and length of the parts of the weights that are bound instead of all of them. */
+  windows?: [number, number][];
   /** The module, and for each storage buffer from binding 1 on whether it is read or written. */
   pipelines: { module: number; bindings: string }[];
   /** What is run once, when the weights are there. */
@@ -132,7 +134,7 @@ export interface Program {
 export interface Dispatch {
   pipeline: number;
   groups: [number, number, number];
-  /** What each binding is: an arena, or the weights (-1). */
+  /** What each binding is: an arena, the weights (-1), or window i of them (-2 - i). */
   buffers: number[];
   params: number[];
   /** What is added to parameters in every round of the loop: which one, how much. */

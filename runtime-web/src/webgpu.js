@@ -187,7 +187,7 @@ class OnDevice {
    * @param {Program} program
    * @param {GPUBindGroupLayout[]} layouts
    */
-  #prepare({ pipelines, steps }, layouts) {
+  #prepare({ pipelines, steps, windows = [] }, layouts) {
     const { limits, queue } = this.#device;
     const all = steps.flatMap(({ count, dispatches }) => dispatches.map((dispatch) => ({ count, ...dispatch })));
     const words = all.reduce((most, { params }) => Math.max(most, params.length), 4);
@@ -203,7 +203,8 @@ class OnDevice {
       if (known) return known;
       const entries = buffers.map((index, i) => {
         const buffer = index < 0 ? this.#weights : this.#arenas[index];
-        return { binding: i + 1, resource: { buffer } };
+        const [offset, size] = windows[-2 - index] ?? [];
+        return { binding: i + 1, resource: { buffer, offset, size } };
       });
       const parameters = { buffer: this.#parameters[chunk], offset: 0, size: slice };
       const group = this.#device.createBindGroup({ layout: layouts[pipeline], entries: [{ binding: 0, resource: parameters }, ...entries] });

@@ -3,10 +3,7 @@
 use keras_compile::passes;
 use keras_compile_tests::cases::{lowered, named, signature, try_goldens};
 use keras_compile_tests::goldens::Case;
-use keras_compile_tests::gpu::{BEYOND, Model};
-
-/// Networks whose weights are larger than what every device binds: a page asks for more, or takes another backend.
-const LARGE: &[&str] = &["-InceptionResNetV2", "-ResNetRS50", "-VGG16"];
+use keras_compile_tests::gpu::Model;
 
 fn check(case: &Case) -> Result<(), String> {
     let Some(mut graph) = lowered(case)? else {
@@ -14,12 +11,7 @@ fn check(case: &Case) -> Result<(), String> {
     };
     let inputs = case.inputs(&signature(&graph));
     passes::run(&mut graph, passes::Options::default()).map_err(|error| format!("passes: {error}"))?;
-    let large = LARGE.iter().any(|name| case.id.ends_with(name));
-    let model = match Model::new(&graph) {
-        Err(error) if large && error.starts_with(BEYOND) => return Ok(()),
-        Ok(_) if large => return Err("is not beyond the limits of every device any more".into()),
-        model => model?,
-    };
+    let model = Model::new(&graph)?;
     let found = model.predict(&inputs);
     let compared = found.and_then(|found| case.compare(&named(&graph, found)));
     compared.map_err(|error| model.explained(&error, &inputs))

@@ -355,3 +355,41 @@ fn weights_in_half_precision() {
         }
     }
 }
+
+/// A row times a wide matrix, and that times a narrow one.
+fn products(graph: &mut Graph, narrow: usize, wide: usize) -> Result<NodeId> {
+    let (mut b, mut r) = (Builder::new(graph, "products"), Random::new(5));
+    let mut y = input(&mut b, &[1, narrow])?;
+    for dims in [[narrow, wide], [wide, narrow]] {
+        let (w, bias) = (b.constant(r.tensor(&dims))?, b.constant(r.tensor(&[dims[1]]))?);
+        let epilogue = Tape::binary_const(Binary::Mul, 1.0 / 64.0);
+        y = b.add(MatMul { bias: true, epilogue }, &[y, w, bias])?;
+    }
+    Ok(y)
+}
+
+/// Weights beyond what a device binds at once by default, in single and in half precision.
+#[test]
+fn weights_in_windows() {
+    let (narrow, wide) = (2048, 8960);
+    let mut graph = Graph::new();
+    graph.budget().open(8 * (narrow * wide) as u64);
+    let out = products(&mut graph, narrow, wide).expect("two products");
+    graph.add_output("out", out);
+    let inputs = [Random::new(5).tensor(&[1, narrow])];
+    let expected = graph.eval(&inputs).expect("two products");
+    for (model, limit) in [(Model::new(&graph), 1e-4), (Model::with_halves(&graph), 2e-3)] {
+        let model = model.expect("a model");
+        let windows = &model.built.program.windows;
+        assert!(
+            windows.len() >= 2 && windows.iter().all(|&(_, bytes)| bytes <= 128 << 20),
+            "{windows:?}"
+        );
+        let found = model.predict(&inputs).expect("a prediction");
+        let [expected, found] = [&expected[0], &found[0]].map(|tensor| tensor.as_f32().expect("floats"));
+        let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
+        let differences = expected.iter().zip(found).map(|(a, b)| (a - b).abs());
+        let worst = differences.fold(0f32, f32::max) / largest;
+        assert!(worst <= limit, "off by {worst} of the largest");
+    }
+}

@@ -1,6 +1,6 @@
 //! A program in the memory of a device.
 
-use super::{Compiled, Dispatch, Gpu, Program, ShaderText, shader_texts};
+use super::{Compiled, Dispatch, Gpu, Program, ShaderText, shader_texts, window};
 use keras_compile::backends::{Build, CodeFile};
 use keras_compile::plan::Plan;
 use keras_compile::tensor::{DType, Data, Tensor, TensorType};
@@ -174,7 +174,13 @@ impl<'g> Loaded<'g> {
                     .ok_or_else(|| format!("{step_name}: there is no pipeline {}", dispatch.pipeline))?;
                 let what = format!("{step_name}, module {:?}", shader.title);
                 let group = gpu.checked(&what, || {
-                    gpu.bind(dispatch, &compiled.layout, &uniforms, &weights_buffer, &arenas)
+                    gpu.bind(
+                        dispatch,
+                        &compiled.layout,
+                        &uniforms,
+                        (&weights_buffer, &program.windows),
+                        &arenas,
+                    )
                 })?;
                 for (iteration, bound) in iterations.iter_mut().enumerate() {
                     let params = dispatch.params_at(iteration as u32);
@@ -384,7 +390,7 @@ impl Gpu {
         dispatch: &Dispatch,
         layout: &wgpu::BindGroupLayout,
         uniforms: &wgpu::Buffer,
-        weights: &wgpu::Buffer,
+        (weights, windows): (&wgpu::Buffer, &[(u64, u64)]),
         arenas: &[wgpu::Buffer],
     ) -> wgpu::BindGroup {
         let bytes = dispatch.params_at(0).len() as u64 * 4;
@@ -394,9 +400,17 @@ impl Gpu {
             size: bytes.try_into().ok(),
         });
         let storage = dispatch.buffers.iter().map(|&buffer| {
-            usize::try_from(buffer)
-                .map_or(weights, |arena| &arenas[arena])
-                .as_entire_binding()
+            if let Ok(arena) = usize::try_from(buffer) {
+                return arenas[arena].as_entire_binding();
+            }
+            let Some(&(offset, size)) = window(windows, buffer) else {
+                return weights.as_entire_binding();
+            };
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: weights,
+                offset,
+                size: size.try_into().ok(),
+            })
         });
         let resources = std::iter::once(params).chain(storage);
         let entries: Vec<_> = resources

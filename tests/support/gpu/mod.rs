@@ -11,8 +11,8 @@ mod tests;
 
 pub use beside::first_wrong_step;
 pub use loaded::{Built, Loaded};
-pub use model::{BEYOND, Model};
-pub use program::{Dispatch, PipelineSpec, Program, ProgramStep, ShaderText, shader_texts};
+pub use model::Model;
+pub use program::{Dispatch, PipelineSpec, Program, ProgramStep, ShaderText, shader_texts, window};
 
 use std::collections::HashMap;
 use std::future::Future;

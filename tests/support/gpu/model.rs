@@ -1,14 +1,11 @@
 //! A graph, compiled by the WebGPU backend and run.
 
 use super::loaded::{Needs, words};
-use super::{Built, Gpu, Loaded, first_wrong_step};
+use super::{Built, Gpu, Loaded, first_wrong_step, window};
 use keras_compile::backends::{self, Build, Options, Precision};
 use keras_compile::graph::Graph;
 use keras_compile::plan;
 use keras_compile::tensor::{Tensor, TensorType};
-
-/// Begins what is said of a model that no device without more than the least can run.
-pub const BEYOND: &str = "needs";
 
 /// A model on a device.
 pub struct Model {
@@ -62,7 +59,7 @@ impl Model {
         );
         if needed > offered {
             return Err(format!(
-                "{BEYOND} {needed} bytes in a binding, and the device offers {offered}"
+                "needs {needed} bytes in a binding, and the device offers {offered}"
             ));
         }
         let loaded = Loaded::new(gpu, &built.program, &built.shaders, &built.weights)?;
@@ -116,9 +113,12 @@ impl Built {
         let weights = self.weights.len().next_multiple_of(16) as u64;
         let program = &self.program;
         let bound = program.steps.iter().flat_map(|step| &step.dispatches);
+        let bound = bound.chain(&program.prepare);
         let bound = bound.flat_map(|dispatch| &dispatch.buffers);
-        let bytes =
-            bound.map(|&buffer| usize::try_from(buffer).map_or(weights, |arena| program.arenas[arena]));
+        let bytes = bound.map(|&buffer| match usize::try_from(buffer) {
+            Ok(arena) => program.arenas[arena],
+            Err(_) => window(&program.windows, buffer).map_or(weights, |&(_, size)| size),
+        });
         let bindings = program.pipelines.iter().map(|pipeline| pipeline.bindings.len());
         Needs {
             max_buffer_size: program.arenas.iter().copied().fold(weights, u64::max),

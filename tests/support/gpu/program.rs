@@ -8,6 +8,9 @@ use serde::Deserialize;
 pub struct Program {
     /// Bytes of every arena.
     pub arenas: Vec<u64>,
+    /// Byte offset and length of the parts of the weights that are bound instead of all of them.
+    #[serde(default)]
+    pub windows: Vec<(u64, u64)>,
     /// What dispatches run.
     pub pipelines: Vec<PipelineSpec>,
     /// What is done once, when the weights are there.
@@ -45,7 +48,7 @@ pub struct Dispatch {
     pub pipeline: usize,
     /// Workgroups.
     pub groups: [u32; 3],
-    /// A buffer for each storage binding: -1 are the weights, others the arenas.
+    /// A buffer for each storage binding: -1 are the weights, -2 - i window i of them, others the arenas.
     pub buffers: Vec<i32>,
     /// What its slice of the uniforms holds.
     pub params: Vec<u32>,
@@ -67,6 +70,11 @@ impl Dispatch {
         params.resize(params.len().next_multiple_of(4).max(4), 0);
         params
     }
+}
+
+/// What a negative number of a buffer stands for: all weights (-1), or a window of them.
+pub fn window(windows: &[(u64, u64)], buffer: i32) -> Option<&(u64, u64)> {
+    windows.get(usize::try_from(-2 - buffer).ok()?)
 }
 
 /// A WGSL module.

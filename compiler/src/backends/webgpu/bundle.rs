@@ -91,14 +91,15 @@ fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
     let program = Program::new(plan, options.gpu_precision)?;
     let shaders = program.text();
     let weights = plan.weights.bytes();
-    let largest = program.arenas.iter().copied().chain([weights]).max().unwrap_or(0);
+    let arenas = program.arenas.iter().copied().max().unwrap_or(0);
+    let bound = program.windows.iter().map(|&(_, bytes)| bytes).max();
     let bindings = program.pipelines.iter().map(|pipeline| pipeline.bindings.len());
     let own = Own {
         inputs: slots(&plan.inputs),
         outputs: slots(&plan.outputs),
         limits: Limits {
-            max_buffer_size: largest,
-            max_storage_buffer_binding_size: largest,
+            max_buffer_size: arenas.max(weights),
+            max_storage_buffer_binding_size: arenas.max(bound.unwrap_or(weights)),
             max_storage_buffers_per_shader_stage: bindings.max().unwrap_or(0),
         },
     };

@@ -1,27 +1,28 @@
 //! The dispatch of each family.
 
 use super::module::Made;
+use super::operands::Operands;
 use super::{fill, product, reduce, results};
 use crate::backends::gpu::other;
 use crate::error::Result;
 use crate::kernel::{Kernel, Role};
 use crate::plan::{Run, Space};
 
-/// The dispatches of a run, whose packed weights may be read in half precision: one, or two where the second adds up what the first has computed in parts.
+/// The dispatches of a run with these operands: one, or two where the second adds up what the first has computed in parts.
 ///
 /// # Errors
 /// When the plan was made for another target.
-pub(super) fn dispatch(kernel: &Kernel, run: &Run, halves: bool) -> Result<Vec<Made>> {
+pub(super) fn dispatch(kernel: &Kernel, run: &Run, operands: &Operands) -> Result<Vec<Made>> {
     check(kernel, run)?;
     let made = match kernel {
-        Kernel::Map(k) => results::map(k, run),
-        Kernel::Move(k) => results::moves(k, run),
-        Kernel::Gather(k) => results::gather(k, run),
-        Kernel::Pool(k) => results::pool(k, run),
-        Kernel::Reduce(k) => reduce::reduce(k, run),
-        Kernel::Fill(k) => fill::fill(k, run),
-        Kernel::Contract(k) => return product::contract(k, run, halves),
-        Kernel::Convolve(k) => product::convolve(k, run, halves),
+        Kernel::Map(k) => results::map(k, operands),
+        Kernel::Move(k) => results::moves(k, operands),
+        Kernel::Gather(k) => results::gather(k, operands),
+        Kernel::Pool(k) => results::pool(k, operands),
+        Kernel::Reduce(k) => reduce::reduce(k, operands),
+        Kernel::Fill(k) => fill::fill(k, operands),
+        Kernel::Contract(k) => return product::contract(k, operands),
+        Kernel::Convolve(k) => product::convolve(k, operands),
         Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => Err(other(kernel)),
     };
     Ok(vec![made?])

@@ -1,14 +1,14 @@
 //! Constant areas.
 
-use super::module::{Made, Stores, finish, invocation, memories, shader};
+use super::module::{Made, Stores, finish, invocation};
+use super::operands::Operands;
 use crate::error::Result;
 use crate::kernel::Fill;
-use crate::plan::Run;
 use crate::shader::{self, Axes, Lanes};
 
 /// An invocation for each element of all regions, one region after another.
-pub(super) fn fill(k: &Fill, run: &Run) -> Result<Made> {
-    let mut s = shader(run);
+pub(super) fn fill(k: &Fill, run: &Operands) -> Result<Made> {
+    let mut s = run.shader();
     let (bits, regions) = shader::fill(k);
     let axes: Vec<Axes> = regions
         .iter()
@@ -32,5 +32,5 @@ pub(super) fn fill(k: &Fill, run: &Run) -> Result<Made> {
         });
         s.line(format!("{rest} -= {own};"));
     }
-    finish(&memories(run), s, (0, Stores::Elements), "", count)
+    finish(run.memories(), s, (0, Stores::Elements), "", count)
 }

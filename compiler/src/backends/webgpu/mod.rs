@@ -11,12 +11,14 @@ mod bundle;
 mod dispatch;
 mod fill;
 mod module;
+mod operands;
 mod product;
 mod program;
 mod reduce;
 mod results;
 mod target;
 mod validate;
+mod windows;
 
 pub use bundle::BACKEND;
 pub use program::{Dispatch, Pipeline, Program, Step};

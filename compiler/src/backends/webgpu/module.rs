@@ -1,8 +1,9 @@
 //! A module around the body of a shader.
 
+use super::operands::Memory;
+use super::windows::Windows;
 use crate::error::{Error, Result};
-use crate::plan::{Argument, Run, Space};
-use crate::shader::{Access, Params, Place, Shader};
+use crate::shader::{Access, Params, Shader};
 use std::fmt::Write;
 
 /// Storage buffers that every device binds at once.
@@ -23,19 +24,6 @@ pub(super) struct Module {
     pub bindings: Vec<Binding>,
     /// What dispatches of it differ in.
     pub params: Params,
-}
-
-/// The buffer in which an operand lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Memory {
-    /// That of the weights.
-    Weights,
-    /// The same weights in half precision.
-    Halves,
-    /// One of those for values.
-    Arena(usize),
-    /// What dispatches of one run hand to each other.
-    Scratch,
 }
 
 /// A dispatch before it has a pipeline.
@@ -67,34 +55,6 @@ pub(super) enum Stores {
     Elements,
     /// In quads, at multiples of four elements.
     Quads,
-}
-
-/// An empty shader for a run. Behind the operands of its kernel there is one more: scratch memory.
-pub(super) fn shader(run: &Run) -> Shader {
-    let place = |argument: &Argument| Place {
-        offset: argument.offset / 4,
-        advance: argument.advance / 4,
-        layer: None,
-    };
-    let scratch = Place {
-        offset: 0,
-        advance: 0,
-        layer: None,
-    };
-    Shader::new(run.arguments.iter().map(place).chain([scratch]).collect())
-}
-
-/// The buffers of a run's operands, and scratch memory.
-pub(super) fn memories(run: &Run) -> Vec<Memory> {
-    let memory = |argument: &Argument| match argument.space {
-        Space::Weights | Space::Prepared => Memory::Weights,
-        Space::Arena(arena) => Memory::Arena(arena.0),
-    };
-    run.arguments
-        .iter()
-        .map(memory)
-        .chain([Memory::Scratch])
-        .collect()
 }
 
 /// Workgroups of so many invocations.
@@ -187,14 +147,20 @@ pub(super) fn finish(
     })
 }
 
-/// What makes halves of so many bytes of weights.
+/// What makes halves of so many bytes of weights, each a part of them.
 ///
 /// # Errors
 /// When there are too many.
-pub(super) fn halves(bytes: usize) -> Result<Made> {
+pub(super) fn halves(bytes: usize, windows: &mut Windows) -> Result<Vec<Made>> {
+    windows.all(bytes).into_iter().map(halves_of).collect()
+}
+
+/// What makes halves of the weights in a window, which begins at a byte of them and has a length.
+fn halves_of((memory, first, bytes): (Memory, usize, usize)) -> Result<Made> {
     let count = bytes / 16;
     let mut params = Params::default();
     let all = params.word(count as u32);
+    let before = params.word((first / 16) as u32);
     let text = format!(
         "@group(0) @binding(0) var<uniform> p: array<vec4<u32>, 1>;\n\
          @group(0) @binding(1) var<storage, read> b0: array<vec4<u32>>;\n\
@@ -205,7 +171,7 @@ pub(super) fn halves(bytes: usize) -> Result<Made> {
          let n = (group.y * groups.x + group.x) * {WORKGROUP}u + lane;\n  \
          if (n >= {all}) {{ return; }}\n  \
          let four = bitcast<vec4<f32>>(b0[n]);\n  \
-         b1[n] = vec2<u32>(pack2x16float(four.xy), pack2x16float(four.zw));\n}}\n"
+         b1[{before} + n] = vec2<u32>(pack2x16float(four.xy), pack2x16float(four.zw));\n}}\n"
     );
     let binding = |memory, written| Binding {
         operand: 0,
@@ -215,7 +181,7 @@ pub(super) fn halves(bytes: usize) -> Result<Made> {
     Ok(Made {
         module: Module {
             text,
-            bindings: vec![binding(Memory::Weights, false), binding(Memory::Halves, true)],
+            bindings: vec![binding(memory, false), binding(Memory::Halves, true)],
             params,
         },
         groups: groups(count)?,

@@ -1,9 +1,9 @@
 //! Matrix products and convolutions: an invocation for each tile of results, which stay in registers.
 
-use super::module::{Made, Memory, Stores, finish, invocation, memories, shader};
+use super::module::{Made, Stores, finish, invocation};
+use super::operands::Operands;
 use crate::error::Result;
 use crate::kernel::{Contract, Convolve, Epilogue, Image, Right};
-use crate::plan::Run;
 use crate::shader::{self, Lanes, Shader, Walk};
 
 /// Invocations below which smaller tiles keep more of the machine busy.
@@ -24,27 +24,24 @@ const LONG: usize = 512;
 /// Invocations that a single row is divided between, about.
 const SPREAD: usize = 4096;
 
-pub(super) fn contract(k: &Contract, run: &Run, halves: bool) -> Result<Vec<Made>> {
+pub(super) fn contract(k: &Contract, run: &Operands) -> Result<Vec<Made>> {
     if let (Right::Panels { width }, [1, 1, 1, channels], []) = (k.right, k.dims, k.taps.as_slice())
         && k.run >= LONG
     {
         let columns = channels.div_ceil(4);
         let parts = (SPREAD / columns).min(k.run / (LONG / 4));
         if parts > 1 {
-            return Ok(vec![
-                partial(k, run, halves, (width, parts))?,
-                total(k, run, parts)?,
-            ]);
+            return Ok(vec![partial(k, run, (width, parts))?, total(k, run, parts)?]);
         }
     }
-    Ok(vec![whole(k, run, halves)?])
+    Ok(vec![whole(k, run)?])
 }
 
 /// The first half of a long product with a single row: every invocation adds up a part of the contraction of four results.
-fn partial(k: &Contract, run: &Run, halves: bool, (width, parts): (usize, usize)) -> Result<Made> {
+fn partial(k: &Contract, run: &Operands, (width, parts): (usize, usize)) -> Result<Made> {
     let columns = k.dims[3].div_ceil(4);
-    let scratch = run.arguments.len();
-    let mut s = shader(run);
+    let scratch = run.scratch();
+    let mut s = run.shader();
     let number = invocation(&mut s, columns * parts);
     let across = s.number(columns);
     let n = s.bind("n", format!("{number} % {across} * 4u"));
@@ -55,13 +52,7 @@ fn partial(k: &Contract, run: &Run, halves: bool, (width, parts): (usize, usize)
     let end = s.bind("k", format!("min({first} + {length}, {all})"));
     let sum = shader::contract_part(&mut s, k, width, &n, (&first, &end));
     s.line(format!("store({number} * 4u, bitcast<vec4<u32>>({sum}));"));
-    let made = finish(
-        &buffers(run, halves),
-        s,
-        (scratch, Stores::Quads),
-        "",
-        columns * parts,
-    )?;
+    let made = finish(run.memories(), s, (scratch, Stores::Quads), "", columns * parts)?;
     Ok(Made {
         scratch: 4 * columns * parts,
         ..made
@@ -69,9 +60,9 @@ fn partial(k: &Contract, run: &Run, halves: bool, (width, parts): (usize, usize)
 }
 
 /// The second half: an invocation for four results adds up their parts.
-fn total(k: &Contract, run: &Run, parts: usize) -> Result<Made> {
+fn total(k: &Contract, run: &Operands, parts: usize) -> Result<Made> {
     let columns = k.dims[3].div_ceil(4);
-    let scratch = run.arguments.len();
+    let scratch = run.scratch();
     let tile = Tile { pixels: 1, quads: 1 };
     let results = Results {
         neighbours: Neighbours::Pixels,
@@ -80,7 +71,7 @@ fn total(k: &Contract, run: &Run, parts: usize) -> Result<Made> {
         epilogue: &k.epilogue,
         tile,
     };
-    results.module(run, false, |s, _, n| {
+    results.module(run, |s, _, n| {
         let sum = s.variable("m", "vec4<f32>(0.0f)");
         let count = s.number(parts);
         let across = s.number(4 * columns);
@@ -92,7 +83,7 @@ fn total(k: &Contract, run: &Run, parts: usize) -> Result<Made> {
     })
 }
 
-fn whole(k: &Contract, run: &Run, halves: bool) -> Result<Made> {
+fn whole(k: &Contract, run: &Operands) -> Result<Made> {
     let width = match k.right {
         Right::Panels { width } => width,
         Right::Rows { .. } => 8,
@@ -105,12 +96,12 @@ fn whole(k: &Contract, run: &Run, halves: bool) -> Result<Made> {
         epilogue: &k.epilogue,
         tile,
     };
-    result.module(run, halves, |s, pixels, n| {
+    result.module(run, |s, pixels, n| {
         Ok(shader::contract(s, k, pixels, n, tile.quads))
     })
 }
 
-pub(super) fn convolve(k: &Convolve, run: &Run, halves: bool) -> Result<Made> {
+pub(super) fn convolve(k: &Convolve, run: &Operands) -> Result<Made> {
     let of_group = k.dims[3] / k.groups;
     let quads = if k.groups == 1 || of_group.is_multiple_of(8) {
         2
@@ -125,18 +116,7 @@ pub(super) fn convolve(k: &Convolve, run: &Run, halves: bool) -> Result<Made> {
         epilogue: &k.epilogue,
         tile,
     };
-    result.module(run, halves, |s, pixels, n| {
-        shader::convolve(s, k, pixels, n, tile.quads)
-    })
-}
-
-/// The buffers of a run whose weights, operand 1, may be read in half precision.
-fn buffers(run: &Run, halves: bool) -> Vec<Memory> {
-    let mut buffers = memories(run);
-    if halves {
-        buffers[1] = Memory::Halves;
-    }
-    buffers
+    result.module(run, |s, pixels, n| shader::convolve(s, k, pixels, n, tile.quads))
 }
 
 /// The largest tile that leaves enough invocations: up to four pixels and `quads` times four channels.
@@ -172,15 +152,14 @@ impl Results<'_> {
     /// A module in which every invocation computes a tile: `sums` gives the raw results for some pixels and channels.
     fn module(
         &self,
-        run: &Run,
-        halves: bool,
+        run: &Operands,
         sums: impl FnOnce(&mut Shader, &[[String; 3]], &str) -> Result<Vec<Vec<String>>>,
     ) -> Result<Made> {
         let Tile { pixels, quads } = self.tile;
         let all: usize = self.dims[..3].iter().product();
         let columns = self.dims[3].div_ceil(4 * quads);
         let count = all.div_ceil(pixels) * columns;
-        let mut s = shader(run);
+        let mut s = run.shader();
         let number = invocation(&mut s, count);
         let (column, group) = match self.neighbours {
             Neighbours::Channels => {
@@ -206,7 +185,7 @@ impl Results<'_> {
         let indices: Vec<_> = places.iter().map(|(_, index)| index.clone()).collect();
         let sums = sums(&mut s, &indices, &n)?;
         let stores = self.store(&mut s, &places, (&n, &last), &sums);
-        finish(&buffers(run, halves), s, (2, stores), "", count)
+        finish(run.memories(), s, (2, stores), "", count)
     }
 
     /// Applies the epilogue and writes what is inside.

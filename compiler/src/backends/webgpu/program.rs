@@ -1,7 +1,9 @@
 //! What is run in which order, as the runtime reads it.
 
 use super::dispatch;
-use super::module::{self, Made, Memory};
+use super::module::{self, Made};
+use super::operands::{Memory, Operands, PACKED};
+use super::windows::Windows;
 use crate::backends::{Precision, gpu};
 use crate::budget::Resource;
 use crate::check::{self, Check, Subject, Subjects};
@@ -16,6 +18,9 @@ use std::collections::{HashMap, HashSet};
 pub struct Program {
     /// Bytes of every buffer for values.
     pub arenas: Vec<usize>,
+    /// Byte offset and length of the parts of the weights that are bound instead of all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<(usize, usize)>,
     /// The distinct pipelines.
     pub pipelines: Vec<Pipeline>,
     /// What is run once, when the weights are there.
@@ -65,7 +70,7 @@ pub struct Dispatch {
     pub pipeline: usize,
     /// Workgroups along each axis.
     pub groups: [usize; 3],
-    /// For each storage binding the number of an arena, or -1 for the weights.
+    /// For each storage binding the number of an arena, -1 for the weights, or -2 - i for window i of them.
     pub buffers: Vec<isize>,
     /// Words of the uniform block.
     pub params: Vec<u32>,
@@ -84,6 +89,7 @@ impl Program {
         let mut program = Self {
             // A binding has no length of zero.
             arenas: plan.arenas.iter().map(|&bytes| bytes.max(16)).collect(),
+            windows: Vec::new(),
             pipelines: Vec::new(),
             prepare: Vec::new(),
             halves: None,
@@ -94,19 +100,22 @@ impl Program {
             kernel_bytes: vec![0; plan.kernels.len()],
         };
         let mut known = HashMap::new();
+        let mut windows = Windows::default();
         if precision == Precision::F16 && plan.runs().any(|run| has_halves(plan, run)) {
             program.halves = Some(program.arenas.len());
             program.arenas.push(plan.weights.bytes() / 2);
-            let made = module::halves(plan.weights.bytes())?;
-            let dispatch = program.add(&mut known, "weights", made);
-            program.prepare.push(dispatch);
+            for made in module::halves(plan.weights.bytes(), &mut windows)? {
+                let dispatch = program.add(&mut known, "weights", made);
+                program.prepare.push(dispatch);
+            }
         }
         let (mut scratch, mut taken) = (0, program.pipelines.len());
         for (number, step) in plan.steps.iter().enumerate() {
             let mut dispatches = Vec::with_capacity(step.runs().len());
             for (index, run) in step.runs().iter().enumerate() {
                 let halves = program.halves.is_some() && has_halves(plan, run);
-                let made = dispatch::dispatch(plan.kernel(run), run, halves);
+                let operands = Operands::new(run, &plan.weights, &mut windows, halves);
+                let made = operands.and_then(|operands| dispatch::dispatch(plan.kernel(run), run, &operands));
                 let mut bytes = 0;
                 let first = dispatches.len();
                 for made in made.map_err(|error| error.in_node(&run.name))? {
@@ -139,6 +148,7 @@ impl Program {
                 dispatches,
             });
         }
+        program.windows = windows.into_parts();
         if scratch > 0 {
             program.arenas.push(scratch);
         }
@@ -164,6 +174,7 @@ impl Program {
         }
         let buffer = |memory| match memory {
             Memory::Weights => -1,
+            Memory::Window(number) => -2 - number as isize,
             Memory::Halves => self.halves.map_or(-1, |halves| halves as isize),
             Memory::Arena(arena) => arena as isize,
             // It lies behind those of the plan.
@@ -222,7 +233,7 @@ fn packed(plan: &Plan, run: &Run) -> Option<usize> {
     };
     let weights = run
         .arguments
-        .get(1)
+        .get(PACKED)
         .filter(|argument| argument.space == Space::Weights);
     weights.filter(|_| is_packed).map(|argument| argument.offset)
 }

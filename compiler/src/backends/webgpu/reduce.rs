@@ -1,9 +1,9 @@
 //! Reductions.
 
-use super::module::{Made, Stores, WORKGROUP, finish, invocation, memories, shader};
+use super::module::{Made, Stores, WORKGROUP, finish, invocation};
+use super::operands::Operands;
 use crate::error::Result;
 use crate::kernel::Reduce;
-use crate::plan::Run;
 use crate::shader::{self, Axes, Lanes, Shader, Walk};
 
 /// Results below which a workgroup computes each: single invocations would leave the machine idle.
@@ -12,13 +12,13 @@ const FEW: usize = 256;
 /// Elements of a result from which on a workgroup computes it.
 const LONG: usize = 512;
 
-pub(super) fn reduce(k: &Reduce, run: &Run) -> Result<Made> {
+pub(super) fn reduce(k: &Reduce, run: &Operands) -> Result<Made> {
     let results: usize = k.kept.iter().map(|axis| axis.extent).product();
     let elements: usize = k.reduced.iter().map(|axis| axis.0).product();
     if results < FEW && elements >= LONG {
         return tree(k, run, results);
     }
-    let mut s = shader(run);
+    let mut s = run.shader();
     let extents: Vec<usize> = k.kept.iter().map(|axis| axis.extent).collect();
     let strides: Vec<usize> = k.kept.iter().map(|axis| axis.out).collect();
     let out = Walk {
@@ -41,7 +41,7 @@ pub(super) fn reduce(k: &Reduce, run: &Run) -> Result<Made> {
         Lanes::One => Stores::Elements,
         Lanes::Four => Stores::Quads,
     };
-    finish(&memories(run), s, (1, stores), "", count)
+    finish(run.memories(), s, (1, stores), "", count)
 }
 
 /// Applies the tape and writes the result.
@@ -53,8 +53,8 @@ fn store(s: &mut Shader, k: &Reduce, out: &Walk<'_>, index: &[String], raw: &str
 }
 
 /// A workgroup for each result: every invocation reduces a part, and a tree in shared memory the parts.
-fn tree(k: &Reduce, run: &Run, results: usize) -> Result<Made> {
-    let mut s = shader(run);
+fn tree(k: &Reduce, run: &Operands, results: usize) -> Result<Made> {
+    let mut s = run.shader();
     let strides: Vec<usize> = k.kept.iter().map(|axis| axis.out).collect();
     let out = Walk {
         operand: 1,
@@ -84,7 +84,7 @@ fn tree(k: &Reduce, run: &Run, results: usize) -> Result<Made> {
     });
     let declarations = format!("var<workgroup> parts: array<f32, {WORKGROUP}>;\n");
     finish(
-        &memories(run),
+        run.memories(),
         s,
         (1, Stores::Elements),
         &declarations,

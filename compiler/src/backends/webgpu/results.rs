@@ -1,9 +1,9 @@
 //! Families whose results are computed each by itself: an invocation for each, or for four that lie together.
 
-use super::module::{Made, Stores, finish, invocation, memories, shader};
+use super::module::{Made, Stores, finish, invocation};
+use super::operands::Operands;
 use crate::error::Result;
 use crate::kernel::{Gather, Map, Move, Pool};
-use crate::plan::Run;
 use crate::shader::{self, Axes, Lanes, Shader, Walk};
 
 /// Whether results are computed in fours: where they are written so.
@@ -18,12 +18,12 @@ fn lanes(s: &Shader, extents: &[usize], out: &Walk<'_>) -> Lanes {
 
 /// A module in which every invocation computes the bits at one index, or four of them.
 fn each(
-    run: &Run,
+    run: &Operands,
     extents: &[usize],
     (out, strides): (usize, &[usize]),
     bits: impl FnOnce(&mut Shader, &[String], Lanes) -> String,
 ) -> Result<Made> {
-    let mut s = shader(run);
+    let mut s = run.shader();
     let walk = Walk {
         operand: out,
         strides,
@@ -42,27 +42,27 @@ fn each(
         Lanes::One => Stores::Elements,
         Lanes::Four => Stores::Quads,
     };
-    finish(&memories(run), s, (out, stores), "", count)
+    finish(run.memories(), s, (out, stores), "", count)
 }
 
 fn bits_of(value: &str, lanes: Lanes) -> String {
     format!("bitcast<{}>({value})", lanes.bits())
 }
 
-pub(super) fn map(k: &Map, run: &Run) -> Result<Made> {
+pub(super) fn map(k: &Map, run: &Operands) -> Result<Made> {
     each(run, &k.dims, (k.inputs.len(), &k.out), |s, index, lanes| {
         let value = shader::map(s, k, index, lanes);
         bits_of(&value, lanes)
     })
 }
 
-pub(super) fn moves(k: &Move, run: &Run) -> Result<Made> {
+pub(super) fn moves(k: &Move, run: &Operands) -> Result<Made> {
     each(run, &k.dims, (1, &k.out), |s, index, lanes| {
         shader::move_(s, k, index, lanes)
     })
 }
 
-pub(super) fn gather(k: &Gather, run: &Run) -> Result<Made> {
+pub(super) fn gather(k: &Gather, run: &Operands) -> Result<Made> {
     let extents = [k.outer, k.indices, k.row];
     let strides = [k.indices * k.row, k.row, 1];
     each(run, &extents, (2, &strides), |s, index, lanes| {
@@ -71,7 +71,7 @@ pub(super) fn gather(k: &Gather, run: &Run) -> Result<Made> {
     })
 }
 
-pub(super) fn pool(k: &Pool, run: &Run) -> Result<Made> {
+pub(super) fn pool(k: &Pool, run: &Operands) -> Result<Made> {
     let strides = [k.out[0], k.out[1], k.out[2], 1];
     each(run, &k.dims, (1, &strides), |s, index, lanes| {
         let raw = shader::pool(s, k, index, lanes);
