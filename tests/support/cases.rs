@@ -86,6 +86,25 @@ pub fn try_all<T: Sync>(
     name: impl Fn(&T) -> String + Sync,
     check: impl Fn(&T) -> Result<(), String> + Sync,
 ) {
+    let failures = failures(all, name, check);
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases fail:\n{}",
+        failures.len(),
+        all.len(),
+        failures.join("\n")
+    );
+}
+
+/// What is wrong with those that fail, behind their names and in the order of these.
+///
+/// # Panics
+/// When a check panics inside of another's report (a bug of this function).
+pub fn failures<T: Sync>(
+    all: &[T],
+    name: impl Fn(&T) -> String + Sync,
+    check: impl Fn(&T) -> Result<(), String> + Sync,
+) -> Vec<String> {
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -105,11 +124,5 @@ pub fn try_all<T: Sync>(
     });
     let mut failures = failures.into_inner().expect("no thread panics");
     failures.sort();
-    assert!(
-        failures.is_empty(),
-        "{} of {} cases fail:\n{}",
-        failures.len(),
-        all.len(),
-        failures.join("\n")
-    );
+    failures
 }

@@ -6,6 +6,7 @@ pub mod gpu;
 pub mod graphs;
 pub mod interpreter;
 pub mod random;
+pub mod stages;
 pub mod targets;
 pub mod threads;
 pub mod wasm;
