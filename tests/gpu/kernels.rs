@@ -393,3 +393,35 @@ fn weights_in_windows() {
         assert!(worst <= limit, "off by {worst} of the largest");
     }
 }
+
+/// Two values with a matrix for each index of a batch: one dispatch, whatever the tiles leave over.
+#[test]
+fn batches_of_products() {
+    let mut graphs = Vec::new();
+    for (batch, [m, k, n]) in [
+        (vec![3], [5, 7, 9]),
+        (vec![2, 3], [1, 4, 8]),
+        (vec![2, 8], [33, 16, 33]),
+        (vec![5, 1], [4, 3, 1]),
+        (vec![1, 6], [70, 12, 20]),
+    ] {
+        graphs.push(named(format!("{batch:?} {m}x{k}x{n}"), |b, r| {
+            let a = input(b, &[&batch[..], &[m, k]].concat())?;
+            let right = input(b, &[&batch[..], &[k, n]].concat())?;
+            let scale = b.constant(r.tensor(&[n]))?;
+            let epilogue = Tape::binary(Binary::Mul);
+            b.add(
+                MatMul {
+                    bias: false,
+                    epilogue,
+                },
+                &[a, right, scale],
+            )
+        }));
+    }
+    for (name, graph) in &graphs {
+        let model = Model::new(graph).expect("a model");
+        assert_eq!(model.built.program.steps.len(), 1, "{name}");
+    }
+    try_graphs(&graphs);
+}

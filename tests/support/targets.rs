@@ -32,6 +32,9 @@ impl Target for Textures {
             error: 0.0,
         }]
     }
+    fn batches_products(&self) -> bool {
+        true
+    }
     fn compacts(&self, _: &Product, _: &Image) -> bool {
         false
     }

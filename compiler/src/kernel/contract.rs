@@ -19,7 +19,24 @@ pub enum Right {
     Rows {
         /// Distance between two rows.
         stride: usize,
+        /// Distance between the matrices of two batches, and of two rows of the result: 0 where all have the same.
+        images: [usize; 2],
     },
+}
+
+impl Right {
+    /// Distance between the matrices of two batches, and of two rows of the result: 0 where all have the same.
+    pub fn images(self) -> [usize; 2] {
+        match self {
+            Self::Panels { .. } => [0, 0],
+            Self::Rows { images, .. } => images,
+        }
+    }
+
+    /// Whether all results are of one matrix.
+    pub fn is_shared(self) -> bool {
+        self.images() == [0, 0]
+    }
 }
 
 /// `out[batch, row, pixel, n] = epilogue(bias[n] + sum over k of a[batch, row, pixel, k] * b[k, n])`, where `k`
@@ -69,12 +86,20 @@ impl Contract {
         for _ in 0..2 {
             let [batches, rows, pixels, _] = self.dims;
             let flat = |s: &[usize]| rows == 1 || s[1] == s[2] * pixels;
-            if flat(&self.a) && flat(&self.out) && self.epilogue.operands.iter().all(|s| flat(s)) {
+            let [of_batches, of_rows] = self.right.images();
+            if (rows == 1 || of_rows == 0)
+                && flat(&self.a)
+                && flat(&self.out)
+                && self.epilogue.operands.iter().all(|s| flat(s))
+            {
                 self.dims = [1, batches, pixels * rows, self.dims[3]];
                 self.a = [0, self.a[0], self.a[2]];
                 self.out = [0, self.out[0], self.out[2]];
                 for s in &mut self.epilogue.operands {
                     *s = [0, s[0], s[2], s[3]];
+                }
+                if let Right::Rows { images, .. } = &mut self.right {
+                    *images = [0, of_batches];
                 }
             }
         }
@@ -82,6 +107,9 @@ impl Contract {
         for axis in (0..3).filter(|&axis| self.dims[axis] == 1) {
             (self.a[axis], self.out[axis]) = (0, 0);
             self.epilogue.operands.iter_mut().for_each(|s| s[axis] = 0);
+            if let (Right::Rows { images, .. }, 0..2) = (&mut self.right, axis) {
+                images[axis] = 0;
+            }
         }
         self
     }
@@ -134,7 +162,11 @@ impl Family for Contract {
                 let panels = channels.div_ceil(width);
                 Operand::new(Role::Weights, Span::dense(panels * width * (self.k() + 1)))
             }
-            Right::Rows { stride } => Operand::new(Role::In, Span::new([(self.k(), stride), (channels, 1)])),
+            Right::Rows { stride, images } => {
+                let images = [batches, rows].into_iter().zip(images);
+                let rows = [(self.k(), stride), (channels, 1)];
+                Operand::new(Role::In, Span::new(images.chain(rows)))
+            }
         };
         ContractOperands {
             a: Operand::new(Role::In, Span::new(image.chain(taps))),
@@ -161,7 +193,7 @@ impl Family for Contract {
                 let bias = at.right + n / width * (self.k() + 1) * width + n % width;
                 (bias + width, width, Some(bias))
             }
-            Right::Rows { stride } => (at.right + n, stride, None),
+            Right::Rows { stride, images } => (at.right + dot(&[batch, row], &images) + n, stride, None),
         };
         let mut sum = A::default();
         if let Some(bias) = bias {

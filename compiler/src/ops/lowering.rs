@@ -185,6 +185,8 @@ pub struct Site<'a> {
     pub method: Option<Method>,
     /// How its windows go over input 0, if the method reads a frame.
     pub windows: Option<Windows<'a>>,
+    /// Whether one kernel multiplies a batch of matrices with a matrix for each.
+    pub batched: bool,
 }
 
 /// Where a kernel's pointer points.

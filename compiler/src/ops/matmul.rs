@@ -27,7 +27,7 @@ impl MatMul {
     }
 
     /// A kernel on the last four axes for each of their `outer` indices: the axes before the last four, and those by which
-    /// the right-hand side changes.
+    /// the right-hand side changes unless kernels walk these.
     fn lower_each<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>, right: Right, pointer: &Pointer<'a>) {
         let (a, b, out) = (&site.inputs[0], &site.inputs[1], &site.output);
         let (tape, first) = match right {
@@ -38,7 +38,16 @@ impl MatMul {
         };
         let rank = out.dims.len();
         let of_right = b.dims.len() - 2;
-        let outer = of_right.max(rank.saturating_sub(4));
+        let (right, of_kernel) = match right {
+            Right::Rows { stride, .. } if site.batched => {
+                // The last of the axes by which the matrix changes are the kernel's own.
+                let last = |back: usize| b.dims.len().checked_sub(back).map_or(0, |axis| b.strides[axis]);
+                let images = [last(4), last(3)];
+                (Right::Rows { stride, images }, of_right.min(2))
+            }
+            shared => (shared, 0),
+        };
+        let outer = (of_right - of_kernel).max(rank.saturating_sub(4));
         for index in indices(&Shape::new(&out.dims[..outer])) {
             let at = |strides: &[usize]| -> usize { index.iter().zip(strides).map(|(i, s)| i * s).sum() };
             let (epilogue, mut operands) = epilogue(site, &tape, first, 0);
@@ -154,7 +163,15 @@ impl Operation for MatMul {
         } else {
             let b = &site.inputs[1];
             let stride = b.strides[b.dims.len() - 2];
-            self.lower_each(site, jobs, Right::Rows { stride }, &Pointer::Input(1, 0));
+            self.lower_each(
+                site,
+                jobs,
+                Right::Rows {
+                    stride,
+                    images: [0; 2],
+                },
+                &Pointer::Input(1, 0),
+            );
         }
         Ok(())
     }

@@ -145,6 +145,7 @@ impl Lowering<'_> {
             output: place.view.clone(),
             method: None,
             windows: None,
+            batched: self.target.batches_products(),
         };
         let mut jobs = Jobs::default();
         if let Some(chosen) = methods.get(&id) {
@@ -153,7 +154,16 @@ impl Lowering<'_> {
         }
         match node.op.storage() {
             Storage::Joined(axis) => {
-                let in_place: Vec<bool> = inputs.iter().map(inside).collect();
+                let mut first = place.offset;
+                let in_place = inputs.iter().zip(&site.inputs).map(|(input, view)| {
+                    // In the same memory it may also lie inside of another input.
+                    let there = input.is_some_and(|input| {
+                        input.offset == first && input.view.strides == place.view.strides
+                    });
+                    first += view.dims[axis] * place.view.strides[axis];
+                    there && inside(input)
+                });
+                let in_place: Vec<bool> = in_place.collect();
                 join(&site, axis, &in_place, &mut jobs);
             }
             _ => node.op.lower(&site, &mut jobs)?,

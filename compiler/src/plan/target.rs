@@ -33,6 +33,11 @@ pub trait Target {
         0
     }
 
+    /// Whether one kernel multiplies a batch of matrices with a matrix for each, else there is one for every matrix.
+    fn batches_products(&self) -> bool {
+        false
+    }
+
     /// Whether the pixels of an image, which have these distances where windows of one tap read them, should be copied
     /// together first.
     fn compacts(&self, product: &Product, a: &Image) -> bool;

@@ -6,7 +6,8 @@ use crate::kernel::{Contract, Epilogue, Image, Right};
 /// The raw results of a [`Contract`] for some pixels `[batch, row, pixel]` and `quads` times four channels from the one
 /// numbered `n` on, a multiple of that many: for each pixel, for each quad.
 ///
-/// Operand 0 is the left-hand side, 1 the right-hand side. Channels behind the last read what is there.
+/// Operand 0 is the left-hand side, 1 the right-hand side. Channels behind the last read what is there. Where rows or batches have
+/// a matrix of their own, all pixels are of one of them.
 pub fn contract(
     s: &mut Shader,
     kernel: &Contract,
@@ -15,7 +16,7 @@ pub fn contract(
     quads: usize,
 ) -> Vec<Vec<String>> {
     let bases = bases(s, &kernel.a, pixels);
-    let mut right = Columns::new(s, kernel, n);
+    let mut right = Columns::new(s, kernel, n, &pixels[0]);
     let sums = right.sums(s, pixels.len(), quads);
     let taps = kernel.taps.iter().all(|tap| tap.1 % 4 == 0);
     let unit = unit(taps && kernel.run.is_multiple_of(4) && is_quad(s, &kernel.a));
@@ -171,12 +172,17 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    fn new(s: &mut Shader, kernel: &Contract, n: &str) -> Self {
+    fn new(s: &mut Shader, kernel: &Contract, n: &str, pixel: &Pixel) -> Self {
         match kernel.right {
             Right::Panels { width } => Self::of_panels(s, width, kernel.k(), n),
-            Right::Rows { stride } => {
-                let unit = unit(stride.is_multiple_of(4) && s.is_aligned(1));
-                let start = s.start(1);
+            Right::Rows { stride, images } => {
+                let distances = images.iter().chain([&stride]);
+                let unit = unit(distances.into_iter().all(|d| d.is_multiple_of(4)) && s.is_aligned(1));
+                let mut start = s.start(1);
+                for (index, distance) in pixel.iter().zip(images).filter(|(_, distance)| *distance > 0) {
+                    let distance = s.number(distance);
+                    start = s.bind("b", format!("{start} + {index} * {distance}"));
+                }
                 let step = s.number(stride / unit.count());
                 Self {
                     cursor: s.variable("b", in_units(unit, format!("{start} + {n}"))),

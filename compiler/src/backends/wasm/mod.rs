@@ -196,7 +196,7 @@ fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> Result<KernelCode> {
     Ok(match kernel {
         Kernel::Map(k) => map::emit(cx, k),
         Kernel::Reduce(k) => reduce::emit(cx, k),
-        Kernel::Contract(k) => contract::emit(cx, k),
+        Kernel::Contract(k) if k.right.is_shared() => contract::emit(cx, k),
         Kernel::Winograd(k) => winograd::emit(cx, k),
         Kernel::WinogradWeights(k) => winograd::emit_weights(cx, k),
         Kernel::Depthwise(k) => depthwise::emit(cx, k),
@@ -204,9 +204,9 @@ fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> Result<KernelCode> {
         Kernel::Move(k) => moves::emit_move(cx, k),
         Kernel::Fill(k) => moves::emit_fill(cx, k),
         Kernel::Gather(k) => gather::emit(cx, k),
-        Kernel::Convolve(_) => {
+        Kernel::Convolve(_) | Kernel::Contract(_) => {
             return Err(Error::internal(
-                "a kernel that tests bounds, of a plan that was made for another target",
+                "a kernel that tests bounds or has several matrices, of a plan that was made for another target",
             ));
         }
     })

@@ -56,9 +56,11 @@ pub(super) fn draw(kernel: &Kernel, run: &Run, layouts: &Layouts) -> Result<Frag
             })
         }
         Kernel::Fill(k) => drawing.fill(k),
-        Kernel::Contract(k) => drawing.contract(k),
+        Kernel::Contract(k) if k.right.is_shared() => drawing.contract(k),
         Kernel::Convolve(k) => drawing.convolve(k),
-        Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => Err(other(kernel)),
+        Kernel::Contract(_) | Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => {
+            Err(other(kernel))
+        }
     }
 }
 

@@ -67,6 +67,7 @@ fn total(k: &Contract, run: &Operands, parts: usize) -> Result<Made> {
     let results = Results {
         neighbours: Neighbours::Pixels,
         dims: k.dims,
+        images: 1,
         out: &k.out,
         epilogue: &k.epilogue,
         tile,
@@ -88,10 +89,16 @@ fn whole(k: &Contract, run: &Operands) -> Result<Made> {
         Right::Panels { width } => width,
         Right::Rows { .. } => 8,
     };
-    let tile = tile(k.dims, width.min(8) / 4);
+    let images = if k.right.is_shared() {
+        1
+    } else {
+        k.dims[0] * k.dims[1]
+    };
+    let tile = tile(k.dims, images, width.min(8) / 4);
     let result = Results {
         neighbours: Neighbours::Pixels,
         dims: k.dims,
+        images,
         out: &k.out,
         epilogue: &k.epilogue,
         tile,
@@ -108,10 +115,11 @@ pub(super) fn convolve(k: &Convolve, run: &Operands) -> Result<Made> {
     } else {
         1
     };
-    let tile = tile(k.dims, quads.min(k.panels.unwrap_or(8) / 4));
+    let tile = tile(k.dims, 1, quads.min(k.panels.unwrap_or(8) / 4));
     let result = Results {
         neighbours: Neighbours::Channels,
         dims: k.dims,
+        images: 1,
         out: &k.out,
         epilogue: &k.epilogue,
         tile,
@@ -119,11 +127,11 @@ pub(super) fn convolve(k: &Convolve, run: &Operands) -> Result<Made> {
     result.module(run, |s, pixels, n| shader::convolve(s, k, pixels, n, tile.quads))
 }
 
-/// The largest tile that leaves enough invocations: up to four pixels and `quads` times four channels.
-fn tile(dims: [usize; 4], quads: usize) -> Tile {
-    let pixels: usize = dims[..3].iter().product();
+/// The largest tile that leaves enough invocations: up to four pixels of an image and `quads` times four channels.
+fn tile(dims: [usize; 4], images: usize, quads: usize) -> Tile {
+    let pixels = dims[..3].iter().product::<usize>() / images;
     let quads = if dims[3] <= 4 { 1 } else { quads.max(1) };
-    let busy = |tile: &Tile| pixels.div_ceil(tile.pixels) * dims[3].div_ceil(4 * tile.quads) >= BUSY;
+    let busy = |tile: &Tile| images * pixels.div_ceil(tile.pixels) * dims[3].div_ceil(4 * tile.quads) >= BUSY;
     let sizes = [(4, quads), (2, quads), (1, quads), (1, 1)];
     let tiles = sizes.map(|(pixels, quads)| Tile { pixels, quads });
     let fits = |tile: &Tile| tile.pixels <= pixels;
@@ -143,6 +151,8 @@ enum Neighbours {
 struct Results<'a> {
     neighbours: Neighbours,
     dims: [usize; 4],
+    /// Batches and rows that have a matrix of their own; 1 where all share one.
+    images: usize,
     out: &'a Image,
     epilogue: &'a Epilogue,
     tile: Tile,
@@ -156,9 +166,10 @@ impl Results<'_> {
         sums: impl FnOnce(&mut Shader, &[[String; 3]], &str) -> Result<Vec<Vec<String>>>,
     ) -> Result<Made> {
         let Tile { pixels, quads } = self.tile;
-        let all: usize = self.dims[..3].iter().product();
+        let all = self.dims[..3].iter().product::<usize>() / self.images;
         let columns = self.dims[3].div_ceil(4 * quads);
-        let count = all.div_ceil(pixels) * columns;
+        let groups = all.div_ceil(pixels);
+        let count = self.images * groups * columns;
         let mut s = run.shader();
         let number = invocation(&mut s, count);
         let (column, group) = match self.neighbours {
@@ -167,18 +178,19 @@ impl Results<'_> {
                 (format!("{number} % {across}"), format!("{number} / {across}"))
             }
             Neighbours::Pixels => {
-                let along = s.number(all.div_ceil(pixels));
+                let along = s.number(self.images * groups);
                 (format!("{number} / {along}"), format!("{number} % {along}"))
             }
         };
         let n = s.bind("n", format!("{column} * {}u", 4 * quads));
+        let (before, group) = self.image(&mut s, group, groups, all);
         let first = s.bind("m", format!("{group} * {pixels}u"));
         let last = s.number(all - 1);
         let places: Vec<_> = (0..pixels)
             .map(|pixel| {
                 let place = s.bind("m", format!("{first} + {pixel}u"));
                 // What lies behind the last pixel repeats it and is not written.
-                let inside = s.bind("m", format!("min({place}, {last})"));
+                let inside = s.bind("m", format!("{before}min({place}, {last})"));
                 (place, shader::pixel(&mut s, self.dims, &inside))
             })
             .collect();
@@ -186,6 +198,19 @@ impl Results<'_> {
         let sums = sums(&mut s, &indices, &n)?;
         let stores = self.store(&mut s, &places, (&n, &last), &sums);
         finish(run.memories(), s, (2, stores), "", count)
+    }
+
+    /// How many pixels lie before the image of a group, as the beginning of a sum, and which group of it it is.
+    fn image(&self, s: &mut Shader, group: String, groups: usize, pixels: usize) -> (String, String) {
+        if self.images == 1 {
+            return (String::new(), group);
+        }
+        let (groups, pixels) = (s.number(groups), s.number(pixels));
+        let group = s.bind("m", group);
+        (
+            format!("{group} / {groups} * {pixels} + "),
+            format!("{group} % {groups}"),
+        )
     }
 
     /// Applies the epilogue and writes what is inside.

@@ -37,6 +37,10 @@ impl Target for WebGpu {
         gpu::methods(product)
     }
 
+    fn batches_products(&self) -> bool {
+        true
+    }
+
     fn compacts(&self, _: &Product, _: &Image) -> bool {
         false
     }

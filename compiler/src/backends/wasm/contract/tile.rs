@@ -53,7 +53,7 @@ impl Tile<'_> {
             }),
             row: match self.k.right {
                 Right::Panels { width } => width,
-                Right::Rows { stride } => stride,
+                Right::Rows { stride, .. } => stride,
             },
         };
         walk.emit(&mut asm, a, b, &acc);
