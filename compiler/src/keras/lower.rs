@@ -344,15 +344,20 @@ fn spread(
 ) {
     match argument {
         Argument::Dict(items) => {
-            // A dict is matched by key or, as Keras does too, by the names of the inputs.
+            // A dict is matched by key or, as Keras does too, by the names of the inputs. Several inputs may stand under
+            // one key.
             let mut places: HashMap<&str, usize> = HashMap::new();
             for (place, (key, _)) in items.iter().enumerate() {
                 places.entry(key).or_insert(place);
             }
+            let mut done = HashSet::new();
             for port in &net.inputs {
                 let names = [port.key.as_deref(), Some(port.name.as_str())];
-                let places = names.into_iter().flatten().filter_map(|name| places.get(name));
-                if let Some((_, item)) = places.min().and_then(|&place| items.get(place)) {
+                let place = names.into_iter().flatten().find_map(|name| places.get(name));
+                if let Some(&place) = place
+                    && done.insert(place)
+                    && let Some((_, item)) = items.get(place)
+                {
                     spread(item, net, find, problems, given);
                 }
             }
