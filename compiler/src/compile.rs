@@ -198,7 +198,16 @@ impl Prepared {
 fn dtype(port: &keras::TensorInfo) -> ElementType {
     match port.dtype {
         KerasDType::Float => ElementType::Float32,
-        KerasDType::Int => ElementType::Int32,
+        KerasDType::Int { bits, signed } => match (bits, signed) {
+            (8, true) => ElementType::Int8,
+            (8, false) => ElementType::Uint8,
+            (16, true) => ElementType::Int16,
+            (16, false) => ElementType::Uint16,
+            (64, true) => ElementType::Int64,
+            (64, false) => ElementType::Uint64,
+            (_, true) => ElementType::Int32,
+            (_, false) => ElementType::Uint32,
+        },
         KerasDType::Bool => ElementType::Bool,
     }
 }

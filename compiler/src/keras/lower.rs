@@ -86,7 +86,7 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
             shape: ty.shape.clone(),
             dtype: match ty.dtype {
                 DType::F32 => KerasDType::Float,
-                DType::I32 => KerasDType::Int,
+                DType::I32 => KerasDType::INT32,
             },
         });
     }
@@ -110,7 +110,7 @@ fn input_node(graph: &mut Graph, port: &TensorInfo) -> Result<NodeId, Error> {
             .map_err(|error| error.in_layer(port.name.as_str(), "InputLayer"))?,
         dtype: match port.dtype {
             KerasDType::Float => DType::F32,
-            KerasDType::Int | KerasDType::Bool => DType::I32,
+            KerasDType::Int { .. } | KerasDType::Bool => DType::I32,
         },
     };
     let input = crate::ops::Input {

@@ -27,6 +27,7 @@ mod numbers;
 pub mod object;
 mod paths;
 mod ports;
+pub mod quantization;
 pub mod ranges;
 mod source;
 mod state;

@@ -223,6 +223,14 @@ impl Layer {
     }
 }
 
+impl Weight {
+    /// The last part of its name, without TensorFlow's number of a result.
+    pub fn own_name(&self) -> &str {
+        let name = self.name.rsplit('/').next().unwrap_or(&self.name);
+        name.split(':').next().unwrap_or(name)
+    }
+}
+
 impl Call {
     /// All tensors it takes, positional arguments first, in order.
     pub fn tensors(&self) -> Vec<TensorRef> {
