@@ -4,7 +4,7 @@ use crate::backends::{self, Backend, Build, Selection};
 use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageName, Target};
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
-use crate::keras::{self, InputShapes, KerasDType};
+use crate::keras::{self, InputShapes, KerasDType, KerasModel, Part};
 use crate::passes;
 use crate::plan::{self, Plan};
 use crate::report::Report;
@@ -20,6 +20,22 @@ pub struct Source {
     pub weights: Option<PathBuf>,
     /// Shapes of inputs that the file leaves open.
     pub input_shapes: InputShapes,
+    /// The part of the model that is compiled.
+    pub part: Part,
+}
+
+impl Source {
+    /// Reads the files, and takes the part.
+    ///
+    /// # Errors
+    /// All problems of the files, or that the model has no such part.
+    pub fn read(&self) -> Result<KerasModel, Errors> {
+        let mut model = keras::read(&self.model, self.weights.as_deref())?;
+        let file = self.model.display().to_string();
+        let found = keras::part::cut(&mut model, &self.part);
+        found.map_err(|errors| errors.map(|error| error.in_file(&file)))?;
+        Ok(model)
+    }
 }
 
 /// What to compile, and where to.
@@ -139,7 +155,7 @@ pub fn prepare(
 ) -> Result<Prepared, Errors> {
     progress.stage(Stage::Read);
     let file = source.model.display().to_string();
-    let model = keras::read(&source.model, source.weights.as_deref())?;
+    let model = source.read()?;
     progress.stage(Stage::Lower);
     let lowered = keras::lower(&model, &source.input_shapes)
         .map_err(|errors| errors.map(|error| error.in_file(&file)))?;

@@ -14,6 +14,7 @@ pub mod config;
 mod dtype;
 pub mod fields;
 mod foreign;
+mod given;
 mod hdf5;
 mod json;
 pub mod layers;
@@ -25,6 +26,7 @@ pub mod model;
 mod needed;
 mod numbers;
 pub mod object;
+pub mod part;
 mod paths;
 mod ports;
 pub mod quantization;
@@ -48,6 +50,7 @@ pub use model::{
     Argument, Call, KerasModel, Layer, LayerId, Network, ScheduledCall, Semantics, TensorRef, Version, Weight,
 };
 pub use object::Object;
+pub use part::Part;
 
 use crate::budget::Budget;
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};

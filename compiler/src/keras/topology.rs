@@ -336,7 +336,8 @@ fn joined(a: Option<(usize, usize)>, b: Option<(usize, usize)>) -> Option<(usize
     }
 }
 
-fn each(argument: &mut Argument, f: &mut impl FnMut(&mut TensorRef) -> Result<()>) -> Result<()> {
+/// Does something with every tensor of an argument.
+pub(super) fn each(argument: &mut Argument, f: &mut impl FnMut(&mut TensorRef) -> Result<()>) -> Result<()> {
     match argument {
         Argument::Tensor(tensor) => f(tensor),
         Argument::List(items) => items.iter_mut().try_for_each(|item| each(item, f)),
