@@ -5,8 +5,9 @@ use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageN
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
 use crate::keras::{self, InputShapes, KerasDType, KerasModel, Part};
+use crate::ops::IndexRange;
 use crate::passes;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Binding, Plan};
 use crate::report::Report;
 use std::fmt;
 use std::path::PathBuf;
@@ -228,6 +229,21 @@ fn dtype(port: &keras::TensorInfo) -> ElementType {
     }
 }
 
+/// Integers that are floats, all from 0 up to this one.
+const EXACT: i64 = 1 << 24;
+
+/// Bounds the elements of inputs that may be too large to be floats as they are: networks compute with floats.
+fn bound(inputs: &mut [Binding], dtypes: &[ElementType]) {
+    for (input, dtype) in inputs.iter_mut().zip(dtypes) {
+        if let ElementType::Int32 | ElementType::Int64 | ElementType::Uint32 | ElementType::Uint64 = dtype {
+            input.range.get_or_insert(IndexRange {
+                first: -EXACT,
+                end: EXACT + 1,
+            });
+        }
+    }
+}
+
 /// Says for which backend the code of a model is too large, where there are others.
 fn blame(error: Error, backend: &Backend, chosen: &Selection) -> Error {
     match (&error.kind, chosen.without(backend)) {
@@ -271,9 +287,12 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         built.map_err(|error| blame(error, backend, &options.backends))
     };
     let builds = plans.into_iter().map(build);
-    let builds: Vec<_> = builds
+    let mut builds: Vec<_> = builds
         .collect::<error::Result<_>>()
         .map_err(|error| error.in_file(&file))?;
+    for build in &mut builds {
+        bound(&mut build.plan.inputs, &inputs);
+    }
     progress.stage(Stage::Write);
     let package = options.package.clone();
     let contents = Contents {

@@ -66,13 +66,11 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
         sections.insert(build.backend.name.to_owned(), add_code(build, &mut staging)?);
     }
     let shards = shards::write(&plan.weights, &mut staging, progress)?;
-    let mut inputs = slots(&plan.inputs, contents.inputs)?;
-    bound(&mut inputs);
     let mut manifest = Manifest {
         format: FORMAT,
         generator: GENERATOR.to_owned(),
         model: contents.model.to_owned(),
-        inputs,
+        inputs: slots(&plan.inputs, contents.inputs)?,
         outputs: slots(&plan.outputs, contents.outputs)?,
         backends: sections,
         weights: WeightFiles {
@@ -147,18 +145,4 @@ fn slots(bindings: &[Binding], dtypes: &[ElementType]) -> Result<Vec<Slot>> {
         range: binding.range.map(|range| [range.first, range.end]),
     };
     Ok(bindings.iter().zip(dtypes).map(slot).collect())
-}
-
-/// Integers that are floats, all from 0 up to this one.
-const EXACT: i64 = 1 << 24;
-
-/// Bounds the elements of inputs that may be too large to be floats as they are: networks compute with floats.
-fn bound(slots: &mut [Slot]) {
-    for slot in slots {
-        let first = match slot.dtype {
-            ElementType::Int32 | ElementType::Int64 | ElementType::Uint32 | ElementType::Uint64 => -EXACT,
-            _ => continue,
-        };
-        slot.range.get_or_insert([first, EXACT + 1]);
-    }
 }

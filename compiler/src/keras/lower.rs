@@ -73,17 +73,18 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         ..
     } = state;
     let mut outputs = Vec::new();
-    for (port, value) in model.root.outputs.iter().zip(results) {
+    let names = model.root.output_names(model.version.semantics);
+    for (name, value) in names.into_iter().zip(results) {
         let Some(value) = value else { continue };
         let taken = graph.budget().take(Resource::Nodes, 1_u64);
-        let taken = taken.map_err(|error| error.in_node(&port.name));
+        let taken = taken.map_err(|error| error.in_node(&name));
         if problems.keep(taken).is_none() {
             break;
         }
-        graph.add_output(port.name.as_str(), value.node);
+        graph.add_output(name.as_str(), value.node);
         let ty = graph.ty(value.node);
         outputs.push(TensorInfo {
-            name: port.name.clone(),
+            name,
             shape: ty.shape.clone(),
             dtype: match ty.dtype {
                 DType::F32 => KerasDType::Float,

@@ -7,12 +7,12 @@ use crate::keras::config::Config;
 use crate::keras::dtype;
 use crate::keras::layers;
 use crate::keras::model::{
-    Argument, Call, Layer, LayerId, Network, Port, ScheduledCall, Semantics, TensorRef,
+    Argument, Call, Layer, LayerId, Network, Port, ScheduledCall, Semantics, TensorRef, unique,
 };
 use crate::keras::topology::{self, Names, bad};
 use crate::keras::values::shown;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 impl ArchitectureReader {
     /// Connects the layers of a functional model by their inbound nodes.
@@ -44,14 +44,8 @@ impl ArchitectureReader {
                 layer.calls.push(Call::default());
             }
         }
-        let inputs = found.keep(read_ports(config, "input_layers", &names, |found| &found.layer));
-        // Keras 3 predicts a dict where the outputs are one; Keras 2 has names of layers for them.
-        let outputs = found.keep(match self.semantics {
-            Semantics::Keras2 => read_ports(config, "output_layers", &names, |found| &found.layer),
-            Semantics::Keras3 => read_ports(config, "output_layers", &names, |found| {
-                found.key.as_ref().unwrap_or(&found.layer)
-            }),
-        });
+        let inputs = found.keep(read_ports(config, "input_layers", &names));
+        let outputs = found.keep(read_ports(config, "output_layers", &names));
         // With calls missing, further messages would only follow from that.
         self.problems.keep_all(found.finish(()))?;
         let (mut inputs, mut outputs) = (inputs?, outputs?);
@@ -205,14 +199,8 @@ struct Found {
     key: Option<String>,
 }
 
-/// Reads `input_layers` or `output_layers`: references `[layer, node, tensor]`, one or nested in lists and dicts. `named`
-/// gives the names; of equal ones the later get `_1`, `_2`.
-fn read_ports(
-    config: &Map<String, Value>,
-    key: &str,
-    names: &Names,
-    named: fn(&Found) -> &String,
-) -> Result<Vec<Port>> {
+/// Reads `input_layers` or `output_layers`: references `[layer, node, tensor]`, one or nested in lists and dicts.
+fn read_ports(config: &Map<String, Value>, key: &str, names: &Names) -> Result<Vec<Port>> {
     let mut found = Vec::new();
     let Some(value) = config.get(key) else {
         return Err(Error::new(ErrorKind::MissingField).in_field(key));
@@ -221,25 +209,13 @@ fn read_ports(
     if found.is_empty() {
         return Err(bad("the list is empty").in_field(key));
     }
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    let mut taken = HashSet::new();
-    let mut ports = Vec::with_capacity(found.len());
-    for port in found {
-        let name = named(&port).clone();
-        let mut unique = name.clone();
-        // As tf.keras counts, which also avoids the names of other layers.
-        while !taken.insert(unique.clone()) {
-            let count = counts.entry(name.clone()).or_insert(0);
-            *count += 1;
-            unique = format!("{name}_{count}");
-        }
-        ports.push(Port {
-            name: unique,
-            key: port.key,
-            tensor: port.tensor,
-        });
-    }
-    Ok(ports)
+    let unique = unique(found.iter().map(|port| port.layer.as_str()));
+    let port = |(port, name): (Found, String)| Port {
+        name,
+        key: port.key,
+        tensor: port.tensor,
+    };
+    Ok(found.into_iter().zip(unique).map(port).collect())
 }
 
 fn ports(value: &Value, key: Option<&str>, names: &Names, found: &mut Vec<Found>) -> Result<()> {

@@ -9,7 +9,7 @@ use super::class::ClassName;
 use super::config::Config;
 use super::layers;
 use super::lower::lower;
-use super::model::{Call, KerasModel, Layer, LayerId, Network, Port, ScheduledCall, TensorRef};
+use super::model::{Call, KerasModel, Layer, LayerId, Network, Port, ScheduledCall, TensorRef, unique};
 use super::needed;
 use super::ports::InputShapes;
 use super::topology;
@@ -151,26 +151,18 @@ fn unknown(flat: &Flat, name: &str, option: &str) -> Error {
 
 /// Ports with the names of their layers, of which later ones get `_1`, `_2`.
 fn named(net: &Network, tensors: Vec<TensorRef>) -> Vec<Port> {
-    let mut taken = HashSet::new();
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    let port = |tensor: TensorRef| {
-        let name = net
-            .layers
+    let name = |tensor: &TensorRef| {
+        net.layers
             .get(tensor.layer.0)
-            .map_or("", |layer| layer.name.as_str());
-        let mut unique = name.to_owned();
-        while !taken.insert(unique.clone()) {
-            let count = counts.entry(name.to_owned()).or_insert(0);
-            *count += 1;
-            unique = format!("{name}_{count}");
-        }
-        Port {
-            name: unique,
-            key: None,
-            tensor,
-        }
+            .map_or("", |layer| layer.name.as_str())
     };
-    tensors.into_iter().map(port).collect()
+    let names = unique(tensors.iter().map(name));
+    let port = |(name, &tensor): (String, &TensorRef)| Port {
+        name,
+        key: None,
+        tensor,
+    };
+    names.into_iter().zip(&tensors).map(port).collect()
 }
 
 /// Shape and type of tensors, as far as the whole model tells: that may have layers which cannot be compiled, or inputs of
@@ -200,6 +192,14 @@ fn begin(net: &mut Network, begins: &[TensorRef], known: &HashMap<TensorRef, (Sh
         let tensor = port.tensor;
         if net.layers.get(tensor.layer.0).is_some_and(Layer::is_input) {
             continue;
+        }
+        if known.get(&tensor).is_some_and(|(shape, _)| shape.rank() == 0) {
+            let message = format!(
+                "{:?} is a number without a batch, which no input can be",
+                port.name
+            );
+            let error = Error::new(ErrorKind::Usage(message)).in_field("--inputs");
+            return Err(error.help("name a layer that takes tensors only"));
         }
         let fresh = TensorRef {
             layer: LayerId(net.layers.len()),
