@@ -145,6 +145,39 @@ describe('element types', async () => {
       await assert.rejects(model.predict(inputs, { out: { ...inputs, float32: bytes } }), { name: 'TypeError' });
     }
   });
+  test('integers of 32 bits go into all others, and plain numbers into those of 64', async () => {
+    const whole = Object.keys(values).filter((dtype) => dtype.includes('int'));
+    const given = Object.fromEntries(whole.map((dtype) => [dtype, Int32Array.of(3, 100)]));
+    const plain = { int64: [3, 100n], uint64: [3n, 100] };
+    for (const numbers of [given, { ...given, ...plain }]) {
+      const outputs = await model.predict({ ...inputs, ...numbers });
+      for (const dtype of whole) {
+        assert.deepEqual([dtype, outputs[dtype].constructor], [dtype, inputs[dtype].constructor]);
+        assert.deepEqual([dtype, ...Array.from(outputs[dtype], Number)], [dtype, 3, 100]);
+      }
+    }
+    await assert.rejects(model.predict({ ...inputs, int32: [3, 100] }), { name: 'TypeError' });
+    await assert.rejects(model.predict({ ...inputs, float32: Int32Array.of(3, 100) }), { name: 'TypeError' });
+  });
+  test('what does not fit is refused', async () => {
+    const of = (dtype, least, largest) => `which is not of that type: it has integers from ${least} to ${largest}`;
+    for (const [dtype, array, value, why] of [
+      ['int8', Int32Array.of(0, 128), 128, of('int8', -128, 127)],
+      ['uint8', Int32Array.of(0, -1), -1, of('uint8', 0, 255)],
+      ['int16', Int32Array.of(0, -32769), -32769, of('int16', -32768, 32767)],
+      ['uint16', Int32Array.of(0, 65536), 65536, of('uint16', 0, 65535)],
+      ['uint64', [0, -1], -1, of('uint64', 0, 2 ** 64 - 1)],
+      ['uint32', Uint32Array.of(0, 2 ** 31), 2 ** 31, 'which does not fit 32 bits'],
+      ['int64', [0, 1.5], 1.5, 'which does not fit 32 bits'],
+      ['int64', [0, NaN], NaN, of('int64', -(2 ** 63), 2 ** 63 - 1)],
+      ['uint64', BigUint64Array.of(0n, 16777217n), 16777217n, 'which does not fit a float of 32 bits exactly'],
+    ]) {
+      await assert.rejects(model.predict({ ...inputs, [dtype]: array }), {
+        name: 'RangeError',
+        message: `predict: input "${dtype}" (${dtype} [2]) has ${value} at 1, ${why}`,
+      });
+    }
+  });
   test('a bool is zero or one', async () => {
     const { bool } = await model.predict({ ...inputs, bool: Uint8Array.of(7, 0) });
     assert.deepEqual(bool, Uint8Array.of(1, 0));

@@ -11,7 +11,7 @@ use super::contraction::{Labelled, product};
 use super::dense::projected;
 use super::read::Read;
 use super::weights::Weights;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::NodeId;
 use crate::keras::quantization::{AbsMax, Kind, Quantization, adaption};
 use crate::ops::ReduceKind;
@@ -246,7 +246,7 @@ pub fn expect_table(cx: &Cx<'_>, kind: Kind) -> Result<(), Stop> {
     match kind {
         Kind::Int8 | Kind::Int4 { .. } => Ok(()),
         Kind::Float8 { .. } | Kind::Grouped { .. } => {
-            Err(Error::from(cx.site.config.fields().unsupported("dtype")).into())
+            Err(cx.site.config.fields().unsupported("dtype").into())
         }
     }
 }
