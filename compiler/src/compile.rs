@@ -5,7 +5,6 @@ use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageN
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
 use crate::keras::{self, InputShapes, KerasDType, KerasModel, Part};
-use crate::ops::IndexRange;
 use crate::passes;
 use crate::plan::{self, Binding, Plan};
 use crate::report::Report;
@@ -229,17 +228,11 @@ fn dtype(port: &keras::TensorInfo) -> ElementType {
     }
 }
 
-/// Integers that are floats, all from 0 up to this one.
-const EXACT: i64 = 1 << 24;
-
-/// Bounds the elements of inputs that may be too large to be floats as they are: networks compute with floats.
+/// Bounds the elements of inputs that may be too large to be floats as they are.
 fn bound(inputs: &mut [Binding], dtypes: &[ElementType]) {
     for (input, dtype) in inputs.iter_mut().zip(dtypes) {
         if let ElementType::Int32 | ElementType::Int64 | ElementType::Uint32 | ElementType::Uint64 = dtype {
-            input.range.get_or_insert(IndexRange {
-                first: -EXACT,
-                end: EXACT + 1,
-            });
+            input.bound_to_floats();
         }
     }
 }
