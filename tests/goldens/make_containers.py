@@ -131,7 +131,7 @@ def scoped_names(k):
     ], name="sequential_1")
 
 
-INPUT_RANGE = {"words": (0.0, 7.0), "tokens": (0.0, 7.0)}
+INPUT_RANGE = {"words": (0.0, 7.0), "tokens": (0.0, 7.0), "word": (0.0, 7.0), "bool": (0.0, 2.0), "uint16": (0.0, 4.0)}
 
 
 def attention(k):
@@ -351,6 +351,15 @@ def save_grouped(k):
                 low, high = {"kernel_scale": (0.02, 0.1), "awq_scales": (0.5, 2.0)}.get(weight.name, (-0.5, 0.5))
                 weight.assign(generated.tensor(path, shape, low, high))
     save_whole(k, "k3-quantized-grouped", model, "h5")
+
+
+def integers(k):
+    """Inputs of several types, of which one is an index, and the largest are floats in the network."""
+    inputs = [k.Input((2,), name=dtype, dtype=dtype) for dtype in ("int8", "uint16", "int64", "bool")]
+    word = k.Input((2,), name="word", dtype="int64")
+    layers = [k.layers.Dense(3, name=f"of_{x.name.split(':')[0]}")(x) for x in inputs]
+    words = k.layers.Flatten(name="flat")(k.layers.Embedding(7, 2, name="table")(word))
+    return k.Model([*inputs, word], k.layers.Concatenate(name="all")([*layers, words]), name="integers")
 
 
 # ------------------------------------------------------------------------------- weights elsewhere
@@ -646,6 +655,7 @@ def main():
     save_deflated(keras)
     save_soft_checkpoint(keras)
     save_renamed(keras)
+    save_whole(keras, f"{golden.prefix(keras)}-integers", filled(keras, integers), "keras")
     if not args.keras2:
         save_quantized(keras)
         save_grouped(keras)

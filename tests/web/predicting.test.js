@@ -184,6 +184,39 @@ describe('element types', async () => {
   });
 });
 
+describe('integers of a compiled model', async () => {
+  const folder = compile(join(root, 'tests/goldens/containers/k3-integers.keras'));
+  const model = await (await import(join(folder, 'index.js'))).load(folder);
+  const inputs = {
+    int8: Int8Array.of(-3, 127), uint16: Uint16Array.of(0, 65535), int64: BigInt64Array.of(-5n, 16777216n), bool: Uint8Array.of(0, 1), word: BigInt64Array.of(0n, 6n),
+  };
+  const with64 = (int64) => model.predict({ ...inputs, int64 });
+  test('keep their types', () => {
+    assert.deepEqual(model.inputs.map(({ name, dtype }) => [name, dtype]), [
+      ['int8', 'int8'], ['uint16', 'uint16'], ['int64', 'int64'], ['bool', 'bool'], ['word', 'int64'],
+    ]);
+  });
+  test('come in the arrays of their types, or in others', async () => {
+    const { all } = await model.predict(inputs);
+    const plain = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, Int32Array.from(values, Number)]));
+    assert.deepEqual((await model.predict({ ...plain, bool: inputs.bool })).all, all);
+    assert.deepEqual((await model.predict({ ...plain, bool: inputs.bool, int64: [-5, 16777216n], word: [0, 6] })).all, all);
+  });
+  test('beyond those that floats have are refused', async () => {
+    const refused = (value) => ({
+      name: 'RangeError',
+      message: `predict: input "int64" (int64 [1, 2]) has ${value} at 1, which is too large for a network of float32: integers go from -16777216 to 16777216`,
+    });
+    await assert.rejects(with64(BigInt64Array.of(0n, 16777217n)), refused(16777217));
+    await assert.rejects(with64([0, -16777217]), refused(-16777217));
+    await assert.rejects(with64(Int32Array.of(0, 2 ** 30)), refused(2 ** 30));
+    await with64([0, -16777216]);
+  });
+  test('that are indices are refused as such', async () => {
+    await assert.rejects(model.predict({ ...inputs, word: [0, 7] }), { name: 'RangeError', message: /has 7 at 1, which is no index: they go from -7 to 6$/ });
+  });
+});
+
 describe('indices', async () => {
   const open = async (keras) => {
     const folder = compile(join(root, `tests/goldens/containers/${keras}-nested.keras`));
