@@ -4,9 +4,9 @@ use crate::backends::{self, Backend, Build, Selection};
 use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageName, Target};
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
-use crate::keras::{self, InputShapes, KerasDType};
+use crate::keras::{self, InputShapes, KerasDType, KerasModel, Part};
 use crate::passes;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Binding, Plan};
 use crate::report::Report;
 use std::fmt;
 use std::path::PathBuf;
@@ -20,6 +20,22 @@ pub struct Source {
     pub weights: Option<PathBuf>,
     /// Shapes of inputs that the file leaves open.
     pub input_shapes: InputShapes,
+    /// The part of the model that is compiled.
+    pub part: Part,
+}
+
+impl Source {
+    /// Reads the files, and takes the part.
+    ///
+    /// # Errors
+    /// All problems of the files, or that the model has no such part.
+    pub fn read(&self) -> Result<KerasModel, Errors> {
+        let mut model = keras::read(&self.model, self.weights.as_deref())?;
+        let file = self.model.display().to_string();
+        let found = keras::part::cut(&mut model, &self.part);
+        found.map_err(|errors| errors.map(|error| error.in_file(&file)))?;
+        Ok(model)
+    }
 }
 
 /// What to compile, and where to.
@@ -139,7 +155,7 @@ pub fn prepare(
 ) -> Result<Prepared, Errors> {
     progress.stage(Stage::Read);
     let file = source.model.display().to_string();
-    let model = keras::read(&source.model, source.weights.as_deref())?;
+    let model = source.read()?;
     progress.stage(Stage::Lower);
     let lowered = keras::lower(&model, &source.input_shapes)
         .map_err(|errors| errors.map(|error| error.in_file(&file)))?;
@@ -198,8 +214,26 @@ impl Prepared {
 fn dtype(port: &keras::TensorInfo) -> ElementType {
     match port.dtype {
         KerasDType::Float => ElementType::Float32,
-        KerasDType::Int => ElementType::Int32,
+        KerasDType::Int { bits, signed } => match (bits, signed) {
+            (8, true) => ElementType::Int8,
+            (8, false) => ElementType::Uint8,
+            (16, true) => ElementType::Int16,
+            (16, false) => ElementType::Uint16,
+            (64, true) => ElementType::Int64,
+            (64, false) => ElementType::Uint64,
+            (_, true) => ElementType::Int32,
+            (_, false) => ElementType::Uint32,
+        },
         KerasDType::Bool => ElementType::Bool,
+    }
+}
+
+/// Bounds the elements of inputs that may be too large to be floats as they are.
+fn bound(inputs: &mut [Binding], dtypes: &[ElementType]) {
+    for (input, dtype) in inputs.iter_mut().zip(dtypes) {
+        if let ElementType::Int32 | ElementType::Int64 | ElementType::Uint32 | ElementType::Uint64 = dtype {
+            input.bound_to_floats();
+        }
     }
 }
 
@@ -246,9 +280,12 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         built.map_err(|error| blame(error, backend, &options.backends))
     };
     let builds = plans.into_iter().map(build);
-    let builds: Vec<_> = builds
+    let mut builds: Vec<_> = builds
         .collect::<error::Result<_>>()
         .map_err(|error| error.in_file(&file))?;
+    for build in &mut builds {
+        bound(&mut build.plan.inputs, &inputs);
+    }
     progress.stage(Stage::Write);
     let package = options.package.clone();
     let contents = Contents {

@@ -48,12 +48,18 @@ struct ModelArgs {
     // Absent with a subcommand only.
     #[arg(required = true)]
     model: Option<PathBuf>,
-    /// The weights of a .json architecture
-    #[arg(long, value_name = "FILE.h5")]
+    /// The weights of a .json architecture: a .h5 file, or the .weights.json that names several
+    #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Shape of an input that the model leaves open, batch first, as in 1,224,224,3
     #[arg(long, value_name = "[NAME=]D,D,…")]
     input_shape: Vec<String>,
+    /// Layers whose outputs are those of the bundle, in place of the model's; model/layer inside a nested one
+    #[arg(long, value_name = "LAYER,…", value_delimiter = ',')]
+    outputs: Vec<String>,
+    /// Layers to start with: the tensors that they take are the inputs, in place of the model's
+    #[arg(long, value_name = "LAYER,…", value_delimiter = ',')]
+    inputs: Vec<String>,
 }
 
 #[derive(Args)]

@@ -1,6 +1,6 @@
 // What `load` gives: checks the inputs and hands them to the engine.
 
-import { arrayName, count, describe, isTensor, takes } from './tensor.js';
+import { arrayName, bounds, count, describe, EXACT, isTensor, takes } from './tensor.js';
 
 /** @import { BackendName, GpuInputs, GpuTensor, InputInfos, Model, OutputInfos, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
 /** @import { Choice, Manifest, Running, Slot, StepInfo, Value } from './internal.js' */
@@ -136,7 +136,7 @@ export class LoadedModel {
   /** @param {PredictInput | GpuInputs} x */
   #arranged(x) {
     const values = arrange(this.inputs, bare(this.inputs, x));
-    this.#slots.forEach((slot, i) => checkIndices(slot, /** @type {Value} */ (values[i])));
+    this.#slots.forEach((slot, i) => checkRange(slot, /** @type {Value} */ (values[i])));
     return values;
   }
 
@@ -193,15 +193,29 @@ function arrange(infos, x, kind = 'input') {
 }
 
 /**
- * Indices must be there; as Keras does, fractions are cut off. What lies on a GPU is not looked at. @param {Slot} slot @param {Value} values
+ * Integers must be of their type, and such as are computed with as they are; indices must be there. As Keras does, fractions
+ * are cut off. What lies on a GPU is not looked at. @param {Slot} slot @param {Value} values
  */
-function checkIndices(slot, values) {
-  if (!slot.range || isTensor(values)) return;
+function checkRange(slot, values) {
+  if (isTensor(values)) return;
+  // Other arrays than that of the type hold more, but for bytes.
+  const tag = kindOf(values);
+  if (/int/.test(slot.dtype) && tag !== arrayName(slot.dtype) && !/^Uint8/.test(tag)) {
+    const [least, largest] = bounds(slot.dtype);
+    check(slot, values, [least, largest + 1], `which is not of that type: it has integers from ${least} to ${largest}`);
+  }
+  if (!slot.range) return;
   const [first, end] = slot.range;
+  const what = first > -EXACT ? 'no index: they go' : 'too large for a network of float32: integers go';
+  check(slot, values, slot.range, `which is ${what} from ${first} to ${end - 1}`);
+}
+
+/** @param {Slot} slot @param {TensorData} values @param {readonly [number, number]} range The first, and the one after the last. @param {string} why */
+function check(slot, values, [first, end], why) {
   for (let i = 0; i < values.length; i++) {
     // Not (a or b), so that NaN is refused too.
-    if (values[i] > first - 1 && values[i] < end) continue;
-    throw new RangeError(`predict: ${describe(slot)} has ${values[i]} at ${i}, which is no index: they go from ${first} to ${end - 1}`);
+    if (/** @type {number} */ (values[i]) > first - 1 && /** @type {number} */ (values[i]) < end) continue;
+    throw new RangeError(`predict: ${describe(slot)} has ${values[i]} at ${i}, ${why}`);
   }
 }
 

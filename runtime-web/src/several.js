@@ -2,7 +2,7 @@
 // agree.
 
 import { because } from './source.js';
-import { zeros } from './tensor.js';
+import { EXACT, zeros } from './tensor.js';
 
 /** @import { Outputs, TensorData } from './index.js' */
 /** @import { Bundle, Comparing, Running, Slot, Verifying, Warming } from './internal.js' */
@@ -138,7 +138,7 @@ export async function compareWith({ engine, backend }, open, slots, given) {
 /** Numbers that look like nothing in particular, in the range of an input. @param {Slot} slot @returns {TensorData} */
 function numbers(slot) {
   const values = /** @type {any} */ (zeros(slot));
-  const [first, end] = slot.range ?? [0, 2];
+  const [first, end] = slot.range && slot.range[0] > -EXACT ? slot.range : [0, 2];
   const whole = slot.range !== undefined || !slot.dtype.startsWith('float');
   const big = typeof values[0] === 'bigint';
   for (let i = 0; i < values.length; i++) {

@@ -18,12 +18,26 @@ const arrays = {
   uint64: BigUint64Array,
 };
 
-/** Whether an array of that tag holds what an input takes: what stands for its type, or bytes, if they all fit. */
+/**
+ * Whether an array of that tag holds what an input takes: what stands for its type, or bytes, if they all fit. Integers may
+ * come in an `Int32Array` too, and those of 64 bits as plain numbers, whatever they fit.
+ */
 export const takes = (/** @type {DType} */ dtype, /** @type {string} */ tag) =>
-  tag === arrays[dtype].name || (dtype !== 'int8' && /^Uint8(Clamped)?Array$/.test(tag));
+  tag === arrays[dtype].name || (dtype !== 'int8' && /^Uint8(Clamped)?Array$/.test(tag)) ||
+  (/int/.test(dtype) && (tag === 'Int32Array' || (tag === 'Array' && /64/.test(dtype))));
+
+/** Integers up to this one, of either sign, are floats, so that a network computes with them as they are. */
+export const EXACT = 2 ** 24;
+
+/** The least and the largest integer of a type. @param {DType} dtype @returns {[number, number]} */
+export function bounds(dtype) {
+  const [, unsigned, bits] = /** @type {string[]} */ (/^(u?)int(\d+)$/.exec(dtype) ?? [dtype, '', '64']);
+  const half = 2 ** (Number(bits) - 1);
+  return unsigned ? [0, 2 * half - 1] : [-half, half - 1];
+}
 
 /** Whether a value is what a GPU holds, not an array. @param {Value} value @returns {value is GpuTensor} */
-export const isTensor = (value) => !ArrayBuffer.isView(value);
+export const isTensor = (value) => !ArrayBuffer.isView(value) && !Array.isArray(value);
 
 /** @param {readonly number[]} shape */
 export const count = (shape) => shape.reduce((product, size) => product * size, 1);
@@ -54,8 +68,9 @@ export function write(view, values, slot) {
     for (let i = 0; i < values.length; i++) {
       view[i] = Number(values[i]);
       // Not strict: one is a number, the other may be a bigint.
-      if (slot.storage === 'i32' && view[i] != values[i]) {
-        throw new RangeError(`predict: ${describe(slot)} has ${values[i]} at ${i}, which does not fit 32 bits`);
+      if (view[i] != values[i]) {
+        const where = slot.storage === 'i32' ? 'fit 32 bits' : 'fit a float of 32 bits exactly';
+        throw new RangeError(`predict: ${describe(slot)} has ${values[i]} at ${i}, which does not ${where}`);
       }
     }
   }

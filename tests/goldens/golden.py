@@ -138,10 +138,10 @@ def input_names(model):
     return [tensor.name.split(":")[0] for tensor in model.inputs] if not hasattr(model, "input_names") else list(model.input_names)
 
 
-def output_names(config):
-    """tf.keras' output_names, from the config: a repeated layer name gets _1, _2."""
+def output_names(config, keras3=False):
+    """tf.keras' output_names, from the config: a repeated layer name gets _1, _2. Where Keras 3 gives a dict, its keys."""
     names, counts = [], {}
-    for name in _output_layers(config["class_name"], config["config"]):
+    for name in _output_layers(config["class_name"], config["config"], keras3):
         proposal = name
         while proposal in names:
             counts[name] = counts.get(name, 0) + 1
@@ -150,14 +150,26 @@ def output_names(config):
     return names
 
 
-def _output_layers(class_name, config):
+def _output_layers(class_name, config, keras3):
     if "output_layers" not in config:
         layers = config["layers"] if isinstance(config, dict) else config
         return [layers[-1]["config"]["name"]]
-    outputs = config["output_layers"]
-    if outputs and isinstance(outputs[0], str):  # Keras 3 writes a single output without the outer list
-        outputs = [outputs]
-    return [output[0] for output in outputs]
+
+    def named(outputs, key):
+        if isinstance(outputs, dict):
+            return [name for inner in sorted(outputs) for name in named(outputs[inner], inner)]
+        if outputs and isinstance(outputs[0], str):  # Keras 3 writes a single output without the outer list
+            return [key if keras3 and key else outputs[0]]
+        return [name for output in outputs for name in named(output, key)]
+
+    return named(config["output_layers"], None)
+
+
+def flatten(nest):
+    """The leaves of lists and dicts, which come by their sorted keys."""
+    if isinstance(nest, dict):
+        nest = [nest[key] for key in sorted(nest)]
+    return [leaf for item in nest for leaf in flatten(item)] if isinstance(nest, (list, tuple)) else [nest]
 
 
 def describe_inputs(model, batch, ranges, sizes):
@@ -179,10 +191,25 @@ def feed(inputs):
     return arrays if len(arrays) > 1 else arrays[0]
 
 
+def arranged(model, arrays):
+    """The arrays as the model was made to take them, where that is neither one nor a list."""
+    struct = getattr(model, "_inputs_struct", getattr(model, "_nested_inputs", None))
+    if not isinstance(struct, dict) and not (isinstance(struct, list) and any(isinstance(item, (list, dict)) for item in struct)):
+        return arrays
+    left = iter(arrays if isinstance(arrays, list) else [arrays])
+
+    def filled(nest):
+        if isinstance(nest, dict):
+            return {key: filled(nest[key]) for key in sorted(nest)}
+        return [filled(item) for item in nest] if isinstance(nest, (list, tuple)) else next(left)
+
+    return filled(struct)
+
+
 def run(model, inputs):
     """Keras' own prediction, a list of arrays."""
-    outputs = model.predict(feed(inputs), batch_size=inputs[0]["shape"][0], verbose=0)
-    return [np.asarray(output) for output in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+    outputs = model.predict(arranged(model, feed(inputs)), batch_size=inputs[0]["shape"][0], verbose=0)
+    return [np.asarray(output) for output in flatten(outputs)]
 
 
 def called(value, alias):
@@ -215,7 +242,7 @@ def make_golden(
     config = edit(config) if edit else config
     inputs = describe_inputs(model, batch, ranges or {}, sizes or {})
     arrays = compute(model, inputs)
-    names = output_names(config)
+    names = output_names(config, keras.__version__.startswith("3"))
     assert len(names) == len(arrays), (case_id, names, [array.shape for array in arrays])
     for array in arrays:
         assert np.isfinite(array).all(), f"{case_id}: not finite"

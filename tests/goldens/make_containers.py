@@ -131,7 +131,7 @@ def scoped_names(k):
     ], name="sequential_1")
 
 
-INPUT_RANGE = {"words": (0.0, 7.0), "tokens": (0.0, 7.0)}
+INPUT_RANGE = {"words": (0.0, 7.0), "tokens": (0.0, 7.0), "word": (0.0, 7.0), "bool": (0.0, 2.0), "uint16": (0.0, 4.0)}
 
 
 def attention(k):
@@ -186,7 +186,7 @@ def expectation(k, model):
     for spec in inputs:
         array = generated.model_input(spec)
         described.append({"name": spec["name"], "shape": spec["shape"], "dtype": spec["dtype"], "data": encode(array)})
-    names = golden.output_names(json.loads(model.to_json()))
+    names = golden.output_names(json.loads(model.to_json()), k.__version__.startswith("3"))
     outputs = [{"name": n, "shape": list(a.shape), "data": golden.encode(a)} for n, a in zip(names, golden.run(model, inputs))]
     return {"keras": k.__version__, "inputs": described, "outputs": outputs, "rtol": 1e-4, "atol": 1e-5}
 
@@ -295,6 +295,100 @@ def save_attention(k):
         model = filled(k, build)
         for suffix in ("h5", "keras"):
             save_whole(k, f"{golden.prefix(k)}-{name}", model, suffix)
+
+
+# --------------------------------------------------------------------------- weights in few bits
+def to_quantize(k):
+    x = k.Input((5,), name="tokens", dtype="int32")
+    y = k.layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de", name="apart")(k.layers.Embedding(7, 6, name="table")(x))
+    y = k.layers.EinsumDense("abcd,cde->abe", (None, 5), activation="tanh", name="together")(y)
+    return k.Model(x, k.layers.Dense(3, name="dense")(y), name="quantized")
+
+
+def save_quantized(k):
+    """What `quantize` makes of layers: several scales for a row or column, and low-rank adaptions, which a .keras has
+    merged and rounded again."""
+    from keras.src.quantizers.quantization_config import Int4QuantizationConfig
+
+    model = filled(k, to_quantize)
+    for name, mode, block in (("table", "int4", 2), ("apart", "int4", 4), ("together", "int8", None), ("dense", "int4", 2)):
+        config = Int4QuantizationConfig(block_size=block) if block else None
+        model.get_layer(name).quantize(mode, config=config)
+    for suffix in ("h5", "keras"):
+        save_whole(k, "k3-quantized", model, suffix)
+    model = filled(k, to_quantize)
+    model.quantize("int8")
+    for layer in model.layers[1:]:
+        layer.enable_lora(2)
+        for weight in layer.weights:
+            if "lora" in weight.name:
+                weight.assign(generated.tensor(f"{layer.name}/{weight.name}", weight.shape, -0.5, 0.5))
+    save_whole(k, "k3-quantized-adapted", model, "h5")
+    model.save(path_of("plain.keras"))
+    save_whole(k, "k3-quantized-merged", k.models.load_model(path_of("plain.keras")), "keras")
+    os.remove(path_of("plain.keras"))
+
+
+def save_grouped(k):
+    """GPTQ and AWQ. Keras 3.15 leaves zero points out of a .keras, and does not know of a .h5 that it is calibrated."""
+    k.backend.clear_session()
+    x = k.Input((6,), name="x")
+    y = k.layers.Dense(5, dtype="gptq/4/2_from_float32", activation="tanh", name="first")(x)
+    y = k.layers.EinsumDense("ab,bcd->acd", (2, 3), bias_axes="cd", dtype="gptq/3/4_from_float32", name="second")(y)
+    y = k.layers.EinsumDense("abc,bcd->ad", (4,), dtype="awq/4/2_from_float32", name="third")(y)
+    model = k.Model(x, k.layers.Dense(3, dtype="awq/4/-1_from_float32", name="fourth")(y), name="grouped")
+    for layer in model.layers[1:]:
+        layer.is_gptq_calibrated = layer.is_awq_calibrated = True
+        size = layer.dtype_policy.group_size
+        for weight in layer.weights:
+            path, shape, bits = f"{layer.name}/{weight.name}", weight.shape, layer.dtype_policy.weight_bits
+            if weight.name == "g_idx":
+                weight.assign(np.arange(shape[0]) // size if size > 0 else np.zeros(shape))
+            elif weight.dtype == "uint8":
+                packed = bits == 4 and weight.name == "kernel"
+                weight.assign(generated.tensor(path, shape, 0, 256 if packed else 2**bits, "uint8"))
+            else:
+                low, high = {"kernel_scale": (0.02, 0.1), "awq_scales": (0.5, 2.0)}.get(weight.name, (-0.5, 0.5))
+                weight.assign(generated.tensor(path, shape, low, high))
+    save_whole(k, "k3-quantized-grouped", model, "h5")
+
+
+def integers(k):
+    """Inputs of several types, of which one is an index, and the largest are floats in the network."""
+    inputs = [k.Input((2,), name=dtype, dtype=dtype) for dtype in ("int8", "uint16", "int64", "bool")]
+    word = k.Input((2,), name="word", dtype="int64")
+    layers = [k.layers.Dense(3, name=f"of_{x.name.split(':')[0]}")(x) for x in inputs]
+    words = k.layers.Flatten(name="flat")(k.layers.Embedding(7, 2, name="table")(word))
+    return k.Model([*inputs, word], k.layers.Concatenate(name="all")([*layers, words]), name="integers")
+
+
+# ------------------------------------------------------------------------------- weights elsewhere
+def save_shards(k):
+    """Weights in several files, of which a layer's may be in two."""
+    model = filled(k, nested)
+
+    def save(path):
+        model.save_weights(path, max_shard_size=300 / 1024**3)  # gigabytes
+
+    save_parts(k, "k3-shards", model, "k3-shards.weights.json", save)
+
+
+def renamed_nested(k, prefix=""):
+    """A model inside, whose layers are not called as in the file of their weights."""
+    i = k.Input((4,), name=f"{prefix}i")
+    y = k.layers.BatchNormalization(name=f"{prefix}norm")(k.layers.Dense(4, name=f"{prefix}first")(i))
+    inner = k.Model(i, k.layers.Dense(4, name=f"{prefix}second")(y), name=f"{prefix}inner")
+    x = k.Input((4,), name=f"{prefix}x")
+    y = k.layers.ReLU(name=f"{prefix}relu")(k.layers.Dense(4, name=f"{prefix}before")(x))
+    return k.Model(x, k.layers.Dense(2, name=f"{prefix}after")(inner(y)), name=f"{prefix}model")
+
+
+def save_renamed(k):
+    """Weights that are loaded by order, `load_weights` without `by_name`."""
+    model = filled(k, renamed_nested)
+    other = renamed_nested(k, "other_")
+    other.set_weights(model.get_weights())
+    save_parts(k, f"{golden.prefix(k)}-renamed", other, f"{golden.prefix(k)}-renamed-weights.h5", legacy_weights(k, model))
 
 
 # --------------------------------------------------------------------------------------- variants
@@ -560,6 +654,12 @@ def main():
     save_attention(keras)
     save_deflated(keras)
     save_soft_checkpoint(keras)
+    save_renamed(keras)
+    save_whole(keras, f"{golden.prefix(keras)}-integers", filled(keras, integers), "keras")
+    if not args.keras2:
+        save_quantized(keras)
+        save_grouped(keras)
+        save_shards(keras)
     if args.keras2:  # both Kerases write a .h5 with the same calls of h5py
         save_variants(keras)
         save_soft_links(keras)

@@ -3,10 +3,8 @@
     python make_layers.py [--keras2] [--only TEXT] [--file TEXT]
 
 Made with keras 3.15.1 and, for --keras2, tf_keras 2.21.0, both on tensorflow-cpu 2.21.0 with numpy
-2.4 and Python 3.11. Which rows there are is data: `layer_table.py`, and `graph_cases.py` for models
-whose point is how layers hang together, `operation_cases.py` for what stands around a network, `attention_cases.py`
-for attention, `recurrent_cases.py` for stacks of cells and recurrent convolutions, and `differential_cases.py` for what
-random models have shown.
+2.4 and Python 3.11. Which rows there are is data: `layer_table.py`; `graph_cases.py` for models whose point is how
+layers hang together; and the modules of FILES, each for a file of its own.
 `--only` runs the cases whose id contains TEXT and prints them instead of writing files; `--file`
 writes those files only whose name contains TEXT.
 
@@ -25,6 +23,7 @@ import numpy as np
 
 import attention_cases
 import differential_cases
+import file_cases
 import generated
 import golden
 import graph_cases
@@ -32,6 +31,16 @@ import layer_table
 import operation_cases
 import recurrent_cases
 from layer_table import Inner, show
+
+# What stands around a network, attention, stacks of cells and recurrent convolutions, what random models have shown, and what
+# files may say besides.
+FILES = {
+    "operations": operation_cases,
+    "attention": attention_cases,
+    "recurrent": recurrent_cases,
+    "differential": differential_cases,
+    "files": file_cases,
+}
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Activations and clamps need a look at both tails; everything else gets numbers around zero.
@@ -146,12 +155,8 @@ def files(keras):
     core += list(table_cases(keras, table.BATCH_OF_THREE, batch=3)) + list(graphs(keras, extra=False))
     extra = list(table_cases(keras, table.EXTRA_COMMON + (table.EXTRA_KERAS2 if two else table.EXTRA_KERAS3)))
     extra += list(graphs(keras, extra=True))
-    operations = list(models(keras, operation_cases.CASES))
-    attention = list(table_cases(keras, table.ATTENTION_COMMON)) + list(models(keras, attention_cases.CASES))
-    recurrent = list(models(keras, recurrent_cases.CASES))
-    differential = list(models(keras, differential_cases.CASES))
-    groups = {"": core, "-extra": extra, "-operations": operations, "-attention": attention, "-recurrent": recurrent}
-    groups["-differential"] = differential
+    groups = {"": core, "-extra": extra} | {f"-{name}": list(models(keras, module.CASES)) for name, module in FILES.items()}
+    groups["-attention"] = list(table_cases(keras, table.ATTENTION_COMMON)) + groups["-attention"]
     return {f"{golden.prefix(keras)}{name}.jsonl": cases for name, cases in groups.items()}
 
 

@@ -145,9 +145,75 @@ describe('element types', async () => {
       await assert.rejects(model.predict(inputs, { out: { ...inputs, float32: bytes } }), { name: 'TypeError' });
     }
   });
+  test('integers of 32 bits go into all others, and plain numbers into those of 64', async () => {
+    const whole = Object.keys(values).filter((dtype) => dtype.includes('int'));
+    const given = Object.fromEntries(whole.map((dtype) => [dtype, Int32Array.of(3, 100)]));
+    const plain = { int64: [3, 100n], uint64: [3n, 100] };
+    for (const numbers of [given, { ...given, ...plain }]) {
+      const outputs = await model.predict({ ...inputs, ...numbers });
+      for (const dtype of whole) {
+        assert.deepEqual([dtype, outputs[dtype].constructor], [dtype, inputs[dtype].constructor]);
+        assert.deepEqual([dtype, ...Array.from(outputs[dtype], Number)], [dtype, 3, 100]);
+      }
+    }
+    await assert.rejects(model.predict({ ...inputs, int32: [3, 100] }), { name: 'TypeError' });
+    await assert.rejects(model.predict({ ...inputs, float32: Int32Array.of(3, 100) }), { name: 'TypeError' });
+  });
+  test('what does not fit is refused', async () => {
+    const of = (dtype, least, largest) => `which is not of that type: it has integers from ${least} to ${largest}`;
+    for (const [dtype, array, value, why] of [
+      ['int8', Int32Array.of(0, 128), 128, of('int8', -128, 127)],
+      ['uint8', Int32Array.of(0, -1), -1, of('uint8', 0, 255)],
+      ['int16', Int32Array.of(0, -32769), -32769, of('int16', -32768, 32767)],
+      ['uint16', Int32Array.of(0, 65536), 65536, of('uint16', 0, 65535)],
+      ['uint64', [0, -1], -1, of('uint64', 0, 2 ** 64 - 1)],
+      ['uint32', Uint32Array.of(0, 2 ** 31), 2 ** 31, 'which does not fit 32 bits'],
+      ['int64', [0, 1.5], 1.5, 'which does not fit 32 bits'],
+      ['int64', [0, NaN], NaN, of('int64', -(2 ** 63), 2 ** 63 - 1)],
+      ['uint64', BigUint64Array.of(0n, 16777217n), 16777217n, 'which does not fit a float of 32 bits exactly'],
+    ]) {
+      await assert.rejects(model.predict({ ...inputs, [dtype]: array }), {
+        name: 'RangeError',
+        message: `predict: input "${dtype}" (${dtype} [2]) has ${value} at 1, ${why}`,
+      });
+    }
+  });
   test('a bool is zero or one', async () => {
     const { bool } = await model.predict({ ...inputs, bool: Uint8Array.of(7, 0) });
     assert.deepEqual(bool, Uint8Array.of(1, 0));
+  });
+});
+
+describe('integers of a compiled model', async () => {
+  const folder = compile(join(root, 'tests/goldens/containers/k3-integers.keras'));
+  const model = await (await import(join(folder, 'index.js'))).load(folder);
+  const inputs = {
+    int8: Int8Array.of(-3, 127), uint16: Uint16Array.of(0, 65535), int64: BigInt64Array.of(-5n, 16777216n), bool: Uint8Array.of(0, 1), word: BigInt64Array.of(0n, 6n),
+  };
+  const with64 = (int64) => model.predict({ ...inputs, int64 });
+  test('keep their types', () => {
+    assert.deepEqual(model.inputs.map(({ name, dtype }) => [name, dtype]), [
+      ['int8', 'int8'], ['uint16', 'uint16'], ['int64', 'int64'], ['bool', 'bool'], ['word', 'int64'],
+    ]);
+  });
+  test('come in the arrays of their types, or in others', async () => {
+    const { all } = await model.predict(inputs);
+    const plain = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, Int32Array.from(values, Number)]));
+    assert.deepEqual((await model.predict({ ...plain, bool: inputs.bool })).all, all);
+    assert.deepEqual((await model.predict({ ...plain, bool: inputs.bool, int64: [-5, 16777216n], word: [0, 6] })).all, all);
+  });
+  test('beyond those that floats have are refused', async () => {
+    const refused = (value) => ({
+      name: 'RangeError',
+      message: `predict: input "int64" (int64 [1, 2]) has ${value} at 1, which is too large for a network of float32: integers go from -16777216 to 16777216`,
+    });
+    await assert.rejects(with64(BigInt64Array.of(0n, 16777217n)), refused(16777217));
+    await assert.rejects(with64([0, -16777217]), refused(-16777217));
+    await assert.rejects(with64(Int32Array.of(0, 2 ** 30)), refused(2 ** 30));
+    await with64([0, -16777216]);
+  });
+  test('that are indices are refused as such', async () => {
+    await assert.rejects(model.predict({ ...inputs, word: [0, 7] }), { name: 'RangeError', message: /has 7 at 1, which is no index: they go from -7 to 6$/ });
   });
 });
 

@@ -49,7 +49,8 @@ pub struct Slot {
     pub shape: Vec<usize>,
     /// Keras' element type, which says what TypedArray a page passes.
     pub dtype: ElementType,
-    /// What the elements of an input must be, where they are indices: the first, and the one after the last.
+    /// What the elements of an input must be, where they are indices or integers of 32 bits and more: the first, and the one
+    /// after the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[i64; 2]>,
 }

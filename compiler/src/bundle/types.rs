@@ -91,12 +91,19 @@ fn given(slot: &Slot) -> String {
     slot.dtype.array().to_owned()
 }
 
-/// The TypedArrays that an input takes: bytes as well where it holds all that they can be.
+/// The TypedArrays that an input takes: bytes as well where it holds all that they can be, integers of 32 bits where it
+/// holds fewer, and plain numbers where it holds more.
 fn taken(slot: &Slot) -> String {
+    let own = given(slot);
     match slot.dtype {
-        ElementType::Int8 => given(slot),
-        ElementType::Bool | ElementType::Uint8 => "Bytes".to_owned(),
-        _ => format!("{} | Bytes", given(slot)),
+        ElementType::Bool => "Bytes".to_owned(),
+        ElementType::Uint8 => "Bytes | Int32Array".to_owned(),
+        ElementType::Int8 => format!("{own} | Int32Array"),
+        ElementType::Int16 | ElementType::Uint16 | ElementType::Uint32 => {
+            format!("{own} | Int32Array | Bytes")
+        }
+        ElementType::Int64 | ElementType::Uint64 => format!("{own} | readonly (number | bigint)[] | Bytes"),
+        ElementType::Int32 | ElementType::Float32 | ElementType::Float64 => format!("{own} | Bytes"),
     }
 }
 

@@ -16,7 +16,8 @@ use std::path::Path;
 /// Shows a model, or a bundle if the path is a directory.
 pub fn inspect(args: &ModelArgs) -> Result<(), Errors> {
     let source = args.source()?;
-    if source.model.is_dir() {
+    // A model may be a folder elsewhere, which is said where models are read.
+    if source.model.is_dir() && !source.model.join("saved_model.pb").exists() {
         bundle(&source.model)
     } else {
         summary::model(&source)

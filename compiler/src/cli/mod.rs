@@ -15,7 +15,7 @@ pub use serve::serve;
 use crate::ModelArgs;
 use keras_compile::Source;
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
-use keras_compile::keras::InputShapes;
+use keras_compile::keras::{InputShapes, Part};
 use keras_compile::text::printable_lines;
 use std::io::Write;
 use std::process::ExitCode;
@@ -30,6 +30,10 @@ impl ModelArgs {
             model: self.model.clone().unwrap_or_default(),
             weights: self.weights.clone(),
             input_shapes,
+            part: Part {
+                outputs: self.outputs.clone(),
+                inputs: self.inputs.clone(),
+            },
         })
     }
 }

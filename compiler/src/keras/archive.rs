@@ -1,6 +1,7 @@
 //! Recognises a file by its bytes and opens what is inside.
 
 use super::hdf5::Store;
+use super::shards::{self, Shards};
 use super::{foreign, json};
 use crate::budget::{Budget, Resource};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,6 +29,8 @@ pub(super) enum Container {
     },
     /// An architecture alone.
     Json(Value),
+    /// Weights in several files.
+    Shards(Shards),
 }
 
 /// A file to read: on disk or in memory.
@@ -95,7 +98,7 @@ pub(super) fn open(input: &ModelFile, budget: &Budget) -> Result<Container> {
         .unwrap_or(&head)
         .trim_ascii_start();
     if text.starts_with(b"{") || text.starts_with(b"[") {
-        return architecture(file, length, budget);
+        return document_alone(file, length, input, budget);
     }
     Err(
         Error::malformed("this is neither an HDF5 file nor a .keras archive nor JSON")
@@ -195,13 +198,15 @@ fn weights(mut zip: ZipArchive<Opened>, budget: &Budget) -> Result<Option<Store>
     Store::open(Cursor::new(bytes), 0, length, budget).map(Some)
 }
 
-fn architecture(mut file: Opened, length: u64, budget: &Budget) -> Result<Container> {
+/// A file of JSON: an architecture, or a map of files with weights.
+fn document_alone(mut file: Opened, length: u64, input: &ModelFile, budget: &Budget) -> Result<Container> {
     budget.take_for(Resource::Text, length, "the architecture")?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io)?;
     let value = json::parse(&text(bytes, "the architecture")?, "the architecture", budget)?;
     match foreign::json(&value) {
         Some(error) => Err(error),
+        None if shards::is_map(&value) => Ok(Container::Shards(Shards::open(&value, input, budget)?)),
         None => Ok(Container::Json(value)),
     }
 }

@@ -48,6 +48,8 @@ pub struct Class {
     /// Whether Keras 3 writes whether the layer is trainable. Some do not, since their `get_config` does not ask their
     /// parents'.
     pub marked: bool,
+    /// Whether Keras can keep its weights in few bits (`model.quantize`).
+    pub quantized: bool,
     /// Whether Keras registers it for `keras.applications`: then it comes as a custom class in `.h5` files.
     pub registered: bool,
 }
@@ -66,6 +68,7 @@ impl Class {
             children: &[],
             marked: true,
             registered: false,
+            quantized: false,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! known, and is quiet about what only follows from it.
 
 use super::dtype::KerasDType;
+use super::given::taken;
 use super::layers::{self, Arg, CalledLayer, KerasTensor, Outcome, Stop};
 use super::model::{Argument, Call, KerasModel, Layer, Network, TensorRef};
 use super::ports;
@@ -72,21 +73,22 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         ..
     } = state;
     let mut outputs = Vec::new();
-    for (port, value) in model.root.outputs.iter().zip(results) {
+    let names = model.root.output_names(model.version.semantics);
+    for (name, value) in names.into_iter().zip(results) {
         let Some(value) = value else { continue };
         let taken = graph.budget().take(Resource::Nodes, 1_u64);
-        let taken = taken.map_err(|error| error.in_node(&port.name));
+        let taken = taken.map_err(|error| error.in_node(&name));
         if problems.keep(taken).is_none() {
             break;
         }
-        graph.add_output(port.name.as_str(), value.node);
+        graph.add_output(name.as_str(), value.node);
         let ty = graph.ty(value.node);
         outputs.push(TensorInfo {
-            name: port.name.clone(),
+            name,
             shape: ty.shape.clone(),
             dtype: match ty.dtype {
                 DType::F32 => KerasDType::Float,
-                DType::I32 => KerasDType::Int,
+                DType::I32 => KerasDType::INT32,
             },
         });
     }
@@ -110,7 +112,7 @@ fn input_node(graph: &mut Graph, port: &TensorInfo) -> Result<NodeId, Error> {
             .map_err(|error| error.in_layer(port.name.as_str(), "InputLayer"))?,
         dtype: match port.dtype {
             KerasDType::Float => DType::F32,
-            KerasDType::Int | KerasDType::Bool => DType::I32,
+            KerasDType::Int { .. } | KerasDType::Bool => DType::I32,
         },
     };
     let input = crate::ops::Input {
@@ -248,29 +250,17 @@ impl Lowering {
         if let Err(error) = layers::check_training(call.kwarg("training")) {
             self.state.problems.push(layer.at(error));
         }
-        let mut given = Vec::new();
-        for arg in &call.args {
-            spread(arg, net, find, &mut self.state.problems, &mut given);
-        }
-        if given.is_empty() {
-            let named = ["inputs", "sequences", "x"]
-                .iter()
-                .find_map(|name| call.kwarg(name));
-            if let Some(arg) = named {
-                spread(arg, net, find, &mut self.state.problems, &mut given);
+        let tensors = match taken(layer, net, call) {
+            Ok(tensors) => tensors,
+            Err(error) => {
+                self.state.problems.push(error);
+                return Vec::new();
             }
-        }
-        if given.len() != net.inputs.len() {
-            let message = format!(
-                "model {:?} takes {} tensors, but is called with {}",
-                layer.name,
-                net.inputs.len(),
-                given.len()
-            );
-            let error = Error::new(ErrorKind::BadGraph(message));
-            self.state.problems.push(layer.at(error));
-            return Vec::new();
-        }
+        };
+        let given = tensors
+            .into_iter()
+            .map(|tensor| find(tensor, &mut self.state.problems));
+        let given = given.collect();
         self.network(net, given)
     }
 }
@@ -332,37 +322,4 @@ fn bind<'a>(argument: &'a Argument, find: Find<'_>, problems: &mut Collector) ->
         ),
         Argument::Literal(value) => Arg::Literal(value),
     })
-}
-
-/// The tensors of an argument of a nested model, in the order of the model's inputs.
-fn spread(
-    argument: &Argument,
-    net: &Network,
-    find: Find<'_>,
-    problems: &mut Collector,
-    given: &mut Vec<Option<KerasTensor>>,
-) {
-    match argument {
-        Argument::Dict(items) => {
-            // A dict is matched by key or, as Keras does too, by the names of the inputs.
-            let mut places: HashMap<&str, usize> = HashMap::new();
-            for (place, (key, _)) in items.iter().enumerate() {
-                places.entry(key).or_insert(place);
-            }
-            for port in &net.inputs {
-                let names = [port.key.as_deref(), Some(port.name.as_str())];
-                let places = names.into_iter().flatten().filter_map(|name| places.get(name));
-                if let Some((_, item)) = places.min().and_then(|&place| items.get(place)) {
-                    spread(item, net, find, problems, given);
-                }
-            }
-        }
-        Argument::List(items) => {
-            for item in items {
-                spread(item, net, find, problems, given);
-            }
-        }
-        Argument::Tensor(tensor) => given.push(find(*tensor, problems)),
-        Argument::Literal(_) => {}
-    }
 }

@@ -14,6 +14,7 @@ pub mod config;
 mod dtype;
 pub mod fields;
 mod foreign;
+mod given;
 mod hdf5;
 mod json;
 pub mod layers;
@@ -25,9 +26,12 @@ pub mod model;
 mod needed;
 mod numbers;
 pub mod object;
+pub mod part;
 mod paths;
 mod ports;
+pub mod quantization;
 pub mod ranges;
+mod shards;
 mod source;
 mod state;
 #[cfg(test)]
@@ -47,6 +51,7 @@ pub use model::{
     Argument, Call, KerasModel, Layer, LayerId, Network, ScheduledCall, Semantics, TensorRef, Version, Weight,
 };
 pub use object::Object;
+pub use part::Part;
 
 use crate::budget::Budget;
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};
@@ -55,6 +60,9 @@ use hdf5::{Store, Tree};
 use serde_json::Value;
 use std::path::Path;
 use weights::Arrangement;
+
+/// Weights, and where they stand in their file.
+type Weights = (Box<dyn Tree>, Arrangement);
 
 /// Reads a model from `.h5`, `.keras` or a `.json` architecture with its weights in a second file.
 ///
@@ -111,7 +119,7 @@ pub fn read_inputs(model: ModelFile, weights: Option<ModelFile>) -> Result<Keras
         budget,
     };
     let mut missing = Collector::default();
-    weights::load(&mut model, &store, layout, &mut missing);
+    weights::load(&mut model, store.as_ref(), layout, &mut missing);
     problems.keep_all(missing.finish(()).map_err(|errors| errors.map(in_file(weights))));
     problems.finish(model)
 }
@@ -170,7 +178,7 @@ fn remedied(error: Error) -> Error {
 struct Source {
     version: Version,
     config: Value,
-    weights: Option<(Store, Arrangement)>,
+    weights: Option<Weights>,
 }
 
 impl Source {
@@ -189,11 +197,15 @@ impl Source {
                 architecture::check_class(&config)?;
                 Ok(Self {
                     version: version::of_archive(metadata.as_ref(), &config)?,
-                    weights: weights.map(weights_in).transpose()?,
+                    weights: weights.map(|store| weights_in(Box::new(store))).transpose()?,
                     config,
                 })
             }
             Container::Hdf5(store) => Self::hdf5(store, budget),
+            Container::Shards(_) => Err(Error::malformed(
+                "the file names files with weights, without an architecture",
+            )
+            .help("give the architecture, model.to_json() in a file, as the model and this with --weights")),
         }
     }
 
@@ -216,30 +228,31 @@ impl Source {
         Ok(Self {
             version: version::of(stated, &config)?,
             config,
-            weights: Some(weights_in(store)?),
+            weights: Some(weights_in(Box::new(store))?),
         })
     }
 }
 
 /// The weights of a file that may hold a model around them.
-fn weights_of(input: &ModelFile, budget: &Budget) -> Result<(Store, Arrangement)> {
+fn weights_of(input: &ModelFile, budget: &Budget) -> Result<Weights> {
     match archive::open(input, budget)? {
         Container::Hdf5(store)
         | Container::Keras {
             weights: Some(store), ..
-        } => weights_in(store),
+        } => weights_in(Box::new(store)),
+        Container::Shards(shards) => weights_in(Box::new(shards)),
         Container::Keras { weights: None, .. } | Container::Json(_) => {
             Err(Error::malformed("the file holds no weights"))
         }
     }
 }
 
-fn weights_in(store: Store) -> Result<(Store, Arrangement)> {
-    let Some(layout) = Arrangement::of(&store)? else {
+fn weights_in(store: Box<dyn Tree>) -> Result<Weights> {
+    let Some(layout) = Arrangement::of(store.as_ref())? else {
         return Err(Error::malformed("the file holds no weights of a Keras model"));
     };
     if let Arrangement::Legacy(group) = layout {
-        version::check_backend(&store, group)?;
+        version::check_backend(store.as_ref(), group)?;
     }
     Ok((store, layout))
 }

@@ -10,6 +10,7 @@ use crate::budget::Budget;
 use crate::error::Error;
 use crate::tensor::Tensor;
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
 /// Which of the two semantics the numbers follow: defaults and formulas differ between them
 /// (`hard_sigmoid`, GRU's `reset_after`, LeakyReLU's slope …).
@@ -160,7 +161,33 @@ pub enum Argument {
     Literal(Value),
 }
 
+/// Names of which later ones get `_1`, `_2` where they are equal, as tf.keras counts, which also avoids the names of others.
+pub fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let mut taken = HashSet::new();
+    let mut all = Vec::new();
+    for name in names {
+        let mut unique = name.to_owned();
+        while !taken.insert(unique.clone()) {
+            let count = counts.entry(name).or_insert(0);
+            *count += 1;
+            unique = format!("{name}_{count}");
+        }
+        all.push(unique);
+    }
+    all
+}
+
 impl Network {
+    /// What the outputs are called: by their layers, and by the keys of a dict where Keras 3 predicts one.
+    pub fn output_names(&self, semantics: Semantics) -> Vec<String> {
+        let name = |port: &'_ Port| match (semantics, &port.key) {
+            (Semantics::Keras3, Some(key)) => key.clone(),
+            _ => port.name.clone(),
+        };
+        let names: Vec<String> = self.outputs.iter().map(name).collect();
+        unique(names.iter().map(String::as_str))
+    }
     /// Whether an output needs the layer.
     pub fn uses(&self, id: LayerId) -> bool {
         self.schedule.iter().any(|step| step.layer == id)
@@ -220,6 +247,14 @@ impl Layer {
     pub fn parameters(&self) -> usize {
         let own: usize = self.weights.iter().map(|w| w.tensor.shape().count()).sum();
         own + self.inner().map(Layer::parameters).sum::<usize>()
+    }
+}
+
+impl Weight {
+    /// The last part of its name, without TensorFlow's number of a result.
+    pub fn own_name(&self) -> &str {
+        let name = self.name.rsplit('/').next().unwrap_or(&self.name);
+        name.split(':').next().unwrap_or(name)
     }
 }
 

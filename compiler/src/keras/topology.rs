@@ -244,42 +244,45 @@ fn simplify(argument: Argument) -> Argument {
     }
 }
 
-/// Turns the node numbers of the file into indices of calls and checks them. A nested model made
-/// with an input starts with a node of its own in Keras, so that the file counts its calls from 1.
+/// The numbers that a file gives to the first call of a layer: where other calls take its tensors, and among the inputs
+/// and outputs of the model.
+pub(super) type FirstCall = [usize; 2];
+
+/// Turns the node numbers of the file into indices of calls and checks them. `first` is the rule by which the calls of
+/// nested models are numbered: in Keras 2 a model that was made with an input starts with a node of its own, so that its
+/// calls count from 1; in Keras 3 they count so among the outputs only (`Functional.get_config`, `serialize_node`).
 pub(super) fn resolve(
     layers: &mut [Layer],
     ports: &mut [&mut TensorRef],
-    counts_from_one: impl Fn(&Layer) -> bool,
+    first: impl Fn(&Layer) -> FirstCall,
     problems: &mut Collector,
 ) {
-    let mut seen: Vec<Option<(usize, usize)>> = vec![None; layers.len()];
     let used = layers
         .iter()
         .flat_map(|layer| &layer.calls)
         .flat_map(Call::tensors);
-    for tensor in used.chain(ports.iter().map(|port| **port)) {
-        if let Some(range) = seen.get_mut(tensor.layer.0) {
-            let (low, high) = range.unwrap_or((tensor.call, tensor.call));
-            *range = Some((low.min(tensor.call), high.max(tensor.call)));
-        }
-    }
-    let offset = |layer: &Layer, range: &Option<(usize, usize)>| match (&layer.network, range) {
-        // What the numbers themselves show comes before the rule.
-        (Some(_), Some((_, high))) if *high >= layer.calls.len() => 1,
-        (Some(_), Some((low, _))) if *low > 0 => usize::from(counts_from_one(layer)),
+    let in_calls = ranges(layers.len(), used);
+    let in_ports = ranges(layers.len(), ports.iter().map(|port| **port));
+    // What the numbers themselves show comes before the rule.
+    let offset = |layer: &Layer, range: Option<(usize, usize)>, rule: usize| match (&layer.network, range) {
+        (Some(_), Some((_, high))) if high >= layer.calls.len() => 1,
+        (Some(_), Some((low, _))) if low > 0 => rule,
         _ => 0,
     };
-    let offsets: Vec<_> = layers
+    let offsets: Vec<FirstCall> = layers
         .iter()
-        .zip(&seen)
-        .map(|(layer, range)| offset(layer, range))
+        .zip(in_calls.into_iter().zip(in_ports))
+        .map(|(layer, (calls, ports))| match first(layer) {
+            [a, b] if a == b => [offset(layer, joined(calls, ports), a); 2],
+            [a, b] => [offset(layer, calls, a), offset(layer, ports, b)],
+        })
         .collect();
     let counts: Vec<_> = layers.iter().map(|layer| layer.calls.len()).collect();
     let names: Vec<_> = layers.iter().map(|layer| layer.name.clone()).collect();
-    let mut fix = |tensor: &mut TensorRef| -> Result<()> {
+    let fix = |tensor: &mut TensorRef, place: fn(FirstCall) -> usize| -> Result<()> {
         let at = tensor.layer.0;
         let (offset, count) = (offsets.get(at).copied(), counts.get(at).copied());
-        let call = tensor.call.checked_sub(offset.unwrap_or_default());
+        let call = tensor.call.checked_sub(offset.map_or(0, place));
         match call.filter(|call| *call < count.unwrap_or_default()) {
             Some(call) => {
                 tensor.call = call;
@@ -301,20 +304,40 @@ pub(super) fn resolve(
                 .iter_mut()
                 .chain(call.kwargs.iter_mut().map(|(_, arg)| arg));
             for arg in args {
-                if let Err(error) = each(arg, &mut fix) {
+                if let Err(error) = each(arg, &mut |tensor| fix(tensor, |[calls, _]| calls)) {
                     problems.push(error.in_layer(layer.path.as_str(), layer.written.as_str()));
                 }
             }
         }
     }
     for port in ports {
-        if let Err(error) = fix(port) {
+        if let Err(error) = fix(port, |[_, ports]| ports) {
             problems.push(error);
         }
     }
 }
 
-fn each(argument: &mut Argument, f: &mut impl FnMut(&mut TensorRef) -> Result<()>) -> Result<()> {
+/// The lowest and the highest number of a call of each layer.
+fn ranges(layers: usize, tensors: impl Iterator<Item = TensorRef>) -> Vec<Option<(usize, usize)>> {
+    let mut seen = vec![None; layers];
+    for TensorRef { layer, call, .. } in tensors {
+        if let Some(range) = seen.get_mut(layer.0) {
+            *range = joined(*range, Some((call, call)));
+        }
+    }
+    seen
+}
+
+/// The range that covers both.
+fn joined(a: Option<(usize, usize)>, b: Option<(usize, usize)>) -> Option<(usize, usize)> {
+    match (a, b) {
+        (Some((low, high)), Some((b_low, b_high))) => Some((low.min(b_low), high.max(b_high))),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Does something with every tensor of an argument.
+pub(super) fn each(argument: &mut Argument, f: &mut impl FnMut(&mut TensorRef) -> Result<()>) -> Result<()> {
     match argument {
         Argument::Tensor(tensor) => f(tensor),
         Argument::List(items) => items.iter_mut().try_for_each(|item| each(item, f)),

@@ -8,6 +8,7 @@ mod checkpoint;
 mod cudnn;
 mod legacy;
 mod lora;
+mod quantized;
 #[cfg(test)]
 mod tests;
 
@@ -54,6 +55,7 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Arrangement,
             legacy::sort_stacks(&mut model.root, problems);
             problems.keep(cudnn::convert(&mut model.root));
             problems.keep(lora::merge(&mut model.root));
+            quantized::arrange(&mut model.root);
         }
         Arrangement::Checkpoint => {
             let reader = checkpoint::TreeReader::new(tree, budget);
@@ -82,7 +84,9 @@ pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<We
     }
     give(network, source);
     cudnn::convert(network)?;
-    lora::merge(network)
+    lora::merge(network)?;
+    quantized::arrange(network);
+    Ok(())
 }
 
 /// Gives a layer that is no model its weights. Those of a model that it wraps come in the order

@@ -120,3 +120,15 @@ pub struct Binding {
     /// What the elements of an input must be, where they are indices.
     pub range: Option<IndexRange>,
 }
+
+impl Binding {
+    /// Bounds integers, unless they are bounded more closely, to those that floats have as they are: networks compute with
+    /// floats.
+    pub fn bound_to_floats(&mut self) {
+        const EXACT: i64 = 1 << f32::MANTISSA_DIGITS;
+        self.range.get_or_insert(IndexRange {
+            first: -EXACT,
+            end: EXACT + 1,
+        });
+    }
+}

@@ -7,12 +7,12 @@ use crate::keras::config::Config;
 use crate::keras::dtype;
 use crate::keras::layers;
 use crate::keras::model::{
-    Argument, Call, Layer, LayerId, Network, Port, ScheduledCall, Semantics, TensorRef,
+    Argument, Call, Layer, LayerId, Network, Port, ScheduledCall, Semantics, TensorRef, unique,
 };
 use crate::keras::topology::{self, Names, bad};
 use crate::keras::values::shown;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 impl ArchitectureReader {
     /// Connects the layers of a functional model by their inbound nodes.
@@ -44,14 +44,16 @@ impl ArchitectureReader {
                 layer.calls.push(Call::default());
             }
         }
-        let inputs = found.keep(read_ports(config, "input_layers", &names, &layers));
-        let outputs = found.keep(read_ports(config, "output_layers", &names, &layers));
+        let inputs = found.keep(read_ports(config, "input_layers", &names));
+        let outputs = found.keep(read_ports(config, "output_layers", &names));
         // With calls missing, further messages would only follow from that.
         self.problems.keep_all(found.finish(()))?;
         let (mut inputs, mut outputs) = (inputs?, outputs?);
         let semantics = self.semantics;
-        let from_one = |layer: &Layer| {
-            !(semantics == Semantics::Keras3 && layer.role() == Role::Model(Form::Sequential))
+        let first = |layer: &Layer| match (semantics, layer.role()) {
+            (Semantics::Keras2, _) => [1, 1],
+            (Semantics::Keras3, Role::Model(Form::Sequential)) => [0, 0],
+            (Semantics::Keras3, _) => [0, 1],
         };
         let mut ports: Vec<_> = inputs
             .iter_mut()
@@ -59,7 +61,7 @@ impl ArchitectureReader {
             .map(|port| &mut port.tensor)
             .collect();
         let mut found = Collector::default();
-        topology::resolve(&mut layers, &mut ports, from_one, &mut found);
+        topology::resolve(&mut layers, &mut ports, first, &mut found);
         check_inputs(&name, &inputs, &layers, &mut found);
         let schedule = if found.is_empty() {
             found.keep(topology::schedule(&layers))
@@ -188,8 +190,17 @@ impl ArchitectureReader {
     }
 }
 
-/// Reads `input_layers` or `output_layers`: one reference, a list of them or a dict.
-fn read_ports(config: &Map<String, Value>, key: &str, names: &Names, layers: &[Layer]) -> Result<Vec<Port>> {
+/// A tensor among the inputs or outputs of a model, as the file has it.
+struct Found {
+    tensor: TensorRef,
+    /// The name of its layer.
+    layer: String,
+    /// The innermost key of a dict under which it stands.
+    key: Option<String>,
+}
+
+/// Reads `input_layers` or `output_layers`: references `[layer, node, tensor]`, one or nested in lists and dicts.
+fn read_ports(config: &Map<String, Value>, key: &str, names: &Names) -> Result<Vec<Port>> {
     let mut found = Vec::new();
     let Some(value) = config.get(key) else {
         return Err(Error::new(ErrorKind::MissingField).in_field(key));
@@ -198,37 +209,27 @@ fn read_ports(config: &Map<String, Value>, key: &str, names: &Names, layers: &[L
     if found.is_empty() {
         return Err(bad("the list is empty").in_field(key));
     }
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    let mut taken = HashSet::new();
-    let mut named = Vec::with_capacity(found.len());
-    for (key, tensor) in found {
-        let name = layers.get(tensor.layer.0).map(|layer| layer.name.clone());
-        let name = name.unwrap_or_default();
-        let mut unique = name.clone();
-        // As tf.keras counts, which also avoids the names of other layers.
-        while !taken.insert(unique.clone()) {
-            let count = counts.entry(name.clone()).or_insert(0);
-            *count += 1;
-            unique = format!("{name}_{count}");
-        }
-        named.push(Port {
-            name: unique,
-            key,
-            tensor,
-        });
-    }
-    Ok(named)
+    let unique = unique(found.iter().map(|port| port.layer.as_str()));
+    let port = |(port, name): (Found, String)| Port {
+        name,
+        key: port.key,
+        tensor: port.tensor,
+    };
+    Ok(found.into_iter().zip(unique).map(port).collect())
 }
 
-fn ports(
-    value: &Value,
-    key: Option<&str>,
-    names: &Names,
-    found: &mut Vec<(Option<String>, TensorRef)>,
-) -> Result<()> {
+fn ports(value: &Value, key: Option<&str>, names: &Names, found: &mut Vec<Found>) -> Result<()> {
     match value {
         Value::Array(items) if items.first().is_some_and(Value::is_string) => {
-            found.push((key.map(str::to_owned), names.reference(items)?));
+            found.push(Found {
+                tensor: names.reference(items)?,
+                layer: items
+                    .first()
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned(),
+                key: key.map(str::to_owned),
+            });
             Ok(())
         }
         Value::Array(items) => items.iter().try_for_each(|item| ports(item, key, names, found)),

@@ -190,7 +190,7 @@ impl ArchitectureReader {
         if self.is_bare_operation(&map, &values, class, network.is_some()) {
             (class, origin) = (None, Origin::Operation);
         }
-        self.check_dtype(&values, &path, &written);
+        self.check_dtype(&values, class, &path, &written);
         let wrapped = match class.map(|class| class.role) {
             Some(Role::TimeDistributed) if is_model_inside(&values) => {
                 let inner = values.remove("layer").unwrap_or_default();
@@ -241,9 +241,9 @@ impl ArchitectureReader {
             && !network
     }
 
-    fn check_dtype(&mut self, values: &Map<String, Value>, path: &str, class: &str) {
+    fn check_dtype(&mut self, values: &Map<String, Value>, known: Option<&Class>, path: &str, class: &str) {
         let Some(value) = values.get("dtype") else { return };
-        match dtype::effect(value) {
+        match dtype::effect(value, known.is_some_and(|class| class.quantized)) {
             Effect::None => {}
             Effect::Computes(float) => *self.policies.entry(float).or_default() += 1,
             Effect::Refused => {

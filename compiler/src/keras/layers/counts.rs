@@ -4,6 +4,7 @@
 use super::known;
 use crate::keras::config::Config;
 use crate::keras::object::Object;
+use crate::keras::quantization::{Kind, Quantization};
 
 /// Whether a switch is on; what is wrong with it is said where the layer is lowered.
 fn is_on(config: &Config, key: &str, default: bool) -> usize {
@@ -25,9 +26,36 @@ pub fn affine(config: &Config) -> usize {
     is_on(config, "scale", true) + is_on(config, "center", true)
 }
 
-/// A kernel, and a bias if there are axes of it.
+/// A kernel with a bias unless the config does away with it, and what a kernel in few bits has besides.
+pub fn dense(config: &Config) -> usize {
+    biased::<1>(config) + beside_kernel(config)
+}
+
+/// A kernel, a bias if there are axes of it, and what a kernel in few bits has besides.
 pub fn einsum_dense(config: &Config) -> usize {
-    1 + usize::from(given(config, "bias_axes"))
+    1 + usize::from(given(config, "bias_axes")) + beside_kernel(config)
+}
+
+/// How a layer keeps its weights, where that makes sense.
+fn kind(config: &Config) -> Option<Kind> {
+    let found = Quantization::of(config).ok().flatten();
+    found.map(|quantization| quantization.kind)
+}
+
+/// Scales, zeros, groups and histories beside a kernel.
+fn beside_kernel(config: &Config) -> usize {
+    match kind(config) {
+        None => 0,
+        Some(Kind::Int8 | Kind::Int4 { block: None }) => 1,
+        Some(Kind::Int4 { .. } | Kind::Grouped { scaled: false, .. }) => 3,
+        Some(Kind::Grouped { .. }) => 4,
+        Some(Kind::Float8 { .. }) => 6,
+    }
+}
+
+/// A table, and what one in few bits has besides.
+pub fn embedding(config: &Config) -> usize {
+    1 + beside_kernel(config)
 }
 
 /// Kernels of query, key, value, output and perhaps a gate, each with a bias unless the config does away with it.
@@ -46,9 +74,16 @@ pub fn additive_attention(config: &Config) -> usize {
     is_on(config, "use_scale", true)
 }
 
-/// A table, and another one for the way back unless it is the same.
+/// A table, and another one for the way back unless it is the same; each with what one in few bits has besides. Both share
+/// their groups.
 pub fn reversible_embedding(config: &Config) -> usize {
-    2 - is_on(config, "tie_weights", true)
+    let apart = 1 - is_on(config, "tie_weights", true);
+    let back = match kind(config) {
+        None => 1,
+        Some(Kind::Int4 { block: Some(_) }) => 3,
+        Some(_) => 2,
+    };
+    embedding(config) + apart * back
 }
 
 /// Those of [`affine`], two statistics, and three more of renormalisation.

@@ -1,7 +1,9 @@
 //! `keras.layers.Dense`.
 
 use super::context::{Cx, Outcome, Stop, one};
+use super::quantized::{Kernel, Quantized, divided};
 use crate::graph::NodeId;
+use crate::keras::quantization::{AbsMax, Kind, Quantization};
 use crate::keras::ranges::COUNT;
 use crate::ops::MatMul;
 use crate::pointwise::Tape;
@@ -12,12 +14,17 @@ pub fn dense(cx: &mut Cx<'_>) -> Outcome {
     let units = r.usize("units", COUNT);
     let bias = r.flag("use_bias", true);
     let activation = r.activation("activation", "linear");
+    let quantization = r.quantization();
     r.finish(cx)?;
     let x = cx.float_input()?;
     let dims = cx.dims(x);
     let (Some(&features), true) = (dims.last(), dims.len() >= 2) else {
         return Err(cx.inconsistent("it takes a tensor of rank 2 or more"));
     };
+    if let Some(quantization) = quantization {
+        let y = in_few_bits(cx, x, quantization, [features, units], bias)?;
+        return one(activation.apply(cx, y)?);
+    }
     let weights = cx.weights([
         Some(("kernel", vec![features, units])),
         bias.then(|| ("bias", vec![units])),
@@ -38,6 +45,33 @@ pub fn dense(cx: &mut Cx<'_>) -> Outcome {
         Some(_) => y,
         None => activation.apply(cx, y)?,
     })
+}
+
+/// The same product with a kernel in few bits (`_int8_call` and others), before the activation.
+fn in_few_bits(
+    cx: &mut Cx<'_>,
+    x: NodeId,
+    quantization: Quantization,
+    [features, units]: [usize; 2],
+    bias: bool,
+) -> Result<NodeId, Stop> {
+    let kernel = Kernel {
+        shape: vec![features, units],
+        matrix: [features, units],
+        scale: vec![units],
+        bias: bias.then(|| vec![units]),
+    };
+    let weights = Quantized::take(cx, quantization.kind, kernel)?;
+    let dims = cx.dims(x);
+    let x = rows(cx, x, 1)?;
+    let round = quantization.inputs_or((quantization.kind == Kind::Int8).then_some(AbsMax::DEFAULT));
+    let (inputs, inputs_scale) = weights.inputs(cx, round, x, &[1])?;
+    let (kernel, scale) = weights.kernel(cx)?;
+    let y = product(cx, inputs, &[kernel])?;
+    let y = divided(cx, y, [scale, inputs_scale])?;
+    let y = weights.adapted(cx, x, [&['a', 'b'], &['b', 'c'], &['a', 'c']], y)?;
+    let y = weights.biased(cx, y)?;
+    shaped(cx, y, &dims, 1, &[units])
 }
 
 /// The last `bound` axes of `x` times a matrix, plus a bias if there is one: `weights` are the matrix and the bias `[columns]`.

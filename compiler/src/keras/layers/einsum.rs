@@ -2,8 +2,11 @@
 
 use super::context::{Cx, Outcome, Stop, one};
 use super::contraction::{Labelled, label, product};
+use super::quantized::{Kernel, Quantized, divided};
 use super::read::Read;
+use crate::graph::NodeId;
 use crate::keras::fields::Fields;
+use crate::keras::quantization::{AbsMax, Kind, Quantization};
 use crate::pointwise::{Binary, Tape};
 
 /// `EinsumDense`: a sum of products of the input and a kernel, whose axes the equation names, and a bias along some of
@@ -14,9 +17,14 @@ pub fn einsum_dense(cx: &mut Cx<'_>) -> Outcome {
     let target = open_shape(&r);
     let bias_axes = r.or(r.fields.opt_str("bias_axes"), None);
     let activation = r.activation("activation", "linear");
+    let quantization = r.quantization();
     r.finish(cx)?;
     let x = cx.float_input()?;
     let shapes = equation.shapes(cx, &cx.dims(x), &target, bias_axes)?;
+    if let Some(quantization) = quantization {
+        let y = in_few_bits(cx, x, quantization, &equation.kernel, shapes)?;
+        return one(activation.apply(cx, y)?);
+    }
     let weights = cx.weights([
         Some(("kernel", shapes.kernel)),
         shapes.bias.map(|shape| ("bias", shape)),
@@ -28,6 +36,109 @@ pub fn einsum_dense(cx: &mut Cx<'_>) -> Outcome {
         y = cx.b().map(Tape::binary(Binary::Add), &[y, bias])?;
     }
     one(activation.apply(cx, y)?)
+}
+
+/// The same with a kernel in few bits (`_int8_call` and others), before the activation.
+fn in_few_bits(
+    cx: &mut Cx<'_>,
+    x: NodeId,
+    quantization: Quantization,
+    labels: &[char],
+    shapes: Shapes,
+) -> Result<NodeId, Stop> {
+    let Shapes {
+        input,
+        kernel,
+        bias,
+        output,
+    } = shapes;
+    // Scales of integers of 8 bits lie along the axes of the output.
+    let scale = output.iter().map(|label| {
+        labels
+            .iter()
+            .position(|other| other == label)
+            .map_or(1, |axis| kernel[axis])
+    });
+    let sums = |label: &char| !output.contains(label);
+    let weights = Quantized::take(
+        cx,
+        quantization.kind,
+        Kernel {
+            matrix: matrix(cx, quantization.kind, labels, &kernel, &output)?,
+            scale: scale.collect(),
+            shape: kernel,
+            bias,
+        },
+    )?;
+    let axes: Vec<usize> = (0..input.len()).filter(|&axis| sums(&input[axis])).collect();
+    let round = quantization.inputs_or((quantization.kind == Kind::Int8).then_some(AbsMax::DEFAULT));
+    let (inputs, by) = weights.inputs(cx, round, x, &axes)?;
+    let by = match by {
+        Some(by) => Some(along(cx, by, &input, &output)?),
+        None => None,
+    };
+    let (kernel, scale) = weights.kernel(cx)?;
+    let y = product(
+        cx,
+        Labelled::new(inputs, &input[..]),
+        Labelled::new(kernel, labels),
+        &output,
+    )?;
+    let y = divided(cx, y, [by, scale])?;
+    let y = weights.adapted(cx, x, [&input, labels, &output], y)?;
+    weights.biased(cx, y)
+}
+
+/// Rows and columns of a kernel in few bits. GPTQ and AWQ cut it before or behind its second axis, by which axis is the
+/// longest; else rows are what is summed over.
+fn matrix(
+    cx: &Cx<'_>,
+    kind: Kind,
+    labels: &[char],
+    kernel: &[usize],
+    output: &[char],
+) -> Result<[usize; 2], Stop> {
+    if let Kind::Grouped { .. } = kind {
+        return match *kernel {
+            [rows, columns] => Ok([rows, columns]),
+            [a, b, c] if a >= b && a >= c => Ok([a, b * c]),
+            [a, b, c] => Ok([a * b, c]),
+            _ => Err(cx.inconsistent("a kernel of GPTQ or AWQ has two or three axes")),
+        };
+    }
+    let rows = labels
+        .iter()
+        .zip(kernel)
+        .filter(|(label, _)| !output.contains(label));
+    let rows: usize = rows.map(|(_, extent)| extent).product();
+    Ok([rows, kernel.iter().product::<usize>() / rows.max(1)])
+}
+
+/// A tensor with the axes of the input, of extent 1 where the output has them not, along the axes of the output.
+fn along(cx: &mut Cx<'_>, node: NodeId, input: &[char], output: &[char]) -> Result<NodeId, Stop> {
+    let dims = cx.dims(node);
+    let kept: Vec<usize> = (0..input.len())
+        .filter(|&axis| output.contains(&input[axis]))
+        .collect();
+    let node = cx
+        .b()
+        .reshape(node, kept.iter().map(|&axis| dims[axis]).collect::<Vec<_>>())?;
+    let labels: Vec<char> = kept.iter().map(|&axis| input[axis]).collect();
+    let order: Vec<char> = output
+        .iter()
+        .copied()
+        .filter(|label| labels.contains(label))
+        .collect();
+    let node = Labelled::new(node, labels).ordered(cx, &order)?;
+    let extent = |label: &char| {
+        input
+            .iter()
+            .position(|other| other == label)
+            .map_or(1, |axis| dims[axis])
+    };
+    Ok(cx
+        .b()
+        .reshape(node, output.iter().map(extent).collect::<Vec<_>>())?)
 }
 
 /// `output_shape` without the batch: a list with open extents, or one extent.

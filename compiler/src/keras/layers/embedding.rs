@@ -1,11 +1,13 @@
 //! `keras.layers.Embedding`, `ReversibleEmbedding`.
 
-use super::context::{Cx, KerasTensor, Outcome, one};
+use super::context::{Cx, KerasTensor, Outcome, Stop, one};
 use super::dense::projected;
 use super::mask::differs_from;
-use super::weights::Weights;
+use super::quantized::{Table, divided, expect_table, rounded};
 use crate::error::Error;
+use crate::graph::NodeId;
 use crate::keras::dtype::KerasDType;
+use crate::keras::quantization::{AbsMax, Quantization};
 use crate::keras::ranges::{ANY, COUNT};
 use crate::ops::Gather;
 use crate::pointwise::{Binary, Tape, Unary};
@@ -17,16 +19,25 @@ pub fn embedding(cx: &mut Cx<'_>) -> Outcome {
     let rows = r.usize("input_dim", COUNT);
     let columns = r.usize("output_dim", COUNT);
     let mask_zero = r.flag("mask_zero", false);
+    let quantization = r.quantization();
     r.finish(cx)?;
-    let weights = cx.weights([Some(("embeddings", vec![rows, columns]))]);
-    picked(cx, &weights, mask_zero)
+    let table = match quantization {
+        Some(Quantization { kind, .. }) => {
+            expect_table(cx, kind)?;
+            Table::take(cx, kind, [rows, columns], true)?.embeddings(cx)?
+        }
+        None => {
+            let weights = cx.weights([Some(("embeddings", vec![rows, columns]))]);
+            weights.node(cx, "embeddings")?
+        }
+    };
+    picked(cx, table, mask_zero)
 }
 
-/// The rows of the table `embeddings` at the indices that come in.
-fn picked(cx: &mut Cx<'_>, weights: &Weights<'_>, mask_zero: bool) -> Outcome {
+/// The rows of a table at the indices that come in.
+fn picked(cx: &mut Cx<'_>, table: NodeId, mask_zero: bool) -> Outcome {
     let indices = cx.input()?.node;
     let negative = cx.is_keras3();
-    let table = weights.node(cx, "embeddings")?;
     let node = cx.b().add(Gather { axis: 0, negative }, &[table, indices])?;
     let mask = if mask_zero {
         Some(cx.apply(differs_from(0.0), indices)?)
@@ -51,13 +62,52 @@ pub fn reversible(cx: &mut Cx<'_>) -> Outcome {
     if dtype.is_some_and(|dtype| dtype != KerasDType::Float) {
         r.or_harmless(Err::<(), Error>(r.fields.unsupported("reverse_dtype")), ());
     }
+    let quantization = r.quantization();
     r.finish(cx)?;
+    let logits = match quantization {
+        Some(quantization) => {
+            expect_table(cx, quantization.kind)?;
+            let table = Table::take(cx, quantization.kind, [rows, columns], tied)?;
+            if !reverse {
+                let table = table.embeddings(cx)?;
+                return picked(cx, table, mask_zero);
+            }
+            let x = features(cx, columns)?;
+            let last = cx.dims(x).len() - 1;
+            let (x, scale) = match quantization.inputs_or(Some(AbsMax::DEFAULT)) {
+                Some(round) => rounded(cx, round, x, &[last]).map(|(x, scale)| (x, Some(scale)))?,
+                None => (x, None),
+            };
+            let (kernel, of_rows) = table.reverse(cx)?;
+            let logits = projected(cx, x, &[kernel], 1, &[rows])?;
+            divided(cx, logits, [scale, of_rows])?
+        }
+        None => match of_floats(cx, [rows, columns], tied, reverse)? {
+            Way::Ahead(table) => return picked(cx, table, mask_zero),
+            Way::Back(logits) => logits,
+        },
+    };
+    let Some(cap) = cap else { return one(logits) };
+    let capped = Tape::binary_const(Binary::Div, cap as f32)
+        .then(&Tape::unary(Unary::Tanh))
+        .then(&Tape::binary_const(Binary::Mul, cap as f32));
+    one(cx.apply(capped, logits)?)
+}
+
+/// A table to pick from, or what the way back gives.
+enum Way {
+    Ahead(NodeId),
+    Back(NodeId),
+}
+
+/// The ways of a table of floats.
+fn of_floats(cx: &mut Cx<'_>, [rows, columns]: [usize; 2], tied: bool, reverse: bool) -> Result<Way, Stop> {
     let weights = cx.weights([
         Some(("embeddings", vec![rows, columns])),
         (!tied).then(|| ("reverse_embeddings", vec![columns, rows])),
     ]);
     if !reverse {
-        return picked(cx, &weights, mask_zero);
+        return Ok(Way::Ahead(weights.node(cx, "embeddings")?));
     }
     let kernel = if tied {
         let table = weights.node(cx, "embeddings")?;
@@ -65,16 +115,16 @@ pub fn reversible(cx: &mut Cx<'_>) -> Outcome {
     } else {
         weights.node(cx, "reverse_embeddings")?
     };
+    let x = features(cx, columns)?;
+    Ok(Way::Back(projected(cx, x, &[kernel], 1, &[rows])?))
+}
+
+/// What goes the way back.
+fn features(cx: &mut Cx<'_>, columns: usize) -> Result<NodeId, Stop> {
     let x = cx.float_input()?;
-    let features = cx.dims(x).last().copied();
-    if features != Some(columns) {
-        let message = format!("it takes {columns} features in reverse");
-        return Err(cx.inconsistent(message));
+    if cx.dims(x).last() == Some(&columns) {
+        return Ok(x);
     }
-    let logits = projected(cx, x, &[kernel], 1, &[rows])?;
-    let Some(cap) = cap else { return one(logits) };
-    let capped = Tape::binary_const(Binary::Div, cap as f32)
-        .then(&Tape::unary(Unary::Tanh))
-        .then(&Tape::binary_const(Binary::Mul, cap as f32));
-    one(cx.apply(capped, logits)?)
+    let message = format!("it takes {columns} features in reverse");
+    Err(cx.inconsistent(message))
 }

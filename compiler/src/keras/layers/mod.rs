@@ -28,6 +28,7 @@ mod normalize;
 mod operators;
 mod pool;
 mod products;
+mod quantized;
 mod read;
 mod recurrent;
 mod refusal;
@@ -55,6 +56,7 @@ use super::class::{Class, ClassName, Fixed, Origin};
 use super::config::Config;
 use super::model::{Layer, Network, Semantics, Weight};
 use super::object::Object;
+use super::quantization::{Kind, Quantization};
 use super::state::State;
 use crate::budget::Resource;
 use crate::error::{Collector, Error, ErrorKind};
@@ -204,6 +206,13 @@ fn fixed_of(class: Option<&Class>, config: &Config, all: usize) -> usize {
     let is_off = |key: &str| fields.value(key) == Some(&Json::Bool(false));
     if is_off("trainable") {
         return all;
+    }
+    // Training leaves integers alone, and what goes with them; floats that are rounded are trained.
+    let kind = Quantization::of(config).ok().flatten().map(|found| found.kind);
+    if kind.is_some_and(|kind| !matches!(kind, Kind::Float8 { .. })) {
+        let is_there = |key: &str| fields.value(key).is_some_and(|value| !value.is_null());
+        let bias = is_there("units") && !is_off("use_bias") || is_there("bias_axes");
+        return all.saturating_sub(usize::from(bias));
     }
     match class.map_or(Fixed::None, |class| class.fixed) {
         Fixed::None => 0,

@@ -74,6 +74,10 @@ impl Row {
         self.class.children = children;
         self
     }
+    const fn quantized(mut self) -> Self {
+        self.class.quantized = true;
+        self
+    }
     const fn unmarked(mut self) -> Self {
         self.class.marked = false;
         self
@@ -91,12 +95,13 @@ impl Row {
 const FALSE: &[Value] = &[Value::Bool(false)];
 const NULL: &[Value] = &[];
 
-/// Low-rank adaption is in the weights when they are read; quantization rewrites them.
+/// Low-rank adaption is in the weights when they are read, or read with them; columns are those of the kernel.
 const REWRITTEN: &[(&str, Rule)] = &[
     ("lora_rank", Rule::Anything),
     ("lora_alpha", Rule::Anything),
     ("quantization_config", Rule::Only(NULL)),
-    ("gptq_unpacked_column_size", Rule::Only(NULL)),
+    ("gptq_unpacked_column_size", Rule::Anything),
+    ("awq_unpacked_column_size", Rule::Anything),
 ];
 
 const EMBEDDING: &[(&str, Rule)] = &[
@@ -210,16 +215,20 @@ static CONVOLUTION: &[Row] = &[
 
 static DENSE: &[Row] = &[
     row("Dense", dense::dense, Pass)
-        .weights(counts::biased::<1>)
+        .weights(counts::dense)
+        .quantized()
         .keys(REWRITTEN),
     row("Embedding", embedding::embedding, Own)
-        .weights(|_| 1)
+        .weights(counts::embedding)
+        .quantized()
         .keys(EMBEDDING),
     row("EinsumDense", einsum::einsum_dense, End)
         .weights(counts::einsum_dense)
+        .quantized()
         .keys(REWRITTEN),
     row("ReversibleEmbedding", embedding::reversible, Own)
         .weights(counts::reversible_embedding)
+        .quantized()
         .keys(EMBEDDING),
 ];
 

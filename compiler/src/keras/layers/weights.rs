@@ -13,7 +13,11 @@ impl<'a> Cx<'a> {
         &mut self,
         expected: [Option<(&'static str, Vec<usize>)>; N],
     ) -> Weights<'a> {
-        Weights::take(self, expected.into_iter().flatten().collect())
+        self.weights_of(expected.into_iter().flatten().collect())
+    }
+    /// The same for a list whose length the config decides.
+    pub fn weights_of(&mut self, expected: Vec<(&'static str, Vec<usize>)>) -> Weights<'a> {
+        Weights::take(self, expected)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::graph::NodeId;
 use crate::keras::class::Role;
 use crate::keras::model::Weight;
 use crate::keras::object::Object;
+use crate::keras::quantization::Quantization;
 use crate::pointwise::{Binary, Tape};
 
 /// How Bidirectional joins its two outputs.
@@ -139,6 +140,13 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
     let Some(object) = object else {
         return Err(cx.inconsistent("it wraps no layer"));
     };
+    if Quantization::of(&object.config)?.is_some() {
+        // It calls `layer.call`, past what Keras does with such weights.
+        let error = object.config.fields().unsupported("dtype");
+        return Err(error
+            .help("Keras takes such weights inside a TimeDistributed as they are stored: save the model as it was before it was quantized")
+            .into());
+    }
     let folded = fold(cx)?;
     let (weights, args) = (cx.site.weights, vec![Arg::KerasTensor(folded.value)]);
     let values = super::inner(cx, &object, &object.class.written, weights, args)?;

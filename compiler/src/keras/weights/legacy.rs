@@ -1,7 +1,7 @@
 //! The layout of `.h5` models: `layer_names` of a group names groups, `weight_names` of each names
 //! datasets in it, in Keras' order `trainable_weights + non_trainable_weights`.
 
-use super::{listed, put};
+use super::{listed, put, take};
 use crate::budget::{Budget, Resource};
 use crate::error::{Collector, Error, ErrorKind, Result};
 use crate::keras::class::{Origin, Role};
@@ -51,7 +51,8 @@ pub(super) fn load(
         }
         let weights = read(tree, &join(group, &name)).map_err(|error| layer.at(error));
         if let Some(weights) = problems.keep(weights) {
-            let given = give(layer, weights, budget).map_err(|error| layer.at(error));
+            let renamed = name != layer.name;
+            let given = give(layer, weights, renamed, budget).map_err(|error| layer.at(error));
             problems.keep(given);
         }
     }
@@ -216,17 +217,33 @@ fn sort_cells(weights: &mut Vec<Weight>, cells: &[(usize, bool)]) {
     weights.extend(fixed);
 }
 
-fn give(layer: &mut Layer, weights: Vec<Weight>, budget: &Budget) -> Result<()> {
+/// Gives a layer its weights. Those of a nested model that has another name in the file than here, and that have other
+/// names all of them, come in order.
+fn give(layer: &mut Layer, weights: Vec<Weight>, renamed: bool, budget: &Budget) -> Result<()> {
     let Some(network) = &mut layer.network else {
         put(layer, weights);
         return Ok(());
     };
-    let mut owners = Vec::with_capacity(weights.len());
     let leaves = leaves(network);
     let known = Owners::new(&leaves, budget)?;
-    for weight in &weights {
-        owners.push(known.of(&weight.name, budget)?);
+    let owners: Vec<_> = weights
+        .iter()
+        .map(|weight| known.of(&weight.name, budget))
+        .collect();
+    if renamed && owners.iter().all(Result::is_err) && !budget.is_over() {
+        let mut weights = weights.into_iter();
+        for trainable in [true, false] {
+            take(layer, &mut weights, trainable, true);
+        }
+        let more = weights.count();
+        return match more {
+            0 => Ok(()),
+            more => Err(Error::inconsistent(format!(
+                "the file has {more} weights more than the layers inside take"
+            ))),
+        };
     }
+    let owners = owners.into_iter().collect::<Result<Vec<_>>>()?;
     let mut slots: Vec<Vec<Weight>> = leaves.iter().map(|_| Vec::new()).collect();
     for (weight, owner) in weights.into_iter().zip(owners) {
         slots

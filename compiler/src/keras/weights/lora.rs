@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::keras::model::{Layer, Network, Weight};
+use crate::keras::quantization::Quantization;
 use crate::keras::ranges::ANY;
 use crate::tensor::Tensor;
 
@@ -22,7 +23,8 @@ pub(super) fn merge(network: &mut Network) -> Result<()> {
 
 fn merge_layer(layer: &mut Layer) -> Result<()> {
     let rank = layer.config.values().get("lora_rank");
-    if rank.is_none_or(serde_json::Value::is_null) {
+    // Weights in few bits are adapted where they are unpacked.
+    if rank.is_none_or(serde_json::Value::is_null) || Quantization::of(&layer.config)?.is_some() {
         return Ok(());
     }
     for adapted in ADAPTED {
@@ -31,7 +33,7 @@ fn merge_layer(layer: &mut Layer) -> Result<()> {
             format!("lora_{adapted}_a"),
             format!("lora_{adapted}_b"),
         ]
-        .map(|name| layer.weights.iter().position(|weight| own_name(weight) == name));
+        .map(|name| layer.weights.iter().position(|weight| weight.own_name() == name));
         let [Some(base), Some(a), Some(b)] = places else {
             continue;
         };
@@ -48,12 +50,6 @@ fn merge_layer(layer: &mut Layer) -> Result<()> {
         layer.weights = weights;
     }
     Ok(())
-}
-
-/// The last part of a weight's name, without TensorFlow's number of a result.
-fn own_name(weight: &Weight) -> &str {
-    let name = weight.name.rsplit('/').next().unwrap_or(&weight.name);
-    name.split(':').next().unwrap_or(name)
 }
 
 /// base + alpha/rank · a·b.

@@ -1,7 +1,7 @@
 //! Elementwise functions beyond activations, as `keras.ops` has them.
 
 use crate::pointwise::expand::log1p_unit;
-use crate::pointwise::prim::{abs, copysign, cos, exp, floor, log, max, sin, sqrt};
+use crate::pointwise::prim::{abs, copysign, cos, exp, floor, log, max, round, sin, sqrt};
 use crate::pointwise::{Binary, Tape, Unary};
 use keras_compile_templates::pointwise;
 use std::f32::consts::{FRAC_PI_2, LN_2, LOG2_E, LOG10_E};
@@ -16,6 +16,50 @@ pub fn square(x: f32) -> f32 {
 #[pointwise]
 pub fn reciprocal(x: f32) -> f32 {
     1.0 / x
+}
+
+/// x rounded to a float of 8 bits, e4m3: a sign, 4 bits of exponent and 3 of mantissa, half to even; for |x| up to 448.
+#[pointwise]
+pub fn float8(x: f32) -> f32 {
+    let a = abs(x);
+    let step = if a < 0.03125 {
+        0.001953125
+    } else if a < 0.0625 {
+        0.00390625
+    } else if a < 0.125 {
+        0.0078125
+    } else if a < 0.25 {
+        0.015625
+    } else if a < 0.5 {
+        0.03125
+    } else if a < 1.0 {
+        0.0625
+    } else if a < 2.0 {
+        0.125
+    } else if a < 4.0 {
+        0.25
+    } else if a < 8.0 {
+        0.5
+    } else if a < 16.0 {
+        1.0
+    } else if a < 32.0 {
+        2.0
+    } else if a < 64.0 {
+        4.0
+    } else if a < 128.0 {
+        8.0
+    } else if a < 256.0 {
+        16.0
+    } else {
+        32.0
+    };
+    round(x / step) * step
+}
+
+/// x by the product of two scales.
+#[pointwise]
+pub fn rescaled(x: f32, a: f32, b: f32) -> f32 {
+    x / (a * b)
 }
 
 /// 1/√x.

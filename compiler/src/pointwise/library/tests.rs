@@ -47,6 +47,8 @@ fn unary_functions() -> Vec<Row> {
         threshold(0.5, 0.25),
         step(0.5),
         square,
+        float8,
+        rescaled(0.5, 3.0),
         reciprocal,
         rsqrt,
         sign,

@@ -1,6 +1,7 @@
 //! The projections of an attention of several heads.
 
 use super::call::{Call, Common};
+use crate::error::ErrorKind;
 use crate::graph::NodeId;
 use crate::keras::layers::context::{Cx, KerasTensor, Outcome, Stop};
 use crate::keras::layers::dense::projected;
@@ -62,6 +63,7 @@ impl<'a> Projections<'a> {
         let [k, k_bias] = kernel(KEY, features[1], keys);
         let [g, g_bias] = kernel(GATE, features[0], gate);
         let [v, v_bias] = kernel(VALUE, features[2], values);
+        refuse_few_bits(cx)?;
         let weights = cx.weights([
             q,
             q_bias,
@@ -111,6 +113,20 @@ impl<'a> Projections<'a> {
         }
         Ok(results)
     }
+}
+
+/// `model.quantize` reaches the projections inside, of which the config of the layer says nothing, so that Keras cannot load
+/// such a file either: each then has scales beside its kernel.
+fn refuse_few_bits(cx: &Cx<'_>) -> Result<(), Stop> {
+    let expected = cx.site.class.map_or(0, |class| (class.weights)(cx.site.config));
+    if cx.site.weights.len() < expected + 4 {
+        return Ok(());
+    }
+    let message = "its projections were quantized, which its config does not say";
+    let error = cx.site.config.error(ErrorKind::Inconsistent(message.to_owned()));
+    Err(error
+        .help("Keras itself cannot load this file: quantize all layers but this one, or save the model as it was before")
+        .into())
 }
 
 /// The last `bound` axes of `x` projected to the axes `to`.

@@ -215,7 +215,7 @@ pub fn cast(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let name = a.required(cx, name, "dtype")?;
     let tape = match crate::keras::dtype::element(&name) {
         Some(crate::keras::KerasDType::Float) => Tape::identity(),
-        Some(crate::keras::KerasDType::Int) => Tape::unary(Unary::Trunc),
+        Some(crate::keras::KerasDType::Int { .. }) => Tape::unary(Unary::Trunc),
         Some(crate::keras::KerasDType::Bool) => tapes::is_true(),
         None => return Err(a.unsupported(cx, &["dtype"], &name.into())),
     };
