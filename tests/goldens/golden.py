@@ -41,6 +41,7 @@ def load_keras(keras2):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if keras2:
+        os.environ["TF_USE_LEGACY_KERAS"] = "1"  # some layers of Keras 2 look for others under tf.keras
         import tf_keras as keras
     else:
         import keras
