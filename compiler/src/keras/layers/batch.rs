@@ -35,7 +35,8 @@ pub fn batch(cx: &mut Cx<'_>) -> Outcome {
     let training = check_training(cx.literal("training"));
     // A layer that is not trained keeps to what it knows.
     let of_batch = training.is_err() && trainable;
-    if of_batch && renorm {
+    if of_batch && (renorm || cx.is_keras3()) {
+        // In Keras 3 `model(x)` computes with the statistics of the batch, and `model.predict(x)` does not.
         training?;
     }
     let x = cx.float_input()?;
@@ -105,13 +106,13 @@ fn broadcast_shape(rank: usize, axis: usize, extent: usize) -> Shape {
     Shape::new(dims)
 }
 
-/// Which steps count among the statistics of a batch. What Keras 2 computes images and volumes with ignores masks.
+/// Which steps count among the statistics of a batch. What computes images and volumes ignores masks.
 fn statistics_mask(cx: &mut Cx<'_>, x: NodeId) -> Result<Option<NodeId>, Stop> {
     let rank = cx.dims(x).len();
     let Some(mask) = cx.mask()? else {
         return Ok(None);
     };
-    if !cx.is_keras3() && rank >= 4 {
+    if rank >= 4 {
         return Ok(None);
     }
     if cx.dims(mask).len() + 1 != rank {
@@ -121,7 +122,7 @@ fn statistics_mask(cx: &mut Cx<'_>, x: NodeId) -> Result<Option<NodeId>, Stop> {
 }
 
 /// (x - mean)·γ/√(variance + ε) + β with both moments of all but one axis, the variance about the mean of as many elements as
-/// there are (`_moments` of Keras 3, `tf.nn.moments` in Keras 2).
+/// there are (`tf.nn.moments` in Keras 2).
 fn normalised_by_batch(
     cx: &mut Cx<'_>,
     x: NodeId,
@@ -156,7 +157,7 @@ fn normalised_by_batch(
     Ok(cx.b().map(tape, &inputs)?)
 }
 
-/// The mean of what a mask, which broadcasts, keeps. Keras 3 adds its epsilon to the count.
+/// The mean of what a mask, which broadcasts, keeps: `tf.nn.weighted_moments`.
 fn masked_mean(cx: &mut Cx<'_>, x: NodeId, mask: NodeId, axes: &[usize]) -> Result<NodeId, Stop> {
     mask::check_broadcast(cx, mask, x)?;
     let kept = cx.b().map(mask::kept_or(0.0), &[x, mask])?;
@@ -165,8 +166,6 @@ fn masked_mean(cx: &mut Cx<'_>, x: NodeId, mask: NodeId, axes: &[usize]) -> Resu
     // How often the mask is repeated along the axes that it lacks.
     let times: usize = axes.iter().map(|&axis| all[axis] / under[axis]).product();
     let ones = cx.b().reduce(ReduceKind::Sum, axes, mask)?;
-    let epsilon = if cx.is_keras3() { 1e-7 } else { 0.0 };
-    let count = Tape::binary_const(Binary::Mul, times as f32).then(&Tape::binary_const(Binary::Add, epsilon));
-    let count = cx.apply(count, ones)?;
+    let count = cx.apply(Tape::binary_const(Binary::Mul, times as f32), ones)?;
     Ok(cx.b().map(Tape::binary(Binary::Div), &[sum, count])?)
 }

@@ -13,8 +13,10 @@ use crate::error::{Error, ErrorKind};
 use crate::graph::NodeId;
 use crate::keras::class::{Recurrence, Role};
 use crate::keras::object::Object;
-use crate::ops::Slice;
+use crate::keras::state::Kept;
+use crate::ops::{Input, Slice};
 use crate::pointwise::{Binary, Tape};
+use crate::tensor::{Shape, TensorType};
 
 /// A recurrent layer as its config has it.
 pub struct Recurrent {
@@ -28,6 +30,8 @@ pub struct Recurrent {
     pub backwards: bool,
     /// Whether the output of a masked step is 0, not the output of the step before.
     pub zero_output: bool,
+    /// Whether a prediction begins with the states that the one before it ended with.
+    stateful: bool,
     /// Whether Keras writes the steps out, which changes nothing but [`Recurrent::zeroed_in_reverse`].
     unrolled: bool,
 }
@@ -123,9 +127,9 @@ impl Recurrent {
             r.only("unroll", &[false.into()]);
         }
         let unrolled = r.flag("unroll", false);
-        if r.flag("stateful", false) {
-            let help = "its states would go from one prediction to the next: build the model with stateful=False, set \
-                        the same weights and save it again";
+        let stateful = r.flag("stateful", false);
+        if stateful && cx.state.folded > 0 {
+            let help = "Keras lets its states go from step to step of what is around it: put a recurrent layer there instead";
             r.or_harmless(Err(r.fields.unsupported("stateful").help(help)), ());
         }
         if cells.is_empty() {
@@ -139,6 +143,7 @@ impl Recurrent {
             state,
             backwards,
             zero_output: false,
+            stateful,
             unrolled,
         };
         layer.set_zero_output(cx, zero_output);
@@ -166,7 +171,7 @@ impl Recurrent {
         };
         let dims = cx.dims(x);
         let (batch, steps) = (dims[0], dims[1]);
-        let given = self.given(cx, sequence, &dims)?;
+        let given = self.first_states(cx, sequence, &dims)?;
         let x = swap_batch_and_time(cx, x)?;
         let mask = match sequence.mask {
             Some(mask) => {
@@ -176,7 +181,7 @@ impl Recurrent {
             None => None,
         };
         let zeroed = self.zero_output && !self.zeroed_in_reverse();
-        let held = mask.is_some() && !sequence.states.is_empty() && !zeroed;
+        let held = mask.is_some() && !given.is_empty() && !zeroed;
         let mut weights = cx.site.weights;
         let mut looped = None;
         let mut states = Vec::new();
@@ -210,6 +215,9 @@ impl Recurrent {
         let Some(looped) = looped else {
             return Err(Error::internal("a recurrent layer without a cell").into());
         };
+        if self.stateful {
+            keep(cx, &states);
+        }
         let mut output = match looped.all.filter(|_| self.sequences) {
             Some(all) => self.all_outputs(cx, all, mask, flip)?,
             None => self.last_output(cx, looped.output, mask, steps)?,
@@ -226,17 +234,8 @@ impl Recurrent {
         Ok(Computed { output, states })
     }
 
-    /// The states that are given, of the shapes that the cells need, for a sequence of a shape. None stands for 0.
-    fn given(&self, cx: &mut Cx<'_>, sequence: &Sequence, dims: &[usize]) -> Result<Vec<NodeId>, Stop> {
-        if sequence.states.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut states = sequence.states.clone();
-        if let Some(images) = self.convolution() {
-            for state in &mut states {
-                *state = images.state_channels_last(cx, *state)?;
-            }
-        }
+    /// The shapes of all states, for a sequence of a shape.
+    fn state_shapes(&self, cx: &Cx<'_>, dims: &[usize]) -> Result<Vec<Vec<usize>>, Stop> {
         let mut shapes = Vec::new();
         let mut features = dims[2..].to_vec();
         for cell in &self.cells {
@@ -244,6 +243,34 @@ impl Recurrent {
             let shape = [&dims[..1], &features[..]].concat();
             shapes.extend(vec![shape; cell.states()]);
         }
+        Ok(shapes)
+    }
+
+    /// The states to start with, of the shapes that the cells need, for a sequence of a shape: those that are given, or that
+    /// are kept. None stands for 0.
+    fn first_states(
+        &self,
+        cx: &mut Cx<'_>,
+        sequence: &Sequence,
+        dims: &[usize],
+    ) -> Result<Vec<NodeId>, Stop> {
+        if sequence.states.is_empty() {
+            return match self.stateful {
+                true => kept(cx, &self.state_shapes(cx, dims)?),
+                false => Ok(Vec::new()),
+            };
+        }
+        if self.stateful && !cx.is_keras3() {
+            let message = "it is stateful, and called with initial states, which count in Keras 2 until it has kept others";
+            return Err(cx.inconsistent(message));
+        }
+        let mut states = sequence.states.clone();
+        if let Some(images) = self.convolution() {
+            for state in &mut states {
+                *state = images.state_channels_last(cx, *state)?;
+            }
+        }
+        let mut shapes = self.state_shapes(cx, dims)?;
         let fits = states.len() == shapes.len()
             && states.iter().zip(&shapes).all(|(&s, shape)| cx.dims(s) == *shape);
         if fits {
@@ -307,6 +334,49 @@ impl Recurrent {
         let rank = cx.dims(output).len();
         let step = widened(&mut cx.b(), step, rank)?;
         Ok(cx.b().map(Tape::binary(Binary::Mul), &[output, step])?)
+    }
+}
+
+/// The states that a layer kept: of an earlier call, or else of the prediction before this one, which are inputs of the graph.
+fn kept(cx: &mut Cx<'_>, shapes: &[Vec<usize>]) -> Result<Vec<NodeId>, Stop> {
+    let path = cx.site.path.clone();
+    if let Some(kept) = cx.state.kept.iter().find(|kept| kept.path == path) {
+        let fits = kept.after.len() == shapes.len()
+            && kept
+                .after
+                .iter()
+                .zip(shapes)
+                .all(|(&state, shape)| cx.dims(state) == *shape);
+        return match fits {
+            true => Ok(kept.after.clone()),
+            false => Err(cx.inconsistent("it keeps states, and is called with tensors of different shapes")),
+        };
+    }
+    let mut before = Vec::new();
+    for (place, shape) in shapes.iter().enumerate() {
+        let ty = TensorType::f32(Shape::checked(shape.as_slice())?);
+        let name = format!("{path}/state {place}");
+        before.push(cx.b().add(Input { name, ty }, &[])?);
+    }
+    let after = before.clone();
+    cx.state.kept.push(Kept {
+        path,
+        before: before.clone(),
+        after,
+    });
+    Ok(before)
+}
+
+/// Notes the states that a call ends with.
+fn keep(cx: &mut Cx<'_>, states: &[NodeId]) {
+    let path = cx.site.path.clone();
+    match cx.state.kept.iter_mut().find(|kept| kept.path == path) {
+        Some(kept) => kept.after = states.to_vec(),
+        None => cx.state.kept.push(Kept {
+            path,
+            before: Vec::new(),
+            after: states.to_vec(),
+        }),
     }
 }
 

@@ -214,6 +214,7 @@ pub fn fold(cx: &mut Cx<'_>) -> Result<Folded, Stop> {
         return Err(cx.inconsistent("it takes a tensor of rank 3 or more"));
     };
     let node = cx.b().reshape(x, [&[batch * steps][..], rest].concat())?;
+    cx.state.folded += 1;
     Ok(Folded {
         value: KerasTensor::new(node),
         mask,
@@ -227,6 +228,7 @@ pub fn unfold(cx: &mut Cx<'_>, folded: &Folded, values: Vec<KerasTensor>) -> Out
     let &Folded {
         mask, batch, steps, ..
     } = folded;
+    cx.state.folded = cx.state.folded.saturating_sub(1);
     let mut unfolded = Vec::new();
     for value in values {
         let node = steps_of(cx, value.node, batch, steps)?;
