@@ -379,6 +379,7 @@ fn a_failure_leaves_nothing() {
             package: &PackageName::of_model("Toy model"),
             inputs: &INPUTS,
             outputs,
+            states: &[],
             builds,
         };
         let error = write(&contents, &scratch.target(), &mut |_| {}).unwrap_err();

@@ -22,6 +22,7 @@ mod embedding;
 mod heads;
 mod identity;
 mod image;
+mod kept;
 mod local;
 mod loops;
 mod mask;

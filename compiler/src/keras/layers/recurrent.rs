@@ -7,16 +7,15 @@
 use super::cells::Cell;
 use super::context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
 use super::conv_lstm::Convolution;
+use super::kept::{keep, kept};
 use super::loops::{Loop, Steps, widened};
 use super::read::{Read, check_training};
 use crate::error::{Error, ErrorKind};
 use crate::graph::NodeId;
 use crate::keras::class::{Recurrence, Role};
 use crate::keras::object::Object;
-use crate::keras::state::Kept;
-use crate::ops::{Input, Slice};
+use crate::ops::Slice;
 use crate::pointwise::{Binary, Tape};
-use crate::tensor::{Shape, TensorType};
 
 /// A recurrent layer as its config has it.
 pub struct Recurrent {
@@ -334,49 +333,6 @@ impl Recurrent {
         let rank = cx.dims(output).len();
         let step = widened(&mut cx.b(), step, rank)?;
         Ok(cx.b().map(Tape::binary(Binary::Mul), &[output, step])?)
-    }
-}
-
-/// The states that a layer kept: of an earlier call, or else of the prediction before this one, which are inputs of the graph.
-fn kept(cx: &mut Cx<'_>, shapes: &[Vec<usize>]) -> Result<Vec<NodeId>, Stop> {
-    let path = cx.site.path.clone();
-    if let Some(kept) = cx.state.kept.iter().find(|kept| kept.path == path) {
-        let fits = kept.after.len() == shapes.len()
-            && kept
-                .after
-                .iter()
-                .zip(shapes)
-                .all(|(&state, shape)| cx.dims(state) == *shape);
-        return match fits {
-            true => Ok(kept.after.clone()),
-            false => Err(cx.inconsistent("it keeps states, and is called with tensors of different shapes")),
-        };
-    }
-    let mut before = Vec::new();
-    for (place, shape) in shapes.iter().enumerate() {
-        let ty = TensorType::f32(Shape::checked(shape.as_slice())?);
-        let name = format!("{path}/state {place}");
-        before.push(cx.b().add(Input { name, ty }, &[])?);
-    }
-    let after = before.clone();
-    cx.state.kept.push(Kept {
-        path,
-        before: before.clone(),
-        after,
-    });
-    Ok(before)
-}
-
-/// Notes the states that a call ends with.
-fn keep(cx: &mut Cx<'_>, states: &[NodeId]) {
-    let path = cx.site.path.clone();
-    match cx.state.kept.iter_mut().find(|kept| kept.path == path) {
-        Some(kept) => kept.after = states.to_vec(),
-        None => cx.state.kept.push(Kept {
-            path,
-            before: Vec::new(),
-            after: states.to_vec(),
-        }),
     }
 }
 
