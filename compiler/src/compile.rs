@@ -4,7 +4,7 @@ use crate::backends::{self, Backend, Build, Selection};
 use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageName, Target};
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
-use crate::keras::{self, InputShapes, KerasDType, KerasModel, Part};
+use crate::keras::{self, InputShapes, KeptState, KerasDType, KerasModel, Part};
 use crate::passes;
 use crate::plan::{self, Binding, Plan};
 use crate::report::Report;
@@ -138,6 +138,8 @@ pub struct Prepared {
     pub inputs: Vec<ElementType>,
     /// Those of its outputs.
     pub outputs: Vec<ElementType>,
+    /// What goes from one prediction to the next.
+    pub states: Vec<KeptState>,
     /// What the passes did.
     pub passes: passes::Report,
     /// What the user should know although nothing is wrong, a line each.
@@ -173,6 +175,7 @@ pub fn prepare(
         graph,
         inputs: lowered.inputs.iter().map(dtype).collect(),
         outputs: lowered.outputs.iter().map(dtype).collect(),
+        states: lowered.states,
         passes,
         notes,
     })
@@ -269,6 +272,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         graph,
         inputs,
         outputs,
+        states,
         passes,
         notes,
     } = prepared;
@@ -293,6 +297,10 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         package: &package.unwrap_or_else(|| PackageName::of_model(&model)),
         inputs: &inputs,
         outputs: &outputs,
+        states: &states
+            .iter()
+            .map(|state| [state.input, state.output])
+            .collect::<Vec<_>>(),
         builds: &builds,
     };
     let total = |build: &Build| build.plan.weights.bytes() as u64;

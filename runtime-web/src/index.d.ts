@@ -129,10 +129,18 @@ export interface Model {
    * lost, the model is built again and answers; it rejects with an `Error` when that is impossible.
    *
    * On WebGPU inputs may be buffers, which are copied; indices in them cannot be checked.
+   *
+   * Stateful layers begin with the states that they had at the end of the call before this one. A call that rejects leaves them
+   * as they were, and so do `profile` and `verify`. The results of such a model cannot be left on the GPU.
    */
   predict(x: PredictInput | GpuInputs, options?: { out?: Outputs | undefined; output?: 'cpu' | undefined }): Promise<Outputs>;
   /** Leaves the outputs on the GPU. */
   predict(x: PredictInput | GpuInputs, options: { output: 'gpu' }): Promise<GpuOutputs>;
+  /**
+   * Makes the states of stateful layers 0, as they are at first, for the predictions that are asked for from now on. Without
+   * such layers it does nothing.
+   */
+  resetStates(): void;
   /**
    * Runs the model step by step and tells how long each took. Rejects as `predict` does, and with an
    * `InvalidStateError` when the model was loaded without `profile: true`.

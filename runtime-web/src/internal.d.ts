@@ -25,6 +25,8 @@ export interface Slot {
   dtype: DType;
   /** What the elements of an input must be, where they are indices: the first, and the one after the last. */
   range?: [number, number];
+  /** Of an input that nobody passes: the output of the prediction before that it stands for. It is 0 at first. */
+  state?: number;
 }
 
 /** What the manifest says of any backend. */

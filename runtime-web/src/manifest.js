@@ -32,9 +32,12 @@ export const object = (checks) => (value) => isObject(value) && Object.entries(c
 /** @type {(check: Check) => Check} */
 export const optional = (check) => (value) => value === undefined || check(value);
 
-const slots = listOf(object({ name: text, shape: listOf(whole), dtype: text }));
+const slots = listOf(object({ name: text, shape: listOf(whole), dtype: text, state: optional(whole) }));
 const section = object({ code: isObject, memory: whole, steps: whole, profile: plainName });
 const file = object({ bytes: whole, sha256: text });
+
+/** Whether what is kept has an output that gives the next one. @type {Check} */
+const hasStates = ({ inputs, outputs }) => inputs.every((/** @type {any} */ { state }) => state === undefined || state < outputs.length);
 
 /** What the parts of a manifest are made of. @type {Record<string, Check>} */
 const parts = {
@@ -66,6 +69,7 @@ function parseManifest(url, text, sections) {
     if (!(key in manifest)) throw new BundleError(url, `has no "${key}"; compile the model anew`);
     if (!check(manifest[key])) throw new BundleError(url, `has a "${key}" that makes no sense; compile the model anew`);
   }
+  if (!hasStates(manifest)) throw new BundleError(url, 'has an "inputs" that makes no sense; compile the model anew');
   // Sections of other backends are none of this script's business.
   for (const [name, check] of Object.entries(sections)) {
     const found = manifest.backends[name];

@@ -1,6 +1,6 @@
 // What `load` gives: checks the inputs and hands them to the engine.
 
-import { arrayName, bounds, count, describe, EXACT, isTensor, takes } from './tensor.js';
+import { arrayName, bounds, count, describe, EXACT, isTensor, takes, zeros } from './tensor.js';
 
 /** @import { BackendName, GpuInputs, GpuTensor, InputInfos, Model, OutputInfos, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
 /** @import { Choice, Manifest, Running, Slot, StepInfo, Value } from './internal.js' */
@@ -9,8 +9,16 @@ import { arrayName, bounds, count, describe, EXACT, isTensor, takes } from './te
 export class LoadedModel {
   /** @type {Running | undefined} */
   #running;
-  /** @type {Slot[]} */
+  /** What is passed to `predict`. @type {Slot[]} */
   #slots;
+  /** Behind what is passed: what goes from one prediction to the next. @type {Slot[]} */
+  #kept;
+  /** The outputs that give the next ones. @type {string[]} */
+  #next;
+  /** What they are when all predictions so far are done. @type {TensorData[]} */
+  #states;
+  /** The end of the last prediction, where one begins with what the one before it gave. @type {Promise<unknown>} */
+  #turn = Promise.resolve();
   /** Stops what may still take over. @type {((reason: unknown) => void) | undefined} */
   #stop;
 
@@ -27,11 +35,15 @@ export class LoadedModel {
     this.#against = against;
     /** @type {(slots: TensorInfo[]) => any} */
     const infos = (slots) => Object.freeze(slots.map(({ name, shape, dtype }) => Object.freeze({ name, shape, dtype })));
+    this.#slots = manifest.inputs.filter(({ state }) => state === undefined);
+    this.#kept = manifest.inputs.filter(({ state }) => state !== undefined);
+    const next = this.#kept.map(({ state }) => manifest.outputs[/** @type {number} */ (state)]);
+    this.#next = next.map(({ name }) => name);
+    this.#states = this.#kept.map(zeros);
     /** @type {InputInfos} */
-    this.inputs = infos(manifest.inputs);
+    this.inputs = infos(this.#slots);
     /** @type {OutputInfos} */
-    this.outputs = infos(manifest.outputs);
-    this.#slots = manifest.inputs;
+    this.outputs = infos(manifest.outputs.filter((slot) => !next.includes(slot)));
     const { backend, engine } = (this.#running = /** @type {Running} */ (choice.running));
     this.backend = backend;
     this.module = engine.module;
@@ -51,15 +63,44 @@ export class LoadedModel {
     if (onGpu && out) throw new TypeError("predict: pass out or output: 'gpu', not both");
     this.#live();
     const values = this.#arranged(x);
+    if (this.#kept.length) return this.#inTurn(values, targets, onGpu);
     const give = () => this.#use(({ engine }) => engine.predict(values, /** @type {TensorData[] | undefined} */ (targets), onGpu));
     return onGpu || values.some(isTensor) ? this.#onGpu(values, give) : give();
+  }
+
+  resetStates() {
+    this.#turn = this.#turn.then(() => {
+      this.#states = this.#kept.map(zeros);
+    });
+  }
+
+  /**
+   * A prediction that begins with what the one before it gave, and so when that is done.
+   * @param {Value[]} values @param {Value[] | undefined} targets @param {boolean} onGpu
+   */
+  #inTurn(values, targets, onGpu) {
+    if (onGpu) throw new TypeError("predict: a model that keeps states gives its results to the CPU; leave output: 'gpu' out");
+    // Whoever passed them may use them again by then.
+    const copies = values.map((value) => (isTensor(value) ? value : value.slice()));
+    const predict = async () => {
+      const give = () => this.#use(({ engine }) => engine.predict([...copies, ...this.#states], /** @type {TensorData[] | undefined} */ (targets)));
+      /** @type {any} */
+      const outputs = await (copies.some(isTensor) ? this.#onGpu(copies, give) : give());
+      this.#states = this.#next.map((name) => outputs[name]);
+      this.#next.forEach((name) => delete outputs[name]);
+      return outputs;
+    };
+    const given = this.#turn.then(predict);
+    // What fails leaves the states as they were.
+    this.#turn = given.catch(() => {});
+    return given;
   }
 
   /** @param {PredictInput | GpuInputs} x */
   async profile(x) {
     const { steps } = this.#live();
     if (!steps) throw new DOMException('load the model with { profile: true } to profile it', 'InvalidStateError');
-    const values = this.#arranged(x);
+    const values = [...this.#arranged(x), ...this.#states];
     return this.#use(async ({ engine, steps }) => {
       const times = await engine.profile(values);
       return times.map(({ step, ms }) => {
@@ -75,7 +116,7 @@ export class LoadedModel {
     const { engine, backend } = this.#live();
     const compare = this.#against;
     if (against !== undefined && compare) {
-      const values = inputs === undefined ? undefined : this.#arranged(inputs);
+      const values = inputs === undefined ? undefined : [...this.#arranged(inputs), ...this.#states];
       return this.#use((running) => compare(against, running, values));
     }
     if (!engine.check) throw new DOMException(`the bundle holds nothing to check ${backend} with`, 'InvalidStateError');

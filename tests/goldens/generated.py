@@ -17,7 +17,7 @@ Names:
 
     weight   "<layer path>/<index>"   index = its place in trainable_weights + non_trainable_weights,
                                       the order in which Keras writes a layer's weights into a .h5
-    input    "input/<name>"
+    input    "input/<name>", of the second prediction "input/<name>/1" and so on
 
 A layer's path is its name; a model inside a model is descended into and prefixes its inner layers
 ("outer/inner"). Any other layer with layers inside (Bidirectional, TimeDistributed, RNN with its
@@ -58,8 +58,9 @@ def weight(path, index, spec):
     return tensor(f"{path}/{index}", spec["shape"], spec["lo"], spec["hi"], spec["dtype"])
 
 
-def model_input(spec):
-    return tensor("input/" + spec["name"], spec["shape"], spec["lo"], spec["hi"], spec["dtype"])
+def model_input(spec, number=0):
+    """An input of the first prediction of a case, or of a later one."""
+    return tensor("input/" + spec["name"] + (f"/{number}" if number else ""), spec["shape"], spec["lo"], spec["hi"], spec["dtype"])
 
 
 def _self_test():

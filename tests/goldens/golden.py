@@ -6,6 +6,7 @@ it, and describe all that as one JSON object, the golden.
      "weights": [{"layer": path, "weights": [{"name", "shape", "dtype", "lo", "hi"}]}],
      "inputs": [{"name", "shape", "dtype", "lo", "hi"}],
      "outputs": [{"name", "shape", "data": base64 of little-endian float32}],
+     "again": [outputs of a second prediction, of a third …, where there are such: of stateful models],
      "rtol", "atol"}
 
 Paths, names and numbers follow `generated.py`. `inputs` and `outputs` stand in the model's own
@@ -41,6 +42,7 @@ def load_keras(keras2):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if keras2:
+        os.environ["TF_USE_LEGACY_KERAS"] = "1"  # some layers of Keras 2 look for others under tf.keras
         import tf_keras as keras
     else:
         import keras
@@ -185,9 +187,9 @@ def describe_inputs(model, batch, ranges, sizes):
     return described
 
 
-def feed(inputs):
+def feed(inputs, number=0):
     """The arrays a model is called with: a list only where there are several."""
-    arrays = [generated.model_input(spec) for spec in inputs]
+    arrays = [generated.model_input(spec, number) for spec in inputs]
     return arrays if len(arrays) > 1 else arrays[0]
 
 
@@ -206,9 +208,9 @@ def arranged(model, arrays):
     return filled(struct)
 
 
-def run(model, inputs):
-    """Keras' own prediction, a list of arrays."""
-    outputs = model.predict(arranged(model, feed(inputs)), batch_size=inputs[0]["shape"][0], verbose=0)
+def run(model, inputs, number=0):
+    """Keras' own prediction, a list of arrays; of several the one with that number, from others in the place of inputs."""
+    outputs = model.predict(arranged(model, feed(inputs, number)), batch_size=inputs[0]["shape"][0], verbose=0)
     return [np.asarray(output) for output in flatten(outputs)]
 
 
@@ -227,11 +229,11 @@ def called(value, alias):
 
 def make_golden(
     keras, case_id, model, *, batch=1, ranges=None, sizes=None, weights=None, compute=run, alias=None, edit=None, fills=False,
-    rtol=1e-4, atol=1e-5
+    again=0, rtol=1e-4, atol=1e-5
 ):
     """Fills the model, runs it, and gives the golden. With `alias` (class, other name) Keras reads the config with the
     other name first, and that config is the golden's. `edit` changes the config to what another version writes for the same
-    model. `compute` that `fills` puts the weights into the model itself."""
+    model. There are so many predictions `again`, one after the other. `compute` that `fills` puts the weights into the model itself."""
     config = json.loads(model.to_json())
     if alias:
         config = called(config, alias)
@@ -242,10 +244,14 @@ def make_golden(
     config = edit(config) if edit else config
     inputs = describe_inputs(model, batch, ranges or {}, sizes or {})
     arrays = compute(model, inputs)
+    later = [run(model, inputs, number + 1) for number in range(again)]
     names = output_names(config, keras.__version__.startswith("3"))
     assert len(names) == len(arrays), (case_id, names, [array.shape for array in arrays])
-    for array in arrays:
+    for array in [*arrays, *sum(later, [])]:
         assert np.isfinite(array).all(), f"{case_id}: not finite"
+    def given(arrays):
+        return [{"name": name, "shape": list(array.shape), "data": encode(array)} for name, array in zip(names, arrays)]
+
     return {
         "id": case_id,
         "keras": keras.__version__,
@@ -253,7 +259,8 @@ def make_golden(
         "input_shapes": {spec["name"]: spec["shape"] for spec in inputs},
         "weights": weights,
         "inputs": inputs,
-        "outputs": [{"name": name, "shape": list(array.shape), "data": encode(array)} for name, array in zip(names, arrays)],
+        "outputs": given(arrays),
+        **({"again": [given(arrays) for arrays in later]} if later else {}),
         "rtol": rtol,
         "atol": atol,
     }

@@ -972,7 +972,7 @@ def float64_layers(k):
 def stateful_lstm(k):
     """The first call starts at zero."""
     x = k.Input(batch_shape=(1, 4, 3), name="x") if k.__version__[0] == "3" else k.Input(batch_size=1, shape=(4, 3), name="x")
-    return k.Model(x, k.layers.LSTM(2, stateful=True)(x))
+    return k.Model(x, k.layers.LSTM(2, stateful=True)(x)), {"again": 1}
 
 
 @case(extra=True)

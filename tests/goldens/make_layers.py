@@ -29,17 +29,19 @@ import golden
 import graph_cases
 import layer_table
 import operation_cases
+import other_cases
 import recurrent_cases
 from layer_table import Inner, show
 
-# What stands around a network, attention, stacks of cells and recurrent convolutions, what random models have shown, and what
-# files may say besides.
+# What stands around a network, attention, stacks of cells and recurrent convolutions, what random models have shown, what
+# files may say besides, and layers that few models have.
 FILES = {
     "operations": operation_cases,
     "attention": attention_cases,
     "recurrent": recurrent_cases,
     "differential": differential_cases,
     "files": file_cases,
+    "other": other_cases,
 }
 
 HERE = os.path.dirname(os.path.abspath(__file__))

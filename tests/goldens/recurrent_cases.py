@@ -1,4 +1,5 @@
-"""Recurrent layers beyond one cell: stacks of cells, and convolutions in place of products.
+"""Recurrent layers beyond one cell: stacks of cells, and convolutions in place of products; and states that are kept from one
+prediction to the next.
 
 Each function takes the Keras module and gives a model, or (model, options of make_golden), as in graph_cases.py.
 """
@@ -237,3 +238,86 @@ def bidirectional_conv_lstm_2d(k):
 def time_distributed_conv_lstm(k):
     x = k.Input((2, 3, 4, 1), name="x")
     return k.Model(x, k.layers.TimeDistributed(k.layers.ConvLSTM1D(2, 2, return_sequences=True))(x))
+
+
+# ------------------------------------------------------------------ states that are kept
+def fixed(k, shape, batch, name="x", dtype="float32"):
+    """An input whose batch is known, as both Kerases want it for states."""
+    if k.__version__.startswith("3"):
+        return k.Input(batch_shape=(batch, *shape), name=name, dtype=dtype)
+    return k.Input(shape, batch_size=batch, name=name, dtype=dtype)
+
+
+def stateful(k, make, shape=(3, 2), batch=2):
+    x = fixed(k, shape, batch)
+    return k.Model(x, flat(make(k.layers)(x))), {"again": 2}
+
+
+STATEFUL = {
+    "lstm": lambda l: l.LSTM(3, stateful=True), "gru": lambda l: l.GRU(3, stateful=True, return_sequences=True),
+    "gru-reset-before": lambda l: l.GRU(3, stateful=True, reset_after=False), "simple": lambda l: l.SimpleRNN(3, stateful=True, go_backwards=True),
+    "lstm-with-state": lambda l: l.LSTM(2, stateful=True, return_state=True, return_sequences=True),
+    "cell": lambda l: l.RNN(l.LSTMCell(2), stateful=True), "unrolled": lambda l: l.GRU(2, stateful=True, unroll=True),
+    "stack": lambda l: l.RNN(l.StackedRNNCells([l.GRUCell(2), l.LSTMCell(3)]), stateful=True),
+    "bidirectional": lambda l: l.Bidirectional(l.LSTM(2, stateful=True)),
+    "bidirectional-sequences": lambda l: l.Bidirectional(l.GRU(2, stateful=True, return_sequences=True), merge_mode="sum"),
+}
+for name, make in STATEFUL.items():
+    add(f"kept-states-of-{name}", lambda k, m=make: stateful(k, m))
+CONVOLUTIONS = {
+    "1d": (lambda l: l.ConvLSTM1D(2, 3, padding="same", stateful=True), (2, 4, 2)),
+    "2d": (lambda l: l.ConvLSTM2D(2, 2, stateful=True, return_sequences=True, return_state=True), (2, 3, 4, 1)),
+}
+for name, (make, shape) in CONVOLUTIONS.items():
+    add(f"kept-states-of-convolutions-{name}", lambda k, m=make, s=shape: stateful(k, m, s, batch=1))
+
+
+@case()
+def kept_states_of_a_sequential_model(k):
+    x = fixed(k, (3, 2), 2)
+    model = k.Sequential([x, k.layers.LSTM(3, stateful=True, return_sequences=True), k.layers.Dense(2), k.layers.GRU(2, stateful=True), k.layers.Dense(1)])
+    return model, {"again": 2}
+
+
+@case()
+def kept_states_of_one_step(k):
+    """As text is written letter by letter: the table, two layers, and a distribution."""
+    x = fixed(k, (1,), 1, dtype="int32")
+    y = k.layers.Embedding(5, 3)(x)
+    y = k.layers.GRU(4, stateful=True, return_sequences=True)(y)
+    y = k.layers.GRU(4, stateful=True)(y)
+    return k.Model(x, k.layers.Dense(5, activation="softmax")(y)), {"ranges": {"x": (0.0, 5.0)}, "again": 3}
+
+
+@case()
+def kept_states_of_masked_steps(k):
+    """Steps that are masked at the start give 0, not what was kept."""
+    x = fixed(k, (6, 1), 3)
+    y = k.layers.Masking(0.0)(k.layers.ReLU(max_value=1.0)(x))
+    outputs = [k.layers.LSTM(2, stateful=True, return_sequences=True)(y), k.layers.GRU(2, stateful=True)(y)]
+    outputs.append(k.layers.SimpleRNN(2, stateful=True, zero_output_for_mask=True, return_sequences=True)(y))
+    return k.Model(x, outputs), {"ranges": {"x": (-1.0, 2.0)}, "again": 2}
+
+
+@case()
+def kept_states_of_a_layer_called_twice(k):
+    """The second call begins with the states of the first."""
+    x = fixed(k, (3, 2), 2)
+    layer = k.layers.LSTM(3, stateful=True)
+    return k.Model(x, k.layers.Concatenate()([layer(x), layer(k.layers.ReLU()(x))])), {"again": 2}
+
+
+@case()
+def kept_states_inside_a_model(k):
+    inner_x = fixed(k, (3, 2), 2, name="inner_x")
+    inner = k.Model(inner_x, k.layers.GRU(3, stateful=True)(inner_x), name="inner")
+    x = fixed(k, (3, 2), 2)
+    return k.Model(x, k.layers.Dense(2)(inner(x))), {"again": 2}
+
+
+@case(only=3)
+def kept_states_beside_given_ones(k):
+    """States that are given count, whatever was kept."""
+    x, state = fixed(k, (3, 2), 2), fixed(k, (3,), 2, name="state")
+    layer = k.layers.GRU(3, stateful=True)
+    return k.Model([x, state], layer(x, initial_state=state)), {"again": 1}

@@ -3,7 +3,7 @@
 use crate::goldens::{Case, cases, files};
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::graph::Graph;
-use keras_compile::keras;
+use keras_compile::keras::{self, KeptState, Lowered};
 use keras_compile::tensor::{Tensor, TensorType};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -28,14 +28,60 @@ pub fn named(graph: &Graph, values: Vec<Tensor>) -> Vec<(String, Tensor)> {
         .collect()
 }
 
-/// The graph of a case; none if it is refused, as it must be.
+/// Names and types of the inputs that whoever uses a model passes.
+pub fn passed(graph: &Graph, states: &[KeptState]) -> Vec<(String, TensorType)> {
+    let kept = |index: usize| states.iter().any(|state| state.input == index);
+    let all = signature(graph).into_iter().enumerate();
+    all.filter(|(index, _)| !kept(*index))
+        .map(|(_, port)| port)
+        .collect()
+}
+
+/// Has all predictions of a case made, one after the other, and compares them with Keras'. What a graph gives as states are
+/// inputs of the next prediction, after 0.
+///
+/// # Errors
+/// What `predict` says, or the first difference.
+pub fn check_predictions(
+    case: &Case,
+    graph: &Graph,
+    states: &[KeptState],
+    mut predict: impl FnMut(&[Tensor]) -> Result<Vec<Tensor>, String>,
+) -> Result<(), String> {
+    let all = signature(graph);
+    let zeros = |state: &KeptState| Tensor::splat(all[state.input].1.shape.clone(), 0.0);
+    let mut kept: Vec<Tensor> = states.iter().map(zeros).collect();
+    for prediction in 0..case.predictions() {
+        let mut inputs = case.inputs(prediction, &passed(graph, states)).into_iter();
+        let values: Vec<Tensor> = (0..all.len())
+            .map(
+                |index| match states.iter().position(|state| state.input == index) {
+                    Some(place) => kept[place].clone(),
+                    None => inputs.next().expect("as many as are passed"),
+                },
+            )
+            .collect();
+        let found = predict(&values)?;
+        kept = states.iter().map(|state| found[state.output].clone()).collect();
+        let given = named(graph, found).into_iter().enumerate();
+        let given: Vec<_> = given
+            .filter(|(index, _)| states.iter().all(|state| state.output != *index))
+            .map(|(_, output)| output)
+            .collect();
+        case.compare(prediction, &given)
+            .map_err(|error| format!("prediction {prediction}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// A case as a graph; none if it is refused, as it must be.
 ///
 /// # Errors
 /// When it is refused or not, but should not be.
-pub fn lowered(case: &Case) -> Result<Option<Graph>, String> {
+pub fn lowered(case: &Case) -> Result<Option<Lowered>, String> {
     let model = case.model().map_err(|error| format!("reading: {error}"))?;
     match (keras::lower(&model, &case.shapes()), is_refused(case)) {
-        (Ok(lowered), false) => Ok(Some(lowered.graph)),
+        (Ok(lowered), false) => Ok(Some(lowered)),
         (Ok(_), true) => Err("is compiled now; take it off goldens/refused.txt".to_owned()),
         (Err(errors), refused) => refusal(&errors, refused).map(|()| None),
     }

@@ -59,6 +59,9 @@ pub struct Case {
     /// The inputs.
     pub inputs: Vec<Generated>,
     outputs: Vec<Expected>,
+    /// What Keras predicted then, one prediction after the other, of inputs with their number behind their names.
+    #[serde(default)]
+    again: Vec<Vec<Expected>>,
     rtol: f32,
     atol: f32,
 }
@@ -166,11 +169,20 @@ impl Case {
         shapes
     }
 
-    /// The inputs in the order of `wanted`: names and types of a graph's inputs.
+    /// How many predictions there are, one after the other.
+    pub fn predictions(&self) -> usize {
+        1 + self.again.len()
+    }
+
+    /// The inputs of a prediction in the order of `wanted`: names and types of a graph's inputs.
     ///
     /// # Panics
     /// When the case has no input of a wanted name.
-    pub fn inputs(&self, wanted: &[(String, TensorType)]) -> Vec<Tensor> {
+    pub fn inputs(&self, prediction: usize, wanted: &[(String, TensorType)]) -> Vec<Tensor> {
+        let suffix = match prediction {
+            0 => String::new(),
+            number => format!("/{number}"),
+        };
         wanted
             .iter()
             .map(|(name, ty)| {
@@ -179,7 +191,7 @@ impl Case {
                 let spec = self.inputs.iter().find(|input| input.name == *name).or(only);
                 let spec = spec.unwrap_or_else(|| panic!("{} has no input {name:?}", self.id));
                 spec.tensor(
-                    &format!("input/{}", spec.name),
+                    &format!("input/{}{suffix}", spec.name),
                     ty.dtype == keras_compile::tensor::DType::I32,
                 )
             })
@@ -187,11 +199,21 @@ impl Case {
     }
 
     /// What Keras predicted, by output name.
-    pub fn expected(&self) -> Vec<(String, Vec<f32>)> {
-        self.outputs
+    ///
+    /// # Panics
+    /// When there are not so many predictions.
+    pub fn expected(&self, prediction: usize) -> Vec<(String, Vec<f32>)> {
+        self.outputs_of(prediction)
             .iter()
             .map(|output| (output.name.clone(), decode(&output.data)))
             .collect()
+    }
+
+    fn outputs_of(&self, prediction: usize) -> &[Expected] {
+        match prediction.checked_sub(1) {
+            None => &self.outputs,
+            Some(place) => &self.again[place],
+        }
     }
 
     /// The relative and the absolute tolerance.
@@ -199,21 +221,22 @@ impl Case {
         (self.rtol, self.atol)
     }
 
-    /// Compares named outputs with Keras': per element
+    /// Compares named outputs of a prediction with Keras': per element
     /// `atol * max(0.01, max |expected|) + rtol * |expected|`.
     ///
     /// # Errors
     /// The first difference.
-    pub fn compare(&self, found: &[(String, Tensor)]) -> Result<(), String> {
+    pub fn compare(&self, prediction: usize, found: &[(String, Tensor)]) -> Result<(), String> {
         let names = |names: Vec<&String>| format!("{names:?}");
-        if found.len() != self.outputs.len() {
+        let outputs = self.outputs_of(prediction);
+        if found.len() != outputs.len() {
             let found = names(found.iter().map(|f| &f.0).collect());
             return Err(format!(
                 "outputs {found} instead of {}",
-                names(self.outputs.iter().map(|o| &o.name).collect())
+                names(outputs.iter().map(|o| &o.name).collect())
             ));
         }
-        for (expected, (name, tensor)) in self.outputs.iter().zip(found) {
+        for (expected, (name, tensor)) in outputs.iter().zip(found) {
             if expected.name != *name || expected.shape != tensor.shape().dims() {
                 return Err(format!(
                     "output {name:?} {} instead of {:?} {:?}",

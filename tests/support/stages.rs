@@ -1,6 +1,6 @@
 //! A golden at every stage of its compilation.
 
-use crate::cases::{lowered, named, signature};
+use crate::cases::{check_predictions, lowered};
 use crate::goldens::Case;
 use crate::interpreter::interpret;
 use crate::targets::Textures;
@@ -9,7 +9,9 @@ use crate::wasm::Instantiated;
 use keras_compile::backends::wasm::{Features, Wasm};
 use keras_compile::backends::webgl::WebGl;
 use keras_compile::backends::webgpu::WebGpu;
-use keras_compile::plan::Target;
+use keras_compile::keras::Lowered;
+use keras_compile::plan::{Plan, Target};
+use keras_compile::tensor::Tensor;
 use keras_compile::{passes, plan};
 
 /// Which stages of a case are compared with Keras.
@@ -26,24 +28,26 @@ pub enum Depth {
 /// # Errors
 /// The first difference, and the stage at which it arose.
 pub fn check(case: &Case, depth: Depth) -> Result<(), String> {
-    let Some(mut graph) = lowered(case)? else {
+    let Some(Lowered {
+        mut graph, states, ..
+    }) = lowered(case)?
+    else {
         return Ok(());
     };
-    let inputs = case.inputs(&signature(&graph));
     if depth == Depth::All {
-        let found = graph.eval(&inputs).map_err(|error| format!("eval: {error}"))?;
-        case.compare(&named(&graph, found))
-            .map_err(|error| format!("eval: {error}"))?;
+        let eval = |inputs: &[Tensor]| graph.eval(inputs).map_err(|error| error.to_string());
+        check_predictions(case, &graph, &states, eval).map_err(|error| format!("eval: {error}"))?;
     }
     let options = passes::Options {
         verify: true,
         ..passes::Options::default()
     };
     passes::run(&mut graph, options).map_err(|error| format!("passes: {error}"))?;
+    let interpreted =
+        |plan: &Plan| check_predictions(case, &graph, &states, |inputs| Ok(interpret(plan, inputs)));
     let plan = plan::plan(&graph, &Wasm::default()).map_err(|error| format!("plan: {error}"))?;
     if depth == Depth::All {
-        case.compare(&named(&graph, interpret(&plan, &inputs)))
-            .map_err(|error| format!("kernels: {error}"))?;
+        interpreted(&plan).map_err(|error| format!("kernels: {error}"))?;
     }
     // Other targets, one as unlike the first as can be, show that nothing above targets knows which it is.
     for (target, on) in [
@@ -52,18 +56,20 @@ pub fn check(case: &Case, depth: Depth) -> Result<(), String> {
         (&WebGl, "WebGL2"),
     ] {
         let plan = plan::plan(&graph, target).map_err(|error| format!("plan for {on}: {error}"))?;
-        case.compare(&named(&graph, interpret(&plan, &inputs)))
-            .map_err(|error| format!("{on}: {error}"))?;
+        interpreted(&plan).map_err(|error| format!("{on}: {error}"))?;
     }
     for features in [Features::Baseline, Features::Relaxed] {
         let mut instance = Instantiated::new(&plan, features);
         instance.poison(&plan);
-        let found = instance.predict(&plan, &inputs);
-        case.compare(&named(&graph, found.clone()))
+        let predict = |inputs: &[Tensor]| {
+            let found = instance.predict(&plan, inputs);
+            if depth == Depth::All && features == Features::Baseline {
+                same_on_threads(&plan, features, inputs, &found)?;
+            }
+            Ok(found)
+        };
+        check_predictions(case, &graph, &states, predict)
             .map_err(|error| format!("{features:?}: {error}"))?;
-        if depth == Depth::All && features == Features::Baseline {
-            same_on_threads(&plan, features, &inputs, &found)?;
-        }
     }
     Ok(())
 }

@@ -53,6 +53,9 @@ pub struct Slot {
     /// after the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[i64; 2]>,
+    /// The output of the prediction before that an input stands for, where nobody passes it: a state, which is 0 at first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<usize>,
 }
 
 /// The code for one backend.
@@ -94,6 +97,26 @@ impl Manifest {
         serde_json::to_string(self)
             .map(|text| text + "\n")
             .map_err(|error| Error::internal(format!("the manifest cannot be written ({error})")))
+    }
+
+    /// The inputs that a page passes.
+    pub fn passed(&self) -> impl Iterator<Item = &Slot> {
+        self.inputs.iter().filter(|slot| slot.state.is_none())
+    }
+
+    /// The outputs that a page gets.
+    pub fn given(&self) -> impl Iterator<Item = &Slot> {
+        let kept = |index: usize| self.inputs.iter().any(|slot| slot.state == Some(index));
+        self.outputs
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| !kept(*index))
+            .map(|(_, slot)| slot)
+    }
+
+    /// What goes from one prediction to the next.
+    pub fn states(&self) -> impl Iterator<Item = &Slot> {
+        self.inputs.iter().filter(|slot| slot.state.is_some())
     }
 
     /// Number of files of the bundle and the sum of their bytes, the manifest included.

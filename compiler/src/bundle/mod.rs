@@ -49,6 +49,8 @@ pub struct Contents<'a> {
     pub inputs: &'a [ElementType],
     /// Those of its outputs.
     pub outputs: &'a [ElementType],
+    /// Inputs that an output of the prediction before stands for, each with that output.
+    pub states: &'a [[usize; 2]],
     /// Plan and code for each backend.
     pub builds: &'a [Build],
 }
@@ -70,7 +72,7 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
         format: FORMAT,
         generator: GENERATOR.to_owned(),
         model: contents.model.to_owned(),
-        inputs: slots(&plan.inputs, contents.inputs)?,
+        inputs: with_states(slots(&plan.inputs, contents.inputs)?, contents.states)?,
         outputs: slots(&plan.outputs, contents.outputs)?,
         backends: sections,
         weights: WeightFiles {
@@ -143,6 +145,16 @@ fn slots(bindings: &[Binding], dtypes: &[ElementType]) -> Result<Vec<Slot>> {
         shape: binding.ty.shape.dims().to_vec(),
         dtype,
         range: binding.range.map(|range| [range.first, range.end]),
+        state: None,
     };
     Ok(bindings.iter().zip(dtypes).map(slot).collect())
+}
+
+/// Inputs of which some are states.
+fn with_states(mut inputs: Vec<Slot>, states: &[[usize; 2]]) -> Result<Vec<Slot>> {
+    for &[input, output] in states {
+        let slot = inputs.get_mut(input);
+        slot.ok_or_else(|| Error::internal("a state is no input"))?.state = Some(output);
+    }
+    Ok(inputs)
 }

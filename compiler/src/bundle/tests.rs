@@ -172,6 +172,7 @@ fn write_for(plan: &Plan, target: &Target, backends: &[&'static Backend]) -> Res
         package: &PackageName::of_model("Toy model"),
         inputs: &INPUTS,
         outputs: &INPUTS[..1],
+        states: &[],
         builds: &backends.iter().map(build).collect::<Result<Vec<_>>>()?,
     };
     write(&contents, target, &mut |_| {})
@@ -291,6 +292,7 @@ fn bundles_of_the_table_are_whole() {
             package: &PackageName::of_model("Toy model"),
             inputs: &INPUTS,
             outputs: &INPUTS[..1],
+            states: &[],
             builds: &builds,
         };
         let manifest = write(&contents, &scratch.target(), &mut |_| {}).unwrap();
@@ -377,6 +379,7 @@ fn a_failure_leaves_nothing() {
             package: &PackageName::of_model("Toy model"),
             inputs: &INPUTS,
             outputs,
+            states: &[],
             builds,
         };
         let error = write(&contents, &scratch.target(), &mut |_| {}).unwrap_err();
@@ -418,6 +421,7 @@ fn what_is_cancelled_vanishes() {
             package: &PackageName::new("toy").unwrap(),
             inputs: &INPUTS,
             outputs: &INPUTS[..1],
+            states: &[],
             builds: &builds,
         };
         let target = Target::new(&scratch.0.join("new/dist"), false).unwrap();

@@ -18,8 +18,9 @@ pub(super) fn declare(template: &str, manifest: &Manifest, backends: &[&Backend]
         .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) =
         parts.ok_or_else(|| Error::internal("index.d.ts has no place for the model's types"))?;
-    let Manifest { inputs, outputs, .. } = manifest;
-    let bare = match inputs.as_slice() {
+    let inputs: Vec<&Slot> = manifest.passed().collect();
+    let outputs: Vec<&Slot> = manifest.given().collect();
+    let bare = match inputs[..] {
         [only] => format!(" | {}", taken(only)),
         _ => String::new(),
     };
@@ -45,17 +46,17 @@ export type BackendName = {};
 /** The variants of their code. */
 export type ModuleName = {};
 {after}",
-        members(inputs, taken)?,
-        members(outputs, given)?,
-        infos(inputs)?,
-        infos(outputs)?,
+        members(&inputs, taken)?,
+        members(&outputs, given)?,
+        infos(&inputs)?,
+        infos(&outputs)?,
         union(backends.iter().map(|backend| backend.name)),
         union(variants.map(|variant| variant.name)),
     ))
 }
 
-fn members(slots: &[Slot], arrays: impl Fn(&Slot) -> String) -> Result<String> {
-    let member = |slot: &Slot| {
+fn members(slots: &[&Slot], arrays: impl Fn(&Slot) -> String) -> Result<String> {
+    let member = |slot: &&Slot| {
         let count: usize = slot.shape.iter().product();
         let (dtype, shape) = (slot.dtype, extents(slot));
         let (name, array) = (quoted(&slot.name)?, arrays(slot));
@@ -66,8 +67,8 @@ fn members(slots: &[Slot], arrays: impl Fn(&Slot) -> String) -> Result<String> {
     slots.iter().map(member).collect()
 }
 
-fn infos(slots: &[Slot]) -> Result<String> {
-    let info = |slot: &Slot| {
+fn infos(slots: &[&Slot]) -> Result<String> {
+    let info = |slot: &&Slot| {
         let (name, shape, dtype) = (quoted(&slot.name)?, extents(slot), slot.dtype);
         Ok(format!("  TensorInfo<{name}, readonly [{shape}], '{dtype}'>,\n"))
     };

@@ -28,12 +28,13 @@ pub fn inspect(args: &ModelArgs) -> Result<(), Errors> {
 fn bundle(directory: &Path) -> Result<(), Errors> {
     let Inspection { manifest, problems } = bundle::inspect(directory)?;
     let mut text = format!("model {:?}, written by {}\n", manifest.model, manifest.generator);
-    let slots = |kind: &str, slots: &[Slot]| {
+    let slots = |kind: &str, slots: &mut dyn Iterator<Item = &Slot>| {
         let line = |slot: &Slot| format!("{kind} {:?} {} {:?}\n", slot.name, slot.dtype, slot.shape);
-        slots.iter().map(line).collect::<String>()
+        slots.map(line).collect::<String>()
     };
-    text += &slots("input ", &manifest.inputs);
-    text += &slots("output", &manifest.outputs);
+    text += &slots("input ", &mut manifest.passed());
+    text += &slots("output", &mut manifest.given());
+    text += &slots("state ", &mut manifest.states());
     for (name, section) in &manifest.backends {
         let (steps, memory) = (section.steps, bytes(section.memory));
         text += &format!("{name}   {steps} steps in {memory} of memory\n");

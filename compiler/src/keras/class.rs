@@ -143,8 +143,8 @@ pub enum Fixed {
     All,
     /// All but the factor and the shift, which the config can switch off.
     Statistics,
-    /// Those of the layer inside.
-    Inside,
+    /// So many of its own, and those of the layer inside.
+    Inside(usize),
 }
 
 /// A layer inside another, in the tree of attributes.

@@ -25,12 +25,23 @@ pub use super::ports::InputShapes;
 pub struct Lowered {
     /// The computation. Its inputs and outputs are named as Keras names those of the model.
     pub graph: Graph,
-    /// The inputs in Keras' order, which is also the graph's.
+    /// The inputs in Keras' order, which is also the graph's, and behind them the states that layers keep.
     pub inputs: Vec<TensorInfo>,
-    /// The outputs in Keras' order, which is also the graph's.
+    /// The outputs in Keras' order, which is also the graph's, and behind them the same states.
     pub outputs: Vec<TensorInfo>,
+    /// What goes from one prediction to the next, and is 0 at first.
+    pub states: Vec<KeptState>,
     /// For every layer, by its path: the shapes of what its first call gives.
     pub shapes: HashMap<String, Vec<Shape>>,
+}
+
+/// A state that a layer keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptState {
+    /// Which input it is.
+    pub input: usize,
+    /// Which output gives the next one.
+    pub output: usize,
 }
 
 /// An input or output of a lowered model.
@@ -70,39 +81,68 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
     let State {
         mut graph,
         mut problems,
+        kept,
         ..
     } = state;
     let mut outputs = Vec::new();
     let names = model.root.output_names(model.version.semantics);
     for (name, value) in names.into_iter().zip(results) {
         let Some(value) = value else { continue };
-        let taken = graph.budget().take(Resource::Nodes, 1_u64);
-        let taken = taken.map_err(|error| error.in_node(&name));
-        if problems.keep(taken).is_none() {
-            break;
+        match problems.keep(add_output(&mut graph, &name, value.node)) {
+            Some(info) => outputs.push(info),
+            None => break,
         }
-        graph.add_output(name.as_str(), value.node);
-        let ty = graph.ty(value.node);
-        outputs.push(TensorInfo {
-            name,
-            shape: ty.shape.clone(),
-            dtype: match ty.dtype {
-                DType::F32 => KerasDType::Float,
-                DType::I32 => KerasDType::INT32,
-            },
-        });
     }
+    let (mut states, mut infos) = (Vec::new(), Vec::new());
+    for kept in kept {
+        for (&before, &after) in kept.before.iter().zip(&kept.after) {
+            let name = graph.node(before).input_name().to_owned();
+            if inputs.iter().chain(&outputs).any(|port| port.name == name) {
+                let message = format!("input or output {name:?} is called as a state is");
+                problems.push(Error::new(ErrorKind::BadGraph(message)).help("rename its layer"));
+                continue;
+            }
+            let Some(info) = problems.keep(add_output(&mut graph, &name, after)) else {
+                break;
+            };
+            states.push(KeptState {
+                input: inputs.len() + states.len(),
+                output: outputs.len() + states.len(),
+            });
+            infos.push(info);
+        }
+    }
+    let all = outputs.len() == model.root.outputs.len();
+    inputs.extend(infos.iter().cloned());
+    outputs.extend(infos);
     let lowered = problems.finish(Lowered {
         graph,
         inputs,
         outputs,
+        states,
         shapes,
     })?;
-    if lowered.outputs.len() == model.root.outputs.len() {
+    if all {
         Ok(lowered)
     } else {
         Err(Error::internal("an output was lost without a word").into())
     }
+}
+
+/// Adds an output of a graph.
+fn add_output(graph: &mut Graph, name: &str, node: NodeId) -> Result<TensorInfo, Error> {
+    let taken = graph.budget().take(Resource::Nodes, 1_u64);
+    taken.map_err(|error| error.in_node(name))?;
+    graph.add_output(name, node);
+    let ty = graph.ty(node);
+    Ok(TensorInfo {
+        name: name.to_owned(),
+        shape: ty.shape.clone(),
+        dtype: match ty.dtype {
+            DType::F32 => KerasDType::Float,
+            DType::I32 => KerasDType::INT32,
+        },
+    })
 }
 
 /// The node of a graph input. Bools come as integers.

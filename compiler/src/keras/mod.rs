@@ -46,7 +46,7 @@ pub use class::Origin;
 pub use config::Config;
 pub use dtype::KerasDType;
 pub use fields::Fields;
-pub use lower::{InputShapes, Lowered, TensorInfo, lower};
+pub use lower::{InputShapes, KeptState, Lowered, TensorInfo, lower};
 pub use model::{
     Argument, Call, KerasModel, Layer, LayerId, Network, ScheduledCall, Semantics, TensorRef, Version, Weight,
 };

@@ -6,6 +6,16 @@ use crate::error::Collector;
 use crate::graph::{Graph, NodeId};
 use std::collections::{HashMap, HashSet};
 
+/// The states that one layer keeps from one prediction to the next.
+pub(super) struct Kept {
+    /// The layer.
+    pub(super) path: String,
+    /// What they are when a prediction begins; none if it does not begin with them.
+    pub(super) before: Vec<NodeId>,
+    /// What they are after the calls so far.
+    pub(super) after: Vec<NodeId>,
+}
+
 /// The graph under way, and what all layers share.
 pub(super) struct State {
     pub(super) graph: Graph,
@@ -17,6 +27,10 @@ pub(super) struct State {
     pub(super) constants: HashMap<String, NodeId>,
     /// Tensors whose masks a layer has taken off, for all calls to come.
     pub(super) unmasked: HashSet<NodeId>,
+    /// What layers keep, in the order of their first calls.
+    pub(super) kept: Vec<Kept>,
+    /// How many layers around the present one make samples of time steps.
+    pub(super) folded: usize,
 }
 
 impl State {
@@ -28,6 +42,8 @@ impl State {
             semantics,
             constants: HashMap::new(),
             unmasked: HashSet::new(),
+            kept: Vec::new(),
+            folded: 0,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! `differential FILE…`: compares random models, as `tests/differential/generate.py` writes them, with Keras at every stage of
 //! their compilation, and as WGSL on the GPU that there is. Ends with 1 if a number differs, and tells what is refused.
 
-use keras_compile::{keras, passes};
-use keras_compile_tests::cases::{failures, named, signature};
+use keras_compile::keras::{self, Lowered};
+use keras_compile::passes;
+use keras_compile::tensor::Tensor;
+use keras_compile_tests::cases::{check_predictions, failures};
 use keras_compile_tests::goldens::{Case, cases};
 use keras_compile_tests::gpu::Model;
 use keras_compile_tests::stages::{Depth, check};
@@ -37,12 +39,17 @@ fn main() {
 fn compare(case: &Case) -> Result<(), String> {
     let model = case.model().map_err(|errors| format!("{REFUSED}{errors}"))?;
     let lowered = keras::lower(&model, &case.shapes());
-    let mut graph = lowered.map_err(|errors| format!("{REFUSED}{errors}"))?.graph;
+    let Lowered {
+        mut graph, states, ..
+    } = lowered.map_err(|errors| format!("{REFUSED}{errors}"))?;
     check(case, Depth::All)?;
-    let inputs = case.inputs(&signature(&graph));
     passes::run(&mut graph, passes::Options::default()).map_err(|error| format!("passes: {error}"))?;
     let model = Model::new(&graph).map_err(|error| format!("WGSL: {error}"))?;
-    let found = model.predict(&inputs);
-    let compared = found.and_then(|found| case.compare(&named(&graph, found)));
-    compared.map_err(|error| format!("WGSL: {}", model.explained(&error, &inputs)))
+    let mut last = Vec::new();
+    let predict = |inputs: &[Tensor]| {
+        last = inputs.to_vec();
+        model.predict(inputs)
+    };
+    let compared = check_predictions(case, &graph, &states, predict);
+    compared.map_err(|error| format!("WGSL: {}", model.explained(&error, &last)))
 }

@@ -22,12 +22,13 @@ fn main() {
 fn write(case: &Case, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let lowered = keras::lower(&case.model()?, &case.shapes())?;
     std::fs::create_dir_all(dir)?;
-    let compiled = bundles::write(case, lowered.graph, &dir.join("dist"))?;
+    let mut compiled = bundles::write(case, lowered, &dir.join("dist"))?;
     let object = |named: Named| -> serde_json::Map<_, _> {
         let pairs = named.into_iter();
         pairs.map(|(name, values)| (name, json!(values))).collect()
     };
-    let (inputs, expected) = (object(compiled.inputs), object(compiled.expected));
+    let first = compiled.predictions.swap_remove(0);
+    let (inputs, expected) = (object(first.inputs), object(first.expected));
     let (rtol, atol) = case.tolerance();
     let text = json!({ "inputs": inputs, "expected": expected, "rtol": rtol, "atol": atol });
     std::fs::write(dir.join("case.json"), text.to_string())?;

@@ -46,11 +46,11 @@ fn write(cases: &[Case], each: bool, dir: &Path) -> Result<Value, Box<dyn Error>
     let mut seen = BTreeSet::new();
     for case in cases {
         let failed = |error: &dyn std::fmt::Display| format!("{} (Keras {}): {error}", case.id, case.keras);
-        let Some(graph) = lowered(case).map_err(|error| failed(&error))? else {
+        let Some(lowered) = lowered(case).map_err(|error| failed(&error))? else {
             refused += 1;
             continue;
         };
-        let compiled = bundles::write(case, graph, &bundle).map_err(|error| failed(&error))?;
+        let compiled = bundles::write(case, lowered, &bundle).map_err(|error| failed(&error))?;
         let kernels = kernels(&bundle, &compiled.manifest)?;
         if each && kernels.iter().all(|kernel| seen.contains(kernel)) {
             continue;
@@ -133,11 +133,18 @@ impl Pack {
             let place = self.put(&fs::read(bundle.join(name))?);
             files.insert(name.to_owned(), place);
         }
-        let (inputs, expected) = (self.tensors(&compiled.inputs), self.tensors(&compiled.expected));
+        let mut predictions = Vec::new();
+        for prediction in &compiled.predictions {
+            let (inputs, expected) = (
+                self.tensors(&prediction.inputs),
+                self.tensors(&prediction.expected),
+            );
+            predictions.push(json!({ "inputs": inputs, "expected": expected }));
+        }
         let (rtol, atol) = case.tolerance();
         let name = format!("{} (Keras {})", case.id, case.keras);
         self.cases.push(json!({
-            "name": name, "files": files, "inputs": inputs, "expected": expected, "rtol": rtol, "atol": atol,
+            "name": name, "files": files, "predictions": predictions, "rtol": rtol, "atol": atol,
         }));
         Ok(())
     }

@@ -124,6 +124,11 @@ pub fn inside(config: &Config) -> usize {
     within(config, "layer")
 }
 
+/// Those of the layer inside, and a vector that training keeps.
+pub fn spectral(config: &Config) -> usize {
+    1 + inside(config)
+}
+
 /// Those of the layer inside, and those of the one that runs the other way, which is the same but where it is given.
 pub fn both_ways(config: &Config) -> usize {
     let ahead = inside(config);

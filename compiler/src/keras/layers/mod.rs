@@ -8,6 +8,7 @@
 mod activation;
 mod adaptive;
 mod attention;
+mod batch;
 mod cells;
 mod context;
 mod contraction;
@@ -21,6 +22,8 @@ mod embedding;
 mod heads;
 mod identity;
 mod image;
+mod kept;
+mod local;
 mod loops;
 mod mask;
 mod merge;
@@ -220,10 +223,13 @@ fn fixed_of(class: Option<&Class>, config: &Config, all: usize) -> usize {
         Fixed::Statistics => {
             all.saturating_sub(["scale", "center"].iter().filter(|key| !is_off(key)).count())
         }
-        Fixed::Inside => match fields.object("layer") {
-            Ok(Some(inner)) => fixed_of(known(&inner.class), &inner.config, all),
-            _ => 0,
-        },
+        Fixed::Inside(own) => {
+            let inside = all.saturating_sub(own);
+            match fields.object("layer") {
+                Ok(Some(inner)) => own + fixed_of(known(&inner.class), &inner.config, inside),
+                _ => own,
+            }
+        }
     }
 }
 

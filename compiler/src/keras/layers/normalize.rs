@@ -1,10 +1,10 @@
-//! Normalisation: `keras.layers.BatchNormalization`, `LayerNormalization`, `GroupNormalization`,
+//! Normalisation: `keras.layers.LayerNormalization`, `GroupNormalization`,
 //! `UnitNormalization`, `RMSNormalization`, `Normalization`, `Rescaling`.
 
 use super::activation::axis_list;
+use super::batch::scale_shift_tape;
 use super::context::{Cx, Outcome, Stop, one};
 use super::pool::mean;
-use super::read::check_training;
 use super::spatial::{Format, channels_first, channels_last};
 use super::weights::{Weights, elements, rounded};
 use crate::error::Result;
@@ -12,88 +12,7 @@ use crate::graph::NodeId;
 use crate::keras::ranges::{ANY, AXIS, OPEN_EXTENT};
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Tape, library};
-use crate::tensor::{Shape, Tensor};
-
-/// x·a + b with operands.
-fn scale_shift_tape() -> Tape {
-    Tape::binary(Binary::Mul).then(&Tape::binary(Binary::Add))
-}
-
-/// `BatchNormalization`: gamma, beta, moving mean, moving variance. One scale and one shift for each channel,
-/// computed in double precision.
-pub fn batch(cx: &mut Cx<'_>) -> Outcome {
-    check_training(cx.literal("training"))?;
-    let r = cx.read();
-    let axis = r.ints_or("axis", &[-1], AXIS);
-    let epsilon = r.number("epsilon", 1e-3, ANY);
-    let center = r.flag("center", true);
-    let scale = r.flag("scale", true);
-    // How the statistics were gathered.
-    r.number("momentum", 0.99, ANY);
-    // Renormalisation corrects training only, with statistics of its own.
-    let renorm = r.flag("renorm", false);
-    r.finish(cx)?;
-    let x = cx.float_input()?;
-    let rank = cx.dims(x).len();
-    let &[axis] = &axis[..] else {
-        return Err(cx.inconsistent(format!("axis {axis:?} is not a single one")));
-    };
-    let axis = cx.axis_of_sample(axis, rank)?;
-    let channels = cx.dims(x)[axis];
-    let vector = |name, there: bool| there.then(|| (name, vec![channels]));
-    let weights = cx.weights([
-        vector("gamma", scale),
-        vector("beta", center),
-        vector("moving_mean", true),
-        vector("moving_variance", true),
-        vector("moving_stddev", renorm),
-        vector("renorm_mean", renorm),
-        vector("renorm_stddev", renorm),
-    ]);
-    // Channels of an image that stand first are normalised where they stand last, beside the convolution.
-    let first = axis == 1 && rank >= 4;
-    let format = if first { Format::First } else { Format::Last };
-    let x = channels_last(cx, x, format)?;
-    let axis = if first { rank - 1 } else { axis };
-    let shape = broadcast_shape(rank, axis, channels);
-    let factor = weights.derived(cx, "scale", &shape, |w| {
-        let (factors, _) = batch_coefficients(w, epsilon)?;
-        Some(rounded(shape.dims(), factors))
-    })?;
-    let shift = weights.derived(cx, "shift", &shape, |w| {
-        let (_, shifts) = batch_coefficients(w, epsilon)?;
-        Some(rounded(shape.dims(), shifts))
-    })?;
-    let y = cx.b().map(scale_shift_tape(), &[x, factor, shift])?;
-    one(channels_first(cx, y, format)?)
-}
-
-/// γ/√(variance + ε) and β - mean·γ/√(variance + ε).
-fn batch_coefficients(weights: &Weights<'_>, epsilon: f64) -> Option<(Vec<f64>, Vec<f64>)> {
-    let mean = elements(weights.get("moving_mean"))?;
-    let variance = elements(weights.get("moving_variance"))?;
-    let gamma = elements(weights.get("gamma")).unwrap_or_else(|| vec![1.0; mean.len()]);
-    let beta = elements(weights.get("beta")).unwrap_or_else(|| vec![0.0; mean.len()]);
-    let factors: Vec<f64> = gamma
-        .iter()
-        .zip(&variance)
-        .map(|(g, v)| g / (v + epsilon).sqrt())
-        .collect();
-    let shifts = beta
-        .iter()
-        .zip(&mean)
-        .zip(&factors)
-        .map(|((b, m), f)| b - m * f)
-        .collect();
-    Some((factors, shifts))
-}
-
-/// The shape of `extent` elements along an axis, without the axes that broadcasting adds by itself.
-fn broadcast_shape(rank: usize, axis: usize, extent: usize) -> Shape {
-    let mut dims = vec![1; rank - axis];
-    dims[0] = extent;
-    Shape::new(dims)
-}
+use crate::tensor::Tensor;
 
 /// `LayerNormalization`: gamma and beta over the normalised axes.
 pub fn layer(cx: &mut Cx<'_>) -> Outcome {

@@ -7,6 +7,7 @@
 use super::cells::Cell;
 use super::context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
 use super::conv_lstm::Convolution;
+use super::kept::{keep, kept};
 use super::loops::{Loop, Steps, widened};
 use super::read::{Read, check_training};
 use crate::error::{Error, ErrorKind};
@@ -28,6 +29,8 @@ pub struct Recurrent {
     pub backwards: bool,
     /// Whether the output of a masked step is 0, not the output of the step before.
     pub zero_output: bool,
+    /// Whether a prediction begins with the states that the one before it ended with.
+    stateful: bool,
     /// Whether Keras writes the steps out, which changes nothing but [`Recurrent::zeroed_in_reverse`].
     unrolled: bool,
 }
@@ -123,9 +126,9 @@ impl Recurrent {
             r.only("unroll", &[false.into()]);
         }
         let unrolled = r.flag("unroll", false);
-        if r.flag("stateful", false) {
-            let help = "its states would go from one prediction to the next: build the model with stateful=False, set \
-                        the same weights and save it again";
+        let stateful = r.flag("stateful", false);
+        if stateful && cx.state.folded > 0 {
+            let help = "Keras lets its states go from step to step of what is around it: put a recurrent layer there instead";
             r.or_harmless(Err(r.fields.unsupported("stateful").help(help)), ());
         }
         if cells.is_empty() {
@@ -139,6 +142,7 @@ impl Recurrent {
             state,
             backwards,
             zero_output: false,
+            stateful,
             unrolled,
         };
         layer.set_zero_output(cx, zero_output);
@@ -166,7 +170,7 @@ impl Recurrent {
         };
         let dims = cx.dims(x);
         let (batch, steps) = (dims[0], dims[1]);
-        let given = self.given(cx, sequence, &dims)?;
+        let given = self.first_states(cx, sequence, &dims)?;
         let x = swap_batch_and_time(cx, x)?;
         let mask = match sequence.mask {
             Some(mask) => {
@@ -176,7 +180,7 @@ impl Recurrent {
             None => None,
         };
         let zeroed = self.zero_output && !self.zeroed_in_reverse();
-        let held = mask.is_some() && !sequence.states.is_empty() && !zeroed;
+        let held = mask.is_some() && !given.is_empty() && !zeroed;
         let mut weights = cx.site.weights;
         let mut looped = None;
         let mut states = Vec::new();
@@ -210,6 +214,9 @@ impl Recurrent {
         let Some(looped) = looped else {
             return Err(Error::internal("a recurrent layer without a cell").into());
         };
+        if self.stateful {
+            keep(cx, &states);
+        }
         let mut output = match looped.all.filter(|_| self.sequences) {
             Some(all) => self.all_outputs(cx, all, mask, flip)?,
             None => self.last_output(cx, looped.output, mask, steps)?,
@@ -226,17 +233,8 @@ impl Recurrent {
         Ok(Computed { output, states })
     }
 
-    /// The states that are given, of the shapes that the cells need, for a sequence of a shape. None stands for 0.
-    fn given(&self, cx: &mut Cx<'_>, sequence: &Sequence, dims: &[usize]) -> Result<Vec<NodeId>, Stop> {
-        if sequence.states.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut states = sequence.states.clone();
-        if let Some(images) = self.convolution() {
-            for state in &mut states {
-                *state = images.state_channels_last(cx, *state)?;
-            }
-        }
+    /// The shapes of all states, for a sequence of a shape.
+    fn state_shapes(&self, cx: &Cx<'_>, dims: &[usize]) -> Result<Vec<Vec<usize>>, Stop> {
         let mut shapes = Vec::new();
         let mut features = dims[2..].to_vec();
         for cell in &self.cells {
@@ -244,6 +242,34 @@ impl Recurrent {
             let shape = [&dims[..1], &features[..]].concat();
             shapes.extend(vec![shape; cell.states()]);
         }
+        Ok(shapes)
+    }
+
+    /// The states to start with, of the shapes that the cells need, for a sequence of a shape: those that are given, or that
+    /// are kept. None stands for 0.
+    fn first_states(
+        &self,
+        cx: &mut Cx<'_>,
+        sequence: &Sequence,
+        dims: &[usize],
+    ) -> Result<Vec<NodeId>, Stop> {
+        if sequence.states.is_empty() {
+            return match self.stateful {
+                true => kept(cx, &self.state_shapes(cx, dims)?),
+                false => Ok(Vec::new()),
+            };
+        }
+        if self.stateful && !cx.is_keras3() {
+            let message = "it is stateful, and called with initial states, which count in Keras 2 until it has kept others";
+            return Err(cx.inconsistent(message));
+        }
+        let mut states = sequence.states.clone();
+        if let Some(images) = self.convolution() {
+            for state in &mut states {
+                *state = images.state_channels_last(cx, *state)?;
+            }
+        }
+        let mut shapes = self.state_shapes(cx, dims)?;
         let fits = states.len() == shapes.len()
             && states.iter().zip(&shapes).all(|(&s, shape)| cx.dims(s) == *shape);
         if fits {

@@ -2,8 +2,9 @@
 
 use super::context::{Cx, Outcome};
 use super::{
-    activation, adaptive, attention, conv, counts, custom, dense, einsum, embedding, heads, identity, image,
-    mask, merge, normalize, operators, pool, recurrent, resize, shape, transposed, volume, wrap,
+    activation, adaptive, attention, batch, conv, counts, custom, dense, einsum, embedding, heads, identity,
+    image, local, mask, merge, normalize, operators, pool, recurrent, resize, shape, transposed, volume,
+    wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -205,6 +206,8 @@ static CONVOLUTION: &[Row] = &[
     row("DepthwiseConv2D", conv::depthwise::<2>, End).weights(counts::biased::<1>),
     row("SeparableConv1D", conv::separable::<1>, End).weights(counts::biased::<2>),
     row("SeparableConv2D", conv::separable::<2>, End).weights(counts::biased::<2>),
+    row("LocallyConnected1D", local::connected::<1>, End).weights(counts::biased::<1>),
+    row("LocallyConnected2D", local::connected::<2>, End).weights(counts::biased::<1>),
     row("Conv1DTranspose", transposed::transposed::<1>, End).weights(counts::biased::<1>),
     row("Conv2DTranspose", transposed::transposed::<2>, End).weights(counts::biased::<1>),
     row("Conv3D", volume::conv, End)
@@ -274,7 +277,7 @@ static POOLING: &[Row] = &[
 ];
 
 static NORMALIZATION: &[Row] = &[
-    row("BatchNormalization", normalize::batch, Pass)
+    row("BatchNormalization", batch::batch, Pass)
         .aliases(&[
             // TensorFlow 1.13 to 1.15: the versions for graph mode and for eager mode.
             "BatchNormalizationV1",
@@ -294,6 +297,9 @@ static NORMALIZATION: &[Row] = &[
         .weights(counts::normalization)
         .fixed(All),
     row("Rescaling", normalize::rescaling, Pass3),
+    row("SpectralNormalization", wrap::spectral_normalization, Own)
+        .weights(counts::spectral)
+        .fixed(Inside(1)),
 ];
 
 static ACTIVATION: &[Row] = &[
@@ -386,12 +392,12 @@ static RECURRENCE: &[Row] = &[
     row("Bidirectional", wrap::bidirectional, Own)
         .role(Bidirectional)
         .weights(counts::both_ways)
-        .fixed(Inside)
+        .fixed(Inside(0))
         .children(BOTH_WAYS),
     row("TimeDistributed", wrap::time_distributed, Own)
         .role(TimeDistributed)
         .weights(counts::inside)
-        .fixed(Inside),
+        .fixed(Inside(0)),
     row("Masking", mask::masking, Own),
 ];
 

@@ -104,7 +104,11 @@ fn arguments_of_recurrent_convolutions_and_stacks_are_refused_by_name() {
     let rnn = |cell: serde_json::Value| ("RNN", json!({"cell": cell}), json!([1, 4, 2]));
     for ((class, config, shape), said) in [
         (
-            image(json!({"stateful": true})),
+            (
+                "TimeDistributed",
+                json!({"layer": {"class_name": "LSTM", "config": {"units": 2, "stateful": true}}}),
+                json!([1, 3, 4, 2]),
+            ),
             "stateful: value true is not supported",
         ),
         (image(json!({"groups": 2})), "groups: field is not known"),

@@ -1,13 +1,17 @@
 //! Layers around layers: `keras.layers.Bidirectional`, `TimeDistributed`.
 
 use super::context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
+use super::read::check_training;
 use super::recurrent::{Computed, Recurrent, Sequence, sequence};
+use crate::error::{Error, ErrorKind};
 use crate::graph::NodeId;
 use crate::keras::class::Role;
 use crate::keras::model::Weight;
 use crate::keras::object::Object;
 use crate::keras::quantization::Quantization;
+use crate::keras::ranges::COUNT;
 use crate::pointwise::{Binary, Tape};
+use crate::tensor::DType;
 
 /// How Bidirectional joins its two outputs.
 #[derive(Clone, Copy, PartialEq)]
@@ -153,6 +157,53 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
     unfold(cx, &folded, values)
 }
 
+/// `SpectralNormalization`: training keeps the kernel of the layer inside normalized, and a vector by which it does so; here it
+/// is that layer. Keras 3 gives the result the type of the input, which makes integers of what an `Embedding` finds.
+pub fn spectral_normalization(cx: &mut Cx<'_>) -> Outcome {
+    check_training(cx.literal("training"))?;
+    let r = cx.read();
+    let object = r.object("layer");
+    r.usize_or("power_iterations", 1, COUNT);
+    r.finish(cx)?;
+    let Some(object) = object else {
+        return Err(cx.inconsistent("it wraps no layer"));
+    };
+    let mask = cx.mask_argument()?;
+    let mut value = cx.input()?;
+    value.mask = mask.or(value.mask);
+    if cx.is_keras3() && cx.state.graph.ty(value.node).dtype == DType::I32 {
+        return Err(cx.inconsistent("it makes integers of results, since its input is of integers"));
+    }
+    let weights = inside(cx.site.weights);
+    if weights.len() == cx.site.weights.len() {
+        cx.report(Error::new(ErrorKind::MissingWeight).in_field("vector_u"));
+    }
+    let args = vec![Arg::KerasTensor(value)];
+    super::inner(cx, &object, &object.class.written, &weights, args)
+}
+
+/// The weights of the layer inside: all but the vector, which stands last, or second where nothing is trained. In trees of attributes,
+/// where weights are numbers, the wrapper has the kernel too, and what is inside stands deeper.
+fn inside(weights: &[Weight]) -> Vec<Weight> {
+    let last = |weight: &Weight| {
+        weight
+            .name
+            .rsplit('/')
+            .next()
+            .map(str::to_owned)
+            .unwrap_or_default()
+    };
+    let depth = |weight: &Weight| weight.name.split('/').count();
+    let own: Box<dyn Fn(&Weight) -> bool> =
+        if weights.iter().all(|weight| last(weight).parse::<usize>().is_ok()) {
+            let least = weights.iter().map(depth).min();
+            Box::new(move |weight| Some(depth(weight)) == least)
+        } else {
+            Box::new(move |weight| last(weight).split(':').next() == Some("vector_u"))
+        };
+    weights.iter().filter(|weight| !own(weight)).cloned().collect()
+}
+
 /// A sequence whose time steps are samples.
 pub struct Folded {
     /// The samples.
@@ -171,6 +222,7 @@ pub fn fold(cx: &mut Cx<'_>) -> Result<Folded, Stop> {
         return Err(cx.inconsistent("it takes a tensor of rank 3 or more"));
     };
     let node = cx.b().reshape(x, [&[batch * steps][..], rest].concat())?;
+    cx.state.folded += 1;
     Ok(Folded {
         value: KerasTensor::new(node),
         mask,
@@ -184,6 +236,7 @@ pub fn unfold(cx: &mut Cx<'_>, folded: &Folded, values: Vec<KerasTensor>) -> Out
     let &Folded {
         mask, batch, steps, ..
     } = folded;
+    cx.state.folded = cx.state.folded.saturating_sub(1);
     let mut unfolded = Vec::new();
     for value in values {
         let node = steps_of(cx, value.node, batch, steps)?;
