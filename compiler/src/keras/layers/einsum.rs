@@ -8,6 +8,7 @@ use crate::graph::NodeId;
 use crate::keras::fields::Fields;
 use crate::keras::quantization::{AbsMax, Kind, Quantization};
 use crate::pointwise::{Binary, Tape};
+use crate::tensor::Shape;
 
 /// `EinsumDense`: a sum of products of the input and a kernel, whose axes the equation names, and a bias along some of
 /// the result's axes.
@@ -52,6 +53,7 @@ fn in_few_bits(
         bias,
         output,
     } = shapes;
+    Shape::checked(kernel.clone())?;
     // Scales of integers of 8 bits lie along the axes of the output.
     let scale = output.iter().map(|label| {
         labels

@@ -1,5 +1,6 @@
 //! Layers of nested models in place of these.
 
+use crate::budget::{Budget, Resource};
 use crate::error::{Error, Result};
 use crate::keras::given::taken;
 use crate::keras::layers;
@@ -31,8 +32,13 @@ impl Flat {
 
 /// Puts the layers of nested models, to any depth, into the outermost one. Models that a layer applies to every time step stay
 /// inside it.
-pub(super) fn inline(root: &Network) -> Result<Flat> {
-    let mut inliner = Inliner::default();
+pub(super) fn inline(root: &Network, budget: &Budget) -> Result<Flat> {
+    let mut inliner = Inliner {
+        budget,
+        layers: Vec::new(),
+        places: HashMap::new(),
+        models: HashMap::new(),
+    };
     let inputs = root.inputs.iter().map(|port| port.tensor.layer);
     let values = inliner.network(root, None, &inputs.collect::<Vec<_>>())?;
     let mut net = Network {
@@ -77,20 +83,23 @@ impl Values {
     }
 }
 
-#[derive(Default)]
-struct Inliner {
+struct Inliner<'b> {
+    /// What every call is taken from: models in models may be called more often than a file is long.
+    budget: &'b Budget,
     layers: Vec<Layer>,
     /// Places of layers by path.
     places: HashMap<String, usize>,
     models: HashMap<String, Ends>,
 }
 
-impl Inliner {
+impl Inliner<'_> {
     /// Adds the calls of a network; `given` are the tensors of its inputs, which the outermost one makes itself.
     fn network(&mut self, net: &Network, given: Option<&[TensorRef]>, inputs: &[LayerId]) -> Result<Values> {
         let mut values = Values::default();
         for step in topology::schedule(&net.layers)? {
             let (layer, call) = net.step(step);
+            let taken = self.budget.take(Resource::Calls, 1_u64);
+            taken.map_err(|error| layer.at(error))?;
             let own = |output| TensorRef {
                 layer: step.layer,
                 call: step.call,

@@ -45,7 +45,7 @@ pub fn cut(model: &mut KerasModel, part: &Part) -> Result<(), Errors> {
     if part.is_all() {
         return Ok(());
     }
-    let mut flat = inline::inline(&model.root)?;
+    let mut flat = inline::inline(&model.root, &model.budget.fork())?;
     let mut problems = Collector::default();
     let mut outputs = Vec::new();
     for name in &part.outputs {
@@ -165,27 +165,44 @@ fn named(net: &Network, tensors: Vec<TensorRef>) -> Vec<Port> {
     names.into_iter().zip(&tensors).map(port).collect()
 }
 
+/// Shape and type of a tensor.
+type Known = HashMap<TensorRef, (Shape, DType)>;
+
+/// Most tensors that are looked at one by one, each with all that it is made of.
+const PROBES: usize = 16;
+
 /// Shape and type of tensors, as far as the whole model tells: that may have layers which cannot be compiled, or inputs of
 /// open shapes.
-fn shapes(model: &KerasModel, net: &Network, tensors: &[TensorRef]) -> HashMap<TensorRef, (Shape, DType)> {
-    let find = |&tensor: &TensorRef| {
-        let mut before = KerasModel {
-            root: net.clone(),
-            ..model.clone()
-        };
-        before.root.outputs = named(net, vec![tensor]);
-        before.root.schedule = topology::schedule(&before.root.layers).ok()?;
-        needed::prune(&mut before.root);
-        let lowered = lower(&before, &InputShapes::default()).ok()?;
-        let node = lowered.graph.outputs().first()?.node;
-        let ty = lowered.graph.ty(node);
-        Some((tensor, (ty.shape.clone(), ty.dtype)))
+fn shapes(model: &KerasModel, net: &Network, tensors: &[TensorRef]) -> Known {
+    match probe(model, net, tensors) {
+        Some(all) => all,
+        None => {
+            let each = tensors.chunks(1).take(PROBES);
+            each.filter_map(|tensor| probe(model, net, tensor))
+                .flatten()
+                .collect()
+        }
+    }
+}
+
+/// The same, if all of them are known.
+fn probe(model: &KerasModel, net: &Network, tensors: &[TensorRef]) -> Option<Known> {
+    let mut before = KerasModel {
+        root: net.clone(),
+        ..model.clone()
     };
-    tensors.iter().filter_map(find).collect()
+    before.root.outputs = named(net, tensors.to_vec());
+    before.root.schedule = topology::schedule(&before.root.layers).ok()?;
+    needed::prune(&mut before.root);
+    let lowered = lower(&before, &InputShapes::default()).ok()?;
+    let ty = |node| lowered.graph.ty(node);
+    let types = lowered.graph.outputs().iter().map(|output| ty(output.node));
+    let types = types.map(|ty| (ty.shape.clone(), ty.dtype));
+    Some(tensors.iter().copied().zip(types).collect())
 }
 
 /// Puts inputs in place of tensors.
-fn begin(net: &mut Network, begins: &[TensorRef], known: &HashMap<TensorRef, (Shape, DType)>) -> Result<()> {
+fn begin(net: &mut Network, begins: &[TensorRef], known: &Known) -> Result<()> {
     let mut ports = named(net, begins.to_vec());
     let mut placed: HashMap<TensorRef, TensorRef> = HashMap::new();
     for port in &mut ports {
