@@ -8,6 +8,7 @@
 
 mod architecture;
 mod archive;
+mod assets;
 mod blocks;
 pub mod class;
 pub mod config;
@@ -51,6 +52,7 @@ pub use object::Object;
 use crate::budget::Budget;
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};
 use archive::Container;
+use assets::Assets;
 use hdf5::{Store, Tree};
 use serde_json::Value;
 use std::path::Path;
@@ -100,6 +102,8 @@ pub fn read_inputs(model: ModelFile, weights: Option<ModelFile>) -> Result<Keras
         problems.finish(())?;
         return Err(Error::internal("a model was lost without an error").into());
     };
+    let given = source.assets.give(&mut root, source.version.semantics);
+    problems.keep(given.map_err(in_file(model)));
     notes.extend(pruned(&mut root));
     let name = root.name.clone();
     let version = source.version;
@@ -171,6 +175,7 @@ struct Source {
     version: Version,
     config: Value,
     weights: Option<(Store, Arrangement)>,
+    assets: Assets,
 }
 
 impl Source {
@@ -180,17 +185,20 @@ impl Source {
                 version: version::of_architecture(&config)?,
                 config,
                 weights: None,
+                assets: Assets::default(),
             }),
             Container::Keras {
                 config,
                 metadata,
                 weights,
+                assets,
             } => {
                 architecture::check_class(&config)?;
                 Ok(Self {
                     version: version::of_archive(metadata.as_ref(), &config)?,
                     weights: weights.map(weights_in).transpose()?,
                     config,
+                    assets,
                 })
             }
             Container::Hdf5(store) => Self::hdf5(store, budget),
@@ -217,6 +225,7 @@ impl Source {
             version: version::of(stated, &config)?,
             config,
             weights: Some(weights_in(store)?),
+            assets: Assets::default(),
         })
     }
 }

@@ -11,6 +11,8 @@ mod lora;
 #[cfg(test)]
 mod tests;
 
+pub(super) use checkpoint::{LISTS, class_keys};
+
 use super::hdf5::Tree;
 use super::layers;
 use super::model::{KerasModel, Layer, Network, Semantics, Weight};
