@@ -153,6 +153,24 @@ def adapted(k):
     return k.Model(x, k.layers.Dense(3, lora_rank=2, name="second")(y), name="adapted")
 
 
+def prepared(k):
+    """Layers whose state comes from data: vocabularies lie beside the weights of a .keras, in a nested model too."""
+    def vocabulary(**args):
+        layer = k.layers.IntegerLookup(**args)
+        layer.adapt(np.array([[3, 3, 5], [5, 2, 3]]))
+        return layer
+
+    x = k.Input((4,), name="words", dtype="int32")
+    inner = k.Model(x, vocabulary(mask_token=0)(x), name="inner")
+    words = k.Input((4,), name="words", dtype="int32")
+    parts = [k.layers.Embedding(6, 3, name="embedding")(inner(words))]
+    parts = [k.layers.Flatten(name="flat")(parts[0]), vocabulary(output_mode="count")(words)]
+    if k.__version__.startswith("3"):
+        parts.append(vocabulary(output_mode="tf_idf")(words))
+    y = k.layers.Dense(2, name="dense")(k.layers.Concatenate(name="all")(parts))
+    return k.Model(words, y, name="prepared")
+
+
 def filled(k, build, *args, rounded_to=None):
     """The model with generated weights, optionally such as fit a smaller float type."""
     k.backend.clear_session()
@@ -295,6 +313,11 @@ def save_attention(k):
         model = filled(k, build)
         for suffix in ("h5", "keras"):
             save_whole(k, f"{golden.prefix(k)}-{name}", model, suffix)
+
+
+def save_prepared(k):
+    """As .keras, since .h5 has no place for vocabularies."""
+    save_whole(k, f"{golden.prefix(k)}-prepared", filled(k, prepared), "keras")
 
 
 # --------------------------------------------------------------------------------------- variants
@@ -558,6 +581,7 @@ def main():
     os.makedirs(FOLDER, exist_ok=True)
     save_all(keras)
     save_attention(keras)
+    save_prepared(keras)
     save_deflated(keras)
     save_soft_checkpoint(keras)
     if args.keras2:  # both Kerases write a .h5 with the same calls of h5py

@@ -70,7 +70,9 @@ impl Vocabulary<i64> {
             r,
             &[("mask_token", Json::Null), ("oov_token", json!(-1))],
             |value| {
-                value.as_i64().or_else(|| {
+                // Those of a file are lines of text.
+                let written = value.as_str().and_then(|text| text.parse().ok());
+                written.or_else(|| value.as_i64()).or_else(|| {
                     value
                         .as_f64()
                         .filter(|v| v.fract() == 0.0 && v.abs() < 9e15)
