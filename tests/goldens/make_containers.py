@@ -165,8 +165,6 @@ def prepared(k):
     words = k.Input((4,), name="words", dtype="int32")
     parts = [k.layers.Embedding(6, 3, name="embedding")(inner(words))]
     parts = [k.layers.Flatten(name="flat")(parts[0]), vocabulary(output_mode="count")(words)]
-    if k.__version__.startswith("3"):
-        parts.append(vocabulary(output_mode="tf_idf")(words))
     y = k.layers.Dense(2, name="dense")(k.layers.Concatenate(name="all")(parts))
     return k.Model(words, y, name="prepared")
 
@@ -316,7 +314,7 @@ def save_attention(k):
 
 
 def save_prepared(k):
-    """As .keras, since .h5 has no place for vocabularies."""
+    """As .keras, since .h5 has no place for vocabularies. In Keras 2 they are weights that are no variables."""
     save_whole(k, f"{golden.prefix(k)}-prepared", filled(k, prepared), "keras")
 
 
@@ -581,7 +579,8 @@ def main():
     os.makedirs(FOLDER, exist_ok=True)
     save_all(keras)
     save_attention(keras)
-    save_prepared(keras)
+    if not args.keras2:
+        save_prepared(keras)
     save_deflated(keras)
     save_soft_checkpoint(keras)
     if args.keras2:  # both Kerases write a .h5 with the same calls of h5py
