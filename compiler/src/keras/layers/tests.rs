@@ -338,8 +338,8 @@ fn arguments_of_operations_that_make_no_sense_are_refused() {
         ),
         (
             "image.resize",
-            json!({"size": [2, 2], "antialias": true}),
-            "argument antialias: value true",
+            json!({"size": [2, 2], "preserve_aspect_ratio": true}),
+            "argument preserve_aspect_ratio: value true",
         ),
     ];
     for (function, arguments, expected) in cases {
