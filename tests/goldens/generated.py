@@ -19,6 +19,8 @@ Names:
                                       the order in which Keras writes a layer's weights into a .h5
     input    "input/<name>", of the second prediction "input/<name>/1" and so on
 
+A weight with `values`, a flat list, has those instead.
+
 A layer's path is its name; a model inside a model is descended into and prefixes its inner layers
 ("outer/inner"). Any other layer with layers inside (Bidirectional, TimeDistributed, RNN with its
 cell) is one layer that holds all its weights in order, even where it wraps a whole model.
@@ -55,6 +57,8 @@ def tensor(name, shape, lo, hi, dtype="float32"):
 
 
 def weight(path, index, spec):
+    if "values" in spec:
+        return np.array(spec["values"], spec["dtype"]).reshape(spec["shape"])
     return tensor(f"{path}/{index}", spec["shape"], spec["lo"], spec["hi"], spec["dtype"])
 
 

@@ -3,7 +3,7 @@ it, and describe all that as one JSON object, the golden.
 
     {"id", "keras": its version, "config": model.to_json() parsed,
      "input_shapes": {name: shape with batch},
-     "weights": [{"layer": path, "weights": [{"name", "shape", "dtype", "lo", "hi"}]}],
+     "weights": [{"layer": path, "weights": [{"name", "shape", "dtype", "lo", "hi", and "values" if they are not generated}]}],
      "inputs": [{"name", "shape", "dtype", "lo", "hi"}],
      "outputs": [{"name", "shape", "data": base64 of little-endian float32}],
      "again": [outputs of a second prediction, of a third …, where there are such: of stateful models],
@@ -132,8 +132,9 @@ def fill(model, described):
     for entry in described:
         for index, (weight, spec) in enumerate(zip(saved_weights(layers[entry["layer"]]), entry["weights"])):
             weight.assign(generated.weight(entry["layer"], index, spec))
-        if hasattr(layers[entry["layer"]], "finalize_state"):  # Normalization computes with copies of its weights
-            layers[entry["layer"]].finalize_state()
+        for layer in layers[entry["layer"]]._flatten_layers():
+            if hasattr(layer, "finalize_state"):  # Normalization computes with copies of its weights
+                layer.finalize_state()
 
 
 def input_names(model):

@@ -153,6 +153,22 @@ def adapted(k):
     return k.Model(x, k.layers.Dense(3, lora_rank=2, name="second")(y), name="adapted")
 
 
+def prepared(k):
+    """Layers whose state comes from data: vocabularies lie beside the weights of a .keras, in a nested model too."""
+    def vocabulary(**args):
+        layer = k.layers.IntegerLookup(**args)
+        layer.adapt(np.array([[3, 3, 5], [5, 2, 3]]))
+        return layer
+
+    x = k.Input((4,), name="words", dtype="int32")
+    inner = k.Model(x, vocabulary(mask_token=0)(x), name="inner")
+    words = k.Input((4,), name="words", dtype="int32")
+    parts = [k.layers.Embedding(6, 3, name="embedding")(inner(words))]
+    parts = [k.layers.Flatten(name="flat")(parts[0]), vocabulary(output_mode="count")(words)]
+    y = k.layers.Dense(2, name="dense")(k.layers.Concatenate(name="all")(parts))
+    return k.Model(words, y, name="prepared")
+
+
 def filled(k, build, *args, rounded_to=None):
     """The model with generated weights, optionally such as fit a smaller float type."""
     k.backend.clear_session()
@@ -389,6 +405,11 @@ def save_renamed(k):
     other = renamed_nested(k, "other_")
     other.set_weights(model.get_weights())
     save_parts(k, f"{golden.prefix(k)}-renamed", other, f"{golden.prefix(k)}-renamed-weights.h5", legacy_weights(k, model))
+
+
+def save_prepared(k):
+    """As .keras, since .h5 has no place for vocabularies. In Keras 2 they are weights that are no variables."""
+    save_whole(k, f"{golden.prefix(k)}-prepared", filled(k, prepared), "keras")
 
 
 # --------------------------------------------------------------------------------------- variants
@@ -652,6 +673,8 @@ def main():
     os.makedirs(FOLDER, exist_ok=True)
     save_all(keras)
     save_attention(keras)
+    if not args.keras2:
+        save_prepared(keras)
     save_deflated(keras)
     save_soft_checkpoint(keras)
     save_renamed(keras)

@@ -30,6 +30,7 @@ import graph_cases
 import layer_table
 import operation_cases
 import other_cases
+import preprocessing_cases
 import recurrent_cases
 from layer_table import Inner, show
 
@@ -42,6 +43,7 @@ FILES = {
     "differential": differential_cases,
     "files": file_cases,
     "other": other_cases,
+    "preprocessing": preprocessing_cases,
 }
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -22,6 +22,9 @@ pub struct Generated {
     pub lo: f32,
     /// Bound of the values.
     pub hi: f32,
+    /// The values themselves, where they are given.
+    #[serde(default)]
+    pub values: Option<Vec<f32>>,
 }
 
 /// The weights of one layer in Keras' order.
@@ -107,6 +110,9 @@ pub fn files(folder: &str) -> Vec<PathBuf> {
 impl Generated {
     /// The floats of the tensor that `seed` names.
     fn floats(&self, seed: &str) -> Vec<f32> {
+        if let Some(values) = &self.values {
+            return values.clone();
+        }
         let seed = seed.bytes().fold(0x811C_9DC5_u32, |h, b| {
             (h ^ u32::from(b)).wrapping_mul(0x0100_0193)
         });
@@ -304,6 +310,7 @@ mod tests {
             dtype: "float32".into(),
             lo: -0.75,
             hi: 0.3,
+            values: None,
         };
         let bits: Vec<u32> = spec.floats("outer/inner/3").iter().map(|v| v.to_bits()).collect();
         assert_eq!(bits, EXPECTED_BITS);

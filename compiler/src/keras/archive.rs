@@ -1,5 +1,6 @@
 //! Recognises a file by its bytes and opens what is inside.
 
+use super::assets::Assets;
 use super::hdf5::Store;
 use super::shards::{self, Shards};
 use super::{foreign, json};
@@ -26,6 +27,8 @@ pub(super) enum Container {
         metadata: Option<Value>,
         /// `model.weights.h5`, if there is one.
         weights: Option<Store>,
+        /// Vocabularies of layers.
+        assets: Assets,
     },
     /// An architecture alone.
     Json(Value),
@@ -124,11 +127,13 @@ fn archive(file: Opened, budget: &Budget) -> Result<Container> {
         return Err(foreign::archive(&names));
     };
     let metadata = document(&mut zip, "metadata.json", budget)?;
+    let assets = assets(&mut zip, budget)?;
     let weights = weights(zip, budget)?;
     Ok(Container::Keras {
         config,
         metadata,
         weights,
+        assets,
     })
 }
 
@@ -152,6 +157,27 @@ fn check_names(zip: &ZipArchive<Opened>, budget: &Budget) -> Result<()> {
 
 /// Reads a JSON member; `None` if there is none.
 fn document(zip: &mut ZipArchive<Opened>, name: &str, budget: &Budget) -> Result<Option<Value>> {
+    match member_text(zip, name, budget)? {
+        Some(text) => json::parse(&text, name, budget).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Reads the vocabularies of layers.
+fn assets(zip: &mut ZipArchive<Opened>, budget: &Budget) -> Result<Assets> {
+    let names = zip.file_names().flatten().filter(|name| Assets::is_one(name));
+    let names: Vec<String> = names.map(|name| name.to_string()).collect();
+    let mut assets = Assets::default();
+    for name in names {
+        if let Some(text) = member_text(zip, &name, budget)? {
+            assets.add(name, text);
+        }
+    }
+    Ok(assets)
+}
+
+/// Reads a member that is text; `None` if there is none.
+fn member_text(zip: &mut ZipArchive<Opened>, name: &str, budget: &Budget) -> Result<Option<String>> {
     let Some(index) = zip.index_for_name(name) else {
         return Ok(None);
     };
@@ -162,9 +188,7 @@ fn document(zip: &mut ZipArchive<Opened>, name: &str, budget: &Budget) -> Result
     // The size in the archive's directory is a claim.
     let read = member.take(size.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| Error::malformed(format!("{name}: {error}")))?;
-    text(bytes, name)
-        .and_then(|text| json::parse(&text, name, budget))
-        .map(Some)
+    text(bytes, name).map(Some)
 }
 
 fn weights(mut zip: ZipArchive<Opened>, budget: &Budget) -> Result<Option<Store>> {

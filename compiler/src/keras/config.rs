@@ -52,6 +52,11 @@ impl Config {
     pub fn error_at(&self, key: &str, kind: ErrorKind) -> Error {
         self.error(kind).in_field(format!("{}{key}", self.prefix))
     }
+    /// Gives an argument that the file has elsewhere.
+    pub(super) fn set(&mut self, key: &str, value: Value) {
+        self.values.insert(key.to_owned(), value);
+        self.memory = json::memory(&self.values);
+    }
     /// The raw values, for the reader itself and for messages. Layers read through [`Config::fields`].
     pub fn values(&self) -> &Map<String, Value> {
         &self.values

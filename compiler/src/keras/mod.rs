@@ -8,6 +8,7 @@
 
 mod architecture;
 mod archive;
+mod assets;
 mod blocks;
 pub mod class;
 pub mod config;
@@ -56,6 +57,7 @@ pub use part::Part;
 use crate::budget::Budget;
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};
 use archive::Container;
+use assets::Assets;
 use hdf5::{Store, Tree};
 use serde_json::Value;
 use std::path::Path;
@@ -108,6 +110,8 @@ pub fn read_inputs(model: ModelFile, weights: Option<ModelFile>) -> Result<Keras
         problems.finish(())?;
         return Err(Error::internal("a model was lost without an error").into());
     };
+    let given = source.assets.give(&mut root, source.version.semantics);
+    problems.keep(given.map_err(in_file(model)));
     notes.extend(pruned(&mut root));
     let name = root.name.clone();
     let version = source.version;
@@ -179,6 +183,7 @@ struct Source {
     version: Version,
     config: Value,
     weights: Option<Weights>,
+    assets: Assets,
 }
 
 impl Source {
@@ -188,17 +193,20 @@ impl Source {
                 version: version::of_architecture(&config)?,
                 config,
                 weights: None,
+                assets: Assets::default(),
             }),
             Container::Keras {
                 config,
                 metadata,
                 weights,
+                assets,
             } => {
                 architecture::check_class(&config)?;
                 Ok(Self {
                     version: version::of_archive(metadata.as_ref(), &config)?,
                     weights: weights.map(|store| weights_in(Box::new(store))).transpose()?,
                     config,
+                    assets,
                 })
             }
             Container::Hdf5(store) => Self::hdf5(store, budget),
@@ -229,6 +237,7 @@ impl Source {
             version: version::of(stated, &config)?,
             config,
             weights: Some(weights_in(Box::new(store))?),
+            assets: Assets::default(),
         })
     }
 }

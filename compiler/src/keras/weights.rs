@@ -12,6 +12,8 @@ mod quantized;
 #[cfg(test)]
 mod tests;
 
+pub(super) use checkpoint::{LISTS, class_keys};
+
 use super::hdf5::Tree;
 use super::layers;
 use super::model::{KerasModel, Layer, Network, Semantics, Weight};

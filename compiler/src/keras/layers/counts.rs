@@ -1,9 +1,8 @@
 //! How many weights layers have, by their configs. What their functions ask for is the same: a test compares the counts
 //! with the weights of all goldens, which the functions take.
 
-use super::known;
+use super::count_of;
 use crate::keras::config::Config;
-use crate::keras::object::Object;
 use crate::keras::quantization::{Kind, Quantization};
 
 /// Whether a switch is on; what is wrong with it is said where the layer is lowered.
@@ -115,8 +114,17 @@ pub fn of_cell(config: &Config) -> usize {
 
 /// Those of all cells of a stack.
 pub fn of_cells(config: &Config) -> usize {
-    let cells = config.fields().objects("cells").unwrap_or_default();
-    cells.into_iter().map(count).sum()
+    all(config, "cells")
+}
+
+/// Those of all layers of a pipeline.
+pub fn of_layers(config: &Config) -> usize {
+    all(config, "layers")
+}
+
+fn all(config: &Config, key: &str) -> usize {
+    let objects = config.fields().objects(key).unwrap_or_default();
+    objects.iter().map(count_of).sum()
 }
 
 /// Those of the layer inside a wrapper.
@@ -139,9 +147,10 @@ pub fn both_ways(config: &Config) -> usize {
 }
 
 fn within(config: &Config, key: &str) -> usize {
-    config.fields().object(key).ok().flatten().map_or(0, count)
-}
-
-fn count(object: Object) -> usize {
-    known(&object.class).map_or(0, |class| (class.weights)(&object.config))
+    config
+        .fields()
+        .object(key)
+        .ok()
+        .flatten()
+        .map_or(0, |object| count_of(&object))
 }

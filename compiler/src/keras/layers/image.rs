@@ -2,8 +2,9 @@
 //! nothing at inference.
 
 use super::context::{Cx, Outcome, Stop, one};
+use super::interpolation::Interpolation;
 use super::read::check_training;
-use super::resize::{Interpolation, resized};
+use super::resize::resized;
 use super::shape::crop;
 use super::spatial::{Format, channels_first, channels_last};
 use crate::graph::NodeId;

@@ -17,18 +17,24 @@ mod conv_lstm;
 mod counts;
 mod custom;
 mod dense;
+mod discretization;
 mod einsum;
 mod embedding;
+mod encoding;
 mod heads;
 mod identity;
 mod image;
+mod interpolation;
 mod kept;
 mod local;
+mod lookup;
 mod loops;
 mod mask;
+mod mel;
 mod merge;
 mod normalize;
 mod operators;
+mod pipeline;
 mod pool;
 mod products;
 mod quantized;
@@ -39,11 +45,13 @@ mod resize;
 pub mod scalars;
 mod shape;
 mod spatial;
+mod spectrogram;
 mod table;
 mod tapes;
 #[cfg(test)]
 mod tests;
 mod transposed;
+mod vocabulary;
 mod volume;
 mod weights;
 mod wrap;
@@ -197,6 +205,11 @@ fn inner<'b>(
 /// How many weights a layer has.
 pub fn count_weights(layer: &Layer) -> usize {
     layer.class.map_or(0, |class| (class.weights)(&layer.config))
+}
+
+/// How many weights a layer inside another has.
+fn count_of(object: &Object) -> usize {
+    known(&object.class).map_or(0, |class| (class.weights)(&object.config))
 }
 
 /// How many of a layer's weights, the last of `all`, training leaves alone.

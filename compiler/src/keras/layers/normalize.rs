@@ -185,13 +185,15 @@ pub fn normalization(cx: &mut Cx<'_>) -> Outcome {
         Some(_) => r.ints_or("axis", &[], AXIS),
     };
     let given = (r.opt_floats("mean", ANY), r.opt_floats("variance", ANY));
+    let nested = ["mean", "variance"].map(|key| r.fields.value(key).is_some_and(is_nested));
     let invert = r.flag("invert", false);
     r.finish(cx)?;
     let x = cx.float_input()?;
     let dims = cx.dims(x);
     let mut shape = vec![1; dims.len()];
+    let axes = axis_list(cx, &axes, dims.len())?;
     let mut kept = Vec::new();
-    for axis in axis_list(cx, &axes, dims.len())? {
+    for axis in axes {
         shape[axis] = dims[axis];
         kept.push(dims[axis]);
     }
@@ -201,11 +203,14 @@ pub fn normalization(cx: &mut Cx<'_>) -> Outcome {
             (Some(mean), Some(variance)) => {
                 // Two lists of numbers twice as large.
                 cx.make_room(4 * count)?;
-                let fill = |values: Vec<f64>| match values[..] {
+                let fill = |values: Vec<f64>, nested: bool| match values[..] {
                     [only] => Some(vec![only; count]),
-                    _ => (values.len() == count).then_some(values),
+                    _ if values.len() == count => Some(values),
+                    _ if nested => None,
+                    // Numbers along the last axis.
+                    _ => (kept.last() == Some(&values.len())).then(|| values.repeat(count / values.len())),
                 };
-                let filled = fill(mean).zip(fill(variance));
+                let filled = fill(mean, nested[0]).zip(fill(variance, nested[1]));
                 Some(filled.ok_or_else(|| {
                     cx.inconsistent(format!("mean and variance do not have {count} elements"))
                 })?)
@@ -232,6 +237,12 @@ pub fn normalization(cx: &mut Cx<'_>) -> Outcome {
         pairs.map(|(d, m)| (1.0 / d, -m / d)).collect()
     };
     one(scale_shift(cx, x, &shape, &coefficients)?)
+}
+
+/// Whether there are lists in a list.
+fn is_nested(value: &serde_json::Value) -> bool {
+    let items = value.as_array();
+    items.is_some_and(|items| items.first().is_some_and(serde_json::Value::is_array))
 }
 
 /// `Rescaling`: x·scale + offset, each a number or one for each channel.

@@ -6,22 +6,8 @@ use crate::keras::class::Origin;
 /// What a user can do about functions in Python code: Keras saves those of `keras.ops`, of `tf` and of operators.
 pub const CALL_IT: &str = "call the function on the tensor, y = f(x), which Keras saves as operations";
 
-/// Layers of Keras whose work is not arithmetic on numbers, and what it is.
-const ELSEWHERE: &[(&[&str], &str)] = &[
-    (
-        &["TextVectorization", "StringLookup", "Hashing", "HashedCrossing"],
-        "tensors hold numbers here, not strings: do its work in JavaScript",
-    ),
-    (
-        &[
-            "IntegerLookup",
-            "CategoryEncoding",
-            "Discretization",
-            "DenseFeatures",
-        ],
-        "do its work in JavaScript",
-    ),
-];
+/// Layers of Keras whose work is not arithmetic on numbers.
+const STRINGS: &[&str] = &["TextVectorization", "StringLookup", "Hashing", "HashedCrossing"];
 
 /// Layers that hold the program of another framework.
 const FOREIGN: &[&str] = &["TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"];
@@ -41,7 +27,14 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
 }
 
 fn remedy(class: &str, name: &str) -> String {
-    if let Some((_, what)) = ELSEWHERE.iter().find(|(classes, _)| classes.contains(&class)) {
+    let what = match class {
+        "DenseFeatures" => Some("do its work in JavaScript"),
+        _ if STRINGS.contains(&class) => {
+            Some("tensors hold numbers here, not strings: do its work in JavaScript")
+        }
+        _ => None,
+    };
+    if let Some(what) = what {
         return format!(
             "{what} and compile what comes after it, keras.Model(model.get_layer({name:?}).output, model.outputs)"
         );

@@ -116,6 +116,18 @@ pub fn gather(
     )?)
 }
 
+/// The numbers 0, 1, … along an axis of a tensor of that rank, whose other axes have extent 1.
+pub fn numbers_along(cx: &mut Cx<'_>, extent: usize, axis: usize, rank: usize) -> Result<NodeId, Stop> {
+    let mut shape = vec![1; rank];
+    shape[axis] = extent;
+    let shape = Shape::checked(shape)?;
+    Ok(
+        cx.constant(&format!("places {extent} along {axis} of {rank}"), extent, || {
+            Tensor::f32(shape, (0..extent).map(|i| i as f32).collect::<Vec<_>>())
+        })?,
+    )
+}
+
 /// The first spatial axis of a tensor with `N` of them.
 fn first_axis(format: Format) -> usize {
     match format {

@@ -2,9 +2,9 @@
 
 use super::context::{Cx, Outcome};
 use super::{
-    activation, adaptive, attention, batch, conv, counts, custom, dense, einsum, embedding, heads, identity,
-    image, local, mask, merge, normalize, operators, pool, recurrent, resize, shape, transposed, volume,
-    wrap,
+    activation, adaptive, attention, batch, conv, counts, custom, dense, discretization, einsum, embedding,
+    encoding, heads, identity, image, local, lookup, mask, merge, normalize, operators, pipeline, pool,
+    recurrent, resize, shape, spectrogram, transposed, vocabulary, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -133,6 +133,12 @@ const HEADS: &[Child] = &[
     projection("output_dense"),
 ];
 
+/// The layers of a pipeline.
+const STAGES: &[Child] = &[Child {
+    attribute: "_pipeline_layers",
+    keys: &["layers"],
+}];
+
 const fn projection(attribute: &'static str) -> Child {
     Child { attribute, keys: &[] }
 }
@@ -189,8 +195,11 @@ pub(super) static LAYERS: &[Group] = &[
     ("Merging", MERGING),
     ("Shape", SHAPE),
     ("Images", IMAGES),
+    ("Sound", SOUND),
+    ("Categories", CATEGORIES),
     ("Recurrence", RECURRENCE),
     ("Only in training", TRAINING),
+    ("Layers inside", PIPELINE),
     ("", APPLICATIONS),
     ("", FUNCTIONS),
 ];
@@ -352,6 +361,19 @@ static IMAGES: &[Row] = &[
     row("AutoContrast", image::auto_contrast, End),
 ];
 
+static SOUND: &[Row] = &[
+    row("STFTSpectrogram", spectrogram::stft, End).weights(spectrogram::weights_of_stft),
+    row("MelSpectrogram", spectrogram::mel, End),
+];
+
+static CATEGORIES: &[Row] = &[
+    row("CategoryEncoding", encoding::category_encoding, End),
+    row("Discretization", discretization::discretization, End)
+        .unmarked()
+        .weights(discretization::weights),
+    row("IntegerLookup", lookup::integer_lookup, End).weights(vocabulary::weights),
+];
+
 static RECURRENCE: &[Row] = &[
     row("LSTM", recurrent::recurrent, Own)
         .role(Recurrent(Lstm))
@@ -440,6 +462,12 @@ static TRAINING: &[Row] = &[
     row("Solarization", image::augmentation, End),
 ];
 
+/// Layers one after the other.
+static PIPELINE: &[Row] = &[row("Pipeline", pipeline::pipeline, Own)
+    .unmarked()
+    .weights(counts::of_layers)
+    .children(STAGES)];
+
 /// Classes that `keras.applications` brings along.
 static APPLICATIONS: &[Row] = &[
     row("StochasticDepth", custom::stochastic_depth, End).registered(),
@@ -503,7 +531,5 @@ pub(super) static OTHERS: &[Class] = &[
     cell("GRUCell", Gru),
     cell("SimpleRNNCell", Simple),
     STACK,
-    unmarked(Class::new("Discretization")),
     unmarked(Class::new("HashedCrossing")),
-    unmarked(Class::new("Pipeline")),
 ];

@@ -342,8 +342,8 @@ fn arguments_of_operations_that_make_no_sense_are_refused() {
         ),
         (
             "image.resize",
-            json!({"size": [2, 2], "antialias": true}),
-            "argument antialias: value true",
+            json!({"size": [2, 2], "preserve_aspect_ratio": true}),
+            "argument preserve_aspect_ratio: value true",
         ),
     ];
     for (function, arguments, expected) in cases {
@@ -635,4 +635,56 @@ fn a_class_is_called_as_the_file_calls_it() {
     ];
     let found = problems(model, &[("layer0", statistics)], &[]);
     assert_eq!(found[..2], expected, "{found:#?}");
+}
+
+#[test]
+fn layers_that_prepare_inputs_say_what_they_cannot_do() {
+    let said = |class: &str, config: Value| {
+        let errors = lowered(chain(json!([null, 4]), vec![(class, config)]), &[], &[]).unwrap_err();
+        errors.join("\n")
+    };
+    let lookup = |more: Value| {
+        let mut config = json!({"vocabulary": [1, 2], "num_oov_indices": 1, "oov_token": -1});
+        for (key, value) in more.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        said("IntegerLookup", config)
+    };
+    let cases = [
+        (
+            lookup(json!({"num_oov_indices": 2})),
+            "layer \"layer0\" (IntegerLookup): num_oov_indices: value 2 is not supported; tensors hold floats here, of which \
+             remainders are not exact: make the layer with num_oov_indices=1",
+        ),
+        (
+            lookup(json!({"vocabulary": [1, 16_777_216]})),
+            "layer \"layer0\" (IntegerLookup): vocabulary: value 16777216 is not supported; tensors hold floats here, which \
+             are exact below 16777216: use smaller numbers in the vocabulary",
+        ),
+        (
+            lookup(json!({"vocabulary": null})),
+            "layer \"layer0\" (IntegerLookup): vocabulary: value null is not supported; the file does not hold what adapt() \
+             found: save as .keras, or make the layer with vocabulary=layer.get_vocabulary()",
+        ),
+        (
+            lookup(json!({"vocabulary": "words.txt"})),
+            "layer \"layer0\" (IntegerLookup): vocabulary: value \"words.txt\" is not supported; the vocabulary is in another \
+             file: make the layer with vocabulary=[…]",
+        ),
+        (
+            lookup(json!({"sparse": true, "output_mode": "count"})),
+            "layer \"layer0\" (IntegerLookup): sparse: value true is not supported",
+        ),
+        (
+            said(
+                "Discretization",
+                json!({"bin_boundaries": [], "output_mode": "int"}),
+            ),
+            "layer \"layer0\" (Discretization): bin_boundaries: value null is not supported; call adapt() of the layer, or \
+             give it bin_boundaries, before the model is saved",
+        ),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(found, expected);
+    }
 }

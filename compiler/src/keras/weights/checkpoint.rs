@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 
 /// The attribute that holds a model's layers; TensorFlow 2.12 and 2.13 wrote the second.
-pub(super) const LISTS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"];
+pub(in crate::keras) const LISTS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"];
 
 /// What is known of the arguments of the object whose attributes are read.
 #[derive(Clone, Copy)]
@@ -259,7 +259,7 @@ impl Counter {
 }
 
 /// The keys of the layers of a model. Operations are not in the list that is saved.
-fn class_keys(network: &Network) -> Vec<Option<String>> {
+pub(in crate::keras) fn class_keys(network: &Network) -> Vec<Option<String>> {
     let mut counter = Counter::default();
     let key = |layer: &Layer| {
         let internal = layer.class.and_then(|class| class.internal);

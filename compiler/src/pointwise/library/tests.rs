@@ -64,6 +64,7 @@ fn unary_functions() -> Vec<Row> {
         acosh,
         atanh,
         atan,
+        atan2(0.7),
         asin,
         acos,
         floor_divide(0.7),
@@ -282,6 +283,17 @@ fn math_has_its_values() {
     assert_eq!(squareplus(-1e30, 4.0), 1e-30);
     assert_eq!([-2.0, -0.0, 0.0, 5.0].map(sign), [-1.0, 0.0, 0.0, 1.0]);
     assert_eq!((floor_mod(-1.0, 3.0), floor_divide(-1.0, 3.0)), (2.0, -1.0));
+    for (y, x) in [
+        (1.5f32, 2.0f32),
+        (-1.0, 3.0),
+        (2.0, -0.5),
+        (-2.0, -3.0),
+        (0.0, -1.0),
+        (1.0, 0.0),
+        (0.0, 0.0),
+    ] {
+        assert!((atan2(y, x) - y.atan2(x)).abs() <= 4e-7, "{y} {x}");
+    }
     assert_eq!(logaddexp(1000.0, 1000.0), 1000.0 + std::f32::consts::LN_2);
 }
 

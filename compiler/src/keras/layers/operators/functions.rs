@@ -8,8 +8,8 @@ use crate::keras::layers::activation::{
 };
 use crate::keras::layers::context::{Cx, Outcome, Stop, one};
 use crate::keras::layers::image::{Fit, Resizable};
+use crate::keras::layers::interpolation::Interpolation;
 use crate::keras::layers::normalize::unit_length;
-use crate::keras::layers::resize::Interpolation;
 use crate::keras::layers::spatial::Format;
 use crate::keras::layers::tapes;
 use crate::keras::layers::transposed;
@@ -309,7 +309,7 @@ fn blocks(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Result<(NodeId, [usize; 4], usize
     }
 }
 
-/// `tf.image.resize` and `keras.ops.image.resize` without antialiasing.
+/// `tf.image.resize` and `keras.ops.image.resize`.
 pub fn resize(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
     let size = a.integers(cx, 1, &["size"])?;
@@ -322,10 +322,12 @@ pub fn resize(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let Some(method) = Interpolation::named(method.as_deref().unwrap_or("bilinear")) else {
         return Err(a.unsupported(cx, &["interpolation"], &method.into()));
     };
-    for name in ["antialias", "preserve_aspect_ratio"] {
-        if a.flag(cx, 9, &[name], false)? {
-            return Err(a.unsupported(cx, &[name], &true.into()));
-        }
+    let method = match a.flag(cx, 9, &["antialias"], false)? {
+        true => method.smoothed(),
+        false => method,
+    };
+    if a.flag(cx, 9, &["preserve_aspect_ratio"], false)? {
+        return Err(a.unsupported(cx, &["preserve_aspect_ratio"], &true.into()));
     }
     let crop = a.flag(cx, 9, &["crop_to_aspect_ratio"], false)?;
     let pad = a.flag(cx, 9, &["pad_to_aspect_ratio"], false)?;

@@ -2,13 +2,11 @@
 
 use super::arguments::{Arguments, X};
 use super::functions::AXIS;
-use crate::graph::NodeId;
 use crate::keras::layers::context::{Cx, KerasTensor, Outcome, Stop, one};
 use crate::keras::layers::pool::drop_axes;
-use crate::keras::layers::shape::{crop, gather};
+use crate::keras::layers::shape::{crop, gather, numbers_along};
 use crate::ops::{Gather, ReduceKind, Slice};
 use crate::pointwise::{Compare, TapeBuilder};
-use crate::tensor::{Shape, Tensor};
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
@@ -48,18 +46,6 @@ pub fn take(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     one(cx.b().add(Gather { axis, negative }, &[x, indices])?)
 }
 
-/// The numbers 0, 1, … along an axis of a shape that broadcasts.
-fn places(cx: &mut Cx<'_>, extent: usize, axis: usize, rank: usize) -> Result<NodeId, Stop> {
-    let mut shape = vec![1; rank];
-    shape[axis] = extent;
-    let shape = Shape::checked(shape)?;
-    Ok(
-        cx.constant(&format!("places {extent} along {axis} of {rank}"), extent, || {
-            Tensor::f32(shape, (0..extent).map(|i| i as f32).collect::<Vec<_>>())
-        })?,
-    )
-}
-
 /// 1 at the place that each index names along a new axis, else 0, or other numbers.
 pub fn one_hot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, &["indices", "x"])?;
@@ -75,7 +61,7 @@ pub fn one_hot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     dims.insert(axis, 1);
     let rank = dims.len();
     let x = cx.b().reshape(x, dims)?;
-    let places = places(cx, depth, axis, rank)?;
+    let places = numbers_along(cx, depth, axis, rank)?;
     let mut t = TapeBuilder::new(2);
     let (index, place) = (t.input(0), t.input(1));
     let (on, off) = (t.constant(on as f32), t.constant(off as f32));
@@ -107,7 +93,7 @@ fn place_of(cx: &mut Cx<'_>, a: Args<'_, '_>, kind: ReduceKind) -> Outcome {
     // All integer types compute in i32 here.
     a.text(cx, 9, &["output_type"])?;
     let best = cx.b().reduce(kind, [axis], x)?;
-    let places = places(cx, dims[axis], axis, dims.len())?;
+    let places = numbers_along(cx, dims[axis], axis, dims.len())?;
     let mut t = TapeBuilder::new(3);
     let (value, best_value, place) = (t.input(0), t.input(1), t.input(2));
     let beyond = t.constant(dims[axis] as f32);
