@@ -17,7 +17,7 @@ MODULES = [ops.core, ops.einops, ops.image, ops.linalg, ops.math, ops.nn, ops.nu
 
 def classes_of():
     """Classes that the body of each function makes."""
-    found = {}
+    found, aliases = {}, {}
     for module in MODULES:
         tree = ast.parse(inspect.getsource(module))
         classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -25,7 +25,9 @@ def classes_of():
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 calls = [call.func.id for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)]
                 found[node.name] = [name for name in dict.fromkeys(calls) if name in classes]
-    return found
+                aliases[node.name] = next((name for name in calls if name != "keras_export"), "")
+    # Some functions are other names of the one that they call.
+    return {name: made or found.get(aliases[name], []) for name, made in found.items()}
 
 
 def main():
