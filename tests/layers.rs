@@ -146,6 +146,51 @@ fn every_function_of_elements_has_goldens() {
     assert!(missing.is_empty(), "\n{}", missing.join("\n"));
 }
 
+/// The rows of KERAS.md: each function of `keras.ops` with the id of a case, or why it is refused.
+fn rows_of_functions() -> String {
+    let mut cases: Vec<(String, BTreeSet<String>)> = Vec::new();
+    for case in all_cases().iter().filter(|case| case.keras.starts_with('3')) {
+        let mut found = BTreeSet::new();
+        classes(&case.config, &mut found);
+        cases.push((case.id.clone(), found));
+    }
+    let mut rows = String::new();
+    for line in include_str!("goldens/functions.txt").lines() {
+        let (name, class) = line.split_once(' ').unwrap_or((line, ""));
+        let said = match keras::layers::operation_support(class) {
+            _ if class.is_empty() => "computed when the model is built".to_owned(),
+            Some(Ok(())) => match cases.iter().find(|(_, found)| found.contains(class)) {
+                Some((id, _)) => format!("`{}`", id.replace('|', "/")),
+                None => "supported, without a case of its own".to_owned(),
+            },
+            Some(Err(reason)) => format!("refused: {reason}"),
+            None => panic!("{name}: {class} is neither supported nor refused by name"),
+        };
+        rows += &format!("| {name} | {said} |\n");
+    }
+    rows
+}
+
+/// The table of functions is what the compiler has. `BLESS=1` in the environment writes it anew.
+#[test]
+fn every_function_of_keras_is_listed() {
+    const HEAD: &str = "| function | case, or why it is refused |\n|---|---|\n";
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../compiler/KERAS.md");
+    let text = std::fs::read_to_string(&file).expect("KERAS.md");
+    let (before, rest) = text.split_once(HEAD).expect("KERAS.md has a table of functions");
+    let end = rest.find("\n\n").map_or(rest.len(), |end| end + 1);
+    let (found, after) = rest.split_at(end);
+    let rows = rows_of_functions();
+    if found != rows && std::env::var_os("BLESS").is_some() {
+        std::fs::write(file, [before, HEAD, &rows, after].concat()).expect("KERAS.md");
+    } else {
+        assert_eq!(
+            found, rows,
+            "KERAS.md lists other functions than the compiler has; BLESS=1 writes them anew"
+        );
+    }
+}
+
 /// A number below `bound`.
 fn below(random: &mut Random, bound: usize) -> usize {
     ((random.unit() * bound as f32) as usize).min(bound - 1)

@@ -24,6 +24,7 @@ import numpy as np
 import attention_cases
 import differential_cases
 import file_cases
+import function_cases
 import generated
 import golden
 import graph_cases
@@ -43,6 +44,7 @@ FILES = {
     "differential": differential_cases,
     "files": file_cases,
     "other": other_cases,
+    "functions": function_cases,
     "preprocessing": preprocessing_cases,
 }
 

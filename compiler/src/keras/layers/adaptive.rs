@@ -34,7 +34,7 @@ fn adaptive<const N: usize>(cx: &mut Cx<'_>, kind: PoolKind) -> Outcome {
 
 /// Pools an axis to so many results: number i sees the elements from `floor(i · extent / size)` to
 /// `ceil((i + 1) · extent / size)`, as `keras.ops.adaptive_max_pool` has it.
-fn along(cx: &mut Cx<'_>, x: NodeId, axis: usize, size: usize, kind: PoolKind) -> Result<NodeId, Stop> {
+pub fn along(cx: &mut Cx<'_>, x: NodeId, axis: usize, size: usize, kind: PoolKind) -> Result<NodeId, Stop> {
     let dims = cx.dims(x);
     let extent = dims[axis];
     let pooled = |cx: &mut Cx<'_>, x, axis| match kind {

@@ -281,6 +281,14 @@ pub fn aliases() -> impl Iterator<Item = &'static str> {
     rows().flat_map(|row| row.class.aliases).copied()
 }
 
+/// Whether an operation of Keras 3 can be compiled, or why it is refused; `None` of one that is not known.
+pub fn operation_support(class: &str) -> Option<Result<(), &'static str>> {
+    if operators::is_operation(class) {
+        return Some(Ok(()));
+    }
+    operators::refused_operation(class).map(Err)
+}
+
 /// The classes that README.md lists, by kind.
 pub fn listed() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
     let named = LAYERS.iter().filter(|(kind, _)| !kind.is_empty());

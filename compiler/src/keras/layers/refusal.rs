@@ -21,7 +21,10 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
         Origin::Custom(package) => error.help(format!(
             "it is a class of package {package:?}, whose Python code is not in the file: rebuild the model from Keras' own layers"
         )),
-        Origin::Operation => error.help("rebuild this part of the model from Keras' layers"),
+        Origin::Operation => match super::operators::refused_operation(class) {
+            Some(reason) => error.help(reason),
+            None => error.help("rebuild this part of the model from Keras' layers"),
+        },
         Origin::Keras => error.help(remedy(class, name)),
     }
 }

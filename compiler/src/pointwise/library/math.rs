@@ -1,10 +1,10 @@
 //! Elementwise functions beyond activations, as `keras.ops` has them.
 
 use crate::pointwise::expand::log1p_unit;
-use crate::pointwise::prim::{abs, copysign, cos, exp, floor, log, max, min, round, sin, sqrt};
+use crate::pointwise::prim::{abs, copysign, cos, exp, floor, log, max, round, sin, sqrt};
 use crate::pointwise::{Binary, Tape, Unary};
 use keras_compile_templates::pointwise;
-use std::f32::consts::{FRAC_PI_2, LN_2, LOG2_E, LOG10_E, PI};
+use std::f32::consts::{FRAC_PI_2, LN_2, LOG2_E, LOG10_E};
 
 /// x².
 #[pointwise]
@@ -177,19 +177,6 @@ pub fn atan(x: f32) -> f32 {
     let p = (((p * z + 0.106_658_354) * z - 0.142_110_08) * z + 0.199_937_67) * z - 0.333_331_53;
     let value = p * (z * t) + t;
     copysign(if a > 1.0 { FRAC_PI_2 - value } else { value }, x)
-}
-
-/// The angle of the point (x, y), from -π to π; 0 or ±π for the origin, by the signs of its zeros.
-#[pointwise]
-pub fn atan2(y: f32, x: f32) -> f32 {
-    let a = abs(y);
-    let b = abs(x);
-    let most = max(a, b);
-    let t = min(a, b) / if most > 0.0 { most } else { 1.0 };
-    let near = atan(t);
-    let first = if a > b { FRAC_PI_2 - near } else { near };
-    let behind = copysign(1.0, x) < 0.0;
-    copysign(if behind { PI - first } else { first }, y)
 }
 
 /// Inverse sine, NaN beyond ±1.

@@ -7,6 +7,7 @@
 mod activations;
 mod math;
 mod rectifiers;
+mod special;
 
 #[cfg(test)]
 mod tests;
@@ -16,3 +17,4 @@ pub use super::prim::{abs, ceil, cos, erf, exp, floor, log, max, min, round, sin
 pub use activations::*;
 pub use math::*;
 pub use rectifiers::*;
+pub use special::*;

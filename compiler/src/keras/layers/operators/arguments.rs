@@ -32,6 +32,15 @@ pub const X: &[&str] = &[
 /// Names of the second operand.
 pub const Y: &[&str] = &["y", "x2", "b", "x"];
 
+/// Arguments of TensorFlow's functions that change no number: how to compute, and what to check.
+const ONLY_ABOUT_HOW: &[&str] = &[
+    "use_cudnn_on_gpu",
+    "a_is_sparse",
+    "b_is_sparse",
+    "bad_indices_policy",
+    "validate_indices",
+];
+
 /// The arguments of one call.
 pub struct Arguments<'a> {
     read: RefCell<Read<'a>>,
@@ -104,6 +113,13 @@ impl<'a> Arguments<'a> {
                     "it must not depend on the inputs' values: give a number, or a size as tf.shape gives it",
                 )
                 .into()
+        })
+    }
+    /// Whether an argument of the call is a tensor, and not a number.
+    pub fn is_tensor(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> bool {
+        let given = self.given(cx, index, names);
+        given.is_some_and(|arg| {
+            sizes::literal(cx, &arg).is_none_or(|value| !value.is_number() && !value.is_null())
         })
     }
     /// A literal integer.
@@ -183,7 +199,11 @@ impl<'a> Arguments<'a> {
     }
     /// All tensors of a list, of which some may be numbers.
     pub fn tensors(&self, cx: &mut Cx<'_>) -> Result<Vec<NodeId>, Stop> {
-        let items = match self.given(cx, 0, &["xs", "arrays", "values", "inputs"]) {
+        self.list(cx, 0, &["xs", "x", "arrays", "values", "inputs"])
+    }
+    /// The same of another argument.
+    pub fn list(&self, cx: &mut Cx<'_>, index: usize, names: &[&str]) -> Result<Vec<NodeId>, Stop> {
+        let items = match self.given(cx, index, names) {
             Some(Arg::List(items)) => items,
             // One tensor, or a list of numbers.
             Some(arg) => vec![arg],
@@ -193,8 +213,8 @@ impl<'a> Arguments<'a> {
             return Err(cx.inconsistent("it is called without tensors"));
         }
         let mut nodes = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            let operand = self.operand_of(cx, item, &format!("operand 0 {index}"), &["values"])?;
+        for (place, item) in items.iter().enumerate() {
+            let operand = self.operand_of(cx, item, &format!("operand {index} {place}"), names)?;
             nodes.push(operand.node(cx)?);
         }
         Ok(nodes)
@@ -230,6 +250,9 @@ impl<'a> Arguments<'a> {
     }
     /// Reports what nobody read.
     pub(super) fn finish(self, cx: &mut Cx<'_>) -> Result<(), Stop> {
+        for name in ONLY_ABOUT_HOW {
+            cx.kwarg(name);
+        }
         self.read.into_inner().finish(cx)?;
         cx.finish_arguments();
         Ok(())

@@ -9,12 +9,11 @@ use crate::keras::layers::activation::{
 use crate::keras::layers::context::{Cx, Outcome, Stop, one};
 use crate::keras::layers::image::{Fit, Resizable};
 use crate::keras::layers::interpolation::Interpolation;
-use crate::keras::layers::normalize::unit_length;
-use crate::keras::layers::spatial::Format;
+use crate::keras::layers::spatial::{Format, channels_first, channels_last};
 use crate::keras::layers::tapes;
 use crate::keras::layers::transposed;
-use crate::ops::{MatMul, ReduceKind};
-use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
+use crate::ops::ReduceKind;
+use crate::pointwise::{Binary, Compare, Logic, Tape, TapeBuilder, Unary, library};
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
@@ -23,7 +22,7 @@ pub const AXIS: &[&str] = &["axis", "axes"];
 
 /// Gives its input.
 pub fn identity(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    one(a.tensor(cx, 0, X)?)
+    one(a.tensor(cx, 0, &[X, &["variable"]].concat())?)
 }
 
 /// xʸ.
@@ -92,21 +91,6 @@ pub fn batch_normalization(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     one(y)
 }
 
-/// x, shortened where its norm is above a number.
-pub fn clip_by_norm(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    let x = a.tensor(cx, 0, X)?;
-    let most = a.number(cx, 1, &["clip_norm"])?;
-    let most = a.required(cx, most, "clip_norm")? as f32;
-    let rank = cx.dims(x).len();
-    let axes = a.integers(cx, 2, AXIS)?;
-    let axes = axes.map_or(Ok((0..rank).collect()), |axes| axis_list(cx, &axes, rank))?;
-    let norm = super::reductions::root_of_squares(cx, x, &axes)?;
-    let least = Tape::binary_const(Binary::Max, most);
-    let over = Tape::binary_const(Binary::Mul, most).then(&Tape::binary(Binary::Div));
-    let over = over.substitute(&[(Tape::identity(), vec![0]), (least, vec![1])], 2);
-    one(cx.b().map(over, &[x, norm])?)
-}
-
 /// Gives its input after a look at its shape.
 pub fn ensure_shape(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
@@ -122,22 +106,6 @@ pub fn check_numerics(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     one(x)
 }
 
-/// `keras.ops.normalize`: x over its norm of that order.
-pub fn normalize(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    let x = a.tensor(cx, 0, X)?;
-    let axes = a.integers(cx, 1, AXIS)?.unwrap_or_else(|| vec![-1]);
-    let axes = axis_list(cx, &axes, cx.dims(x).len())?;
-    if let Some(order) = a.integer(cx, 2, &["order"])?.filter(|&order| order != 2) {
-        return Err(a.unsupported(cx, &["order"], &order.into()));
-    }
-    let epsilon = a.number(cx, 3, &["epsilon"])?.unwrap_or(1e-7);
-    let square = cx.apply(library::square::tape(), x)?;
-    let sum = cx.b().reduce(ReduceKind::Sum, axes, square)?;
-    let factor = library::rsqrt::tape().then(&Tape::binary_const(Binary::Min, (1.0 / epsilon) as f32));
-    let over = Tape::binary(Binary::Mul).substitute(&[(Tape::identity(), vec![0]), (factor, vec![1])], 2);
-    one(cx.b().map(over, &[x, sum])?)
-}
-
 /// x where it is above a number, else another.
 pub fn threshold(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
@@ -148,36 +116,91 @@ pub fn threshold(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     one(cx.apply(library::threshold::with(bound as f32, other as f32), x)?)
 }
 
-/// The second operand where the first is true, else the third.
-pub fn select(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    let condition = a.tensor(cx, 0, &["condition"])?;
-    let yes = a.tensor(cx, 1, &["x1", "x"])?;
-    let no = a.tensor(cx, 2, &["x2", "y"])?;
+/// Of a condition and two tensors the one that the condition picks.
+pub fn choice() -> Tape {
     let mut t = TapeBuilder::new(3);
     let (c, x, y, zero) = (t.input(0), t.input(1), t.input(2), t.constant(0.0));
     let mask = t.compare(Compare::Ne, c, zero);
     let result = t.select(mask, x, y);
-    one(cx.b().map(t.finish(result), &[condition, yes, no])?)
+    t.finish(result)
 }
 
-/// Rounds to integers, ties to even.
+/// The second operand where the first is true, else the third.
+pub fn select(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let condition = a.tensor(cx, 0, &["condition"])?;
+    let (Some(yes), Some(no)) = (a.optional(cx, 1, &["x1", "x"])?, a.optional(cx, 2, &["x2", "y"])?) else {
+        return Err(cx.inconsistent(
+            "how many places it finds depends on the numbers, and shapes are fixed here: give what stands where the              condition holds and where not",
+        ));
+    };
+    one(cx.b().map(choice(), &[condition, yes, no])?)
+}
+
+/// Rounds to so many decimals, ties to even.
 pub fn round(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
-    match a.integer(cx, 1, &["decimals"])?.unwrap_or(0) {
-        0 => one(cx.apply(Tape::unary(Unary::Round), x)?),
-        other => Err(a.unsupported(cx, &["decimals"], &other.into())),
+    let decimals = a.integer(cx, 1, &["decimals"])?.unwrap_or(0);
+    if decimals == 0 {
+        return one(cx.apply(Tape::unary(Unary::Round), x)?);
     }
+    let factor = i32::try_from(decimals).map_or(f32::INFINITY, |n| 10.0f64.powi(n) as f32);
+    if !factor.is_normal() {
+        return Err(a.unsupported(cx, &["decimals"], &decimals.into()));
+    }
+    let rounded = Tape::binary_const(Binary::Mul, factor).then(&Tape::unary(Unary::Round));
+    one(cx.apply(rounded.then(&Tape::binary_const(Binary::Div, factor)), x)?)
 }
 
-/// x between two bounds, each a number.
+/// x between two bounds, each a number or a tensor that broadcasts.
 pub fn clip(cx: &mut Cx<'_>, a: Args<'_, '_>, names: [&str; 2]) -> Outcome {
     let mut x = a.tensor(cx, 0, X)?;
     for (index, (name, op)) in (1..).zip(names.into_iter().zip([Binary::Max, Binary::Min])) {
-        if let Some(bound) = a.number(cx, index, &[name])? {
+        if a.is_tensor(cx, index, &[name]) {
+            let bound = a.tensor(cx, index, &[name])?;
+            x = cx.b().map(Tape::binary(op), &[x, bound])?;
+        } else if let Some(bound) = a.number(cx, index, &[name])? {
             x = cx.apply(Tape::binary_const(op, bound as f32), x)?;
         }
     }
     one(x)
+}
+
+/// `isclose`: |x - y| ≤ atol + rtol·|y|.
+pub fn is_close(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    one(close(cx, a)?)
+}
+
+/// `allclose`: whether that holds of all elements.
+pub fn all_close(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let each = close(cx, a)?;
+    let axes: Vec<usize> = (0..cx.dims(each).len()).collect();
+    let all = cx.b().reduce(ReduceKind::Min, axes, each)?;
+    one(cx.b().reshape(all, [])?)
+}
+
+fn close(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Result<NodeId, Stop> {
+    let sides = [a.tensor(cx, 0, &["x1"])?, a.tensor(cx, 1, &["x2"])?];
+    let relative = a.number(cx, 2, &["rtol"])?.unwrap_or(1e-5);
+    let absolute = a.number(cx, 3, &["atol"])?.unwrap_or(1e-8);
+    let equal_nan = a.flag(cx, 4, &["equal_nan"], false)?;
+    let mut t = TapeBuilder::new(2);
+    let (x, y) = (t.input(0), t.input(1));
+    let (relative, absolute) = (t.constant(relative as f32), t.constant(absolute as f32));
+    let (yes, no) = (t.constant(1.0), t.constant(0.0));
+    let distance = t.binary(Binary::Sub, x, y);
+    let distance = t.unary(Unary::Abs, distance);
+    let size = t.unary(Unary::Abs, y);
+    let most = t.binary(Binary::Mul, relative, size);
+    let most = t.binary(Binary::Add, absolute, most);
+    let mut near = t.compare(Compare::Le, distance, most);
+    if equal_nan {
+        let first = t.compare(Compare::Ne, x, x);
+        let second = t.compare(Compare::Ne, y, y);
+        let both = t.logic(Logic::And, first, second);
+        near = t.logic(Logic::Or, near, both);
+    }
+    let result = t.select(near, yes, no);
+    Ok(cx.b().map(t.finish(result), &sides)?)
 }
 
 /// `softmax`.
@@ -222,89 +245,70 @@ pub fn cast(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     one(cx.apply(tape, x)?)
 }
 
-/// x over its Euclidean norm.
-pub fn l2_normalize(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+/// `array`: its input, as another type where one is given.
+pub fn cast_or_keep(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    match a.text(cx, 1, &["dtype"])? {
+        None => identity(cx, a),
+        Some(_) => cast(cx, a),
+    }
+}
+
+/// `saturate_cast`: the nearest number that the type has; of floats the whole part.
+pub fn saturate_cast(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
-    let axes = a.integers(cx, 1, AXIS)?;
-    let axes = a.required(cx, axes, "axis")?;
-    let epsilon = a.number(cx, 2, &["epsilon"])?.unwrap_or(1e-12);
-    let axes = axis_list(cx, &axes, cx.dims(x).len())?;
-    one(unit_length(cx, x, &axes, epsilon)?)
-}
-
-/// The product of matrices, which are the last two axes.
-pub fn matmul(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    let mut sides = [a.tensor(cx, 0, X)?, a.tensor(cx, 1, Y)?];
-    for (side, names) in sides
-        .iter_mut()
-        .zip([["transpose_a", "adjoint_a"], ["transpose_b", "adjoint_b"]])
-    {
-        let rank = cx.dims(*side).len();
-        if rank < 2 {
-            return Err(cx.inconsistent("it takes tensors of rank 2 or more"));
-        }
-        let turned = a.flag(cx, 9, &names[..1], false)? ^ a.flag(cx, 9, &names[1..], false)?;
-        if turned {
-            let mut perm: Vec<usize> = (0..rank).collect();
-            perm.swap(rank - 1, rank - 2);
-            *side = cx.b().transpose(*side, perm)?;
-        }
-    }
-    let op = MatMul {
-        bias: false,
-        epilogue: Tape::identity(),
+    let name = a.text(cx, 1, &["dtype"])?;
+    let name = a.required(cx, name, "dtype")?;
+    let (low, high) = match name.as_str() {
+        "float32" | "float64" => return one(x),
+        "bool" => return one(cx.apply(tapes::is_true(), x)?),
+        "int8" => (-128.0, 127.0),
+        "uint8" => (0.0, 255.0),
+        "int16" => (-32768.0, 32767.0),
+        "uint16" => (0.0, 65535.0),
+        // Bounds beyond what floats count without gaps.
+        _ => return Err(a.unsupported(cx, &["dtype"], &name.into())),
     };
-    let [a, b] = sides.map(|side| cx.dims(side));
-    if a.len() <= MAX_PRODUCT_RANK || !(b.len() == 2 || a[..a.len() - 2] == b[..b.len() - 2]) {
-        return one(cx.b().add(op, &sides)?);
-    }
-    // All axes of the batch as one.
-    for (side, dims) in sides.iter_mut().zip([&a, &b]).filter(|(_, dims)| dims.len() > 2) {
-        let (batch, matrix) = dims.split_at(dims.len() - 2);
-        *side = cx
-            .b()
-            .reshape(*side, [&[batch.iter().product()], matrix].concat())?;
-    }
-    let product = cx.b().add(op, &sides)?;
-    one(cx
-        .b()
-        .reshape(product, [&a[..a.len() - 1], &b[b.len() - 1..]].concat())?)
+    let low = Tape::binary_const(Binary::Max, low);
+    let between = low.then(&Tape::binary_const(Binary::Min, high));
+    one(cx.apply(between.then(&Tape::unary(Unary::Trunc)), x)?)
 }
-
-/// Most axes of a matrix product in the graph.
-const MAX_PRODUCT_RANK: usize = 4;
 
 /// Moves blocks of channels into space.
 pub fn depth_to_space(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    let (x, [batch, height, width, channels], block) = blocks(cx, a)?;
+    let (x, [batch, height, width, channels], block, format) = blocks(cx, a)?;
     if !channels.is_multiple_of(block * block) {
         return Err(cx.inconsistent(format!("blocks of {block} do not divide {channels} channels")));
     }
     let dims = [batch, height, width, channels / (block * block)];
-    one(transposed::depth_to_space(cx, x, dims, [block, block])?)
+    let y = transposed::depth_to_space(cx, x, dims, [block, block])?;
+    one(channels_first(cx, y, format)?)
 }
 
 /// Moves blocks of space into channels.
 pub fn space_to_depth(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    let (x, [batch, height, width, channels], block) = blocks(cx, a)?;
+    let (x, [batch, height, width, channels], block, format) = blocks(cx, a)?;
     if !height.is_multiple_of(block) || !width.is_multiple_of(block) {
         return Err(cx.inconsistent(format!("blocks of {block} do not divide {height}x{width}")));
     }
     let (h, w) = (height / block, width / block);
     let x = cx.b().reshape(x, [batch, h, block, w, block, channels])?;
     let x = cx.b().transpose(x, [0, 1, 3, 2, 4, 5])?;
-    one(cx.b().reshape(x, [batch, h, w, block * block * channels])?)
+    let y = cx.b().reshape(x, [batch, h, w, block * block * channels])?;
+    one(channels_first(cx, y, format)?)
 }
 
-fn blocks(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Result<(NodeId, [usize; 4], usize), Stop> {
+fn blocks(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Result<(NodeId, [usize; 4], usize, Format), Stop> {
     let x = a.tensor(cx, 0, X)?;
     let block = a.integer(cx, 1, &["block_size"])?;
     let block = count(cx, a.required(cx, block, "block_size")?)?;
-    if let Some(format) = a.text(cx, 2, &["data_format"])?.filter(|format| format != "nhwc") {
-        return Err(a.unsupported(cx, &["data_format"], &format.into()));
-    }
+    let first = match a.text(cx, 2, &["data_format"])?.as_deref() {
+        None | Some("nhwc" | "channels_last") => Format::Last,
+        Some("nchw" | "channels_first") => Format::First,
+        Some(other) => return Err(a.unsupported(cx, &["data_format"], &other.into())),
+    };
+    let x = channels_last(cx, x, first)?;
     match cx.dims(x)[..] {
-        [n, h, w, c] if block <= 1 << 16 => Ok((x, [n, h, w, c], block)),
+        [n, h, w, c] if block <= 1 << 16 => Ok((x, [n, h, w, c], block, first)),
         _ => Err(cx.inconsistent("it takes a tensor of rank 4")),
     }
 }

@@ -2,21 +2,21 @@
 
 use super::arguments::{Arguments, X};
 use super::functions::count;
+use super::settings::format;
 use crate::graph::NodeId;
 use crate::keras::layers::context::{Cx, Outcome, Stop, one};
 use crate::keras::layers::normalize::{centred, mean_square};
-use crate::keras::layers::pool::pooled;
 use crate::keras::layers::recurrent::reversed;
 use crate::keras::layers::shape::{crop, repeat};
-use crate::keras::layers::spatial::Padding;
-use crate::ops::{MatMul, Pad, PoolKind};
+use crate::keras::layers::spatial::{channels_first, channels_last};
+use crate::ops::{MatMul, Pad};
 use crate::pointwise::{Binary, Tape, TapeBuilder, Unary, library};
 use crate::tensor::{Shape, Tensor};
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
 /// Images `[batch, height, width, channels]`.
-fn images(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Result<(NodeId, [usize; 4]), Stop> {
+pub fn images(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Result<(NodeId, [usize; 4]), Stop> {
     let names = ["image", "images", "input", "value"];
     let x = a.tensor(cx, 0, &[&names[..], X].concat())?;
     if let Some(format) = a
@@ -32,7 +32,7 @@ fn images(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Result<(NodeId, [usize; 4]), Stop
 }
 
 /// A product of the channels with a matrix.
-fn mixed(
+pub fn mixed(
     cx: &mut Cx<'_>,
     x: NodeId,
     role: &str,
@@ -58,15 +58,31 @@ fn mixed(
     Ok(cx.b().reshape(product, dims)?)
 }
 
-/// Luma of red, green and blue.
+/// Luma of red, green and blue, of images or of one image; grey images stay.
 pub fn grayscale(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    let (x, [.., channels]) = images(cx, a)?;
-    if channels != 3 {
-        return Err(cx.inconsistent(format!("it takes 3 channels, not {channels}")));
+    let names = ["image", "images", "input", "value"];
+    let x = a.tensor(cx, 0, &[&names[..], X].concat())?;
+    let format = format(cx, a, 9)?;
+    let alone = cx.dims(x).len() == 3;
+    let mut dims = cx.dims(x);
+    if alone {
+        dims.insert(0, 1);
     }
-    one(mixed(cx, x, "luma", [3, 1], |row, _| {
-        [0.2989, 0.587, 0.114][row]
-    })?)
+    let x = cx.b().reshape(x, dims)?;
+    cx.expect_rank(x, 4)?;
+    let x = channels_last(cx, x, format)?;
+    let luma = match cx.dims(x)[3] {
+        3 => mixed(cx, x, "luma", [3, 1], |row, _| [0.2989, 0.587, 0.114][row])?,
+        1 if cx.is_keras3() => x,
+        channels => return Err(cx.inconsistent(format!("it takes 3 channels, not {channels}"))),
+    };
+    let luma = channels_first(cx, luma, format)?;
+    let dims = cx.dims(luma);
+    one(if alone {
+        cx.b().reshape(luma, dims[1..].to_vec())?
+    } else {
+        luma
+    })
 }
 
 /// Three equal channels.
@@ -219,45 +235,4 @@ pub fn local_response_normalization(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome
     let factor = library::scale_shift(alpha, bias).then(&library::power(-beta));
     let product = Tape::binary(Binary::Mul).substitute(&[(Tape::identity(), vec![0]), (factor, vec![1])], 2);
     one(cx.b().map(product, &[x, sum])?)
-}
-
-/// Largest elements of windows.
-pub fn max_pool(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    pool(cx, a, PoolKind::Max)
-}
-
-/// Means of windows.
-pub fn average_pool(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    pool(cx, a, PoolKind::Average)
-}
-
-fn pool(cx: &mut Cx<'_>, a: Args<'_, '_>, kind: PoolKind) -> Outcome {
-    let (x, [_, height, width, _]) = images(cx, a)?;
-    let size = pair(cx, a, 1, &["ksize", "pool_size"])?;
-    let size = a.required(cx, size, "ksize")?;
-    let strides = pair(cx, a, 2, &["strides"])?.unwrap_or(size);
-    let padding = match a.text(cx, 3, &["padding"])?.as_deref() {
-        None | Some("valid") => Padding::Valid,
-        Some("same") => Padding::Same,
-        Some(other) => return Err(a.unsupported(cx, &["padding"], &other.into())),
-    };
-    let window = padding.windows(size, strides, [1, 1], [height, width]);
-    one(pooled(cx, x, kind, window)?)
-}
-
-/// Height and width of a window, from one number, two, or four with those of batch and channels, which are 1.
-fn pair(cx: &mut Cx<'_>, a: Args<'_, '_>, index: usize, names: &[&str]) -> Result<Option<[usize; 2]>, Stop> {
-    let Some(numbers) = a.integers(cx, index, names)? else {
-        return Ok(None);
-    };
-    let [height, width] = match numbers[..] {
-        [both] => [both, both],
-        [height, width] | [1, height, width, 1] => [height, width],
-        _ => return Err(a.unsupported(cx, names, &numbers.into())),
-    };
-    let extent = |n: i64| usize::try_from(n).ok().filter(|n| (1..=1 << 16).contains(n));
-    match (extent(height), extent(width)) {
-        (Some(height), Some(width)) => Ok(Some([height, width])),
-        _ => Err(a.unsupported(cx, names, &vec![height, width].into())),
-    }
 }

@@ -7,10 +7,14 @@ use serde_json::Value as Json;
 
 /// One entry of an index.
 #[derive(Clone, Copy)]
-enum Entry {
+pub enum Entry {
+    /// `start:stop:step`.
     Slice([Option<i64>; 3]),
+    /// One element, whose axis goes.
     Element(i64),
+    /// An axis of extent 1.
     NewAxis,
+    /// All axes that no other entry takes.
     Ellipsis,
 }
 
@@ -32,31 +36,38 @@ pub fn get_item(cx: &mut Cx<'_>, arguments: &Arguments<'_>) -> Outcome {
     };
     let entries: Option<Vec<Entry>> = items.iter().map(entry).collect();
     let entries = entries.ok_or_else(refuse)?;
-    let dims = cx.dims(x);
-    let mut plan = Plan::default();
-    let taken = entries
-        .iter()
-        .filter(|entry| matches!(entry, Entry::Slice(_) | Entry::Element(_)))
-        .count();
-    let open = dims.len().checked_sub(taken).ok_or_else(refuse)?;
-    let ellipses = entries
-        .iter()
-        .filter(|entry| matches!(entry, Entry::Ellipsis))
-        .count();
-    if ellipses > 1 {
-        return Err(refuse());
-    }
-    let mut axes = dims.iter().copied();
-    for entry in &entries {
-        match *entry {
-            Entry::NewAxis => plan.shape.push(1),
-            Entry::Ellipsis => axes.by_ref().take(open).for_each(|extent| plan.whole(extent)),
-            Entry::Slice(parts) => plan.slice(axes.next().unwrap_or(1), parts).ok_or_else(refuse)?,
-            Entry::Element(index) => plan.element(axes.next().unwrap_or(1), index).ok_or_else(refuse)?,
-        }
-    }
-    axes.for_each(|extent| plan.whole(extent));
+    let plan = Plan::of(&cx.dims(x), &entries).ok_or_else(refuse)?;
     one(plan.apply(cx, x)?)
+}
+
+/// The entries that TensorFlow writes as bounds and masks: bit i of a mask is about entry i.
+pub fn masked_entries(
+    starts: &[i64],
+    ends: &[i64],
+    steps: Option<&[i64]>,
+    [start_mask, end_mask, ellipsis_mask, new_mask, element_mask]: [i64; 5],
+) -> Option<Vec<Entry>> {
+    if starts.len() != ends.len()
+        || steps.is_some_and(|steps| steps.len() != starts.len())
+        || starts.len() > 62
+    {
+        return None;
+    }
+    let entry = |i: usize| {
+        let has = |mask: i64| mask >> i & 1 == 1;
+        if has(ellipsis_mask) {
+            Entry::Ellipsis
+        } else if has(new_mask) {
+            Entry::NewAxis
+        } else if has(element_mask) {
+            Entry::Element(starts[i])
+        } else {
+            let bound = |mask: i64, bounds: &[i64]| (!has(mask)).then(|| bounds[i]);
+            let step = steps.map(|steps| steps[i]);
+            Entry::Slice([bound(start_mask, starts), bound(end_mask, ends), step])
+        }
+    };
+    Some((0..starts.len()).map(entry).collect())
 }
 
 fn entry(item: &Json) -> Option<Entry> {
@@ -90,18 +101,25 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A `start:stop:step` for every axis.
-    pub fn of_slices(
-        dims: &[usize],
-        slices: impl ExactSizeIterator<Item = [Option<i64>; 3]>,
-    ) -> Option<Self> {
-        let mut plan = Self::default();
-        if slices.len() != dims.len() {
+    /// What an index takes of a tensor; `None` where it is none of it.
+    pub fn of(dims: &[usize], entries: &[Entry]) -> Option<Self> {
+        let count = |counts: fn(&Entry) -> bool| entries.iter().filter(|entry| counts(entry)).count();
+        let taken = count(|entry| matches!(entry, Entry::Slice(_) | Entry::Element(_)));
+        let open = dims.len().checked_sub(taken)?;
+        if count(|entry| matches!(entry, Entry::Ellipsis)) > 1 {
             return None;
         }
-        for (&extent, slice) in dims.iter().zip(slices) {
-            plan.slice(extent, slice)?;
+        let mut plan = Self::default();
+        let mut axes = dims.iter().copied();
+        for entry in entries {
+            match *entry {
+                Entry::NewAxis => plan.shape.push(1),
+                Entry::Ellipsis => axes.by_ref().take(open).for_each(|extent| plan.whole(extent)),
+                Entry::Slice(parts) => plan.slice(axes.next()?, parts)?,
+                Entry::Element(index) => plan.element(axes.next()?, index)?,
+            }
         }
+        axes.for_each(|extent| plan.whole(extent));
         Some(plan)
     }
     fn whole(&mut self, extent: usize) {

@@ -2,17 +2,39 @@
 //! Keras 2, which become layers of class `TFOpLambda` and `SlicingOpLambda`.
 
 mod arguments;
+mod attention;
+mod colours;
+mod common;
+mod convolutions;
+mod cumulative;
+mod filters;
 mod functions;
 mod images;
 mod indexing;
+mod joins;
+mod losses;
 mod made;
+mod matrices;
+mod nans;
+mod normalization;
+mod norms;
+mod ordering;
+mod padding;
+mod picking;
 mod pointwise;
 mod products;
+mod quantiles;
+mod rearrange;
 mod reductions;
+mod refused;
+mod scatter;
 mod selection;
+mod settings;
 mod shapes;
 mod sizes;
 mod table;
+mod warps;
+mod windows;
 
 use super::context::{Cx, Outcome};
 use super::scalars::{self, Scalar};
@@ -54,6 +76,11 @@ impl Library {
 /// Whether an operation of Keras 3 can be compiled.
 pub fn is_operation(class: &str) -> bool {
     Library::Keras.find(class).is_some()
+}
+
+/// Why an operation of Keras 3 is refused by name.
+pub fn refused_operation(class: &str) -> Option<&'static str> {
+    refused::reason(class)
 }
 
 /// An operation of Keras 3.

@@ -1,7 +1,9 @@
 //! Operations that pick elements by place or by value.
 
 use super::arguments::{Arguments, X};
+use super::common::or_flat;
 use super::functions::AXIS;
+use crate::graph::NodeId;
 use crate::keras::layers::context::{Cx, KerasTensor, Outcome, Stop, one};
 use crate::keras::layers::pool::drop_axes;
 use crate::keras::layers::shape::{crop, gather, numbers_along};
@@ -17,8 +19,20 @@ const FROM: &[&str] = &["params", "x", "value", "input_", "input", "inputs"];
 pub fn take(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let mut x = a.tensor(cx, 0, FROM)?;
     let indices = a.tensor(cx, 1, &["indices"])?;
-    if let Some(count) = a.integer(cx, 9, &["batch_dims"])?.filter(|&count| count != 0) {
-        return Err(a.unsupported(cx, &["batch_dims"], &count.into()));
+    let batch = a.integer(cx, 9, &["batch_dims"])?.unwrap_or(0);
+    // What TensorFlow checks where it can.
+    a.flag(cx, 9, &["validate_indices"], false)?;
+    if batch != 0 {
+        let batch = if batch < 0 {
+            cx.axis(batch, cx.dims(indices).len())?
+        } else {
+            usize::try_from(batch).unwrap_or(usize::MAX)
+        };
+        let axis = match a.integer(cx, 2, AXIS)? {
+            Some(axis) => cx.axis(axis, cx.dims(x).len())?,
+            None => batch,
+        };
+        return one(super::picking::in_batches(cx, x, indices, axis, batch)?);
     }
     let axis = match a.integer(cx, 2, AXIS)? {
         Some(axis) => cx.axis(axis, cx.dims(x).len())?,
@@ -49,6 +63,10 @@ pub fn take(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
 /// 1 at the place that each index names along a new axis, else 0, or other numbers.
 pub fn one_hot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, &["indices", "x"])?;
+    one(hot(cx, a, x)?)
+}
+
+fn hot(cx: &mut Cx<'_>, a: Args<'_, '_>, x: NodeId) -> Result<NodeId, Stop> {
     let depth = a.integer(cx, 1, &["depth", "num_classes"])?;
     let depth = super::functions::count(cx, a.required(cx, depth, "depth")?)?;
     let on = a.number(cx, 9, &["on_value"])?.unwrap_or(1.0);
@@ -67,7 +85,7 @@ pub fn one_hot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let (on, off) = (t.constant(on as f32), t.constant(off as f32));
     let same = t.compare(Compare::Eq, index, place);
     let result = t.select(same, on, off);
-    one(cx.b().map(t.finish(result), &[x, places])?)
+    Ok(cx.b().map(t.finish(result), &[x, places])?)
 }
 
 /// The place of the largest element, of several the first.
@@ -81,17 +99,24 @@ pub fn arg_min(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
 }
 
 fn place_of(cx: &mut Cx<'_>, a: Args<'_, '_>, kind: ReduceKind) -> Outcome {
-    let mut x = a.tensor(cx, 0, X)?;
+    let x = a.tensor(cx, 0, X)?;
     let axis = a.integer(cx, 1, AXIS)?;
-    if axis.is_none() && cx.is_keras3() {
-        let count: usize = cx.dims(x).iter().product();
-        x = cx.b().reshape(x, [count])?;
-    }
-    let dims = cx.dims(x);
-    let axis = cx.axis(axis.unwrap_or(0), dims.len())?;
+    let axis = if cx.is_keras3() {
+        axis
+    } else {
+        Some(axis.unwrap_or(0))
+    };
+    let (x, axis) = or_flat(cx, x, axis)?;
     let keep = a.flag(cx, 9, &["keepdims"], false)?;
     // All integer types compute in i32 here.
     a.text(cx, 9, &["output_type"])?;
+    let first = place_along(cx, x, axis, kind)?;
+    one(drop_axes(cx, first, &[axis], keep)?)
+}
+
+/// Where along an axis the largest or smallest element stands, of several the first; the axis stays.
+pub fn place_along(cx: &mut Cx<'_>, x: NodeId, axis: usize, kind: ReduceKind) -> Result<NodeId, Stop> {
+    let dims = cx.dims(x);
     let best = cx.b().reduce(kind, [axis], x)?;
     let places = numbers_along(cx, dims[axis], axis, dims.len())?;
     let mut t = TapeBuilder::new(3);
@@ -100,8 +125,7 @@ fn place_of(cx: &mut Cx<'_>, a: Args<'_, '_>, kind: ReduceKind) -> Outcome {
     let same = t.compare(Compare::Eq, value, best_value);
     let result = t.select(same, place, beyond);
     let found = cx.b().map(t.finish(result), &[x, best, places])?;
-    let first = cx.b().reduce(ReduceKind::Min, [axis], found)?;
-    one(drop_axes(cx, first, &[axis], keep)?)
+    Ok(cx.b().reduce(ReduceKind::Min, [axis], found)?)
 }
 
 /// A part of a tensor: a start and a size for every axis, in TensorFlow -1 for all of the rest.
@@ -153,22 +177,39 @@ pub fn roll(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let mut x = a.tensor(cx, 0, FROM)?;
     let shifts = a.integers(cx, 1, &["shift"])?;
     let shifts = a.required(cx, shifts, "shift")?;
-    let axes = a.integers(cx, 2, AXIS)?;
-    let axes = a.required(cx, axes, "axis")?;
+    let Some(axes) = a.integers(cx, 2, AXIS)? else {
+        // All elements as one axis.
+        let &[shift] = &shifts[..] else {
+            return Err(cx.inconsistent("it takes one shift where no axis is given"));
+        };
+        let dims = cx.dims(x);
+        let count: usize = dims.iter().product();
+        let flat = cx.b().reshape(x, [count])?;
+        let rolled = rolled(cx, flat, 0, shift)?;
+        return one(cx.b().reshape(rolled, dims)?);
+    };
+    let shifts = if shifts.len() == 1 {
+        vec![shifts[0]; axes.len()]
+    } else {
+        shifts
+    };
     if axes.len() != shifts.len() {
         return Err(cx.inconsistent("it takes a shift for every axis"));
     }
     for (shift, axis) in shifts.into_iter().zip(axes) {
-        let dims = cx.dims(x);
-        let axis = cx.axis(axis, dims.len())?;
-        let extent = dims[axis];
-        let back = i64::try_from(extent).map_or(0, |n| (-shift).rem_euclid(n));
-        let back = usize::try_from(back).unwrap_or(0);
-        x = gather(cx, x, axis, &format!("roll {axis} by {back}"), extent, |i| {
-            (i + back) % extent
-        })?;
+        let axis = cx.axis(axis, cx.dims(x).len())?;
+        x = rolled(cx, x, axis, shift)?;
     }
     one(x)
+}
+
+fn rolled(cx: &mut Cx<'_>, x: NodeId, axis: usize, shift: i64) -> Result<NodeId, Stop> {
+    let extent = cx.dims(x)[axis];
+    let back = i64::try_from(extent).map_or(0, |n| (-(shift % n)).rem_euclid(n));
+    let back = usize::try_from(back).unwrap_or(0);
+    gather(cx, x, axis, &format!("roll {axis} by {back}"), extent, |i| {
+        (i + back) % extent
+    })
 }
 
 /// Repeats axes of extent 1 to the extents of a shape.
@@ -176,12 +217,17 @@ pub fn broadcast_to(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, FROM)?;
     let target = a.integers(cx, 1, &["shape"])?;
     let target = a.required(cx, target, "shape")?;
+    one(broadcast(cx, x, &target)?)
+}
+
+/// The same of a known shape, of which -1 leaves an extent as it is.
+pub fn broadcast(cx: &mut Cx<'_>, x: NodeId, target: &[i64]) -> Result<NodeId, Stop> {
     let mut dims = cx.dims(x);
     let missing = target.len().checked_sub(dims.len());
     let missing = missing.ok_or_else(|| cx.inconsistent(format!("{dims:?} does not become {target:?}")))?;
     dims.splice(0..0, vec![1; missing]);
     let mut x = cx.b().reshape(x, dims.clone())?;
-    for (axis, (&extent, &wanted)) in dims.iter().zip(&target).enumerate() {
+    for (axis, (&extent, &wanted)) in dims.iter().zip(target).enumerate() {
         let wanted = match usize::try_from(wanted) {
             Ok(wanted) if wanted > 0 && (extent == 1 || extent == wanted) => wanted,
             _ if wanted == -1 => extent,
@@ -191,38 +237,33 @@ pub fn broadcast_to(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
             x = gather(cx, x, axis, &format!("broadcast {axis}"), wanted, |_| 0)?;
         }
     }
-    one(x)
+    Ok(x)
 }
 
-/// `tf.strided_slice` without masks.
+/// `tf.strided_slice`, whose masks are bits for its entries.
 pub fn strided_slice(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, FROM)?;
-    let starts = a.integers(cx, 1, &["begin"])?;
-    let starts = a.required(cx, starts, "begin")?;
-    let ends = a.integers(cx, 2, &["end"])?;
-    let ends = a.required(cx, ends, "end")?;
+    let mut bounds = Vec::new();
+    for (index, name) in (1..).zip(["begin", "end"]) {
+        let numbers = a.integers(cx, index, &[name])?;
+        bounds.push(a.required(cx, numbers, name)?);
+    }
     let steps = a.integers(cx, 3, &["strides"])?;
-    for mask in [
+    let mut masks = [0; 5];
+    let names = [
         "begin_mask",
         "end_mask",
         "ellipsis_mask",
         "new_axis_mask",
         "shrink_axis_mask",
-    ] {
-        if let Some(bits) = a.integer(cx, 9, &[mask])?.filter(|&bits| bits != 0) {
-            return Err(a.unsupported(cx, &[mask], &bits.into()));
-        }
+    ];
+    for (mask, name) in masks.iter_mut().zip(names) {
+        *mask = a.integer(cx, 9, &[name])?.unwrap_or(0);
     }
-    let bounds = starts
-        .iter()
-        .zip(&ends)
-        .enumerate()
-        .map(|(axis, (&start, &end))| {
-            let step = steps.as_ref().and_then(|steps| steps.get(axis)).copied();
-            [Some(start), Some(end), step]
-        });
-    let plan = super::indexing::Plan::of_slices(&cx.dims(x), bounds);
-    let plan = plan.ok_or_else(|| cx.inconsistent(format!("{starts:?} to {ends:?} is no part of it")))?;
+    let entries = super::indexing::masked_entries(&bounds[0], &bounds[1], steps.as_deref(), masks);
+    let plan = entries.and_then(|entries| super::indexing::Plan::of(&cx.dims(x), &entries));
+    let plan =
+        plan.ok_or_else(|| cx.inconsistent(format!("{:?} to {:?} is no part of it", bounds[0], bounds[1])))?;
     one(plan.apply(cx, x)?)
 }
 
@@ -288,4 +329,14 @@ pub fn difference(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         x = cx.b().map(minus, &[second, first])?;
     }
     one(x)
+}
+
+/// `multi_hot`: 1 at all places that the indices along an axis name, the second one or the only one.
+pub fn multi_hot(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, &["inputs", "x"])?;
+    let rank = cx.dims(x).len();
+    let places = hot(cx, a, x)?;
+    let axis = usize::from(rank > 1);
+    let any = cx.b().reduce(ReduceKind::Max, [axis], places)?;
+    one(drop_axes(cx, any, &[axis], false)?)
 }

@@ -4,11 +4,10 @@ use super::arguments::{Arguments, X};
 use super::functions::{AXIS, count};
 use crate::graph::NodeId;
 use crate::keras::layers::activation::axis_list;
-use crate::keras::layers::context::{Cx, KerasTensor, Outcome, Stop, one};
+use crate::keras::layers::context::{Cx, KerasTensor, Outcome, one};
 use crate::keras::layers::pool::drop_axes;
 use crate::keras::layers::recurrent::reversed;
 use crate::keras::layers::shape::{gather, solve};
-use crate::ops::Pad;
 
 type Args<'a, 'b> = &'b Arguments<'a>;
 
@@ -121,30 +120,44 @@ pub fn stack(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
 /// Splits an axis into equal parts, or at given places (Keras 3) or into given sizes (TensorFlow).
 pub fn split(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
+    let axis = a.integer(cx, 2, AXIS)?.unwrap_or(0);
+    let axis = cx.axis(axis, cx.dims(x).len())?;
+    // The number of parts, which their sizes tell as well.
+    a.integer(cx, 3, &["num"])?;
+    split_along(cx, a, x, axis)
+}
+
+/// The same along a known axis.
+pub fn split_along(cx: &mut Cx<'_>, a: Args<'_, '_>, x: NodeId, axis: usize) -> Outcome {
     let dims = cx.dims(x);
+    let extent = *dims.get(axis).ok_or_else(|| {
+        cx.inconsistent(format!(
+            "there is no axis {axis} in a tensor of rank {}",
+            dims.len()
+        ))
+    })?;
     let places = a.literal(cx, 1, &["indices_or_sections"])?;
     let sizes = a.literal(cx, 1, &["num_or_size_splits"])?;
-    let found = places
-        .as_ref()
-        .or(sizes.as_ref())
-        .and_then(super::arguments::integers);
+    let given = places.as_ref().or(sizes.as_ref());
+    let found = given.and_then(super::arguments::integers);
     let found = a.required(cx, found, "num_or_size_splits")?;
-    let axis = a.integer(cx, 2, AXIS)?.unwrap_or(0);
-    let axis = cx.axis(axis, dims.len())?;
-    let extent = dims[axis];
-    let listed = places
-        .as_ref()
-        .or(sizes.as_ref())
-        .is_some_and(|value| !value.is_number());
-    let numbers: Option<Vec<usize>> = found.iter().map(|&n| usize::try_from(n).ok()).collect();
-    let numbers =
-        numbers.ok_or_else(|| cx.inconsistent(format!("{found:?} does not split an axis of {extent}")))?;
+    let listed = given.is_some_and(|value| !value.is_number());
+    let refuse = || cx.inconsistent(format!("{found:?} does not split an axis of {extent}"));
+    let mut numbers = found.clone();
+    if listed && places.is_none() && numbers.iter().filter(|&&n| n == -1).count() == 1 {
+        // One size may be what the others leave.
+        let known: i64 = numbers.iter().filter(|&&n| n != -1).sum();
+        let rest = i64::try_from(extent).unwrap_or(i64::MAX) - known;
+        numbers.iter_mut().filter(|n| **n == -1).for_each(|n| *n = rest);
+    }
+    let numbers: Option<Vec<usize>> = numbers.iter().map(|&n| usize::try_from(n).ok()).collect();
+    let numbers = numbers.ok_or_else(refuse)?;
     let starts: Vec<usize> = match (&numbers[..], listed, places.is_some()) {
         (&[count], false, _) if count > 0 && count <= extent && extent.is_multiple_of(count) => {
             (0..count).map(|i| i * (extent / count)).collect()
         }
         (places, true, true) => [&[0], places].concat(),
-        (sizes, true, false) => sizes
+        (sizes, true, false) if sizes.iter().sum::<usize>() == extent => sizes
             .iter()
             .scan(0usize, |at, &size| {
                 let start = *at;
@@ -152,108 +165,33 @@ pub fn split(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
                 Some(start)
             })
             .collect(),
-        _ => Vec::new(),
+        _ => return Err(refuse()),
     };
     let ends = starts.iter().skip(1).copied().chain([extent]);
-    if starts.is_empty()
-        || !starts
-            .iter()
-            .zip(ends.clone())
-            .all(|(start, end)| *start < end && end <= extent)
+    if !starts
+        .iter()
+        .zip(ends)
+        .all(|(&start, end)| start < end && end <= extent)
     {
-        return Err(cx.inconsistent(format!("{found:?} does not split an axis of {extent}")));
+        return Err(refuse());
     }
+    parts(cx, x, axis, starts)
+}
+
+/// The parts of an axis that begin at these places.
+pub fn parts(cx: &mut Cx<'_>, x: NodeId, axis: usize, starts: Vec<usize>) -> Outcome {
+    let extent = cx.dims(x)[axis];
+    let ends = starts.iter().skip(1).copied().chain([extent]);
     let mut parts = Vec::new();
     for (&start, end) in starts.iter().zip(ends) {
-        parts.push(KerasTensor::new(cx.b().slice(x, axis, start, end - start)?));
+        parts.push(KerasTensor::new(cx.b().slice(
+            x,
+            axis,
+            start,
+            end.saturating_sub(start),
+        )?));
     }
     Ok(parts)
-}
-
-/// Pads with a constant, or with what stands at the border.
-pub fn pad(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
-    let x = a.tensor(cx, 0, X)?;
-    let rank = cx.dims(x).len();
-    let widths = a.integers(cx, 1, &["pad_width", "paddings"])?;
-    let widths = a.required(cx, widths, "paddings")?;
-    let border = match a.text(cx, 2, &["mode"])?.as_deref() {
-        None | Some("constant") => None,
-        Some("reflect") => Some(Border::Reflect),
-        Some("symmetric") => Some(Border::Symmetric),
-        Some("edge") => Some(Border::Edge),
-        Some("wrap") => Some(Border::Wrap),
-        Some(other) => return Err(a.unsupported(cx, &["mode"], &other.into())),
-    };
-    let value = a.number(cx, 3, &["constant_values"])?.unwrap_or(0.0);
-    let numbers: Option<Vec<usize>> = widths
-        .iter()
-        .map(|&n| usize::try_from(n).ok().filter(|&n| n <= 1 << 16))
-        .collect();
-    let pads: Vec<(usize, usize)> = match numbers.as_deref() {
-        Some(&[both]) => vec![(both, both); rank],
-        Some(&[before, after]) => vec![(before, after); rank],
-        Some(pairs) if pairs.len() == 2 * rank => pairs.chunks(2).map(|pair| (pair[0], pair[1])).collect(),
-        _ => return Err(cx.inconsistent(format!("pads {widths:?} do not fit a tensor of rank {rank}"))),
-    };
-    let value = value as f32;
-    match border {
-        _ if pads.iter().all(|&pad| pad == (0, 0)) => one(x),
-        None => one(cx.b().add(Pad { pads, value }, &[x])?),
-        Some(border) => one(border.pad(cx, x, &pads)?),
-    }
-}
-
-/// What a tensor is continued with beyond its borders.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Border {
-    /// Its mirror image, without the element at the border.
-    Reflect,
-    /// Its mirror image.
-    Symmetric,
-    /// The element at the border.
-    Edge,
-    /// Its other end.
-    Wrap,
-}
-
-impl Border {
-    fn pad(self, cx: &mut Cx<'_>, mut x: NodeId, pads: &[(usize, usize)]) -> Result<NodeId, Stop> {
-        for (axis, &(before, after)) in pads.iter().enumerate() {
-            let extent = cx.dims(x)[axis];
-            let most = match self {
-                Self::Reflect => extent - 1,
-                Self::Symmetric | Self::Wrap => extent,
-                Self::Edge => usize::MAX,
-            };
-            if before.max(after) > most {
-                let message = format!(
-                    "axis {axis} of {extent} cannot be padded by {}: {self:?}",
-                    before.max(after)
-                );
-                return Err(cx.inconsistent(message));
-            }
-            let role = format!("{self:?} {axis}, {before} before {extent}");
-            x = gather(cx, x, axis, &role, before + extent + after, |i| {
-                self.source(i, before, extent)
-            })?;
-        }
-        Ok(x)
-    }
-    /// Which of the `extent` elements stands at place `i` when there are `before` more before them.
-    fn source(self, i: usize, before: usize, extent: usize) -> usize {
-        let last = extent - 1;
-        match (i.checked_sub(before), self) {
-            (Some(inside), _) if inside <= last => inside,
-            (Some(beyond), Self::Reflect) => 2 * last - beyond,
-            (Some(beyond), Self::Symmetric) => 2 * last + 1 - beyond,
-            (Some(_), Self::Edge) => last,
-            (Some(beyond), Self::Wrap) => beyond - extent,
-            (None, Self::Reflect) => before - i,
-            (None, Self::Symmetric) => before - i - 1,
-            (None, Self::Edge) => 0,
-            (None, Self::Wrap) => extent + i - before,
-        }
-    }
 }
 
 /// Turns axes around, by default all of them.
@@ -270,14 +208,40 @@ pub fn flip(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     one(x)
 }
 
-/// Repeats every element of an axis.
+/// Repeats every element of an axis, or of all axes as one: equally often, or as often as a list says.
 pub fn repeat(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;
-    let times = a.integer(cx, 1, &["repeats"])?;
-    let times = count(cx, a.required(cx, times, "repeats")?)?;
+    let times = a.integers(cx, 1, &["repeats"])?;
+    let times = a.required(cx, times, "repeats")?;
     let axis = a.integer(cx, 2, AXIS)?;
-    let axis = cx.axis(a.required(cx, axis, "axis")?, cx.dims(x).len())?;
-    one(crate::keras::layers::shape::repeat(cx, x, axis, times)?)
+    let (x, axis) = super::common::or_flat(cx, x, axis)?;
+    if let &[times] = &times[..] {
+        let times = count(cx, times)?;
+        return one(crate::keras::layers::shape::repeat(cx, x, axis, times)?);
+    }
+    let sources: Option<Vec<usize>> = times.iter().map(|&n| usize::try_from(n).ok()).collect();
+    let sources = sources.filter(|list| list.len() == cx.dims(x)[axis]);
+    let sources = sources.ok_or_else(|| {
+        cx.inconsistent(format!(
+            "{times:?} does not repeat an axis of {}",
+            cx.dims(x)[axis]
+        ))
+    })?;
+    let all = sources.iter().fold(0usize, |sum, &n| sum.saturating_add(n));
+    cx.make_room(all)?;
+    let sources: Vec<usize> = sources
+        .iter()
+        .enumerate()
+        .flat_map(|(i, &n)| std::iter::repeat_n(i, n))
+        .collect();
+    one(gather(
+        cx,
+        x,
+        axis,
+        &format!("repeat {axis} {times:?}"),
+        all,
+        |i| sources[i],
+    )?)
 }
 
 /// Repeats a tensor along each of its axes.
@@ -297,6 +261,54 @@ pub fn tile(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         x = gather(cx, x, axis, &format!("tile {axis} of {extent}"), all, |i| {
             i % extent
         })?;
+    }
+    one(x)
+}
+
+/// `fliplr`: turns the second axis around.
+pub fn flip_columns(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    let axis = cx.axis(1, cx.dims(x).len())?;
+    one(reversed(cx, x, axis)?)
+}
+
+/// `flipud`: turns the first axis around.
+pub fn flip_rows(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let x = a.tensor(cx, 0, X)?;
+    let axis = cx.axis(0, cx.dims(x).len())?;
+    one(reversed(cx, x, axis)?)
+}
+
+/// `rot90`: k quarter turns, from the first of two axes to the second.
+pub fn quarter_turns(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
+    let mut x = a.tensor(cx, 0, &["array", "image", "images"])?;
+    let rank = cx.dims(x).len();
+    let turns = a.integer(cx, 1, &["k"])?.unwrap_or(1).rem_euclid(4);
+    let axes = match a.integers(cx, 2, &["axes"])? {
+        Some(axes) => axes,
+        None if cx.is_keras3() => vec![0, 1],
+        // `tf.image.rot90`.
+        None => vec![-3, -2],
+    };
+    let &[from, to] = &axes[..] else {
+        return Err(cx.inconsistent(format!("axes {axes:?} are not two")));
+    };
+    let (from, to) = (cx.axis(from, rank)?, cx.axis(to, rank)?);
+    if from == to {
+        return Err(cx.inconsistent("it turns two axes"));
+    }
+    let dims = cx.dims(x);
+    if turns == 2 && cx.is_keras3() && dims[from] != dims[to] {
+        return Err(cx.inconsistent(
+            "Keras gives other elements on TensorFlow than elsewhere for two quarter turns of what is not square: use \
+             flip over both axes",
+        ));
+    }
+    let mut perm: Vec<usize> = (0..rank).collect();
+    perm.swap(from, to);
+    for _ in 0..turns {
+        x = reversed(cx, x, to)?;
+        x = cx.b().transpose(x, perm.clone())?;
     }
     one(x)
 }

@@ -254,7 +254,7 @@ pub(super) static ELEMENTS: &[Scalar] = &[
         .operation(&["Negative"])
         .function(&["math.negative"]),
     unary(|| Tape::unary(Unary::Abs), f64::abs, ROUNDED)
-        .operation(&["Absolute"])
+        .operation(&["Absolute", "Fabs"])
         .function(&["math.abs"]),
     unary(library::expm1::tape, f64::exp_m1, ulps(2.0))
         .operation(&["Expm1"])
@@ -345,9 +345,46 @@ pub(super) static ELEMENTS: &[Scalar] = &[
     unary(|| Tape::unary(Unary::Erf), crate::pointwise::erf, ulps(3.0))
         .operation(&["Erf"])
         .function(&["math.erf"]),
+    // Relative to results as small as e⁻⁹: beyond, the exact function cancels.
+    unary(
+        library::erfc::tape,
+        |x| 1.0 - crate::pointwise::erf(x),
+        ulps(12.0).or(1e-11).up_to(3.0),
+    )
+    .operation(&["Erfc"])
+    .function(&["math.erfc"]),
+    unary(library::erfinv::tape, exact::erfinv, ulps(10.0))
+        .operation(&["Erfinv"])
+        .function(&["math.erfinv"]),
+    unary(library::cbrt::tape, f64::cbrt, ulps(2.0)).operation(&["Cbrt"]),
+    unary(library::bessel_i0::tape, exact::bessel_i0, ulps(8.0).up_to(60.0))
+        .operation(&["I0"])
+        .function(&["math.bessel_i0"]),
+    unary(library::sinc::tape, exact::sinc, ulps(4.0).or(1e-6).up_to(1e3)).operation(&["Sinc"]),
+    unary(
+        || Tape::binary_const(Binary::Mul, std::f32::consts::PI / 180.0),
+        f64::to_radians,
+        ulps(2.0),
+    )
+    .operation(&["Deg2rad"]),
+    unary(
+        || Tape::binary_const(Binary::Mul, 180.0 / std::f32::consts::PI),
+        f64::to_degrees,
+        ulps(2.0),
+    )
+    .operation(&["Rad2deg"]),
+    unary(Tape::identity, |x| x, ROUNDED)
+        .operation(&["Real", "Conjugate"])
+        .function(&["math.real", "math.conj"]),
     unary(|| tapes::constant(0.0), |_| 0.0, ROUNDED)
-        .operation(&["ZerosLike"])
+        .operation(&["ZerosLike", "EmptyLike", "Imag"])
         .function(&["zeros_like"]),
+    unary(
+        tapes::reciprocal_no_nan,
+        |x| if x == 0.0 { 0.0 } else { x.recip() },
+        ROUNDED,
+    )
+    .function(&["math.reciprocal_no_nan"]),
     unary(|| tapes::constant(1.0), |_| 1.0, ROUNDED)
         .operation(&["OnesLike"])
         .function(&["ones_like"]),
@@ -367,6 +404,38 @@ pub(super) static PREDICATES: &[Scalar] = &[
     unary(tapes::is_finite, |x| f64::from(x.is_finite()), ROUNDED)
         .operation(&["Isfinite"])
         .function(&["math.is_finite"]),
+    unary(
+        tapes::is_positive_infinity,
+        |x| f64::from(x == f64::INFINITY),
+        ROUNDED,
+    )
+    .operation(&["Isposinf"]),
+    unary(
+        tapes::is_negative_infinity,
+        |x| f64::from(x == f64::NEG_INFINITY),
+        ROUNDED,
+    )
+    .operation(&["Isneginf"]),
+    unary(|| tapes::constant(1.0), |_| 1.0, ROUNDED).operation(&["Isreal"]),
+    unary(
+        tapes::sign_bit,
+        |x| f64::from(x.is_sign_negative()),
+        ROUNDED.up_to(f64::MAX),
+    )
+    .operation(&["Signbit"]),
+    unary(
+        tapes::angle,
+        |x| {
+            if x.is_sign_negative() {
+                std::f64::consts::PI
+            } else {
+                0.0
+            }
+        },
+        ROUNDED.up_to(f64::MAX),
+    )
+    .operation(&["Angle"])
+    .function(&["math.angle"]),
 ];
 
 /// Functions of two tensors, of which either may be a number.
@@ -424,6 +493,35 @@ pub(super) static PAIRS: &[Scalar] = &[
         .operation(&["DivideNoNan"])
         .function(&["math.divide_no_nan"]),
     pair(tapes::multiply_no_nan).function(&["math.multiply_no_nan"]),
+    pair(library::atan2::tape)
+        .operation(&["Arctan2"])
+        .function(&["math.atan2"]),
+    pair(library::hypot::tape).operation(&["Hypot"]),
+    pair(library::fmod::tape).operation(&["Fmod"]),
+    pair(tapes::fmax).operation(&["Fmax"]),
+    pair(tapes::fmin).operation(&["Fmin"]),
+    pair(tapes::heaviside).operation(&["Heaviside"]),
+    pair(library::logaddexp2::tape).operation(&["Logaddexp2"]),
+    pair(library::ldexp::tape)
+        .operation(&["Ldexp", "BitwiseLeftShift", "LeftShift"])
+        .function(&["bitwise.left_shift"]),
+    pair(tapes::shift_right)
+        .operation(&["BitwiseRightShift", "RightShift"])
+        .function(&["bitwise.right_shift"]),
+    pair(tapes::bits_and)
+        .operation(&["BitwiseAnd"])
+        .function(&["bitwise.bitwise_and"]),
+    pair(tapes::bits_or)
+        .operation(&["BitwiseOr"])
+        .function(&["bitwise.bitwise_or"]),
+    pair(tapes::bits_xor)
+        .operation(&["BitwiseXor"])
+        .function(&["bitwise.bitwise_xor"]),
+    pair(tapes::gcd).operation(&["Gcd"]),
+    pair(tapes::lcm).operation(&["Lcm"]),
+    pair(tapes::xlogy).function(&["math.xlogy"]),
+    pair(tapes::xlog1py).function(&["math.xlog1py"]),
+    pair(tapes::xdivy).function(&["math.xdivy"]),
 ];
 
 /// Functions in double precision.
@@ -455,6 +553,48 @@ mod exact {
         } else {
             0.5 * (x + root)
         }
+    }
+
+    /// By bisection of erf.
+    pub(super) fn erfinv(x: f64) -> f64 {
+        if x.abs() >= 1.0 {
+            return if x.abs() == 1.0 {
+                x * f64::INFINITY
+            } else {
+                f64::NAN
+            };
+        }
+        let (mut low, mut high) = (0.0, 6.0);
+        for _ in 0..80 {
+            let middle = 0.5 * (low + high);
+            if crate::pointwise::erf(middle) < x.abs() {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        // Bisection knows small numbers by their distance only.
+        if x.abs() < 1e-6 {
+            x * 0.886_226_925_452_758
+        } else {
+            high.copysign(x)
+        }
+    }
+
+    /// Its series.
+    pub(super) fn bessel_i0(x: f64) -> f64 {
+        let (mut term, mut sum) = (1.0, 1.0);
+        for k in 1..300 {
+            term *= (0.5 * x / f64::from(k)).powi(2);
+            sum += term;
+        }
+        sum
+    }
+
+    /// sin(πx)/(πx).
+    pub(super) fn sinc(x: f64) -> f64 {
+        let y = std::f64::consts::PI * x;
+        if x == 0.0 { 1.0 } else { y.sin() / y }
     }
 
     /// 0 up to -1, x from 1 on, ¼(x + 1)² in between.

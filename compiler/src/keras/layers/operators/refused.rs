@@ -1,0 +1,82 @@
+//! Operations of Keras 3 that are refused, and why.
+
+/// Its result has a shape that depends on the numbers.
+const OPEN: &str = "the shape of its result depends on the numbers, and shapes are fixed here";
+/// It takes a function in Python.
+const PROGRAM: &str = "it holds a Python function, which is not in the file";
+/// Complex numbers.
+const COMPLEX: &str = "numbers are real here: compute with real and imaginary parts as two tensors";
+/// Decompositions.
+const PIVOTS: &str = "its steps depend on the numbers (pivots, iterations): compute it before, and put the result into the model";
+
+/// Classes of operations and the reason.
+pub const REFUSED: &[(&[&str], &str)] = &[
+    (&["Nonzero", "Unique", "Bincount", "Arange"], OPEN),
+    (
+        &[
+            "Map",
+            "Scan",
+            "AssociativeScan",
+            "Switch",
+            "WhileLoop",
+            "ForiLoop",
+            "Cond",
+            "VectorizedMap",
+            "JVP",
+        ],
+        PROGRAM,
+    ),
+    (
+        &[
+            "ViewAsComplex",
+            "ViewAsReal",
+            "Polar",
+            "FFT",
+            "FFT2",
+            "IFFT2",
+            "RFFT",
+            "IRFFT",
+            "STFT",
+            "ISTFT",
+        ],
+        COMPLEX,
+    ),
+    (
+        &[
+            "Cholesky",
+            "CholeskyInverse",
+            "Det",
+            "Slogdet",
+            "Logdet",
+            "Eig",
+            "Eigh",
+            "Inv",
+            "LuFactor",
+            "Qr",
+            "Solve",
+            "SolveTriangular",
+            "SVD",
+            "Lstsq",
+            "MatrixRank",
+            "Pinv",
+        ],
+        PIVOTS,
+    ),
+    (
+        &["Argpartition"],
+        "the order within its parts is not defined: use argsort",
+    ),
+    (
+        &["BitwiseInvert", "BitwiseNot", "View", "Nextafter"],
+        "it is about the bits of a type, and all numbers are 32-bit floats here",
+    ),
+    (&["ElasticTransform"], "it is random"),
+    (&["ScaleAndTranslate"], "use resize, or affine_transform"),
+    (&["CTCLoss", "CTCDecode"], "do its work in JavaScript"),
+];
+
+/// Why an operation is refused.
+pub fn reason(class: &str) -> Option<&'static str> {
+    let row = REFUSED.iter().find(|(classes, _)| classes.contains(&class));
+    row.map(|(_, reason)| *reason)
+}
