@@ -1,11 +1,12 @@
-"""Write layers/k3.jsonl (or k2.jsonl) and k3-extra, k3-operations, k3-attention and k3-recurrent there: one golden a line.
+"""Write layers/k3.jsonl (or k2.jsonl) and k3-extra, k3-operations, k3-attention, k3-recurrent and k3-lambda there: one golden a
+line.
 
     python make_layers.py [--keras2] [--only TEXT] [--file TEXT]
 
 Made with keras 3.15.1 and, for --keras2, tf_keras 2.21.0, both on tensorflow-cpu 2.21.0 with numpy
 2.4 and Python 3.11. Which rows there are is data: `layer_table.py`, and `graph_cases.py` for models
 whose point is how layers hang together, `operation_cases.py` for what stands around a network, `attention_cases.py`
-for attention, and `recurrent_cases.py` for stacks of cells and recurrent convolutions.
+for attention, `recurrent_cases.py` for stacks of cells and recurrent convolutions, and `lambda_cases.py` for functions of Python.
 `--only` runs the cases whose id contains TEXT and prints them instead of writing files; `--file`
 writes those files only whose name contains TEXT.
 
@@ -26,6 +27,7 @@ import attention_cases
 import generated
 import golden
 import graph_cases
+import lambda_cases
 import layer_table
 import operation_cases
 import recurrent_cases
@@ -147,7 +149,8 @@ def files(keras):
     operations = list(models(keras, operation_cases.CASES))
     attention = list(table_cases(keras, table.ATTENTION_COMMON)) + list(models(keras, attention_cases.CASES))
     recurrent = list(models(keras, recurrent_cases.CASES))
-    groups = {"": core, "-extra": extra, "-operations": operations, "-attention": attention, "-recurrent": recurrent}
+    functions = list(models(keras, lambda_cases.CASES))
+    groups = {"": core, "-extra": extra, "-operations": operations, "-attention": attention, "-recurrent": recurrent, "-lambda": functions}
     return {f"{golden.prefix(keras)}{name}.jsonl": cases for name, cases in groups.items()}
 
 

@@ -44,6 +44,10 @@ impl Config {
     pub(super) fn memory(&self) -> u64 {
         self.memory
     }
+    /// Path of the layer that it is of.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
     /// An error in this layer, without a field.
     pub fn error(&self, kind: ErrorKind) -> Error {
         Error::new(kind).in_layer(self.path.as_str(), self.class.as_str())

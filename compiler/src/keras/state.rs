@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) constants: HashMap<String, NodeId>,
     /// Tensors whose masks a layer has taken off, for all calls to come.
     pub(super) unmasked: HashSet<NodeId>,
+    /// How often layers were called whose constants may follow from the shapes of their inputs.
+    calls: HashMap<String, usize>,
 }
 
 impl State {
@@ -28,6 +30,14 @@ impl State {
             semantics,
             constants: HashMap::new(),
             unmasked: HashSet::new(),
+            calls: HashMap::new(),
         }
+    }
+
+    /// Counts a call of the layer at that path; gives how many there were before.
+    pub(super) fn called(&mut self, path: &str) -> usize {
+        let calls = self.calls.entry(path.to_owned()).or_default();
+        *calls += 1;
+        *calls - 1
     }
 }

@@ -21,6 +21,7 @@ mod embedding;
 mod heads;
 mod identity;
 mod image;
+mod lambda;
 mod loops;
 mod mask;
 mod merge;

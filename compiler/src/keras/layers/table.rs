@@ -3,7 +3,7 @@
 use super::context::{Cx, Outcome};
 use super::{
     activation, adaptive, attention, conv, counts, custom, dense, einsum, embedding, heads, identity, image,
-    mask, merge, normalize, operators, pool, recurrent, resize, shape, transposed, volume, wrap,
+    lambda, mask, merge, normalize, operators, pool, recurrent, resize, shape, transposed, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -184,6 +184,7 @@ pub(super) static LAYERS: &[Group] = &[
     ("Shape", SHAPE),
     ("Images", IMAGES),
     ("Recurrence", RECURRENCE),
+    ("Python functions", FUNCTION),
     ("Only in training", TRAINING),
     ("", APPLICATIONS),
     ("", FUNCTIONS),
@@ -425,6 +426,20 @@ static TRAINING: &[Row] = &[
     row("Solarization", image::augmentation, End),
 ];
 
+/// What a Keras that runs the code needs besides. A mask that a function makes would go on to other layers.
+const LAMBDA: &[(&str, Rule)] = &[
+    ("function_type", Rule::Anything),
+    ("module", Rule::Anything),
+    ("output_shape", Rule::Anything),
+    ("output_shape_type", Rule::Anything),
+    ("output_shape_module", Rule::Anything),
+    ("mask", Rule::Only(NULL)),
+];
+
+static FUNCTION: &[Row] = &[row("Lambda", lambda::lambda, End)
+    .keys(LAMBDA)
+    .refused(lambda::refuse)];
+
 /// Classes that `keras.applications` brings along.
 static APPLICATIONS: &[Row] = &[
     row("StochasticDepth", custom::stochastic_depth, End).registered(),
@@ -434,7 +449,6 @@ static APPLICATIONS: &[Row] = &[
         // The start value of the weight.
         .keys(&[("init_values", Rule::Anything)]),
     row("CustomScaleLayer", custom::scaled_sum, End).registered(),
-    row("Lambda", custom::lambda, End).refused(|layer| custom::refuse_lambda(&layer.path, &layer.config)),
 ];
 
 /// TensorFlow functions inside Keras 2 models.
