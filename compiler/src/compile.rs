@@ -4,7 +4,7 @@ use crate::backends::{self, Backend, Build, Selection};
 use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageName, Target};
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
-use crate::keras::{self, InputShapes, KerasDType};
+use crate::keras::{self, InputShapes, KerasDType, Lambdas};
 use crate::passes;
 use crate::plan::{self, Plan};
 use crate::report::Report;
@@ -20,6 +20,8 @@ pub struct Source {
     pub weights: Option<PathBuf>,
     /// Shapes of inputs that the file leaves open.
     pub input_shapes: InputShapes,
+    /// Functions for layers that hold Python code.
+    pub lambdas: Lambdas,
 }
 
 /// What to compile, and where to.
@@ -139,7 +141,7 @@ pub fn prepare(
 ) -> Result<Prepared, Errors> {
     progress.stage(Stage::Read);
     let file = source.model.display().to_string();
-    let model = keras::read(&source.model, source.weights.as_deref())?;
+    let model = keras::read_given(&source.model, source.weights.as_deref(), &source.lambdas)?;
     progress.stage(Stage::Lower);
     let lowered = keras::lower(&model, &source.input_shapes)
         .map_err(|errors| errors.map(|error| error.in_file(&file)))?;

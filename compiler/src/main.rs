@@ -54,6 +54,9 @@ struct ModelArgs {
     /// Shape of an input that the model leaves open, batch first, as in 1,224,224,3
     #[arg(long, value_name = "[NAME=]D,D,…")]
     input_shape: Vec<String>,
+    /// What a Lambda layer computes, in place of the code in the file, as in scale='x / 127.5 - 1'
+    #[arg(long, value_name = "NAME=EXPRESSION")]
+    lambda: Vec<String>,
 }
 
 #[derive(Args)]

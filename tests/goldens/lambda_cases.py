@@ -76,7 +76,8 @@ def euclidean(vectors):
     return K.sqrt(K.maximum(total, K.epsilon()))
 
 
-add("euclidean", [VECTOR, VECTOR], euclidean)
+# Keras 3 stores the code of lambdas alone.
+add("euclidean", [VECTOR, VECTOR], euclidean, only=2)
 
 
 def imports(x):
@@ -88,7 +89,7 @@ def imports(x):
     return B.mean(y, axis=-1)
 
 
-add("imports", [MATRIX], imports)
+add("imports", [MATRIX], imports, only=2)
 
 
 def scaled(by):
@@ -183,7 +184,7 @@ add("ops-normalize", [MATRIX], lambda x: ops.normalize(x, axis=-1) + ops.softmax
 add("ops-split", [(6,)], lambda x: ops.split(x, 2, axis=-1), only=3)
 add("ops-flip", [MATRIX], lambda x: ops.flip(x, 1) + ops.cumsum(x, axis=1) + ops.roll(x, 1, axis=2), only=3)
 
-# --------------------------------------------------------------------------- functions by their names
+# ------------------------------------------------------------------------------------------- networks
 
 
 @case()
@@ -220,11 +221,3 @@ def lambda_with_a_mask(k):
     x = k.Input((4, 2), name="x")
     y = k.layers.Lambda(lambda t: t * 2)(k.layers.Masking(0.0)(k.layers.ReLU()(x)))
     return k.Model(x, k.layers.LSTM(3)(y)), {"batch": 2}
-
-
-@case(only=3)
-def lambda_of_operations_by_name(k):
-    names(k)
-    x = k.Input((4,), name="x")
-    functions = [k.ops.relu, k.ops.softmax, k.activations.gelu, k.ops.square]
-    return k.Model(x, [k.layers.Lambda(function)(x) for function in functions] + [k.layers.Lambda(k.ops.mean, arguments={"axis": 1})(x)])

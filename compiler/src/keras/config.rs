@@ -48,6 +48,11 @@ impl Config {
     pub(super) fn path(&self) -> &str {
         &self.path
     }
+    /// Puts a value in place of what is there.
+    pub(super) fn set(&mut self, key: &str, value: Value) {
+        self.values.insert(key.to_owned(), value);
+        self.memory = json::memory(&self.values);
+    }
     /// An error in this layer, without a field.
     pub fn error(&self, kind: ErrorKind) -> Error {
         Error::new(kind).in_layer(self.path.as_str(), self.class.as_str())

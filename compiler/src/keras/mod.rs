@@ -17,6 +17,7 @@ pub mod fields;
 mod foreign;
 mod hdf5;
 mod json;
+mod lambdas;
 pub mod layers;
 #[cfg(all(test, feature = "libhdf5"))]
 mod libhdf5;
@@ -44,6 +45,7 @@ pub use class::Origin;
 pub use config::Config;
 pub use dtype::KerasDType;
 pub use fields::Fields;
+pub use lambdas::Lambdas;
 pub use lower::{InputShapes, Lowered, TensorInfo, lower};
 pub use model::{
     Argument, Call, KerasModel, Layer, LayerId, Network, ScheduledCall, Semantics, TensorRef, Version, Weight,
@@ -63,7 +65,15 @@ use weights::Arrangement;
 /// # Errors
 /// All problems found in the files.
 pub fn read(model: &Path, weights: Option<&Path>) -> Result<KerasModel, Errors> {
-    read_inputs(ModelFile::Path(model), weights.map(ModelFile::Path))
+    read_given(model, weights, &Lambdas::default())
+}
+
+/// The same with functions for layers that hold Python code.
+///
+/// # Errors
+/// All problems found in the files, and functions for layers that are not there.
+pub fn read_given(model: &Path, weights: Option<&Path>, lambdas: &Lambdas) -> Result<KerasModel, Errors> {
+    read_files(ModelFile::Path(model), weights.map(ModelFile::Path), lambdas)
 }
 
 /// The same for files that need not be on a disk.
@@ -71,6 +81,10 @@ pub fn read(model: &Path, weights: Option<&Path>) -> Result<KerasModel, Errors> 
 /// # Errors
 /// All problems found in the files.
 pub fn read_inputs(model: ModelFile, weights: Option<ModelFile>) -> Result<KerasModel, Errors> {
+    read_files(model, weights, &Lambdas::default())
+}
+
+fn read_files(model: ModelFile, weights: Option<ModelFile>, lambdas: &Lambdas) -> Result<KerasModel, Errors> {
     let in_file = |input: ModelFile| {
         let name = input.name();
         move |error: Error| remedied(error).in_file(name.as_str())
@@ -102,6 +116,7 @@ pub fn read_inputs(model: ModelFile, weights: Option<ModelFile>) -> Result<Keras
         problems.finish(())?;
         return Err(Error::internal("a model was lost without an error").into());
     };
+    lambdas.apply(&mut root, &mut problems);
     notes.extend(pruned(&mut root));
     let name = root.name.clone();
     let version = source.version;

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 /// Prints the layers; layers that are not supported are errors, after the table.
 pub fn model(source: &Source) -> Result<(), Errors> {
-    let model = keras::read(&source.model, source.weights.as_deref())?;
+    let model = keras::read_given(&source.model, source.weights.as_deref(), &source.lambdas)?;
     let file = source.model.display().to_string();
     let (shapes, errors) = match keras::lower(&model, &source.input_shapes) {
         Ok(lowered) => (lowered.shapes, None),

@@ -46,6 +46,7 @@ mod weights;
 mod wrap;
 
 pub(super) use context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
+pub(super) use lambda::EXPRESSION;
 pub(super) use read::check_training;
 pub(super) use wrap::Folded;
 

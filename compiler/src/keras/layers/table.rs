@@ -437,6 +437,7 @@ const LAMBDA: &[(&str, Rule)] = &[
 ];
 
 static FUNCTION: &[Row] = &[row("Lambda", lambda::lambda, End)
+    .role(Role::Python)
     .keys(LAMBDA)
     .refused(lambda::refuse)];
 

@@ -259,6 +259,14 @@ fn settled(cx: &Cx<'_>, value: Value) -> Value {
     known.unwrap_or(value)
 }
 
+/// A matrix of few numbers that are known as lists of them.
+fn matrix(cx: &Cx<'_>, value: Value) -> Value {
+    match &value {
+        Value::Tensor { node, .. } if cx.dims(*node).len() == 2 => settled(cx, value),
+        _ => value,
+    }
+}
+
 /// The same, with what is in it.
 fn settled_inside(cx: &Cx<'_>, value: Value) -> Value {
     let all = |items: Vec<Value>| items.into_iter().map(|item| settled_inside(cx, item)).collect();
@@ -472,6 +480,9 @@ fn of_table(
 ) -> Found {
     let (mut by_place, mut by_name) = placed(cx, operation, written, arguments)?;
     by_name.extend(named);
+    // Paddings may be a tensor that is known.
+    let by_name = by_name.into_iter().map(|(name, value)| (name, matrix(cx, value)));
+    let by_name: Named = by_name.collect();
     // A function of numbers is computed, which needs a tensor of them.
     if !by_place.iter().any(Value::has_tensor)
         && !by_name.iter().any(|(_, value)| value.has_tensor())

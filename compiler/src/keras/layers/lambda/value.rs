@@ -204,6 +204,10 @@ pub fn of_known(tensor: &Tensor) -> Option<Value> {
     match tensor.shape().rank() {
         0 => items.pop(),
         1 => Some(Value::List(items)),
+        2 => {
+            let rows = items.chunks(tensor.shape().dims().get(1).copied().unwrap_or(1).max(1));
+            Some(Value::List(rows.map(|row| Value::List(row.to_vec())).collect()))
+        }
         _ => None,
     }
 }
