@@ -1,8 +1,9 @@
 //! `keras.layers.Lambda`: a function of Python, from its byte code, its name, or an expression that the user gives.
 
-mod definitions;
+mod backend;
 mod evaluate;
 mod names;
+mod natives;
 mod signatures;
 mod value;
 

@@ -1,6 +1,7 @@
 //! What the names of modules mean that Keras users import: `K`, `tf`, `keras`, `ops`, `np`.
 
-use super::definitions::{self, DEFINITIONS, Native};
+use super::backend::DEFINITIONS;
+use super::natives::{self, Native};
 use super::signatures::{OPS, TF};
 use super::value::Value;
 use crate::keras::expression::Constant;
@@ -104,7 +105,7 @@ pub fn meaning(name: &str) -> Option<Meaning> {
     if let Some((_, text)) = DEFINITIONS.iter().find(|(of, _)| *of == name) {
         return Some(Meaning::Definition(text));
     }
-    if let Some(native) = definitions::native(&name) {
+    if let Some(native) = natives::native(&name) {
         return Some(Meaning::Native(native));
     }
     let (module, function) = name.split_once('.')?;
