@@ -14,10 +14,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("GlobalMaxPooling3D", "one function for 1D to 3D"),
     ("SpatialDropout3D", "gives its input"),
     ("StochasticDepth", "gives its input"),
-    (
-        "Lambda",
-        "known by its name only, in InceptionResNetV2 of old Keras",
-    ),
 ];
 
 fn all_cases() -> Vec<Case> {

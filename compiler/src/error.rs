@@ -42,6 +42,9 @@ pub enum ErrorKind {
         /// The value as JSON text.
         value: String,
     },
+    /// Python code that this version cannot compile.
+    #[error("{0}")]
+    UnsupportedCode(String),
     /// A required field is absent.
     #[error("field is missing")]
     MissingField,
@@ -154,6 +157,7 @@ impl Error {
             | BadGraph(text)
             | Usage(text)
             | Internal(text)
+            | ErrorKind::UnsupportedCode(text)
             | ErrorKind::UnsupportedLayer { class: text }
             | ErrorKind::UnsupportedValue { value: text }
             | ErrorKind::UnknownField { value: text }

@@ -60,6 +60,9 @@ struct ModelArgs {
     /// Layers to start with: the tensors that they take are the inputs, in place of the model's
     #[arg(long, value_name = "LAYER,…", value_delimiter = ',')]
     inputs: Vec<String>,
+    /// What a Lambda layer computes, in place of the code in the file, as in scale='x / 127.5 - 1'
+    #[arg(long, value_name = "NAME=EXPRESSION")]
+    lambda: Vec<String>,
 }
 
 #[derive(Args)]

@@ -28,6 +28,7 @@ import function_cases
 import generated
 import golden
 import graph_cases
+import lambda_cases
 import layer_table
 import operation_cases
 import other_cases
@@ -44,6 +45,7 @@ FILES = {
     "differential": differential_cases,
     "files": file_cases,
     "other": other_cases,
+    "lambda": lambda_cases,
     "functions": function_cases,
     "preprocessing": preprocessing_cases,
 }

@@ -15,7 +15,7 @@ pub use serve::serve;
 use crate::ModelArgs;
 use keras_compile::Source;
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
-use keras_compile::keras::{InputShapes, Part};
+use keras_compile::keras::{InputShapes, Lambdas, Part};
 use keras_compile::text::printable_lines;
 use std::io::Write;
 use std::process::ExitCode;
@@ -26,6 +26,8 @@ impl ModelArgs {
         self.input_shape
             .iter()
             .try_for_each(|text| input_shapes.parse(text))?;
+        let mut lambdas = Lambdas::default();
+        self.lambda.iter().try_for_each(|text| lambdas.parse(text))?;
         Ok(Source {
             model: self.model.clone().unwrap_or_default(),
             weights: self.weights.clone(),
@@ -34,6 +36,7 @@ impl ModelArgs {
                 outputs: self.outputs.clone(),
                 inputs: self.inputs.clone(),
             },
+            lambdas,
         })
     }
 }

@@ -92,6 +92,8 @@ pub enum Role {
     /// A TensorFlow function of Keras 2: a list of one tensor is a list to it, constants may be arguments of a call, and its
     /// config is about the layer and not about the function.
     Function,
+    /// A Python function.
+    Python,
     /// A function that other layers take as their activation too.
     Activation,
     /// It has statistics of its input along the axes that its config names, the first weight a number for each element.

@@ -44,6 +44,15 @@ impl Config {
     pub(super) fn memory(&self) -> u64 {
         self.memory
     }
+    /// Path of the layer that it is of.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+    /// Puts a value in place of what is there, or of what the file has elsewhere.
+    pub(super) fn set(&mut self, key: &str, value: Value) {
+        self.values.insert(key.to_owned(), value);
+        self.memory = json::memory(&self.values);
+    }
     /// An error in this layer, without a field.
     pub fn error(&self, kind: ErrorKind) -> Error {
         Error::new(kind).in_layer(self.path.as_str(), self.class.as_str())
@@ -51,11 +60,6 @@ impl Config {
     /// An error at a field of this layer.
     pub fn error_at(&self, key: &str, kind: ErrorKind) -> Error {
         self.error(kind).in_field(format!("{}{key}", self.prefix))
-    }
-    /// Gives an argument that the file has elsewhere.
-    pub(super) fn set(&mut self, key: &str, value: Value) {
-        self.values.insert(key.to_owned(), value);
-        self.memory = json::memory(&self.values);
     }
     /// The raw values, for the reader itself and for messages. Layers read through [`Config::fields`].
     pub fn values(&self) -> &Map<String, Value> {

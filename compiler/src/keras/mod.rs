@@ -13,11 +13,13 @@ mod blocks;
 pub mod class;
 pub mod config;
 mod dtype;
+mod expression;
 pub mod fields;
 mod foreign;
 mod given;
 mod hdf5;
 mod json;
+mod lambdas;
 pub mod layers;
 #[cfg(all(test, feature = "libhdf5"))]
 mod libhdf5;
@@ -30,6 +32,7 @@ pub mod object;
 pub mod part;
 mod paths;
 mod ports;
+mod python;
 pub mod quantization;
 pub mod ranges;
 mod shards;
@@ -47,6 +50,7 @@ pub use class::Origin;
 pub use config::Config;
 pub use dtype::KerasDType;
 pub use fields::Fields;
+pub use lambdas::Lambdas;
 pub use lower::{InputShapes, KeptState, Lowered, TensorInfo, lower};
 pub use model::{
     Argument, Call, KerasModel, Layer, LayerId, Network, ScheduledCall, Semantics, TensorRef, Version, Weight,
@@ -71,7 +75,15 @@ type Weights = (Box<dyn Tree>, Arrangement);
 /// # Errors
 /// All problems found in the files.
 pub fn read(model: &Path, weights: Option<&Path>) -> Result<KerasModel, Errors> {
-    read_inputs(ModelFile::Path(model), weights.map(ModelFile::Path))
+    read_given(model, weights, &Lambdas::default())
+}
+
+/// The same with functions for layers that hold Python code.
+///
+/// # Errors
+/// All problems found in the files, and functions for layers that are not there.
+pub fn read_given(model: &Path, weights: Option<&Path>, lambdas: &Lambdas) -> Result<KerasModel, Errors> {
+    read_files(ModelFile::Path(model), weights.map(ModelFile::Path), lambdas)
 }
 
 /// The same for files that need not be on a disk.
@@ -79,6 +91,10 @@ pub fn read(model: &Path, weights: Option<&Path>) -> Result<KerasModel, Errors> 
 /// # Errors
 /// All problems found in the files.
 pub fn read_inputs(model: ModelFile, weights: Option<ModelFile>) -> Result<KerasModel, Errors> {
+    read_files(model, weights, &Lambdas::default())
+}
+
+fn read_files(model: ModelFile, weights: Option<ModelFile>, lambdas: &Lambdas) -> Result<KerasModel, Errors> {
     let in_file = |input: ModelFile| {
         let name = input.name();
         move |error: Error| remedied(error).in_file(name.as_str())
@@ -112,6 +128,7 @@ pub fn read_inputs(model: ModelFile, weights: Option<ModelFile>) -> Result<Keras
     };
     let given = source.assets.give(&mut root, source.version.semantics);
     problems.keep(given.map_err(in_file(model)));
+    lambdas.apply(&mut root, &mut problems);
     notes.extend(pruned(&mut root));
     let name = root.name.clone();
     let version = source.version;

@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) kept: Vec<Kept>,
     /// How many layers around the present one make samples of time steps.
     pub(super) folded: usize,
+    /// How often layers were called whose constants may follow from the shapes of their inputs.
+    calls: HashMap<String, usize>,
 }
 
 impl State {
@@ -44,6 +46,14 @@ impl State {
             unmasked: HashSet::new(),
             kept: Vec::new(),
             folded: 0,
+            calls: HashMap::new(),
         }
+    }
+
+    /// Counts a call of the layer at that path; gives how many there were before.
+    pub(super) fn called(&mut self, path: &str) -> usize {
+        let calls = self.calls.entry(path.to_owned()).or_default();
+        *calls += 1;
+        *calls - 1
     }
 }

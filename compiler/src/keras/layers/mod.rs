@@ -26,6 +26,7 @@ mod identity;
 mod image;
 mod interpolation;
 mod kept;
+mod lambda;
 mod local;
 mod lookup;
 mod loops;
@@ -57,6 +58,7 @@ mod weights;
 mod wrap;
 
 pub(super) use context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
+pub(super) use lambda::EXPRESSION;
 pub(super) use read::check_training;
 pub(super) use wrap::Folded;
 

@@ -3,8 +3,8 @@
 use super::context::{Cx, Outcome};
 use super::{
     activation, adaptive, attention, batch, conv, counts, custom, dense, discretization, einsum, embedding,
-    encoding, heads, identity, image, local, lookup, mask, merge, normalize, operators, pipeline, pool,
-    recurrent, resize, shape, spectrogram, transposed, vocabulary, volume, wrap,
+    encoding, heads, identity, image, lambda, local, lookup, mask, merge, normalize, operators, pipeline,
+    pool, recurrent, resize, shape, spectrogram, transposed, vocabulary, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -198,6 +198,7 @@ pub(super) static LAYERS: &[Group] = &[
     ("Sound", SOUND),
     ("Categories", CATEGORIES),
     ("Recurrence", RECURRENCE),
+    ("Python functions", FUNCTION),
     ("Only in training", TRAINING),
     ("Layers inside", PIPELINE),
     ("", APPLICATIONS),
@@ -468,6 +469,21 @@ static PIPELINE: &[Row] = &[row("Pipeline", pipeline::pipeline, Own)
     .weights(counts::of_layers)
     .children(STAGES)];
 
+/// What a Keras that runs the code needs besides. A mask that a function makes would go on to other layers.
+const LAMBDA: &[(&str, Rule)] = &[
+    ("function_type", Rule::Anything),
+    ("module", Rule::Anything),
+    ("output_shape", Rule::Anything),
+    ("output_shape_type", Rule::Anything),
+    ("output_shape_module", Rule::Anything),
+    ("mask", Rule::Only(NULL)),
+];
+
+static FUNCTION: &[Row] = &[row("Lambda", lambda::lambda, End)
+    .role(Role::Python)
+    .keys(LAMBDA)
+    .refused(lambda::refuse)];
+
 /// Classes that `keras.applications` brings along.
 static APPLICATIONS: &[Row] = &[
     row("StochasticDepth", custom::stochastic_depth, End).registered(),
@@ -477,7 +493,6 @@ static APPLICATIONS: &[Row] = &[
         // The start value of the weight.
         .keys(&[("init_values", Rule::Anything)]),
     row("CustomScaleLayer", custom::scaled_sum, End).registered(),
-    row("Lambda", custom::lambda, End).refused(|layer| custom::refuse_lambda(&layer.path, &layer.config)),
 ];
 
 /// TensorFlow functions inside Keras 2 models.

@@ -64,9 +64,9 @@ fn all_problems_are_reported_and_nothing_that_follows_from_them() {
     let expected = [
         "layer \"layer2\" (Capsule): layer class Capsule is not supported; rebuild this part of the model from \
          supported layers, which README.md lists",
-        "layer \"layer3\" (Lambda): layer class Lambda is not supported; it holds Python code, which cannot be \
-         compiled: call the function on the tensor, y = f(x), which Keras saves as operations, or use Keras' own layers, \
-         such as Rescaling or Multiply, and save the model again",
+        "layer \"layer3\" (Lambda): function: its Python code is damaged: it ends too soon; say what it computes, as in \
+         --lambda layer3='x / 127.5 - 1', or call the function on the tensor, y = f(x), which Keras saves as operations, \
+         and save the model again",
         "layer \"layer0\" (Conv2D): padding: value \"reflect\" is not supported; it can be \"valid\", \"same\"",
     ];
     assert_eq!(problems(model, &[], &[]), expected);

@@ -40,11 +40,12 @@ use super::context::{Cx, Outcome};
 use super::scalars::{self, Scalar};
 use crate::error::{Error, ErrorKind};
 use arguments::Arguments;
+pub use arguments::numbers;
 use table::{FUNCTIONS, Function, OPERATIONS};
 
 /// What an operation does.
 #[derive(Clone, Copy)]
-enum Kind {
+pub enum Kind {
     /// A function of single elements.
     Scalar(&'static Scalar),
     /// Anything else.
@@ -53,7 +54,7 @@ enum Kind {
 
 /// The operations of one framework.
 #[derive(Clone, Copy, PartialEq)]
-enum Library {
+pub enum Library {
     /// `keras.ops`.
     Keras,
     /// `tf`.
@@ -61,7 +62,8 @@ enum Library {
 }
 
 impl Library {
-    fn find(self, name: &str) -> Option<Kind> {
+    /// What the operation of that name does; nothing for one that is not known.
+    pub fn find(self, name: &str) -> Option<Kind> {
         let (scalar, table) = match self {
             Self::Keras => (scalars::operation(name), OPERATIONS),
             Self::TensorFlow => (scalars::function(name), FUNCTIONS),
@@ -121,7 +123,8 @@ fn function(config: &crate::keras::Config) -> Result<Kind, Error> {
     })
 }
 
-fn run(cx: &mut Cx<'_>, library: Library, kind: Kind) -> Outcome {
+/// Runs an operation on the arguments of a call.
+pub fn run(cx: &mut Cx<'_>, library: Library, kind: Kind) -> Outcome {
     let arguments = Arguments::new(cx);
     let values = match kind {
         Kind::Scalar(row) => pointwise::scalar(cx, &arguments, library, row),

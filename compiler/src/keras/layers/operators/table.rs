@@ -9,7 +9,7 @@ use super::{
 use crate::keras::layers::context::{Cx, Outcome};
 
 /// What an operation does.
-pub(super) type Function = fn(&mut Cx<'_>, &Arguments<'_>) -> Outcome;
+pub type Function = fn(&mut Cx<'_>, &Arguments<'_>) -> Outcome;
 
 /// Keras 3's operations by class, besides those of single elements.
 pub(super) const OPERATIONS: &[(&str, Function)] = &[
