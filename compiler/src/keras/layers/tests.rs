@@ -579,7 +579,7 @@ fn products_have_any_number_of_axes() {
             }
             Err(found) => assert!(
                 found[0].starts_with("layer \"product\" (TFOpLambda): ")
-                    && found[0].contains("cannot be multiplied"),
+                    && found[0].contains("do not broadcast"),
                 "{found:?}"
             ),
         }
