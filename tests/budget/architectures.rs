@@ -79,9 +79,13 @@ pub fn functional(name: &str, layers: Vec<Value>, output: impl Output) -> Value 
 /// A model that calls another one, of one input `in` of 4 features, several times in a row.
 pub fn nested(name: &str, mut inner: Value, calls: usize) -> Value {
     let of = inner["name"].as_str().expect("a name").to_owned();
-    // The first call of a nested model is the one that it was made with.
+    // Keras 3 counts the calls of a nested model from 0 where calls take what they give, and from 1 among the outputs.
     inner["inbound_nodes"] = times(calls, |i| {
-        node(&[if i == 0 { tensor("in", 0) } else { tensor(&of, i) }])
+        node(&[if i == 0 {
+            tensor("in", 0)
+        } else {
+            tensor(&of, i - 1)
+        }])
     });
     functional(
         name,

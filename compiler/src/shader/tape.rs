@@ -56,6 +56,14 @@ impl Shader {
                 format!("{} / {}(bitcast<f32>({zero}))", at(a), lanes.float())
             }
             Instr::Binary(op, a, b) => binary(op, at(a), at(b), lanes),
+            // Drivers with fast math know no NaN, so that its bits are looked at.
+            Instr::Compare(op @ (Compare::Eq | Compare::Ne), a, b) if a == b => {
+                let (operator, bits) = (if op == Compare::Eq { "<=" } else { ">" }, lanes.bits());
+                format!(
+                    "(bitcast<{bits}>({}) & {bits}(0x7fffffffu)) {operator} {bits}(0x7f800000u)",
+                    at(a)
+                )
+            }
             Instr::Compare(op, a, b) => format!("{} {} {}", at(a), comparison(op), at(b)),
             Instr::Logic(Logic::And, a, b) => format!("{} & {}", at(a), at(b)),
             Instr::Logic(Logic::Or, a, b) => format!("{} | {}", at(a), at(b)),
