@@ -77,6 +77,9 @@ def normalize(k, rng, x):
     some = sorted(rng.sample(range(1, rank + 1), rng.randint(1, rank)))
     epsilon = rng.choice([1e-3, 1e-5, 0.1])
     divisors = [d for d in range(1, last + 1) if last % d == 0]
+    if any(x.shape[axis] == 1 for axis in (*some, rank)):
+        # A single element less its mean is 0, which Keras finds up to the rounding of a product with 1/√ε.
+        raise ValueError("nothing to normalize")
     choices = [
         lambda: k.layers.BatchNormalization(axis=rng.choice([-1, rng.randint(1, rank)]), center=flag(rng, 0.8), scale=flag(rng, 0.8),
                                             epsilon=epsilon),

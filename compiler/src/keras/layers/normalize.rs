@@ -103,6 +103,12 @@ pub fn group(cx: &mut Cx<'_>) -> Outcome {
         1 if rank >= 3 => Format::First,
         _ => return Err(cx.inconsistent(format!("axis {axis} is neither the first nor the last"))),
     };
+    if !cx.is_keras3() && cx.mask()?.is_some() {
+        // It broadcasts the mask to the input as it is: steps against channels.
+        return Err(cx.inconsistent(
+            "Keras 2 weights its mean and variance by the mask of its input, which is not supported; give it an input without a mask",
+        ));
+    }
     let x = channels_last(cx, x, format)?;
     let dims = cx.dims(x);
     let (batch, channels) = (dims[0], dims[rank - 1]);
