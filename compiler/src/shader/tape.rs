@@ -32,6 +32,10 @@ impl Shader {
     /// A constant by its bits.
     fn constant(&mut self, bits: u32, lanes: Lanes) -> String {
         let value = f32::from_bits(bits);
+        if value.abs() == f32::MAX {
+            // The fewest digits that tell it from other floats are above it, which browsers refuse.
+            return format!("{}({:?}f)", lanes.float(), f64::from(value));
+        }
         if value.is_normal() || bits == 0 {
             return format!("{}({value:?}f)", lanes.float());
         }

@@ -20,10 +20,10 @@ pub fn cbrt(x: f32) -> f32 {
 pub fn erfc(x: f32) -> f32 {
     let z = abs(x);
     let t = 1.0 / (1.0 + 0.5 * z);
-    let p = ((0.170_872_77 * t - 0.822_152_23) * t + 1.488_515_9) * t - 1.135_203_98;
+    let p = ((0.170_872_77 * t - 0.822_152_23) * t + 1.488_515_9) * t - 1.135_204;
     let p = ((p * t + 0.278_868_07) * t - 0.186_288_06) * t + 0.096_784_18;
-    let p = (p * t + 0.374_091_96) * t + 1.000_023_68;
-    let tail = t * exp(p * t - 1.265_512_23 - z * z);
+    let p = (p * t + 0.374_091_96) * t + 1.000_023_7;
+    let tail = t * exp(p * t - 1.265_512_2 - z * z);
     let value = if z > 1e18 { 0.0 } else { tail };
     if x < 0.0 { 2.0 - value } else { value }
 }
@@ -40,7 +40,7 @@ pub fn erfinv(x: f32) -> f32 {
     let r = sqrt(w) - 3.0;
     let q = ((-2.002_142_6e-4 * r + 1.009_505_6e-4) * r + 1.349_343_2e-3) * r - 3.673_428_4e-3;
     let q = ((q * r + 5.739_507_7e-3) * r - 7.622_461_4e-3) * r + 9.438_870_5e-3;
-    let tail = (q * r + 1.001_674_1) * r + 2.832_976_8;
+    let tail = (q * r + 1.001_674) * r + 2.832_976_8;
     let value = if w < 5.0 { central } else { tail };
     if abs(x) == 1.0 {
         x * f32::INFINITY
@@ -60,7 +60,7 @@ pub fn bessel_i0(x: f32) -> f32 {
     let u = 1.0 / max(t, 1.0);
     let q = ((3.923_77e-3 * u - 0.016_476_33) * u + 0.026_355_37) * u - 0.020_577_06;
     let q = ((q * u + 9.162_81e-3) * u - 1.575_65e-3) * u + 2.253_19e-3;
-    let q = (q * u + 0.013_285_92) * u + 0.398_942_28;
+    let q = (q * u + 0.013_285_92) * u + 0.398_942_3;
     let half = exp(0.5 * a);
     let large = (half * (q / sqrt(a))) * half;
     if t < 1.0 { small } else { large }
