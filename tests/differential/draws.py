@@ -47,7 +47,8 @@ def einsum_dense(k, rng, x):
     if rank == 1:
         return k.layers.EinsumDense("ab,bc->ac", output_shape=rng.randint(1, 5), bias_axes="c")
     if rank == 2:
-        return k.layers.EinsumDense("abc,cde->abde", output_shape=(None, rng.randint(1, 3), rng.randint(1, 4)),
+        # A bias of shape (n, 1) is added along the wrong axis by Keras 3 on TensorFlow, if that has n elements as well.
+        return k.layers.EinsumDense("abc,cde->abde", output_shape=(None, rng.randint(2, 3), rng.randint(2, 4)),
                                     bias_axes=rng.choice([None, "e", "de"]))
     return k.layers.EinsumDense("abcd,cde->abe", output_shape=(None, rng.randint(1, 4)), bias_axes=rng.choice([None, "e"]))
 
@@ -282,8 +283,8 @@ def attend(g):
         layer = rng.choice([k.layers.Attention, k.layers.AdditiveAttention])(use_scale=flag(rng))
         return layer([query, value], use_causal_mask=flag(rng, 0.3))
     if is_three(k) and flag(rng, 0.3):
-        return k.layers.GroupQueryAttention(head_dim=rng.randint(1, 4), num_query_heads=4, num_key_value_heads=rng.choice([1, 2, 4]))(query, value)
-    layer = k.layers.MultiHeadAttention(rng.randint(1, 3), rng.randint(1, 4), value_dim=rng.choice([None, 3]), use_bias=flag(rng, 0.8))
+        return k.layers.GroupQueryAttention(head_dim=rng.randint(2, 4), num_query_heads=4, num_key_value_heads=rng.choice([1, 2, 4]))(query, value)
+    layer = k.layers.MultiHeadAttention(rng.randint(2, 3), rng.randint(2, 4), value_dim=rng.choice([None, 3]), use_bias=flag(rng, 0.8))
     return layer(query, value, use_causal_mask=flag(rng, 0.3))
 
 

@@ -32,14 +32,11 @@ impl Shader {
     /// A constant by its bits.
     fn constant(&mut self, bits: u32, lanes: Lanes) -> String {
         let value = f32::from_bits(bits);
-        if value.abs() == f32::MAX {
-            // The fewest digits that tell it from other floats are above it, which browsers refuse.
-            return format!("{}({:?}f)", lanes.float(), f64::from(value));
-        }
-        if value.is_normal() || bits == 0 {
+        if value.is_normal() && value.abs() < f32::MAX || bits == 0 {
             return format!("{}({value:?}f)", lanes.float());
         }
-        // Neither infinities nor NaN may be written, and compilers drop the sign of a zero.
+        // Neither infinities nor NaN may be written, and compilers drop the sign of a zero. The fewest digits that tell the greatest
+        // float from others are above it: an error, or infinity.
         let zero = self.zero();
         format!("{}(bitcast<f32>({bits:#x}u ^ {zero}))", lanes.float())
     }
