@@ -47,7 +47,10 @@ fn grouped(data: Vec<f32>, columns: usize, [scale, zero, groups]: [&[f32]; 3]) -
         let (row, column) = (i / columns, i % columns);
         let group = groups.get(row).copied().unwrap_or_default();
         // Keras' TensorFlow backend counts negative indices from the end; no file has any.
-        let at = (group >= 0.0).then_some(group as usize * columns + column);
+        let first = (group >= 0.0)
+            .then(|| (group as usize).checked_mul(columns))
+            .flatten();
+        let at = first.and_then(|first| first.checked_add(column));
         let found = at.and_then(|at| Some((scale.get(at)?, zero.get(at)?)));
         let (scale, zero) = found.ok_or_else(|| {
             Error::inconsistent(format!("row {row} of its kernel is of group {group}")).in_field("g_idx")
