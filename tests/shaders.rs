@@ -83,8 +83,8 @@ fn shaders_of_all_goldens_are_valid() {
         let Some(graph) = graph(&case) else { continue };
         count += 1;
         // Every module is checked where it is made.
-        let on_webgpu =
-            plan(&graph, &webgpu::WebGpu).and_then(|plan| webgpu::Program::new(&plan, Precision::F32));
+        let on_webgpu = plan(&graph, &webgpu::WebGpu)
+            .and_then(|plan| webgpu::Program::new(&plan, Precision::F32, webgpu::Machine::default()));
         match on_webgpu {
             Ok(program) => assert_eq!(
                 program.modules.is_empty(),

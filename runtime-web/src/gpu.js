@@ -92,7 +92,7 @@ export class Lasting {
   #core;
   #open;
   #slots;
-  /** What the device is checked with. @type {(() => Promise<CheckFile>) | undefined} */
+  /** What the device is checked with. @type {((core: Core) => Promise<CheckFile>) | undefined} */
   #describe;
   /** The same, when it is there. @type {Promise<CheckFile> | undefined} */
   #described;
@@ -113,7 +113,7 @@ export class Lasting {
    * @param {Core} core
    * @param {() => Promise<Core>} open Makes another one.
    * @param {(Slot & Stored)[]} slots The inputs.
-   * @param {() => Promise<CheckFile>} [describe] Gives what the device is checked with.
+   * @param {(core: Core) => Promise<CheckFile>} [describe] Gives what its device is checked with.
    */
   constructor(core, open, slots, describe) {
     this.#describe = describe;
@@ -144,10 +144,12 @@ export class Lasting {
 
   /** What is wrong with what the device computes, in a sentence. @returns {Promise<string | undefined>} */
   async #check() {
-    const file = await (this.#described ??= /** @type {() => Promise<CheckFile>} */ (this.#describe)());
-    this.small = !!file.network;
+    const lost = () => this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
     const core = this.#core;
-    if (!core) throw this.#gone ?? new Error(`the GPU was lost (${this.#why})`);
+    if (!core) throw lost();
+    const file = await (this.#described ??= this.#describe?.(core));
+    if (!file || this.#core !== core) throw lost();
+    this.small = !!file.network;
     // A driver that hangs must not keep the page waiting for ever.
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
@@ -179,6 +181,8 @@ export class Lasting {
       this.#why = why;
       if (this.#core === core) this.#core = undefined;
     });
+    // Another device may run another program.
+    this.#described = undefined;
     return (this.#core = core);
   }
 

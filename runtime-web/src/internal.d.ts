@@ -105,8 +105,8 @@ export interface WasmSection extends Section {
 
 /** What the manifest says of the WebGPU backend. */
 export interface WebGPUSection extends Section {
-  /** The files of the program and of its shaders. */
-  code: { program: string; shaders: string; check?: string };
+  /** The files of the program and of its shaders, and where it wants another one, of that for software. */
+  code: Record<string, string>;
   inputs: GpuAddress[];
   outputs: GpuAddress[];
   /** What the program needs of an adapter, by the names of its limits. */
@@ -261,6 +261,8 @@ export type GpuInput = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Gpu
 /** A model on one device, of no use when that is lost. */
 export interface Core {
   module: ModuleName;
+  /** The file with what it is checked with, where others of the same backend may have another one. */
+  check?: string | undefined;
   /** Whether it takes and gives buffers of the device. */
   buffers: boolean;
   /** Why the device is lost, when it is. */

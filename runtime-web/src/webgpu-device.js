@@ -6,12 +6,12 @@ import { because, Unfit } from './source.js';
 /** @import { LoadOptions } from './index.js' */
 /** @import { WebGPUSection } from './internal.js' */
 
-/** @param {WebGPUSection} section @param {LoadOptions} options @param {boolean} automatic @returns {Promise<GPUDevice>} */
+/** @param {WebGPUSection} section @param {LoadOptions} options @param {boolean} automatic @returns {Promise<[GPUDevice, boolean]>} It, and whether it is software. */
 export async function deviceFor({ limits, features = [] }, { device: own, profile }, automatic) {
   if (own) {
     const device = /** @type {GPUDevice} */ (own);
     suffice(device, limits, features, "the page's device");
-    return device;
+    return [device, isSoft(/** @type {any} */ (device).adapterInfo)];
   }
   const gpu = globalThis.navigator?.gpu;
   if (!gpu) {
@@ -20,8 +20,9 @@ export async function deviceFor({ limits, features = [] }, { device: own, profil
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new Unfit('WebGPU has no adapter here');
   const { info } = adapter;
-  const { vendor = '', architecture = '', device = '', description = '' } = info ?? {};
-  if (automatic && (info?.isFallbackAdapter || isSoftware(vendor, architecture, device, description))) {
+  const { vendor = '', architecture = '', description = '' } = info ?? {};
+  const software = isSoft(info);
+  if (automatic && software) {
     // Firefox tells no names.
     const name = (description || `${vendor} ${architecture}`).trim();
     throw new Unfit(`its only adapter is a software renderer${name && ` (${name})`}, which is slower; name the backend to use it all the same`);
@@ -30,9 +31,16 @@ export async function deviceFor({ limits, features = [] }, { device: own, profil
   const requiredFeatures = /** @type {GPUFeatureName[]} */ ([...features]);
   if (profile && adapter.features.has('timestamp-query')) requiredFeatures.push('timestamp-query');
   // What a device has by default need not be asked for, and may be.
-  return adapter.requestDevice({ requiredLimits: limits, requiredFeatures }).catch((cause) => {
+  const device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures }).catch((cause) => {
     throw new Unfit(`the adapter gives no device (${because(cause)})`, cause);
   });
+  return [device, software];
+}
+
+/** Whether an adapter stands in for a GPU. @param {GPUAdapterInfo | undefined} info */
+function isSoft(info) {
+  const { vendor, architecture, device, description } = info ?? {};
+  return !!info?.isFallbackAdapter || isSoftware(vendor, architecture, device, description);
 }
 
 /**

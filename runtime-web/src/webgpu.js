@@ -13,7 +13,7 @@ const places = listOf(object({ storage: text, arena: whole, offset: whole }));
 
 /** What the section of the manifest is made of. */
 export const checkWebGPU = object({
-  code: object({ program: plainName, shaders: plainName, check: optional(plainName) }),
+  code: (value) => isObject(value) && Object.values(value).every(plainName) && plainName(value.program) && plainName(value.shaders),
   inputs: places,
   outputs: places,
   limits: (value) => isObject(value) && Object.values(value).every(whole),
@@ -49,9 +49,8 @@ export async function openWebGPU(bundle, options, automatic) {
     if (options.device) throw new Error("it was the page's own device; load the model with a new one");
     return open(bundle.again());
   };
-  const { check } = section.code;
-  const describe = check === undefined ? undefined : () => bundle.json(check);
-  return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs), describe);
+  const describe = (/** @type {Core} */ { check }) => bundle.json(/** @type {string} */ (check));
+  return new Lasting(core, async () => again(), placeAll(bundle.manifest.inputs, section.inputs), core.check ? describe : undefined);
 }
 
 /**
@@ -63,8 +62,9 @@ export async function openWebGPU(bundle, options, automatic) {
  */
 async function openDevice(bundle, section, options, automatic) {
   const { manifest } = bundle;
-  const { program, shaders } = section.code;
-  const device = await deviceFor(section, options, automatic);
+  const [device, software] = await deviceFor(section, options, automatic);
+  // Where software wants no other program, it takes the same.
+  const [program, shaders, check] = ['program', 'shaders', 'check'].map((what) => section.code[software && `${what}-software` in section.code ? `${what}-software` : what]);
   try {
     bundle.expect([program, shaders, ...manifest.weights.shards]);
     const bytes = Math.max(1, Math.ceil(manifest.weights.bytes / 16)) * 16;
@@ -75,6 +75,7 @@ async function openDevice(bundle, section, options, automatic) {
       made.then(() => upload(bundle, 4, (at, bytes) => device.queue.writeBuffer(weights, at, bytes))),
     ]);
     await core.rehearse();
+    core.check = check;
     return core;
   } catch (error) {
     if (!options.device) device.destroy();
@@ -132,6 +133,8 @@ async function build(device, manifest, section, program, shaders, weights, own) 
 /** A model on one device. @implements {Core} */
 class OnDevice {
   buffers = true;
+  /** @type {string | undefined} */
+  check;
   /** @type {GPUComputePipeline[]} */
   pipelines = [];
   #device;

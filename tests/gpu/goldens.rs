@@ -15,14 +15,16 @@ fn check(case: &Case) -> Result<(), String> {
         return Ok(());
     };
     passes::run(&mut graph, passes::Options::default()).map_err(|error| format!("passes: {error}"))?;
-    let model = Model::new(&graph)?;
-    let mut last = Vec::new();
-    let predict = |inputs: &[Tensor]| {
-        last = inputs.to_vec();
-        model.predict(inputs)
-    };
-    let compared = check_predictions(case, &graph, &states, predict);
-    compared.map_err(|error| model.explained(&error, &last))
+    for model in Model::all(&graph)? {
+        let mut last = Vec::new();
+        let predict = |inputs: &[Tensor]| {
+            last = inputs.to_vec();
+            model.predict(inputs)
+        };
+        let compared = check_predictions(case, &graph, &states, predict);
+        compared.map_err(|error| model.explained(&error, &last))?;
+    }
+    Ok(())
 }
 
 #[test]

@@ -24,14 +24,15 @@ fn check((_, graph): &Named) -> std::result::Result<(), String> {
         .map(|&id| random.of_type(graph.ty(id)))
         .collect();
     let expected = graph.eval(&inputs).map_err(|error| format!("eval: {error}"))?;
-    let model = Model::new(graph)?;
-    let found = model.predict(&inputs);
-    let compared = found.and_then(|found| compare(&expected, &found));
-    compared.map_err(|error| model.explained(&error, &inputs))?;
-    match model.first_wrong_step(&inputs)? {
-        None => Ok(()),
-        Some(step) => Err(step),
+    for model in Model::all(graph)? {
+        let found = model.predict(&inputs);
+        let compared = found.and_then(|found| compare(&expected, &found));
+        compared.map_err(|error| model.explained(&error, &inputs))?;
+        if let Some(step) = model.first_wrong_step(&inputs)? {
+            return Err(step);
+        }
     }
+    Ok(())
 }
 
 fn named(name: String, build: impl FnOnce(&mut Builder<'_>, &mut Random) -> Result<NodeId>) -> Named {
@@ -273,6 +274,10 @@ fn reductions() {
         (&[65, 10], 1),
         (&[3, 4, 5], 1),
         (&[2, 2051], 1),
+        (&[70, 33], 1),
+        (&[2, 3, 40, 64], 3),
+        (&[3, 1, 5, 7], 3),
+        (&[1, 5000], 1),
     ] {
         graphs.push(named(format!("softmax of {dims:?} along {axis}"), |b, _| {
             softmax(b, dims, axis)
@@ -424,4 +429,31 @@ fn batches_of_products() {
         assert_eq!(model.built.program.steps.len(), 1, "{name}");
     }
     try_graphs(&graphs);
+}
+
+/// Dispatches of a prediction on a GPU and on software.
+fn dispatches(graph: &Graph) -> Vec<usize> {
+    let models = Model::all(graph).expect("models");
+    let count = |model: &Model| {
+        let steps = model.built.program.steps.iter();
+        steps
+            .map(|step| step.count as usize * step.dispatches.len())
+            .sum()
+    };
+    models.iter().map(count).collect()
+}
+
+/// Rows that do not look at each other are one dispatch; along another axis, or where rows are long, there is one for each kernel.
+#[test]
+fn rows_are_one_dispatch() {
+    for (dims, axis, expected) in [
+        (&[1, 10][..], 1, &[1][..]),
+        (&[70, 33], 1, &[1, 1]),
+        (&[2, 3, 40, 64], 3, &[1, 1]),
+        (&[3, 4, 5], 1, &[4]),
+        (&[1, 5000], 1, &[4, 4]),
+    ] {
+        let (_, graph) = named(format!("{dims:?}"), |b, _| softmax(b, dims, axis));
+        assert_eq!(dispatches(&graph), expected, "softmax of {dims:?} along {axis}");
+    }
 }

@@ -1,5 +1,5 @@
 // Every golden on every backend, in a page and in a worker. ENGINES names browsers, BACKENDS backends, PLACES page or worker, KINDS
-// layers or networks, with commas between them; GOLDEN names goldens whose id contains it. It takes too long for tests/run.
+// layers or networks, with commas between them; GOLDEN names goldens whose id contains it, MACHINE=hardware the shaders for GPUs. It takes too long for tests/run.
 
 import { engines, files, pack, testMatrix } from '../web/support/matrix.js';
 

@@ -19,26 +19,32 @@ const sound = await run(choose, { backend: 'wasm', inputs });
 const read = (name) => readFileSync(join(folder, name), 'utf8');
 const json = (name) => JSON.parse(read(name));
 
-/** How each backend calls its things, and what a kernel's result is before it is written. */
+/** How each backend calls its things, and what a kernel's result is before it is written. A program ends with `end`. */
+const onWebGPU = { backend: 'webgpu', dispatches: 'dispatches', programOf: ({ pipelines }, { pipeline }) => pipelines[pipeline].module, result: /bitcast<(?:vec4<u32>|u32)>\((?=\w+\))/g };
 const gpus = [
-  { backend: 'webgpu', dispatches: 'dispatches', programOf: ({ pipelines }, { pipeline }) => pipelines[pipeline].module, result: /bitcast<(?:vec4<u32>|u32)>\((?=\w+\))/g },
-  { backend: 'webgl', dispatches: 'draws', programOf: (_, { program }) => program, result: /floatBitsToUint\((?=\w+\))/g },
+  { ...onWebGPU, end: '' },
+  { ...onWebGPU, end: '-software' },
+  { backend: 'webgl', end: '', dispatches: 'draws', programOf: (_, { program }) => program, result: /floatBitsToUint\((?=\w+\))/g },
 ];
 
 /** Every kernel of a backend with its sign changed: the files that differ, and what the check has to say. */
-function brokenOf({ backend, dispatches, programOf, result }) {
-  const { code } = manifest.backends[backend];
-  const [program, check] = [json(code.program), json(code.check)];
-  const shaders = read(code.shaders).split(/^(?=\/\/ (?:module|program) \d+:)/m);
+function brokenOf({ backend, end, dispatches, programOf, result }) {
+  const section = manifest.backends[backend];
+  const [programName, shadersName, checkName] = ['program', 'shaders', 'check'].map((what) => section.code[what + end]);
+  const [program, check] = [json(programName), json(checkName)];
+  // Software takes what is meant for GPUs where there is nothing else.
+  const code = end ? section.code : { program: programName, shaders: shadersName, check: checkName };
+  const backends = { ...manifest.backends, [backend]: { ...section, code } };
+  const shaders = read(shadersName).split(/^(?=\/\/ (?:module|program) \d+:)/m);
   return shaders.map((text, which) => {
     const broken = text.replace(result, '$&-');
     assert.notEqual(broken, text, `nothing to break in ${text}`);
     const bytes = Buffer.from(shaders.with(which, broken).join(''));
-    const files = { ...manifest.files, [code.shaders]: { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') } };
+    const files = { ...manifest.files, [shadersName]: { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') } };
     const uses = ({ step, dispatches: [begin, end] }) =>
       program.steps[step][dispatches].slice(begin, end).some((each) => programOf(program, each) === which);
     const kernel = check.kernels.find(uses);
-    return { name: kernel?.name ?? 'output 0', files: { [code.shaders]: bytes.toString(), 'manifest.json': JSON.stringify({ ...manifest, files }) } };
+    return { name: kernel?.name ?? 'output 0', files: { [shadersName]: bytes.toString(), 'manifest.json': JSON.stringify({ ...manifest, backends, files }) } };
   });
 }
 
@@ -61,7 +67,7 @@ describe('a kernel that is broken', () => {
   for (const gpu of gpus) {
     const { backend } = gpu;
     for (const [which, { name, files }] of brokenOf(gpu).entries()) {
-      test(`shader ${which} of ${backend}, which "${name}" runs first`, async () => {
+      test(`shader ${which} of ${backend}${gpu.end}, which "${name}" runs first`, async () => {
         const { taken, fallbacks, outputs, refused } = await run(loadChanged, { backend, files, inputs, alone: which === 0 });
         assert.equal(taken, 'wasm', String(fallbacks));
         assert.equal(fallbacks.length, 1);
@@ -75,7 +81,7 @@ describe('a kernel that is broken', () => {
     }
   }
 
-  for (const { backend } of gpus) {
+  for (const backend of ['webgpu', 'webgl']) {
     test(`a sound model has none, on ${backend}`, async () => {
       const found = await run(async (backend) => {
         const model = await load(undefined, { backend });

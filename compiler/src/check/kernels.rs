@@ -1,5 +1,6 @@
 //! Sampled results of single kernels.
 
+use super::chained::Chained;
 use super::memory::{Constants, Filled};
 use super::pattern::{Content, Fill, Random};
 use super::{KernelCheck, SEEDS, Sample, Samples, Subject};
@@ -7,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Role};
 use crate::plan::{Plan, Run, Space};
 use crate::tensor::DType;
+use std::ops::Range;
 
 /// Most and fewest sampled results of a kernel and a seed, and how many there are for all kernels together: many kernels
 /// have fewer each, so that the file of any model stays small.
@@ -21,40 +23,47 @@ const SMALL: u32 = 16;
 const FLOATS: [Content; 3] = [Content::Wide, Content::Unit, Content::Positive];
 
 /// Checks of the runs that were chosen, in the same order.
-pub(super) fn checks(
-    plan: &Plan,
-    constants: &Constants<'_>,
+pub(super) fn checks<'p>(
+    plan: &'p Plan,
+    constants: &Constants<'p>,
     subjects: &[Subject],
 ) -> Result<Vec<KernelCheck>> {
     let count = (ALL / subjects.len().max(1)).clamp(FEWEST, MOST);
     let check = |subject: &Subject| {
-        let run = plan
-            .steps
-            .get(subject.step)
-            .and_then(|step| step.runs().get(subject.run));
-        let run = run.ok_or_else(|| Error::internal("a check of a run that is not there"))?;
-        check(plan, constants, subject, run, count).map_err(|error| error.in_node(&run.name))
+        let runs =
+            runs(plan, subject).ok_or_else(|| Error::internal("a check of a run that is not there"))?;
+        check(plan, constants, subject, &runs, count).map_err(|error| error.in_node(&runs[0].name))
     };
     subjects.iter().map(check).collect()
 }
 
-fn check(
-    plan: &Plan,
-    constants: &Constants<'_>,
+/// The run of a subject, behind those that are done with it.
+fn runs<'p>(plan: &'p Plan, subject: &Subject) -> Option<Vec<&'p Run>> {
+    let first = subject.step.checked_sub(subject.before)?;
+    let before = plan.steps.get(first..subject.step)?.iter();
+    let mut runs: Vec<&Run> = before.map(|step| step.runs().first()).collect::<Option<_>>()?;
+    runs.push(plan.steps.get(subject.step)?.runs().get(subject.run)?);
+    Some(runs)
+}
+
+fn check<'p>(
+    plan: &'p Plan,
+    constants: &Constants<'p>,
     subject: &Subject,
-    run: &Run,
+    runs: &[&'p Run],
     count: usize,
 ) -> Result<KernelCheck> {
+    let run = runs[runs.len() - 1];
     let kernel = plan.kernel(run);
     let mut best: Option<KernelCheck> = None;
     for floats in FLOATS {
-        let fills = fills(kernel, run, floats);
+        let fills = fills(plan, runs, floats);
         let mut patterns = Vec::new();
         for seed in SEEDS {
             let memory = Filled::new(constants, &fills, seed);
             let sites = sites(&kernel.extents(), count, seed);
-            let at = constants.addresses_of(run, 0);
-            let samples = sites.iter().map(|&site| kernel.sample(&memory, &at, site));
+            let chain = Chained::new(plan, constants, &memory, runs)?;
+            let samples = sites.iter().map(|&site| chain.sample(site));
             let start = constants.arena(arena(kernel, run)?);
             let samples = samples.filter_map(|found| Sample::new(&found, start)).collect();
             memory.finish()?;
@@ -90,9 +99,38 @@ fn arena(kernel: &Kernel, run: &Run) -> Result<usize> {
     }
 }
 
-/// What every operand is filled with that lies in an arena and is read. Indices come last: where the bounds of two operands
-/// overlap, they must be in range.
-fn fills(kernel: &Kernel, run: &Run, floats: Content) -> Vec<Fill> {
+/// What every operand is filled with that lies in an arena and is read, if none of the runs before writes it. Indices come last:
+/// where the bounds of two operands overlap, they must be in range.
+fn fills(plan: &Plan, runs: &[&Run], floats: Content) -> Vec<Fill> {
+    let mut fills = Vec::new();
+    // Bytes of arenas.
+    let mut written: Vec<(usize, Range<usize>)> = Vec::new();
+    for run in runs {
+        let kernel = plan.kernel(run);
+        for fill in fills_of(kernel, run, floats) {
+            let holds = |(arena, bytes): &(usize, Range<usize>)| {
+                *arena == fill.buffer && bytes.start <= fill.offset && fill.offset + fill.length <= bytes.end
+            };
+            if !written.iter().any(holds) && !fills.contains(&fill) {
+                fills.push(fill);
+            }
+        }
+        let out = kernel
+            .operands()
+            .iter()
+            .position(|operand| operand.role == Role::Out);
+        if let Some((Space::Arena(arena), start)) =
+            out.map(|out| (run.arguments[out].space, run.arguments[out].offset))
+        {
+            let results: usize = kernel.extents().iter().product();
+            written.push((arena.0, start..start + 4 * results));
+        }
+    }
+    fills.sort_by_key(|fill| matches!(fill.content, Content::Whole(_) | Content::Integers(_)));
+    fills
+}
+
+fn fills_of(kernel: &Kernel, run: &Run, floats: Content) -> Vec<Fill> {
     let mut fills = Vec::new();
     for (operand, argument) in kernel.operands().iter().zip(&run.arguments) {
         let (Space::Arena(arena), Some((low, high))) = (argument.space, operand.bounds()) else {
@@ -114,11 +152,8 @@ fn fills(kernel: &Kernel, run: &Run, floats: Content) -> Vec<Fill> {
                 (DType::I32, below) => Content::Integers(below.unwrap_or(SMALL)),
             },
         };
-        if !fills.contains(&fill) {
-            fills.push(fill);
-        }
+        fills.push(fill);
     }
-    fills.sort_by_key(|fill| matches!(fill.content, Content::Whole(_) | Content::Integers(_)));
     fills
 }
 

@@ -20,6 +20,7 @@
 //! apart. A kernel is run twice and more, with the patterns in turn: some machines give the right numbers only the
 //! first time. Of a loop, the first iteration is meant.
 
+mod chained;
 mod kernels;
 mod memory;
 mod network;

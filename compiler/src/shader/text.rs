@@ -108,6 +108,8 @@ pub struct Shader {
     places: Vec<Place>,
     offsets: Vec<Option<String>>,
     zero: Option<String>,
+    /// The operand that kernels call 0.
+    first: usize,
     /// What runs of this text differ in.
     pub params: Params,
     /// How each operand is read.
@@ -125,8 +127,14 @@ impl Shader {
             accesses: vec![Access::default(); places.len()],
             places,
             zero: None,
+            first: 0,
             params: Params::default(),
         }
+    }
+
+    /// From here on kernels call this operand 0, and those behind it 1, 2, …
+    pub fn count_operands_from(&mut self, first: usize) {
+        self.first = first;
     }
 
     /// The statements so far, indented as the body of a function.
@@ -212,6 +220,7 @@ impl Shader {
 
     /// Where the operand's pointer points.
     pub fn start(&mut self, operand: usize) -> String {
+        let operand = self.first + operand;
         if let Some(offset) = &self.offsets[operand] {
             return offset.clone();
         }
@@ -223,11 +232,12 @@ impl Shader {
 
     /// Whether the operand's pointer is always at a multiple of four elements.
     pub fn is_aligned(&self, operand: usize) -> bool {
-        self.places[operand].is_aligned()
+        self.places[self.first + operand].is_aligned()
     }
 
     /// The float at an address.
     pub fn float(&mut self, operand: usize, at: &str) -> String {
+        let operand = self.first + operand;
         self.accesses[operand].float = true;
         format!("f{operand}({at})")
     }
@@ -240,6 +250,7 @@ impl Shader {
     /// The four floats of a quad: the one numbered `n` begins at the address `4 n`. Loops count quads, since software GPUs shift
     /// one lane after the other.
     pub fn quad_numbered(&mut self, operand: usize, number: &str) -> String {
+        let operand = self.first + operand;
         self.accesses[operand].quad = true;
         format!("q{operand}({number})")
     }
@@ -250,7 +261,7 @@ impl Shader {
             offset,
             advance,
             layer,
-        } = self.places[operand];
+        } = self.places[self.first + operand];
         let whole = |distance: usize| distance.is_multiple_of(run);
         layer.is_some_and(whole)
             && advance == 0
@@ -260,29 +271,33 @@ impl Shader {
 
     /// A run that lies in one layer, from the quad of this number on, as [`Shader::quad_of_run`] takes it.
     pub fn run(&mut self, operand: usize, quad: &str) -> String {
+        let operand = self.first + operand;
         self.accesses[operand].run = true;
         self.bind("l", format!("l{operand}({quad})"))
     }
 
     /// The four floats of a quad of a run, which are counted from its first.
     pub fn quad_of_run(&mut self, operand: usize, run: &str, quad: &str) -> String {
-        format!("r{operand}({run}, {quad})")
+        format!("r{}({run}, {quad})", self.first + operand)
     }
 
     /// The integer at an address.
     pub fn int(&mut self, operand: usize, at: &str) -> String {
+        let operand = self.first + operand;
         self.accesses[operand].int = true;
         format!("i{operand}({at})")
     }
 
     /// The bits at an address.
     pub fn bits(&mut self, operand: usize, at: &str) -> String {
+        let operand = self.first + operand;
         self.accesses[operand].bits = true;
         format!("u{operand}({at})")
     }
 
     /// The bits of four elements from an address on that is a multiple of four.
     pub fn bit_quad(&mut self, operand: usize, at: &str) -> String {
+        let operand = self.first + operand;
         self.accesses[operand].bit_quad = true;
         format!("v{operand}(({at}) >> 2u)")
     }

@@ -2,6 +2,7 @@
 //! them, many in a file: `DIR/0.pack`, `DIR/1.pack` …, and `DIR/dist`, a bundle whose scripts load them all.
 //!
 //! SELECTION is `all`, or `each` for the first golden of every shader, whatever the numbers in it. The variable `GOLDEN` names those whose id contains it.
+//! With `MACHINE=hardware` software runs what is meant for GPUs, too.
 //!
 //! A pack is the length of its header as u32, the header as JSON, then the bytes that the header points into. It prints how
 //! many packs there are, how many goldens in them, and how many were left out because the compiler has to refuse them.
@@ -80,17 +81,32 @@ fn write(cases: &[Case], each: bool, dir: &Path) -> Result<Value, Box<dyn Error>
 fn kernels(bundle: &Path, manifest: &Manifest) -> Result<BTreeSet<String>, Box<dyn Error>> {
     let mut found = BTreeSet::new();
     for section in manifest.backends.values() {
-        let Some(shaders) = section.code.get("shaders") else {
-            continue;
-        };
-        let mut text = fs::read_to_string(bundle.join(shaders))?;
-        text.retain(|c| !c.is_ascii_digit());
-        let kernels = text
-            .split("// program ")
-            .flat_map(|part| part.split("// module "));
-        found.extend(kernels.map(str::to_owned).filter(|kernel| !kernel.is_empty()));
+        let shaders = section
+            .code
+            .iter()
+            .filter(|(label, _)| label.starts_with("shaders"));
+        for (_, name) in shaders {
+            let mut text = fs::read_to_string(bundle.join(name))?;
+            text.retain(|c| !c.is_ascii_digit());
+            let kernels = text
+                .split("// program ")
+                .flat_map(|part| part.split("// module "));
+            found.extend(kernels.map(str::to_owned).filter(|kernel| !kernel.is_empty()));
+        }
     }
     Ok(found)
+}
+
+/// A manifest without programs for software.
+fn for_hardware(manifest: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut manifest: Value = serde_json::from_slice(manifest)?;
+    let backends = manifest["backends"].as_object_mut().into_iter().flatten();
+    for (_, section) in backends {
+        if let Some(code) = section["code"].as_object_mut() {
+            code.retain(|label, _| !label.ends_with("-software"));
+        }
+    }
+    Ok(serde_json::to_vec(&manifest)?)
 }
 
 /// Goldens on their way into a file.
@@ -130,7 +146,12 @@ impl Pack {
         let names = code.chain(&manifest.weights.shards).map(String::as_str);
         let mut files = serde_json::Map::new();
         for name in names.chain(["manifest.json"]) {
-            let place = self.put(&fs::read(bundle.join(name))?);
+            let mut bytes = fs::read(bundle.join(name))?;
+            if name == "manifest.json" && std::env::var("MACHINE").is_ok_and(|machine| machine == "hardware")
+            {
+                bytes = for_hardware(&bytes)?;
+            }
+            let place = self.put(&bytes);
             files.insert(name.to_owned(), place);
         }
         let mut predictions = Vec::new();

@@ -1,6 +1,7 @@
 //! A program in the memory of a device.
 
 use super::{Compiled, Dispatch, Gpu, Program, ShaderText, shader_texts, window};
+use keras_compile::backends::webgpu::Machine;
 use keras_compile::backends::{Build, CodeFile};
 use keras_compile::plan::Plan;
 use keras_compile::tensor::{DType, Data, Tensor, TensorType};
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// Bytes between slices of uniforms: the offset alignment that every WebGPU has.
-const SLICE: usize = 512;
+const SLICE: usize = 2048;
 
 /// The bits of what arenas hold before a prediction, so that what is read before it is written shows.
 const POISON: u32 = 0x7fc0_0000;
@@ -61,11 +62,17 @@ pub struct Needs {
 }
 
 impl Built {
-    /// From a build of the WebGPU backend.
+    /// From a build of the WebGPU backend: its program for GPUs, or that for software.
     ///
     /// # Errors
     /// When a file is missing or not what it should be.
-    pub fn new(build: &Build) -> Result<Self, String> {
+    pub fn new(build: &Build, machine: Machine) -> Result<Self, String> {
+        let other = machine == Machine::Software && has_other(build);
+        let [program, shaders] = if other {
+            ["program-software", "shaders-software"]
+        } else {
+            ["program", "shaders"]
+        };
         let text = |label: &str| {
             let file = build.emitted.files.iter().find(|file| file.label == label);
             let CodeFile { bytes, .. } = file.ok_or_else(|| format!("there is no file {label:?}"))?;
@@ -73,12 +80,18 @@ impl Built {
         };
         let section = serde_json::Value::Object(build.emitted.section.clone());
         Ok(Self {
-            program: serde_json::from_str(text("program")?).map_err(|error| format!("program: {error}"))?,
-            shaders: shader_texts(text("shaders")?)?,
+            program: serde_json::from_str(text(program)?).map_err(|error| format!("program: {error}"))?,
+            shaders: shader_texts(text(shaders)?)?,
             weights: weights(&build.plan),
             ports: serde_json::from_value(section).map_err(|error| format!("section: {error}"))?,
         })
     }
+}
+
+/// Whether a build has another program for software.
+pub fn has_other(build: &Build) -> bool {
+    let mut files = build.emitted.files.iter();
+    files.any(|file| file.label == "program-software")
 }
 
 /// The weights as the files of a bundle hold them, one after the other.

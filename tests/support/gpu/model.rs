@@ -1,7 +1,8 @@
 //! A graph, compiled by the WebGPU backend and run.
 
-use super::loaded::{Needs, words};
+use super::loaded::{Needs, has_other, words};
 use super::{Built, Gpu, Loaded, first_wrong_step, window};
+use keras_compile::backends::webgpu::Machine;
 use keras_compile::backends::{self, Build, Options, Precision};
 use keras_compile::graph::Graph;
 use keras_compile::plan;
@@ -22,7 +23,7 @@ impl Model {
     /// # Errors
     /// What any of it says.
     pub fn new(graph: &Graph) -> Result<Self, String> {
-        Self::with(graph, Options::default())
+        Self::with(graph, Options::default(), Machine::Hardware)
     }
 
     /// The same with weights in half precision.
@@ -34,11 +35,25 @@ impl Model {
             gpu_precision: Precision::F16,
             ..Options::default()
         };
-        Self::with(graph, options)
+        Self::with(graph, options, Machine::Hardware)
+    }
+
+    /// A model for each of the programs that a bundle has: for GPUs, and where it is another one, for software.
+    ///
+    /// # Errors
+    /// What any of it says.
+    pub fn all(graph: &Graph) -> Result<Vec<Self>, String> {
+        let first = Self::new(graph)?;
+        let mut all = Vec::new();
+        if has_other(&first.build) {
+            all.push(Self::with(graph, Options::default(), Machine::Software)?);
+        }
+        all.insert(0, first);
+        Ok(all)
     }
 
     /// The same with these options.
-    fn with(graph: &Graph, options: Options) -> Result<Self, String> {
+    fn with(graph: &Graph, options: Options, machine: Machine) -> Result<Self, String> {
         let backend = backends::find("webgpu").ok_or("there is no backend \"webgpu\"")?;
         let plan = plan::plan(graph, (backend.target)(options).as_ref());
         let plan = plan.map_err(|error| format!("plan: {error}"))?;
@@ -47,7 +62,7 @@ impl Model {
             .map_err(|error| format!("code: {error}"))?;
         let section = &build.emitted.section;
         (backend.check)(section).map_err(|error| format!("section: {error}"))?;
-        let built = Built::new(&build)?;
+        let built = Built::new(&build, machine)?;
         let least = built.least();
         if !built.ports.limits.cover(&least) {
             return Err(format!("{:?} instead of {least:?}", built.ports.limits));

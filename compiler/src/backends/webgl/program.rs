@@ -126,6 +126,7 @@ impl Program {
                 let subject = Subject {
                     step: number,
                     run: index,
+                    before: 0,
                     dispatches: index..index + 1,
                 };
                 program

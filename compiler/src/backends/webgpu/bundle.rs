@@ -1,6 +1,6 @@
 //! The row of the table: what a bundle and the command have of this backend.
 
-use super::{Program, WebGpu};
+use super::{Machine, Program, WebGpu};
 use crate::backends::gpu::{self, Storage};
 use crate::backends::{
     Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, Precision, Script, Section,
@@ -25,7 +25,7 @@ pub static BACKEND: Backend = Backend {
     texts: &[Text {
         name: "wgsl",
         about: "the compute shaders of WebGPU",
-        print: |plan| Ok(Program::new(plan, Precision::default())?.text()),
+        print: |plan| Ok(Program::new(plan, Precision::default(), Machine::default())?.text()),
     }],
     files: &[FileType {
         end: "wgsl",
@@ -88,12 +88,17 @@ struct Limits {
 }
 
 fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
-    let program = Program::new(plan, options.gpu_precision)?;
+    let new = |machine| Program::new(plan, options.gpu_precision, machine);
+    let program = new(Machine::Hardware)?;
+    let other = new(Machine::Software)?;
     let shaders = program.text();
     let weights = plan.weights.bytes();
-    let arenas = program.arenas.iter().copied().max().unwrap_or(0);
+    let both = || [&program, &other].into_iter();
+    let arenas = both().flat_map(|program| &program.arenas).copied().max();
+    let arenas = arenas.unwrap_or(0);
     let bound = program.windows.iter().map(|&(_, bytes)| bytes).max();
-    let bindings = program.pipelines.iter().map(|pipeline| pipeline.bindings.len());
+    let pipelines = both().flat_map(|program| &program.pipelines);
+    let bindings = pipelines.map(|pipeline| pipeline.bindings.len());
     let own = Own {
         inputs: slots(&plan.inputs),
         outputs: slots(&plan.outputs),
@@ -111,8 +116,11 @@ fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
             own.limits.max_storage_buffers_per_shader_stage,
         ),
     ];
-    let wrong = |what: serde_json::Error| Error::internal(format!("the program cannot be written ({what})"));
     let section = gpu::section(&own)?;
+    let mut files = files(plan, &program, ["program", "shaders", "check"])?;
+    if program != other {
+        files.extend(self::files(plan, &other, SOFTWARE)?);
+    }
     Ok(Emitted {
         figures,
         code: vec![Code {
@@ -123,24 +131,22 @@ fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
         thread_bytes: 0,
         section,
         parts: PARTS.to_vec(),
-        files: vec![
-            CodeFile {
-                label: "program",
-                end: gpu::JSON,
-                bytes: serde_json::to_vec(&program).map_err(wrong)?,
-            },
-            CodeFile {
-                label: "shaders",
-                end: "wgsl",
-                bytes: shaders.into_bytes(),
-            },
-            CodeFile {
-                label: "check",
-                end: gpu::JSON,
-                bytes: program.check(plan)?.to_json()?,
-            },
-        ],
+        files,
     })
+}
+
+/// What the files of the program for software are called, where it is another one.
+const SOFTWARE: [&str; 3] = ["program-software", "shaders-software", "check-software"];
+
+/// The files of a program by their labels: itself, its shaders, and what it is checked with.
+fn files(plan: &Plan, program: &Program, [own, shaders, check]: [&'static str; 3]) -> Result<Vec<CodeFile>> {
+    let wrong = |what: serde_json::Error| Error::internal(format!("the program cannot be written ({what})"));
+    let file = |label, end, bytes| CodeFile { label, end, bytes };
+    Ok(vec![
+        file(own, gpu::JSON, serde_json::to_vec(program).map_err(wrong)?),
+        file(shaders, "wgsl", program.text().into_bytes()),
+        file(check, gpu::JSON, program.check(plan)?.to_json()?),
+    ])
 }
 
 /// What the scripts of a bundle need.

@@ -3,7 +3,7 @@
 use super::operands::Memory;
 use super::windows::Windows;
 use crate::error::{Error, Result};
-use crate::shader::{Access, Params, Shader};
+use crate::shader::{Access, Lanes, Params, Shader};
 use std::fmt::Write;
 
 /// Storage buffers that every device binds at once.
@@ -57,6 +57,32 @@ pub(super) enum Stores {
     Quads,
 }
 
+impl Stores {
+    /// Of so many neighbouring results that lie together.
+    pub fn of(lanes: Lanes) -> Self {
+        match lanes {
+            Lanes::One => Self::Elements,
+            Lanes::Four => Self::Quads,
+        }
+    }
+}
+
+/// An operand that a module of several kernels writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Out {
+    /// Which one.
+    pub operand: usize,
+    /// How.
+    pub stores: Stores,
+}
+
+impl Out {
+    /// The function that writes it.
+    pub fn name(&self) -> String {
+        format!("s{}", self.operand)
+    }
+}
+
 /// Workgroups of so many invocations.
 ///
 /// # Errors
@@ -81,19 +107,57 @@ fn groups(invocations: usize) -> Result<[usize; 3]> {
 pub(super) fn finish(
     memories: &[Memory],
     s: Shader,
-    (out, stores): (usize, Stores),
+    (operand, stores): (usize, Stores),
     declarations: &str,
     count: usize,
 ) -> Result<Made> {
-    let written: Vec<bool> = (0..memories.len()).map(|operand| operand == out).collect();
+    module(
+        memories,
+        s,
+        &[("store".to_owned(), Out { operand, stores })],
+        declarations,
+        count,
+    )
+}
+
+/// The same where several operands are written, each by a function with its [name](Out::name). What is read may also be written.
+///
+/// # Errors
+/// The same.
+pub(super) fn finish_all(
+    memories: &[Memory],
+    s: Shader,
+    outs: &[Out],
+    declarations: &str,
+    count: usize,
+) -> Result<Made> {
+    let outs: Vec<_> = outs.iter().map(|out| (out.name(), *out)).collect();
+    module(memories, s, &outs, declarations, count)
+}
+
+fn module(
+    memories: &[Memory],
+    s: Shader,
+    outs: &[(String, Out)],
+    declarations: &str,
+    count: usize,
+) -> Result<Made> {
+    let is_out = |operand| outs.iter().any(|(_, out)| out.operand == operand);
+    let written: Vec<bool> = (0..memories.len()).map(is_out).collect();
     let mut quads: Vec<bool> = s
         .accesses
         .iter()
         .map(|access| access.quad || access.bit_quad)
         .collect();
-    quads[out] = stores == Stores::Quads;
+    for (_, out) in outs {
+        quads[out.operand] = out.stores == Stores::Quads;
+    }
     let used = |operand: usize| written[operand] || s.accesses[operand] != Access::default();
-    let (bindings, of_operand) = bind(memories, &written, &quads, used)?;
+    let (bindings, of_operand) = if outs.len() > 1 {
+        bind_memories(memories, &written, &mut quads, used)?
+    } else {
+        bind(memories, &written, &quads, used)?
+    };
     let mut text = String::new();
     let blocks = s.params.blocks();
     let _ = writeln!(
@@ -122,12 +186,15 @@ pub(super) fn finish(
             }
         }
     }
-    let binding = of_operand[out].unwrap_or_default();
-    let (name, bits) = match stores {
-        Stores::Quads => (format!("b{binding}[at >> 2u]"), "vec4<u32>"),
-        Stores::Elements => (format!("b{binding}[at]"), "u32"),
-    };
-    let _ = writeln!(text, "fn store(at: u32, value: {bits}) {{ {name} = value; }}");
+    for (function, Out { operand, stores }) in outs {
+        let binding = of_operand[*operand].unwrap_or_default();
+        let (statement, bits) = match (stores, quads[bindings[binding].operand]) {
+            (Stores::Quads, true) => (format!("b{binding}[at >> 2u] = value;"), "vec4<u32>"),
+            (Stores::Quads, false) => (words(binding), "vec4<u32>"),
+            (Stores::Elements, _) => (format!("b{binding}[at] = value;"), "u32"),
+        };
+        let _ = writeln!(text, "fn {function}(at: u32, value: {bits}) {{ {statement} }}");
+    }
     text += declarations;
     let _ = writeln!(
         text,
@@ -215,6 +282,15 @@ fn bind(
         }
         of_operand[operand] = Some(number);
     }
+    few(memories, bindings, of_operand)
+}
+
+/// What was bound, if it is not too much.
+fn few(
+    memories: &[Memory],
+    bindings: Vec<Binding>,
+    of_operand: Vec<Option<usize>>,
+) -> Result<(Vec<Binding>, Vec<Option<usize>>)> {
     if bindings.len() > MOST_BINDINGS {
         return Err(Error::internal(format!(
             "{} bindings for operands in {memories:?}",
@@ -222,6 +298,47 @@ fn bind(
         )));
     }
     Ok((bindings, of_operand))
+}
+
+/// Writes four words to a binding of words.
+fn words(binding: usize) -> String {
+    let word = |lane: usize| format!("b{binding}[at + {lane}u] = value[{lane}u];");
+    [0, 1, 2, 3].map(word).join(" ")
+}
+
+/// One binding for each buffer, since no two of one may be bound where one is written: of quads, where nothing of it is written
+/// element by element.
+fn bind_memories(
+    memories: &[Memory],
+    written: &[bool],
+    quads: &mut [bool],
+    used: impl Fn(usize) -> bool,
+) -> Result<(Vec<Binding>, Vec<Option<usize>>)> {
+    let all: Vec<usize> = (0..written.len()).filter(|&operand| used(operand)).collect();
+    let before = quads.to_vec();
+    for &operand in &all {
+        let mut same = all.iter().filter(|&&other| memories[other] == memories[operand]);
+        let words = same.clone().any(|&other| written[other] && !before[other]);
+        quads[operand] = !words && same.any(|&other| before[other]);
+    }
+    let mut bindings: Vec<Binding> = Vec::new();
+    let mut of_operand = vec![None; written.len()];
+    for operand in all {
+        let found = bindings
+            .iter()
+            .position(|binding| binding.memory == memories[operand]);
+        let number = found.unwrap_or(bindings.len());
+        if found.is_none() {
+            bindings.push(Binding {
+                operand,
+                memory: memories[operand],
+                written: false,
+            });
+        }
+        bindings[number].written |= written[operand];
+        of_operand[operand] = Some(number);
+    }
+    few(memories, bindings, of_operand)
 }
 
 /// The functions that read an operand from its binding, whose elements are quads or words.

@@ -1,5 +1,6 @@
 //! Where the operands of a run are bound.
 
+use super::machine::Machine;
 use super::target::ALIGNMENT;
 use super::windows::Windows;
 use crate::error::Result;
@@ -26,6 +27,7 @@ pub(super) enum Memory {
 pub(super) struct Operands {
     places: Vec<Place>,
     memories: Vec<Memory>,
+    machine: Machine,
 }
 
 impl Operands {
@@ -33,7 +35,12 @@ impl Operands {
     ///
     /// # Errors
     /// When an operand lies in no weights (a bug of ours).
-    pub fn new(run: &Run, weights: &Weights, windows: &mut Windows, halves: bool) -> Result<Self> {
+    pub fn new(
+        run: &Run,
+        weights: &Weights,
+        windows: &mut Windows,
+        (halves, machine): (bool, Machine),
+    ) -> Result<Self> {
         let mut places = Vec::with_capacity(run.arguments.len() + 1);
         let mut memories = Vec::with_capacity(run.arguments.len() + 1);
         for (operand, argument) in run.arguments.iter().enumerate() {
@@ -55,12 +62,52 @@ impl Operands {
             layer: None,
         });
         memories.push(Memory::Scratch);
-        Ok(Self { places, memories })
+        Ok(Self {
+            places,
+            memories,
+            machine,
+        })
+    }
+
+    /// Puts an operand into scratch memory.
+    pub fn move_to_scratch(&mut self, operand: usize, offset: usize) {
+        self.places[operand] = Place {
+            offset,
+            advance: 0,
+            layer: None,
+        };
+        self.memories[operand] = Memory::Scratch;
+    }
+
+    /// Those of several runs, one run's after the other's, and scratch memory behind all.
+    pub fn joined(all: &[Self], machine: Machine) -> Self {
+        let own = |operands: &Self| operands.scratch();
+        let places = all
+            .iter()
+            .flat_map(|operands| operands.places[..own(operands)].to_vec());
+        let memories = all
+            .iter()
+            .flat_map(|operands| operands.memories[..own(operands)].to_vec());
+        let start = Place {
+            offset: 0,
+            advance: 0,
+            layer: None,
+        };
+        Self {
+            places: places.chain([start]).collect(),
+            memories: memories.chain([Memory::Scratch]).collect(),
+            machine,
+        }
     }
 
     /// An empty shader that reads and writes them.
     pub fn shader(&self) -> Shader {
         Shader::new(self.places.clone())
+    }
+
+    /// What will run it.
+    pub fn machine(&self) -> Machine {
+        self.machine
     }
 
     /// The buffer of each.

@@ -1,13 +1,11 @@
 //! Matrix products and convolutions: an invocation for each tile of results, which stay in registers.
 
+use super::machine::Machine;
 use super::module::{Made, Stores, finish, invocation};
 use super::operands::Operands;
 use crate::error::Result;
 use crate::kernel::{Contract, Convolve, Epilogue, Image, Right};
 use crate::shader::{self, Lanes, Shader, Walk};
-
-/// Invocations below which smaller tiles keep more of the machine busy.
-const BUSY: usize = 256;
 
 /// Results that are computed together: so many pixels, and for each so many times four channels.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +92,7 @@ fn whole(k: &Contract, run: &Operands) -> Result<Made> {
     } else {
         k.dims[0] * k.dims[1]
     };
-    let tile = tile(k.dims, images, width.min(8) / 4);
+    let tile = tile(k.dims, images, width.min(8) / 4, run.machine());
     let result = Results {
         neighbours: Neighbours::Pixels,
         dims: k.dims,
@@ -115,7 +113,7 @@ pub(super) fn convolve(k: &Convolve, run: &Operands) -> Result<Made> {
     } else {
         1
     };
-    let tile = tile(k.dims, 1, quads.min(k.panels.unwrap_or(8) / 4));
+    let tile = tile(k.dims, 1, quads.min(k.panels.unwrap_or(8) / 4), run.machine());
     let result = Results {
         neighbours: Neighbours::Channels,
         dims: k.dims,
@@ -127,15 +125,17 @@ pub(super) fn convolve(k: &Convolve, run: &Operands) -> Result<Made> {
     result.module(run, |s, pixels, n| shader::convolve(s, k, pixels, n, tile.quads))
 }
 
-/// The largest tile that leaves enough invocations: up to four pixels of an image and `quads` times four channels.
-fn tile(dims: [usize; 4], images: usize, quads: usize) -> Tile {
+/// The largest tile that leaves enough invocations: some pixels of an image and up to `quads` times four channels.
+fn tile(dims: [usize; 4], images: usize, quads: usize, machine: Machine) -> Tile {
     let pixels = dims[..3].iter().product::<usize>() / images;
     let quads = if dims[3] <= 4 { 1 } else { quads.max(1) };
-    let busy = |tile: &Tile| images * pixels.div_ceil(tile.pixels) * dims[3].div_ceil(4 * tile.quads) >= BUSY;
-    let sizes = [(4, quads), (2, quads), (1, quads), (1, 1)];
+    let busy = |tile: &Tile| {
+        images * pixels.div_ceil(tile.pixels) * dims[3].div_ceil(4 * tile.quads) >= machine.busy()
+    };
+    let sizes = [(8, quads), (4, quads), (2, quads), (1, quads), (1, 1)];
     let tiles = sizes.map(|(pixels, quads)| Tile { pixels, quads });
-    let fits = |tile: &Tile| tile.pixels <= pixels;
-    let smallest = tiles[3];
+    let fits = |tile: &Tile| tile.pixels <= pixels.min(machine.most_pixels());
+    let [.., smallest] = tiles;
     tiles.into_iter().filter(fits).find(busy).unwrap_or(smallest)
 }
 

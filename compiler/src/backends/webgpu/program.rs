@@ -1,17 +1,16 @@
 //! What is run in which order, as the runtime reads it.
 
-use super::dispatch;
-use super::module::{self, Made};
-use super::operands::{Memory, Operands, PACKED};
-use super::windows::Windows;
+use super::chain::Chain;
+use super::machine::Machine;
+use super::operands::PACKED;
+use super::writer::Writer;
 use crate::backends::{Precision, gpu};
-use crate::budget::Resource;
-use crate::check::{self, Check, Subject, Subjects};
+use crate::check::{self, Check, Subjects};
 use crate::error::Result;
 use crate::kernel::{Contract, Convolve, Kernel, Right};
 use crate::plan::{Plan, Run, Space, Weights};
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Pipelines, and the dispatches of a prediction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,20 +25,20 @@ pub struct Program {
     /// What is run once, when the weights are there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prepare: Vec<Dispatch>,
-    /// The steps of the plan.
+    /// The steps of the plan. What is done with a later one has no dispatches.
     pub steps: Vec<Step>,
     /// The text of every module.
     #[serde(skip)]
     pub modules: Vec<String>,
     /// For what family of kernels each is.
     #[serde(skip)]
-    families: Vec<&'static str>,
+    pub(super) families: Vec<&'static str>,
     /// The number of the buffer with the weights in half precision.
     #[serde(skip)]
-    halves: Option<usize>,
+    pub(super) halves: Option<usize>,
     /// A run for each module.
     #[serde(skip)]
-    subjects: Subjects,
+    pub(super) subjects: Subjects,
     /// Bytes of every kernel's modules, by its index in the plan.
     #[serde(skip)]
     pub kernel_bytes: Vec<usize>,
@@ -80,118 +79,27 @@ pub struct Dispatch {
 }
 
 impl Program {
-    /// Writes the shaders of a plan.
+    /// Writes the shaders of a plan for a machine.
     ///
     /// # Errors
     /// When the plan was made for another target, the text grows beyond the budget, or a module is not valid (bugs of ours).
-    pub fn new(plan: &Plan, precision: Precision) -> Result<Self> {
-        let budget = plan.budget.fork();
-        let mut program = Self {
-            // A binding has no length of zero.
-            arenas: plan.arenas.iter().map(|&bytes| bytes.max(16)).collect(),
-            windows: Vec::new(),
-            pipelines: Vec::new(),
-            prepare: Vec::new(),
-            halves: None,
-            steps: Vec::new(),
-            modules: Vec::new(),
-            families: Vec::new(),
-            subjects: Subjects::default(),
-            kernel_bytes: vec![0; plan.kernels.len()],
-        };
-        let mut known = HashMap::new();
-        let mut windows = Windows::default();
+    pub fn new(plan: &Plan, precision: Precision, machine: Machine) -> Result<Self> {
+        let mut writer = Writer::new(plan, machine);
         if precision == Precision::F16 && plan.runs().any(|run| has_halves(plan, run)) {
-            program.halves = Some(program.arenas.len());
-            program.arenas.push(plan.weights.bytes() / 2);
-            for made in module::halves(plan.weights.bytes(), &mut windows)? {
-                let dispatch = program.add(&mut known, "weights", made);
-                program.prepare.push(dispatch);
-            }
+            writer.halves()?;
         }
-        let (mut scratch, mut taken) = (0, program.pipelines.len());
-        for (number, step) in plan.steps.iter().enumerate() {
-            let mut dispatches = Vec::with_capacity(step.runs().len());
-            for (index, run) in step.runs().iter().enumerate() {
-                let halves = program.halves.is_some() && has_halves(plan, run);
-                let operands = Operands::new(run, &plan.weights, &mut windows, halves);
-                let made = operands.and_then(|operands| dispatch::dispatch(plan.kernel(run), run, &operands));
-                let mut bytes = 0;
-                let first = dispatches.len();
-                for made in made.map_err(|error| error.in_node(&run.name))? {
-                    scratch = scratch.max(4 * made.scratch);
-                    let dispatch = program.add(&mut known, plan.kernel(run).family(), made);
-                    if dispatch.pipeline >= taken {
-                        taken = dispatch.pipeline + 1;
-                        let text = program.modules[dispatch.pipeline].len();
-                        let within = budget.take(Resource::Shaders, text);
-                        within.map_err(|error| error.in_node(&run.name))?;
-                    }
-                    bytes += program.modules[dispatch.pipeline].len();
-                    dispatches.push(dispatch);
-                }
-                program.kernel_bytes[run.kernel.0] = bytes;
-                let subject = Subject {
-                    step: number,
-                    run: index,
-                    dispatches: first..dispatches.len(),
-                };
-                for dispatch in &dispatches[first..] {
-                    let subject = subject.clone();
-                    program
-                        .subjects
-                        .offer(dispatch.pipeline, plan.kernel(run), run, subject);
-                }
-            }
-            program.steps.push(Step {
-                count: step.count(),
-                dispatches,
-            });
+        let mut number = 0;
+        while number < plan.steps.len() {
+            number = match Chain::from(plan, number) {
+                Some(chain) => writer.chain(&chain)?,
+                None => writer.step(number)?,
+            };
         }
-        program.windows = windows.into_parts();
-        if scratch > 0 {
-            program.arenas.push(scratch);
-        }
+        let program = writer.finish();
         for (number, text) in program.modules.iter().enumerate() {
             super::validate::validate(number, text)?;
         }
         Ok(program)
-    }
-
-    /// Adds a dispatch, with a pipeline of its own if there is none with its text.
-    fn add(&mut self, known: &mut HashMap<String, usize>, family: &'static str, made: Made) -> Dispatch {
-        let Made { module, groups, .. } = made;
-        let next = self.pipelines.len();
-        let pipeline = *known.entry(module.text.clone()).or_insert(next);
-        if pipeline == next {
-            let letter = |written| if written { 'w' } else { 'r' };
-            self.pipelines.push(Pipeline {
-                module: next,
-                bindings: module.bindings.iter().map(|b| letter(b.written)).collect(),
-            });
-            self.modules.push(module.text);
-            self.families.push(family);
-        }
-        let buffer = |memory| match memory {
-            Memory::Weights => -1,
-            Memory::Window(number) => -2 - number as isize,
-            Memory::Halves => self.halves.map_or(-1, |halves| halves as isize),
-            Memory::Arena(arena) => arena as isize,
-            // It lies behind those of the plan.
-            Memory::Scratch => self.arenas.len() as isize,
-        };
-        Dispatch {
-            pipeline,
-            groups,
-            buffers: module.bindings.iter().map(|b| buffer(b.memory)).collect(),
-            params: module.params.values,
-            advance: module
-                .params
-                .advances
-                .iter()
-                .map(|a| (a.index, a.delta))
-                .collect(),
-        }
     }
 
     /// What shows whether the modules compute what they should.
@@ -239,7 +147,7 @@ fn packed(plan: &Plan, run: &Run) -> Option<usize> {
 }
 
 /// Whether a run has packed weights that half precision can hold.
-fn has_halves(plan: &Plan, run: &Run) -> bool {
+pub(super) fn has_halves(plan: &Plan, run: &Run) -> bool {
     let part = packed(plan, run).and_then(|offset| plan.weights.part_at(offset));
     part.is_some_and(|(_, data)| data.iter().all(|value| value.abs() <= LARGEST_HALF))
 }

@@ -38,11 +38,7 @@ fn each(
     let value = bits(&mut s, &index, lanes);
     let address = walk.address(&mut s, &index);
     s.line(format!("store({address}, {value});"));
-    let stores = match lanes {
-        Lanes::One => Stores::Elements,
-        Lanes::Four => Stores::Quads,
-    };
-    finish(run.memories(), s, (out, stores), "", count)
+    finish(run.memories(), s, (out, Stores::of(lanes)), "", count)
 }
 
 fn bits_of(value: &str, lanes: Lanes) -> String {
