@@ -141,8 +141,32 @@ impl Walk<'_> {
         }
     }
 
-    /// One element of the contraction: a row of weights is held, inputs are splatted one after the other.
+    /// One element of the contraction.
     fn step(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>], i: usize) {
+        match acc {
+            [pixel] => self.stream(asm, a, b, pixel, i),
+            pixels => self.hold(asm, a, b, pixels, i),
+        }
+    }
+
+    /// Of a single pixel: no weight is used twice, so that none takes a register for longer than it must. Eight accumulators
+    /// and as many weights would be more than there are.
+    fn stream(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, pixel: &[LocalId], i: usize) {
+        let [input, weight] = [asm.v128(), asm.v128()];
+        asm.get(a);
+        asm.load_splat(i * 4);
+        asm.set(input);
+        for (v, &acc) in pixel.iter().enumerate() {
+            asm.get(b);
+            asm.load_v128((i * self.row + 4 * v) * 4);
+            asm.set(weight);
+            asm.multiply_add(acc, input, weight);
+        }
+        asm.release([input, weight]);
+    }
+
+    /// A row of weights is held, inputs are splatted one after the other.
+    fn hold(&self, asm: &mut Asm<'_>, a: LocalId, b: LocalId, acc: &[Vec<LocalId>], i: usize) {
         let weights = asm.v128s(acc[0].len());
         for (v, &weight) in weights.iter().enumerate() {
             asm.get(b);
