@@ -1,5 +1,6 @@
 //! Contraction: sums of products with a matrix.
 
+use super::index::ORIGIN;
 use super::{Lanes, Pixel, Shader, Walk};
 use crate::kernel::{Contract, Epilogue, Image, Right};
 
@@ -114,7 +115,7 @@ fn bases(s: &mut Shader, image: &Image, pixels: &[Pixel]) -> Vec<String> {
     let address = |s: &mut Shader, index: &[String; 3]| {
         let mut sum = start.clone();
         for (index, stride) in index.iter().zip(&strides) {
-            if let Some(stride) = stride {
+            if let Some(stride) = stride.as_ref().filter(|_| index != ORIGIN) {
                 sum += &format!(" + {index} * {stride}");
             }
         }

@@ -53,7 +53,6 @@ pub fn convolve(
     };
     let [wy, wx] = kernel.window;
     let first_channels = channels(s, kernel, reading, n, of_group);
-    let mut starts = Vec::with_capacity(pixels.len());
     let mut start = s.start(0);
     if let (Reading::Together | Reading::Own, Some(first)) = (reading, first_channels.first()) {
         start += &format!(" + {first}");
@@ -61,12 +60,12 @@ pub fn convolve(
     let start = s.bind("l", in_units(unit, start));
     let strides = kernel.x.map(|stride| s.number(stride / unit.count()));
     let padded = [wy, wx].map(|axis| axis.before + axis.after > 0);
-    for [batch, row, pixel] in pixels {
+    let starts = s.for_all(pixels, |s, [batch, row, pixel]| {
         let base = s.bind("l", format!("{start} + {batch} * {}", strides[0]));
         let (row, rows) = first(s, wy, row, kernel.input[0]);
         let (pixel, columns) = first(s, wx, pixel, kernel.input[1]);
-        starts.push((base, row, rows, pixel, columns));
-    }
+        (base, row, rows, pixel, columns)
+    });
     let mut right = Columns::of_panels(s, width, kernel.k(), n);
     let sums = right.sums(s, pixels.len(), quads);
     let over_rows = format!("{}u", wy.size);

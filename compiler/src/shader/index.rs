@@ -108,13 +108,16 @@ impl Walk<'_> {
     }
 }
 
+/// The index along an axis of one element.
+pub(super) const ORIGIN: &str = "0u";
+
 /// The index `[batch, row, pixel]` of results that differ in their channel only.
 pub type Pixel = [String; 3];
 
 /// The index of a pixel by its number, where results have these extents `[batches, rows, pixels, channels]`.
 pub fn pixel(s: &mut Shader, dims: [usize; 4], number: &str) -> Pixel {
     let [batches, rows, pixels, _] = dims;
-    let zero = || "0u".to_owned();
+    let zero = || ORIGIN.to_owned();
     let mut rest = number.to_owned();
     let mut index = [zero(), zero(), zero()];
     let outer = [1, batches, batches * rows];
@@ -141,6 +144,7 @@ impl Shader {
         for (index, &stride) in index.iter().zip(strides) {
             match stride {
                 0 => {}
+                _ if index == ORIGIN => {}
                 1 => sum += &format!(" + {index}"),
                 _ => {
                     let stride = self.signed(stride);

@@ -179,6 +179,29 @@ impl Shader {
         })
     }
 
+    /// Does the same for several items. What numbers of the first run may differ in, those of the others differ in together.
+    pub fn for_all<T, R>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut body: impl FnMut(&mut Self, T) -> R,
+    ) -> Vec<R> {
+        let outermost = !self.params.is_repeating();
+        let first = self.params.values.len();
+        let mut end = None;
+        let mut results = Vec::new();
+        for item in items {
+            if let (true, Some(end)) = (outermost, end) {
+                self.params.repeat(first, end);
+            }
+            results.push(body(self, item));
+            end = end.or(Some(self.params.values.len()));
+        }
+        if outermost {
+            self.params.end_repetition();
+        }
+        results
+    }
+
     /// A name that stands nowhere else.
     pub fn fresh(&mut self, stem: &str) -> String {
         self.names += 1;

@@ -186,14 +186,12 @@ impl Results<'_> {
         let (before, group) = self.image(&mut s, group, groups, all);
         let first = s.bind("m", format!("{group} * {pixels}u"));
         let last = s.number(all - 1);
-        let places: Vec<_> = (0..pixels)
-            .map(|pixel| {
-                let place = s.bind("m", format!("{first} + {pixel}u"));
-                // What lies behind the last pixel repeats it and is not written.
-                let inside = s.bind("m", format!("{before}min({place}, {last})"));
-                (place, shader::pixel(&mut s, self.dims, &inside))
-            })
-            .collect();
+        let places = s.for_all(0..pixels, |s, pixel| {
+            let place = s.bind("m", format!("{first} + {pixel}u"));
+            // What lies behind the last pixel repeats it and is not written.
+            let inside = s.bind("m", format!("{before}min({place}, {last})"));
+            (place, shader::pixel(s, self.dims, &inside))
+        });
         let indices: Vec<_> = places.iter().map(|(_, index)| index.clone()).collect();
         let sums = sums(&mut s, &indices, &n)?;
         let stores = self.store(&mut s, &places, (&n, &last), &sums);
@@ -230,45 +228,56 @@ impl Results<'_> {
         let together = walk.is_quad(s) && self.dims[3].is_multiple_of(4);
         let channels = s.number(self.dims[3]);
         let exact = self.dims[3].is_multiple_of(4 * self.tile.quads);
-        for (i, ((place, [batch, row, pixel]), sums)) in places.iter().zip(sums).enumerate() {
-            for (quad, sum) in sums.iter().enumerate() {
-                let mut conditions = Vec::new();
-                if i > 0 {
-                    conditions.push(format!("{place} <= {last}"));
-                }
-                let channel = if quad == 0 {
-                    n.to_owned()
-                } else {
-                    format!("({n} + {}u)", 4 * quad)
-                };
-                if quad > 0 && !exact {
-                    conditions.push(format!("{channel} < {channels}"));
-                }
-                let write = |s: &mut Shader| {
+        let results = places.iter().zip(sums).enumerate();
+        s.for_all(results, |s, (i, ((place, [batch, row, pixel]), sums))| {
+            let write = |s: &mut Shader| {
+                s.for_all(sums.iter().enumerate(), |s, (quad, sum)| {
+                    let channel = match quad {
+                        0 => n.to_owned(),
+                        _ => format!("({n} + {}u)", 4 * quad),
+                    };
                     let index = [batch.clone(), row.clone(), pixel.clone(), channel.clone()];
-                    let value = shader::epilogue(s, self.epilogue, operand + 1, &index, sum, Lanes::Four);
-                    let address = walk.address(s, &index);
-                    if together {
-                        s.line(format!("store({address}, bitcast<vec4<u32>>({value}));"));
-                        return;
+                    let write =
+                        |s: &mut Shader| self.write(s, &walk, &index, sum, (together, exact, &channels));
+                    if quad > 0 && !exact {
+                        s.block(format!("if ({channel} < {channels})"), write);
+                    } else {
+                        write(s);
                     }
-                    let address = s.bind("e", address);
-                    let bits = s.bind("r", format!("bitcast<vec4<u32>>({value})"));
-                    for (lane, part) in ["x", "y", "z", "w"].into_iter().enumerate() {
-                        let store = format!("store({address} + {lane}u, {bits}.{part});");
-                        s.line(match (lane, exact) {
-                            (0, _) | (_, true) => store,
-                            _ => format!("if ({channel} + {lane}u < {channels}) {{ {store} }}"),
-                        });
-                    }
-                };
-                if conditions.is_empty() {
-                    write(s);
-                } else {
-                    s.block(format!("if ({})", conditions.join(" && ")), |s| write(s));
-                }
+                });
+            };
+            if i > 0 {
+                s.block(format!("if ({place} <= {last})"), write);
+            } else {
+                write(s);
             }
-        }
+        });
         if together { Stores::Quads } else { Stores::Elements }
+    }
+
+    /// Applies the epilogue to four results and writes them together or one by one: those that are not behind the last channel.
+    fn write(
+        &self,
+        s: &mut Shader,
+        out: &Walk<'_>,
+        index: &[String; 4],
+        sum: &str,
+        (together, exact, channels): (bool, bool, &str),
+    ) {
+        let value = shader::epilogue(s, self.epilogue, out.operand + 1, index, sum, Lanes::Four);
+        let address = out.address(s, index);
+        if together {
+            s.line(format!("store({address}, bitcast<vec4<u32>>({value}));"));
+            return;
+        }
+        let address = s.bind("e", address);
+        let bits = s.bind("r", format!("bitcast<vec4<u32>>({value})"));
+        for (lane, part) in ["x", "y", "z", "w"].into_iter().enumerate() {
+            let store = format!("store({address} + {lane}u, {bits}.{part});");
+            s.line(match (lane, exact) {
+                (0, _) | (_, true) => store,
+                _ => format!("if ({} + {lane}u < {channels}) {{ {store} }}", index[3]),
+            });
+        }
     }
 }
