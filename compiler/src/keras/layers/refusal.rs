@@ -25,7 +25,7 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
             Some(reason) => error.help(reason),
             None => error.help("rebuild this part of the model from Keras' layers"),
         },
-        Origin::Keras => error.help(remedy(class, name)),
+        Origin::Keras | Origin::Keras1 => error.help(remedy(class, name)),
     }
 }
 

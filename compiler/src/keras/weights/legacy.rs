@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Reads a list of strings that is cut into `name0`, `name1`, … when it exceeds what one HDF5
 /// attribute can hold.
-pub(super) fn strings(tree: &dyn Tree, group: &str, name: &str) -> Result<Option<Vec<String>>> {
+pub(in crate::keras) fn strings(tree: &dyn Tree, group: &str, name: &str) -> Result<Option<Vec<String>>> {
     if let Some(found) = tree.strings(group, name)? {
         return Ok(Some(found));
     }
@@ -73,11 +73,13 @@ fn assign(network: &Network, names: &[String]) -> Result<Vec<Option<String>>> {
         .layers
         .iter()
         .filter(has_group)
+        .filter(|layer| !is_left_out(layer))
         .map(|layer| &layer.name)
         .collect();
     let missing: Vec<_> = missing.into_iter().filter(|name| !known.contains(name)).collect();
     if missing.is_empty() {
-        let own = |layer: &Layer| has_group(&layer).then(|| layer.name.clone());
+        let own =
+            |layer: &Layer| (has_group(&layer) && known.contains(&layer.name)).then(|| layer.name.clone());
         return Ok(network.layers.iter().map(own).collect());
     }
     // Sequential models leave out their InputLayer, functional ones list it.
@@ -98,6 +100,11 @@ fn assign(network: &Network, names: &[String]) -> Result<Vec<Option<String>>> {
         listed(names)
     );
     Err(Error::inconsistent(message).help("the weights are not those of this architecture"))
+}
+
+/// Whether Keras 1 may leave a layer out of its list: the one that merges branches in a Sequential model.
+fn is_left_out(layer: &Layer) -> bool {
+    layer.origin == Origin::Keras1 && layer.inner().next().is_none() && layers::count_weights(layer) == 0
 }
 
 /// The weights in one layer's group.
@@ -230,7 +237,9 @@ fn give(layer: &mut Layer, weights: Vec<Weight>, renamed: bool, budget: &Budget)
         .iter()
         .map(|weight| known.of(&weight.name, budget))
         .collect();
-    if renamed && owners.iter().all(Result::is_err) && !budget.is_over() {
+    // Keras 1 names weights after their layer alone, and takes them in order whatever their names are.
+    let in_order = layer.origin == Origin::Keras1 || renamed && owners.iter().all(Result::is_err);
+    if in_order && !budget.is_over() {
         let mut weights = weights.into_iter();
         for trainable in [true, false] {
             take(layer, &mut weights, trainable, true);
