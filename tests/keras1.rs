@@ -12,14 +12,19 @@ fn check(path: &Path) -> Result<(), String> {
     let text = std::fs::read(path).map_err(|error| error.to_string())?;
     let golden: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     let id = golden["id"].as_str().ok_or("no id")?;
-    let model = path.with_file_name(format!("{id}.h5"));
-    let model = keras::read(&model, None).map_err(|errors| errors.to_string())?;
+    let beside = |end: &str| path.with_file_name(format!("{id}.{end}"));
+    let (model, weights) = match beside("h5").exists() {
+        true => (beside("h5"), None),
+        false => (beside("model.json"), Some(beside("weights.h5"))),
+    };
+    let model = keras::read(&model, weights.as_deref()).map_err(|errors| errors.to_string())?;
     if model.version.semantics != Semantics::Keras1 {
         return Err(format!("it is read as {:?}", model.version));
     }
     let theano = model.notes.iter().any(|note| note.contains("saved on Theano"));
-    let convolves = path.to_string_lossy().contains("embedding");
-    if theano != (id.starts_with("theano") && !convolves) {
+    // Without a kernel that is turned round there is nothing to say.
+    let turned = id.starts_with("theano") && !id.contains("embedding");
+    if theano != turned {
         return Err(format!("notes: {:?}", model.notes));
     }
     let floats = |spec: &Value| decode(spec["data"].as_str().unwrap_or_default());
@@ -30,7 +35,9 @@ fn check(path: &Path) -> Result<(), String> {
         let name = spec["name"].as_str().filter(|_| specs.len() > 1);
         shapes.add(name.map(str::to_owned), dims(spec));
     }
-    let graph = keras::lower(&model, &shapes).map_err(|errors| errors.to_string())?.graph;
+    let graph = keras::lower(&model, &shapes)
+        .map_err(|errors| errors.to_string())?
+        .graph;
     let inputs = signature(&graph).into_iter().zip(specs).map(|((_, ty), spec)| {
         let values = floats(spec);
         match ty.dtype {
@@ -40,7 +47,9 @@ fn check(path: &Path) -> Result<(), String> {
             }
         }
     });
-    let inputs: Vec<Tensor> = inputs.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let inputs: Vec<Tensor> = inputs
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
     let found = graph.eval(&inputs).map_err(|error| error.to_string())?;
     let outputs = golden["outputs"].as_array().ok_or("no outputs")?;
     for ((name, found), output) in named(&graph, found).into_iter().zip(outputs) {
@@ -56,11 +65,18 @@ fn check(path: &Path) -> Result<(), String> {
 
 #[test]
 fn files_are_read_as_keras_1_means_them() {
-    let goldens = files("keras1").into_iter().filter(|path| path.to_string_lossy().ends_with(".json"));
+    let goldens = files("keras1")
+        .into_iter()
+        .filter(|path| path.to_string_lossy().ends_with(".golden.json"));
     let results: Vec<_> = goldens.map(|path| (check(&path), path)).collect();
     let failed: Vec<String> = results
         .iter()
-        .filter_map(|(result, path)| result.as_ref().err().map(|error| format!("{}: {error}", path.display())))
+        .filter_map(|(result, path)| {
+            result
+                .as_ref()
+                .err()
+                .map(|error| format!("{}: {error}", path.display()))
+        })
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert!(results.len() >= 10, "only {} files", results.len());
@@ -76,7 +92,7 @@ fn said(class: &str, mut config: Value) -> String {
     let result = keras::from_architecture(architecture, weights)
         .and_then(|model| keras::lower(&model, &InputShapes::default()).map(|_| ()));
     let all = result.expect_err("an error").to_string();
-    let kept = all.lines().filter(|line| !line.contains("the weight is missing"));
+    let kept = all.lines().filter(|line| !line.contains("weight is missing"));
     kept.collect::<Vec<_>>().join("\n")
 }
 
@@ -99,14 +115,36 @@ fn what_cannot_be_read_is_refused_by_its_name() {
         convolution("subsample", json!([0, 1])),
         convolution("wobble", json!(3)),
         said("Dense", json!({"batch_input_shape": vector, "output_dim": 0})),
-        said("Dense", json!({"batch_input_shape": vector, "output_dim": 2, "activation": "mine"})),
-        said("BatchNormalization", json!({"batch_input_shape": vector, "mode": 3})),
-        said("Deconvolution2D", json!({"batch_input_shape": image, "nb_filter": 2, "nb_row": 2, "nb_col": 2, "output_shape": [null, 9, 9, 2]})),
-        said("LSTM", json!({"batch_input_shape": [null, 3, 2], "output_dim": 2, "inner_activation": "softmax"})),
-        said("TimeDistributed", json!({"batch_input_shape": [null, 3, 2], "layer": {"class_name": "Dense", "config": {"output_dim": "x"}}})),
+        said(
+            "Dense",
+            json!({"batch_input_shape": vector, "output_dim": 2, "activation": "mine"}),
+        ),
+        said(
+            "BatchNormalization",
+            json!({"batch_input_shape": vector, "mode": 3}),
+        ),
+        said(
+            "Deconvolution2D",
+            json!({"batch_input_shape": image, "nb_filter": 2, "nb_row": 2, "nb_col": 2, "output_shape": [null, 9, 9, 2]}),
+        ),
+        said(
+            "LSTM",
+            json!({"batch_input_shape": [null, 3, 2], "output_dim": 2, "inner_activation": "softmax"}),
+        ),
+        said(
+            "TimeDistributed",
+            json!({"batch_input_shape": [null, 3, 2], "layer": {"class_name": "Dense", "config": {"output_dim": "x"}}}),
+        ),
         merged(json!({"batch_input_shape": vector, "mode": "median"})),
         merged(json!({"batch_input_shape": vector, "mode": ["code", null, null], "mode_type": "lambda"})),
-        said("ZeroPadding2D", json!({"batch_input_shape": image, "padding": {"top": 1}})),
+        said(
+            "ZeroPadding2D",
+            json!({"batch_input_shape": image, "padding": {"top": 1}}),
+        ),
+        said(
+            "Lambda",
+            json!({"batch_input_shape": vector, "function": ["code", null, null], "function_type": "lambda", "output_shape": null, "output_shape_type": "raw", "arguments": {}}),
+        ),
         said("Wavelet", json!({"batch_input_shape": vector})),
     ];
     let text = cases.join("\n\n") + "\n";
@@ -131,8 +169,12 @@ fn classes_of_keras_1_are_its_own() {
 /// Files from before 1.2 do not state their version.
 #[test]
 fn the_dialect_shows_in_the_arguments() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/keras1/keras1-sequential-in-sequential.h5");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/keras1/keras1-sequential-in-sequential.h5");
     let bytes = std::fs::read(path).expect("the file");
     let model = keras::read_inputs(ModelFile::Bytes("model.h5", &bytes), None).expect("a model");
-    assert_eq!((model.version.semantics, model.version.text), (Semantics::Keras1, None));
+    assert_eq!(
+        (model.version.semantics, model.version.text),
+        (Semantics::Keras1, None)
+    );
 }

@@ -23,6 +23,7 @@ def case(*backends):
 def layer(name, make, shape, *backends, **options):
     """A case of one layer."""
 
+
     def function():
         model = Sequential()
         first = make(shape)
@@ -42,7 +43,6 @@ BOTH = ("tensorflow", "theano")
 # ------------------------------------------------------------------------------------------------------------------- convolution
 for tag, ordering, images, volumes in [("tf", "tf", (6, 5, 2), (4, 3, 5, 2)), ("th", "th", (2, 6, 5), (2, 4, 3, 5))]:
     o = {"dim_ordering": ordering}
-    th = ("tensorflow", "theano") if tag == "th" else ("tensorflow",)
     layer(f"convolution2d_{tag}", lambda s, o=o: Convolution2D(3, 3, 2, activation="relu", input_shape=s, **o), images, *BOTH)
     layer(f"convolution2d_{tag}_same", lambda s, o=o: Convolution2D(3, 3, 3, border_mode="same", input_shape=s, **o), images, *BOTH)
     layer(f"convolution2d_{tag}_same_even", lambda s, o=o: Convolution2D(3, 2, 4, border_mode="same", input_shape=s, **o), images, *BOTH)
@@ -51,22 +51,22 @@ for tag, ordering, images, volumes in [("tf", "tf", (6, 5, 2), (4, 3, 5, 2)), ("
     layer(f"convolution2d_{tag}_of_pixels", lambda s, o=o: Convolution2D(3, 1, 1, activation="tanh", input_shape=s, **o), images)
     layer(f"atrous_convolution2d_{tag}", lambda s, o=o: AtrousConvolution2D(3, 2, 2, atrous_rate=(2, 2), input_shape=s, **o), images, *BOTH)
     layer(f"separable_convolution2d_{tag}", lambda s, o=o: SeparableConvolution2D(3, 3, 2, depth_multiplier=2, activation="relu", input_shape=s, **o), images)
-    layer(f"convolution3d_{tag}", lambda s, o=o: Convolution3D(2, 2, 1, 3, activation="relu", input_shape=s, **o), volumes)
-    layer(f"locally_connected2d_{tag}", lambda s, o=o: LocallyConnected2D(2, 3, 2, subsample=(2, 1), input_shape=s, **o), images, *th)
+    layer(f"convolution3d_{tag}", lambda s, o=o: Convolution3D(2, 2, 1, 3, activation="relu", input_shape=s, **o), volumes, *BOTH)
+    layer(f"locally_connected2d_{tag}", lambda s, o=o: LocallyConnected2D(2, 3, 2, subsample=(2, 1), input_shape=s, **o), images, *BOTH)
     out = (None, 3, 13, 11) if tag == "th" else (None, 13, 11, 3)
-    layer(f"deconvolution2d_{tag}", lambda s, o=o, out=out: Deconvolution2D(3, 3, 3, output_shape=out, subsample=(2, 2), activation="relu", input_shape=s, **o), images, *th)
+    layer(f"deconvolution2d_{tag}", lambda s, o=o, out=out: Deconvolution2D(3, 3, 3, output_shape=out, subsample=(2, 2), activation="relu", input_shape=s, **o), images, *BOTH)
     out_same = (None, 3, 12, 9) if tag == "th" else (None, 12, 9, 3)
     layer(f"deconvolution2d_{tag}_same", lambda s, o=o, out=out_same: Deconvolution2D(3, 3, 3, output_shape=out, subsample=(2, 2), border_mode="same", input_shape=s, **o), images)
     out_more = (None, 3, 14, 11) if tag == "th" else (None, 14, 11, 3)
     layer(f"deconvolution2d_{tag}_more", lambda s, o=o, out=out_more: Deconvolution2D(3, 3, 3, output_shape=out, subsample=(2, 2), input_shape=s, **o), images)
-    layer(f"max_pooling2d_{tag}", lambda s, o=o: MaxPooling2D((2, 3), strides=(1, 2), input_shape=s, **o), images, *th)
-    layer(f"average_pooling2d_{tag}_same", lambda s, o=o: AveragePooling2D((3, 3), strides=(1, 1), border_mode="same", input_shape=s, **o), images, *th)
+    layer(f"max_pooling2d_{tag}", lambda s, o=o: MaxPooling2D((2, 3), strides=(1, 2), input_shape=s, **o), images, *BOTH)
+    layer(f"average_pooling2d_{tag}_same", lambda s, o=o: AveragePooling2D((3, 3), strides=(1, 1), border_mode="same", input_shape=s, **o), images, *BOTH)
     layer(f"max_pooling2d_{tag}_same", lambda s, o=o: MaxPooling2D((2, 2), border_mode="same", input_shape=s, **o), images)
-    layer(f"max_pooling3d_{tag}", lambda s, o=o: MaxPooling3D((2, 1, 2), input_shape=s, **o), volumes)
-    layer(f"average_pooling3d_{tag}", lambda s, o=o: AveragePooling3D((2, 2, 2), strides=(1, 1, 1), input_shape=s, **o), volumes)
-    layer(f"global_pooling2d_{tag}", lambda s, o=o: GlobalAveragePooling2D(input_shape=s, **o), images, *th)
+    layer(f"max_pooling3d_{tag}", lambda s, o=o: MaxPooling3D((2, 1, 2), input_shape=s, **o), volumes, *BOTH)
+    layer(f"average_pooling3d_{tag}", lambda s, o=o: AveragePooling3D((2, 2, 2), strides=(1, 1, 1), input_shape=s, **o), volumes, *BOTH)
+    layer(f"global_pooling2d_{tag}", lambda s, o=o: GlobalAveragePooling2D(input_shape=s, **o), images, *BOTH)
     layer(f"global_max_pooling2d_{tag}", lambda s, o=o: GlobalMaxPooling2D(input_shape=s, **o), images)
-    layer(f"conv_lstm2d_{tag}", lambda s, o=o: ConvLSTM2D(2, 3, 3, input_shape=(3,) + s, border_mode="same", return_sequences=True, **o), images)
+    layer(f"conv_lstm2d_{tag}", lambda s, o=o: ConvLSTM2D(2, 3, 3, input_shape=(3,) + s, border_mode="same", return_sequences=True, **o), images, *BOTH)
 
 layer("convolution1d", lambda s: Convolution1D(3, 3, activation="relu", input_shape=s), (6, 2), *BOTH)
 layer("convolution1d_same", lambda s: Convolution1D(3, 4, border_mode="same", subsample_length=2, input_dim=s[1], input_length=s[0]), (6, 2), *BOTH)
@@ -130,6 +130,7 @@ layer("leaky_relu", lambda s: LeakyReLU(0.2, input_shape=s), (3, 4))
 layer("elu", lambda s: ELU(0.7, input_shape=s), (3, 4))
 layer("thresholded_relu", lambda s: ThresholdedReLU(0.5, input_shape=s), (3, 4))
 layer("prelu", lambda s: PReLU(input_shape=s), (3, 4))
+layer("prelu_shared", lambda s: PReLU(shared_axes=[1], input_shape=s), (3, 4))
 layer("srelu", lambda s: SReLU(input_shape=s), (3, 4), *BOTH, range=(-3.0, 3.0))
 layer("srelu_of_vectors", lambda s: SReLU(input_shape=s), (5,), range=(-3.0, 3.0))
 layer("srelu_shared", lambda s: SReLU(shared_axes=[1], input_shape=s), (3, 4), range=(-3.0, 3.0))
@@ -274,6 +275,22 @@ def merge_of_masked_sequences():
     return Model(input=[a, b], output=summed), {"range": (0.0, 3.0), "batch": 3}
 
 
+@case()
+def merge_of_masked_features():
+    a, b = Input(shape=(5,), dtype="int32", name="a"), Input(shape=(5,), dtype="int32", name="b")
+    left = Embedding(4, 3, mask_zero=True, name="left")(a)
+    right = Embedding(4, 2, mask_zero=True, name="right")(b)
+    both = merge([left, right], mode="concat", concat_axis=-1)
+    return Model(input=[a, b], output=GRU(2, name="of_both")(both)), {"range": (0.0, 3.0), "batch": 3}
+
+
+@case()
+def merge_of_one_masked_sequence():
+    a, b = Input(shape=(5,), dtype="int32", name="a"), Input(shape=(5, 3), name="b")
+    left = Embedding(4, 3, mask_zero=True, name="left")(a)
+    return Model(input=[a, b], output=LSTM(2, name="of_product")(merge([left, b], mode="mul"))), {"range": (0.0, 3.0), "batch": 3}
+
+
 @case("tensorflow", "theano")
 def branches_of_images_and_words():
     """Three branches, one of them with branches of its own, as question answering had them."""
@@ -343,6 +360,33 @@ def sequential_in_sequential():
 
 
 @case()
+def models_named_in_another_order():
+    """A model in a list has no name in the file, but weights under one; here each could be the other's."""
+    top = Sequential()
+    top.add(Dense(4, activation="relu", input_shape=(4,), name="top"))
+    base = Sequential()
+    base.add(Dense(4, activation="tanh", input_shape=(4,), name="base"))
+    model = Sequential()
+    model.add(Dense(4, input_shape=(4,), name="start"))
+    model.add(base)
+    model.add(top)
+    return model, {"save": True}
+
+
+@case()
+def model_in_a_branch():
+    inner = Sequential()
+    inner.add(Dense(3, input_shape=(4,), name="inner"))
+    left = Sequential()
+    left.add(inner)
+    left.add(Activation("tanh", name="left_tanh"))
+    model = Sequential()
+    model.add(Merge([left, branch("right")], mode="concat"))
+    model.add(Dense(2, name="last"))
+    return model, {"save": True}
+
+
+@case()
 def frozen_layers():
     """What is not trained stands last among the weights of a model inside."""
     inner = Sequential()
@@ -380,4 +424,4 @@ def residual_block():
     y = Convolution2D(2, 3, 3, border_mode="same", name="b", dim_ordering="tf")(y)
     y = BatchNormalization(axis=3, name="bn_b")(y)
     y = Activation("relu")(merge([y, x], mode="sum"))
-    return Model(x, GlobalAveragePooling2D(dim_ordering="tf")(y))
+    return Model(x, GlobalAveragePooling2D(dim_ordering="tf")(y)), {"save": "apart"}

@@ -6,7 +6,8 @@
 Made with Keras 1.2.2 from PyPI in Python 3.6.15 with numpy 1.16.6, h5py 2.10.0 and, as backends, tensorflow 1.4.1 and theano 1.0.5
 (THEANO_FLAGS=cxx=,optimizer=None). It needs no other Keras. The lines are those of `golden.py`; weights are those that
 Keras 1 saves, in its order, under its names. `config` is what `model.to_json()` writes, and on Theano "backend" besides, since no
-file of Keras 1 says it. Each of keras1/NAME.h5 is what `model.save` writes, with what the model predicts in keras1/NAME.golden.json.
+file of Keras 1 says it. Each of keras1/NAME.h5 is what `model.save` writes (of one case NAME.model.json and NAME.weights.h5 what `model.to_json` and
+`model.save_weights` do), with what the model predicts in keras1/NAME.golden.json.
 """
 import base64
 import json
@@ -47,7 +48,7 @@ def layers_with_paths(model, above=""):
     for index, layer in enumerate(listed):
         name = layer.name
         if is_model(layer) and in_list and isinstance(layer.get_config(), list):
-            name = "%s_%d" % (type(layer).__name__.lower(), index)
+            name = "%s_at_%d" % (type(layer).__name__.lower(), index)
         inner = layers_with_paths(layer, above + name + "/") if is_model(layer) else [(above + name, layer)]
         for path, inner_layer in inner:
             found.setdefault(id(inner_layer), (path, inner_layer))
@@ -107,7 +108,7 @@ def input_names(model):
             for branch in branches:
                 walk(branch) if type(branch).__name__ == "Sequential" else names.extend(branch.input_names)
         elif type(first).__name__ == "Sequential":
-            names.append("sequential_0_input")
+            names.append("sequential_at_0_input")
         else:
             names.append(first.name if type(first).__name__ == "InputLayer" else first.name + "_input")
 
@@ -131,8 +132,13 @@ def predict(model, arrays):
     return outputs if isinstance(outputs, list) else [outputs]
 
 
+def name_of_last(model):
+    last = model.layers[-1]
+    return "sequential_at_%d" % (len(model.layers) - 1) if type(last).__name__ == "Sequential" else last.name
+
+
 def describe_outputs(model, outputs):
-    names = [model.layers[-1].name] if type(model).__name__ == "Sequential" else list(model.output_names)
+    names = [name_of_last(model)] if type(model).__name__ == "Sequential" else list(model.output_names)
     return [{"name": name, "shape": list(output.shape), "data": encode(output)} for name, output in zip(names, outputs)]
 
 
@@ -171,7 +177,12 @@ def save(K, model, golden, options):
     folder = os.path.join(HERE, "keras1")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, golden["id"] + ".h5")
-    model.save(path)
+    if options["save"] == "apart":
+        with open(path[:-3] + ".model.json", "w") as file:
+            file.write(model.to_json() + "\n")
+        model.save_weights(path[:-3] + ".weights.h5")
+    else:
+        model.save(path)
     if options["save"] == "unstated":  # as Keras before 1.2 saves it
         with h5py.File(path, "r+") as file:
             del file.attrs["keras_version"]

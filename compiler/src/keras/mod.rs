@@ -298,7 +298,7 @@ fn check_backend(semantics: Semantics, tree: &dyn Tree, layout: Arrangement) -> 
         (Arrangement::Legacy(group), Semantics::Keras1) => {
             let stated = version::stated_backend(tree, group)?;
             let stated = stated.map(|name| keras1::backend(&name));
-            Ok((stated, keras1::names(tree, group)?))
+            Ok((stated, weights::names_of_keras1(tree, group)?))
         }
         (Arrangement::Legacy(group), _) => {
             version::check_backend(tree, group)?;

@@ -14,7 +14,7 @@ mod quantized;
 mod tests;
 
 pub(super) use checkpoint::{LISTS, class_keys};
-pub(in crate::keras) use legacy::strings;
+pub(in crate::keras) use keras1::names as names_of_keras1;
 
 use super::hdf5::Tree;
 use super::layers;

@@ -164,8 +164,9 @@ impl ArchitectureReader {
         let config = map.remove("config").unwrap_or_default();
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let name = text(map.get("name")).or_else(|| text(config.get("name")));
-        // Nested Sequential models of Keras 2.0 have no name in the file.
-        let name = name.unwrap_or_else(|| format!("{}_{index}", named.written.to_lowercase()));
+        // Nested Sequential models of Keras 1 and 2.0 have no name in the file, but weights that stand under one, which must
+        // not be that of another.
+        let name = name.unwrap_or_else(|| format!("{}_at_{index}", named.written.to_lowercase()));
         let path = format!("{prefix}{name}");
         let taken = self.name(&path, &named.written);
         self.problems

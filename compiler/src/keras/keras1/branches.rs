@@ -40,6 +40,8 @@ pub fn join_branches(layers: Vec<Value>, name: &str) -> Result<Value> {
 struct Graph {
     layers: Vec<Value>,
     inputs: Vec<Value>,
+    /// How many of the layers Keras lists: all but those that merge branches and the inputs that are made up.
+    listed: usize,
 }
 
 fn bad(message: impl Into<String>) -> Error {
@@ -72,10 +74,13 @@ impl Graph {
             }
             let inputs = branches.into_iter().map(|branch| self.branch(branch));
             let inputs = inputs.collect::<Result<Vec<_>>>()?;
-            return self.layer(layer, inputs);
+            let name = self.name(&layer);
+            return self.add(layer, &name, inputs);
         }
         if class(&layer) == "InputLayer" {
-            return self.input(layer);
+            let found = self.layer(layer, Vec::new())?;
+            self.inputs.push(found.clone());
+            return Ok(found);
         }
         let name = self.name(&layer);
         let own = layer.get("config").and_then(Value::as_object);
@@ -84,7 +89,9 @@ impl Graph {
         for key in ["batch_input_shape", "input_dtype"] {
             config.extend(get(key).map(|value| (key.to_owned(), value)));
         }
-        let input = self.input(json!({"class_name": "InputLayer", "config": config}))?;
+        let made_up = json!({"class_name": "InputLayer", "config": config});
+        let input = self.add(made_up, &format!("{name}_input"), Vec::new())?;
+        self.inputs.push(input.clone());
         self.layer(layer, vec![input])
     }
 
@@ -106,6 +113,7 @@ impl Graph {
                     };
                 let (layers, inputs, outputs) =
                     (list("layers")?, list("input_layers")?, list("output_layers")?);
+                self.listed += layers.len();
                 self.layers.extend(layers);
                 self.inputs.extend(inputs);
                 match <[Value; 1]>::try_from(outputs) {
@@ -122,23 +130,22 @@ impl Graph {
         let named = layer.pointer("/config/name").or_else(|| layer.get("name"));
         match named.and_then(Value::as_str) {
             Some(name) => name.to_owned(),
-            None => format!("{}_{}", class(layer).to_lowercase(), self.layers.len()),
+            None => format!("{}_at_{}", class(layer).to_lowercase(), self.listed),
         }
     }
 
-    fn input(&mut self, layer: Value) -> Result<Value> {
-        let found = self.layer(layer, Vec::new())?;
-        self.inputs.push(found.clone());
-        Ok(found)
-    }
-
-    /// Adds a layer that takes tensors.
+    /// Adds a layer that takes tensors, under the name that it has here.
     fn layer(&mut self, layer: Value, tensors: Vec<Value>) -> Result<Value> {
         let name = self.name(&layer);
+        self.listed += 1;
+        self.add(layer, &name, tensors)
+    }
+
+    fn add(&mut self, layer: Value, name: &str, tensors: Vec<Value>) -> Result<Value> {
         let Value::Object(mut map) = layer else {
             return Err(bad(format!("a layer is not an object: {}", shown(&layer))));
         };
-        map.insert("name".to_owned(), name.as_str().into());
+        map.insert("name".to_owned(), name.into());
         let nodes = match tensors.is_empty() {
             true => json!([]),
             false => json!([tensors]),

@@ -13,9 +13,6 @@ mod tests;
 pub(super) use arguments::{Renamed, arguments};
 pub(super) use branches::{begins_with_branches, join_branches};
 
-use super::hdf5::Tree;
-use super::weights::strings;
-use crate::error::Result;
 use serde_json::{Map, Value};
 
 /// Keys that layers of Keras 1 have and those of Keras 2 have not.
@@ -165,30 +162,4 @@ pub(super) fn backend(name: &str) -> Backend {
         "theano" => Backend::Theano,
         _ => Backend::TensorFlow,
     }
-}
-
-/// What the names of the weights in a group show; `None` without weights.
-pub(super) fn names(tree: &dyn Tree, group: &str) -> Result<Option<Names>> {
-    let layers = strings(tree, group, "layer_names")?.unwrap_or_default();
-    let mut found = None;
-    for layer in layers {
-        let layer = match group {
-            "" => layer,
-            group => format!("{group}/{layer}"),
-        };
-        let names = strings(tree, &layer, "weight_names")?.unwrap_or_default();
-        if names.iter().any(|name| name.contains(':')) {
-            return Ok(Some(Names::TensorFlow));
-        }
-        if found.is_none() && !names.is_empty() {
-            let own = ["weight_names", "weight_names0"].map(|name| tree.is_fixed_text(&layer, name));
-            let [whole, cut] = own;
-            found = Some(if whole? || cut? {
-                Names::Theano
-            } else {
-                Names::Converted
-            });
-        }
-    }
-    Ok(found)
 }

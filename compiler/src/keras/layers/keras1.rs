@@ -8,7 +8,6 @@ use super::merge::{batch_dot, elements, joined, wrong_count};
 use super::normalize::{centred, mean_square};
 use super::pool::drop_axes;
 use super::read::Read;
-use super::refusal::CALL_IT;
 use super::weights::Weights;
 use crate::graph::NodeId;
 use crate::keras::class::Rule;
@@ -107,9 +106,9 @@ pub fn merge(cx: &mut Cx<'_>) -> Outcome {
     );
     let mode = match python {
         true => {
-            let help = format!(
-                "a function is Python code, which cannot be compiled: use another mode, or {CALL_IT}"
-            );
+            r.fields.ignore(&["mode"]);
+            let help =
+                "it is Python code, which cannot be compiled: rebuild the model with layers that do its work";
             r.or(
                 Err(r.fields.refused("mode", "a function").help(help)),
                 Merge::Concat,
@@ -180,6 +179,9 @@ fn cosine(cx: &mut Cx<'_>, axes: &[i64]) -> Outcome {
     let mut t = TapeBuilder::new(3);
     let (dot, first, second) = (t.input(0), t.input(1), t.input(2));
     let lengths = t.binary(Binary::Mul, first, second);
+    // `K.sqrt` takes no root of negative numbers, which products of different vectors may be.
+    let zero = t.constant(0.0);
+    let lengths = t.binary(Binary::Max, lengths, zero);
     let lengths = t.unary(Unary::Sqrt, lengths);
     let least = t.constant(EPSILON);
     let lengths = t.binary(Binary::Max, lengths, least);
@@ -276,6 +278,12 @@ fn parameters<'a, const N: usize>(
         *node = weights.node(cx, name)?;
     }
     Ok((x, nodes))
+}
+
+/// `PReLU`: α·x below 0.
+pub fn p_relu(cx: &mut Cx<'_>) -> Outcome {
+    let (x, [alphas]) = parameters(cx, ["alphas"])?;
+    one(cx.b().map(library::leaky_relu::tape(), &[x, alphas])?)
 }
 
 /// `ParametricSoftplus`: α·log(1 + exp(β·x)).

@@ -1,10 +1,12 @@
 //! Weights of Keras 1, as Keras 2 has them: `preprocess_weights_for_loading` of Keras 2.2.4 (`keras/engine/saving.py`), but for
 //! what that has wrong, which is told where it is done.
 
+use super::legacy::strings;
 use crate::error::Result;
 use crate::keras::class::{Class, Origin, Recurrence, Role};
 use crate::keras::config::Config;
-use crate::keras::keras1::Backend;
+use crate::keras::hdf5::Tree;
+use crate::keras::keras1::{Backend, Names};
 use crate::keras::layers;
 use crate::keras::model::{Layer, Network, Weight};
 use crate::keras::object::Object;
@@ -18,6 +20,32 @@ const LAST: [usize; 4] = [2, 3, 1, 0];
 const LSTM: &[usize] = &[0, 2, 1, 3];
 /// Update, reset, candidate in both.
 const GRU: &[usize] = &[0, 1, 2];
+
+/// What the names of the weights in a group show; `None` without weights.
+pub(in crate::keras) fn names(tree: &dyn Tree, group: &str) -> Result<Option<Names>> {
+    let layers = strings(tree, group, "layer_names")?.unwrap_or_default();
+    let mut found = None;
+    for layer in layers {
+        let layer = match group {
+            "" => layer,
+            group => format!("{group}/{layer}"),
+        };
+        let names = strings(tree, &layer, "weight_names")?.unwrap_or_default();
+        if names.iter().any(|name| name.contains(':')) {
+            return Ok(Some(Names::TensorFlow));
+        }
+        if found.is_none() && !names.is_empty() {
+            let own = ["weight_names", "weight_names0"].map(|name| tree.is_fixed_text(&layer, name));
+            let [whole, cut] = own;
+            found = Some(if whole? || cut? {
+                Names::Theano
+            } else {
+                Names::Converted
+            });
+        }
+    }
+    Ok(found)
+}
 
 /// How many weights a layer has in the file.
 pub(super) fn stored(layer: &Layer) -> usize {

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Reads a list of strings that is cut into `name0`, `name1`, … when it exceeds what one HDF5
 /// attribute can hold.
-pub(in crate::keras) fn strings(tree: &dyn Tree, group: &str, name: &str) -> Result<Option<Vec<String>>> {
+pub(super) fn strings(tree: &dyn Tree, group: &str, name: &str) -> Result<Option<Vec<String>>> {
     if let Some(found) = tree.strings(group, name)? {
         return Ok(Some(found));
     }
@@ -85,7 +85,9 @@ fn assign(network: &Network, names: &[String]) -> Result<Vec<Option<String>>> {
     // Sequential models leave out their InputLayer, functional ones list it.
     let listed_layers = |layer: &&Layer| layer.origin != Origin::Operation;
     for keep_inputs in [true, false] {
-        let takes = |layer: &&Layer| listed_layers(layer) && (keep_inputs || has_group(layer));
+        let is_absent = |layer: &Layer| is_left_out(layer) && !known.contains(&layer.name);
+        let takes =
+            |layer: &&Layer| listed_layers(layer) && !is_absent(layer) && (keep_inputs || has_group(layer));
         if network.layers.iter().filter(takes).count() == names.len() {
             let mut next = names.iter();
             let place = |layer: &Layer| if takes(&layer) { next.next().cloned() } else { None };
