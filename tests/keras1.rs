@@ -163,7 +163,11 @@ fn classes_of_keras_1_are_its_own() {
     let weights = &mut |_: &str| -> Vec<Weight> { Vec::new() };
     let model = keras::from_architecture(architecture, weights).expect("a model");
     let error = keras::lower(&model, &InputShapes::default()).expect_err("an unknown class");
-    assert!(error.to_string().contains("layer \"it\" (Highway)"), "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("layer \"it\" (Highway)") && !said.contains("closest"),
+        "{said}"
+    );
 }
 
 /// Files from before 1.2 do not state their version.
@@ -177,4 +181,40 @@ fn the_dialect_shows_in_the_arguments() {
         (model.version.semantics, model.version.text),
         (Semantics::Keras1, None)
     );
+}
+
+/// Before Keras 1.1 a Convolution1D stored its kernel as `[filters, channels, size, 1]`.
+#[test]
+fn the_oldest_kernels_of_sequences_are_turned() {
+    let layer = json!({"class_name": "Convolution1D", "config": {
+        "name": "it", "batch_input_shape": [null, 5, 2], "nb_filter": 4, "filter_length": 3, "bias": false}});
+    let kernel = |dims: [usize; 4]| -> Vec<f32> {
+        let architecture =
+            json!({"class_name": "Sequential", "keras_version": "1.0.8", "config": [layer.clone()]});
+        // Each number says which filter, channel and tap it is of.
+        let values = (0..24).map(|i| match dims {
+            [4, 2, 3, 1] => i as f32,
+            _ => ((i % 4) * 6 + (i / 4 % 2) * 3 + i / 8) as f32,
+        });
+        let tensor = Tensor::f32(dims, values.collect::<Vec<_>>()).expect("as many as there are");
+        let mut tensor = Some(tensor);
+        let model = keras::from_architecture(architecture, &mut |path| {
+            let found = tensor.take_if(|_| path == "it").into_iter();
+            let weight = |tensor| Weight {
+                name: "it_W".to_owned(),
+                tensor,
+            };
+            found.map(weight).collect()
+        });
+        let model = model.expect("a model");
+        let layer = model
+            .root
+            .layers
+            .iter()
+            .find(|layer| layer.name == "it")
+            .expect("the layer");
+        assert_eq!(layer.weights[0].tensor.shape().dims(), [3, 2, 4]);
+        layer.weights[0].tensor.to_f32().to_vec()
+    };
+    assert_eq!(kernel([4, 2, 3, 1]), kernel([3, 1, 2, 4]));
 }

@@ -387,6 +387,17 @@ def model_in_a_branch():
 
 
 @case()
+def merged_model_begins_a_model():
+    pair = Sequential()
+    pair.add(Merge([branch("left"), branch("right", shape=(2,))], mode="sum"))
+    pair.add(Dense(3, activation="relu", name="middle"))
+    model = Sequential()
+    model.add(pair)
+    model.add(Dense(2, name="last"))
+    return model, {"save": True}
+
+
+@case()
 def frozen_layers():
     """What is not trained stands last among the weights of a model inside."""
     inner = Sequential()

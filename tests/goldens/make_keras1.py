@@ -107,6 +107,8 @@ def input_names(model):
         if branches:
             for branch in branches:
                 walk(branch) if type(branch).__name__ == "Sequential" else names.extend(branch.input_names)
+        elif type(first).__name__ == "Sequential" and type(first.layers[0]).__name__ == "Merge":
+            walk(first)
         elif type(first).__name__ == "Sequential":
             names.append("sequential_at_0_input")
         else:

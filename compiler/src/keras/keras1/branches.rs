@@ -4,9 +4,34 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::keras::values::shown;
 use serde_json::{Map, Value, json};
 
+/// The config that says what a layer takes: that of the first layer inside, if it is a model.
+fn fed(layer: &Value) -> Option<&Map<String, Value>> {
+    let layers = match layer.get("config")? {
+        Value::Array(layers) => layers,
+        Value::Object(config) => match config.get("layers").and_then(Value::as_array) {
+            Some(layers) if class(layer) == "Model" => layers,
+            _ => return Some(config),
+        },
+        _ => return None,
+    };
+    fed(layers.first()?)
+}
+
 /// Whether the first of these layers merges models that stand in its config.
+/// So does one that begins with such a model.
 pub fn begins_with_branches(layers: &[Value]) -> bool {
-    layers.first().is_some_and(|layer| branches(layer).is_some())
+    layers
+        .first()
+        .is_some_and(|layer| branches(layer).is_some() || merged(layer).is_some())
+}
+
+/// The layers of a Sequential model that begins with branches.
+fn merged(layer: &Value) -> Option<&Vec<Value>> {
+    let layers = layer
+        .get("config")
+        .filter(|_| class(layer) == "Sequential")?
+        .as_array()?;
+    begins_with_branches(layers).then_some(layers)
 }
 
 fn class(layer: &Value) -> &str {
@@ -77,14 +102,26 @@ impl Graph {
             let name = self.name(&layer);
             return self.add(layer, &name, inputs);
         }
+        if let Some(layers) = merged(&layer) {
+            let joined = join_branches(layers.clone(), "")?;
+            let mut inputs = Vec::new();
+            for input in joined
+                .get("input_layers")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
+                inputs.push(self.copy(&joined, input)?);
+            }
+            return self.layer(layer, inputs);
+        }
         if class(&layer) == "InputLayer" {
             let found = self.layer(layer, Vec::new())?;
             self.inputs.push(found.clone());
             return Ok(found);
         }
         let name = self.name(&layer);
-        let own = layer.get("config").and_then(Value::as_object);
-        let get = |key: &str| own.and_then(|config| config.get(key)).cloned();
+        let get = |key: &str| fed(&layer).and_then(|config| config.get(key)).cloned();
         let mut config = Map::from_iter([("name".to_owned(), Value::from(format!("{name}_input")))]);
         for key in ["batch_input_shape", "input_dtype"] {
             config.extend(get(key).map(|value| (key.to_owned(), value)));
@@ -93,6 +130,25 @@ impl Graph {
         let input = self.add(made_up, &format!("{name}_input"), Vec::new())?;
         self.inputs.push(input.clone());
         self.layer(layer, vec![input])
+    }
+
+    /// Adds an input like one of a model inside, which a reference names.
+    fn copy(&mut self, model: &Value, reference: &Value) -> Result<Value> {
+        let layers = model
+            .get("layers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let name = reference.get(0).and_then(Value::as_str).unwrap_or_default();
+        let input = layers
+            .into_iter()
+            .find(|layer| layer.get("name").and_then(Value::as_str) == Some(name));
+        let Some(input) = input else {
+            return Err(bad(format!("a Model among branches has no input {name:?}")));
+        };
+        let found = self.add(input.clone(), name, Vec::new())?;
+        self.inputs.push(found.clone());
+        Ok(found)
     }
 
     /// Adds the layers of a model, or a layer alone.

@@ -103,3 +103,18 @@ fn branches_become_a_graph() {
     );
     assert_eq!(joined["output_layers"], json!([["c", 0, 0]]));
 }
+
+#[test]
+fn a_model_that_begins_a_branch_says_what_is_fed_in() {
+    let inner = json!({"class_name": "Dense", "config": {"name": "a", "batch_input_shape": [null, 2]}});
+    let model = json!({"class_name": "Sequential", "config": [inner]});
+    let branch = json!({"class_name": "Sequential", "config": [model]});
+    let merge = json!({"class_name": "Merge", "config": {"name": "m", "layers": [branch.clone(), branch]}});
+    let joined = join_branches(vec![merge], "m").unwrap();
+    assert_eq!(
+        joined["layers"][0]["config"]["batch_input_shape"],
+        json!([null, 2])
+    );
+    assert_eq!(joined["layers"][0]["name"], "sequential_at_0_input");
+    assert_eq!(joined["layers"][3]["name"], "sequential_at_1");
+}

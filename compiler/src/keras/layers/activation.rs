@@ -1,7 +1,6 @@
 //! Activations: by name as an argument of other layers, and as layers of their own.
 
 use super::context::{Arg, Cx, KerasTensor, Outcome, Stop, one};
-use super::keras1;
 use super::mask;
 use super::read::Read;
 use super::refusal::CALL_IT;
@@ -300,9 +299,6 @@ pub fn thresholded_relu(cx: &mut Cx<'_>) -> Outcome {
 
 /// `keras.layers.PReLU`: alpha `[axes…]`, with extent 1 for shared axes.
 pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
-    if cx.site.config.keras1().is_some() {
-        return keras1::p_relu(cx);
-    }
     let r = cx.read();
     let shared = r.opt_ints("shared_axes", AXIS).unwrap_or_default();
     r.finish(cx)?;

@@ -2,6 +2,7 @@
 //! its `BatchNormalization`. Formulas are those of Keras 1.2.2 (`keras/engine/topology.py`, `keras/layers/core.py`,
 //! `advanced_activations.py`, `normalization.py`).
 
+use super::activation;
 use super::context::{Cx, Outcome, Stop, one};
 use super::dense::projected;
 use super::merge::{batch_dot, elements, joined, wrong_count};
@@ -280,8 +281,11 @@ fn parameters<'a, const N: usize>(
     Ok((x, nodes))
 }
 
-/// `PReLU`: α·x below 0.
+/// `PReLU`, which has its own name for α here, and does not say along which axes it is shared.
 pub fn p_relu(cx: &mut Cx<'_>) -> Outcome {
+    if cx.site.config.keras1().is_none() {
+        return activation::prelu(cx);
+    }
     let (x, [alphas]) = parameters(cx, ["alphas"])?;
     one(cx.b().map(library::leaky_relu::tape(), &[x, alphas])?)
 }

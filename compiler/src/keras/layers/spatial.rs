@@ -22,7 +22,16 @@ pub enum Format {
 impl Read<'_> {
     /// Whether channels stand first.
     pub fn format(&self) -> Format {
-        let table = match self.fields.config().keras1() {
+        let keras1 = self.fields.config().keras1();
+        if keras1.is_some() && self.fields.value("data_format").and_then(Json::as_str) == Some("default") {
+            let help = "the file does not say it for this layer, and other layers do not say the same: \
+                        save the model with one order of axes";
+            return self.or(
+                Err(self.fields.unsupported("data_format").help(help)),
+                Format::Last,
+            );
+        }
+        let table = match keras1 {
             Some(_) => [("tf", Format::Last), ("th", Format::First)],
             None => [("channels_last", Format::Last), ("channels_first", Format::First)],
         };

@@ -336,9 +336,7 @@ static ACTIVATION: &[Row] = &[
         .role(Activation)
         // The slope of Keras 2, where that of Keras 3 stands beside it.
         .keys(&[("alpha", Rule::Anything)]),
-    row("PReLU", activation::prelu, Pass)
-        .role(Activation)
-        .weights(|_| 1),
+    row("PReLU", keras1::p_relu, Pass).role(Activation).weights(|_| 1),
     row("ELU", activation::elu, Pass).role(Activation),
     row("ThresholdedReLU", activation::thresholded_relu, Pass).role(Activation),
     row("Softmax", activation::softmax, Pass).role(Activation),
