@@ -38,7 +38,7 @@ pub struct Version {
 pub struct KerasModel {
     /// The Keras that wrote it.
     pub version: Version,
-    /// The model's name; files of Keras 2.0 have none for Sequential models, then it is `sequential`.
+    /// The model's name; files of Keras 1 and 2.0 have none for Sequential models, then it is `sequential`.
     pub name: String,
     /// Its layers and how they are connected.
     pub root: Network,

@@ -100,7 +100,7 @@ impl ArchitectureReader {
     ) -> Option<Network> {
         let sequential = form == Form::Sequential;
         let mut map = match config {
-            // Keras 2.0 to 2.2 write a Sequential model as a bare list of layers.
+            // Keras 1 to 2.2 write a Sequential model as a bare list of layers.
             Value::Array(layers) if sequential => {
                 Map::from_iter([("layers".to_owned(), Value::Array(layers))])
             }
