@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 /// Layers without a golden of their own, and why.
 const WITHOUT: &[(&str, &str)] = &[
-    ("ZeroPadding3D", "one function for 1D to 3D"),
     ("Cropping3D", "one function for 1D to 3D"),
     ("GlobalMaxPooling3D", "one function for 1D to 3D"),
     ("SpatialDropout3D", "gives its input"),

@@ -1,4 +1,4 @@
-//! Goldens from real Keras, Keras 2 and 3: layers through all seams, whole networks through the emitted code.
+//! Goldens from real Keras, Keras 1 to 3: layers through all seams, whole networks through the emitted code.
 
 use keras_compile_tests::cases::try_goldens;
 use keras_compile_tests::stages::{Depth, check};

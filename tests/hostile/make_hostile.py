@@ -254,7 +254,7 @@ def hdf5_contents():
     h5("config-cut.h5", config=json.dumps(model())[:200])
     h5("config-empty.h5", config=" ")
     h5("config-number.h5", config="3")
-    h5("keras-1.h5", version="1.2.2")
+    h5("keras-0.h5", version="0.3.3")
     h5("theano.h5", backend="theano")
     h5("version-nonsense.h5", version="\\o/")
     h5("missing-layer.h5", layers={"first": shapes()["first"]})

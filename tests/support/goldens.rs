@@ -275,7 +275,7 @@ impl Case {
 }
 
 /// Little-endian f32 from base64 (RFC 4648).
-fn decode(text: &str) -> Vec<f32> {
+pub fn decode(text: &str) -> Vec<f32> {
     let digit = |c: u8| match c {
         b'A'..=b'Z' => c - b'A',
         b'a'..=b'z' => c - b'a' + 26,

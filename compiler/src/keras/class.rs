@@ -10,6 +10,8 @@ use serde_json::Value;
 pub enum Origin {
     /// A layer of Keras itself.
     Keras,
+    /// A layer of Keras 1, which has classes of its own, and other names for those that stayed.
+    Keras1,
     /// An operation of `keras.ops` that was applied to a symbolic tensor (Keras 3), such as
     /// `Add` in `keras.src.ops.numpy`. Not a layer: it has no weights.
     Operation,
@@ -33,6 +35,10 @@ pub struct Class {
     pub name: &'static str,
     /// Other names: of older versions, or of variants that differ in training only.
     pub aliases: &'static [&'static str],
+    /// Its names in Keras 1 where those are others.
+    pub keras1: &'static [&'static str],
+    /// Whether only Keras 1 has it: elsewhere a class of that name is the user's.
+    pub ended: bool,
     /// Its name in Keras' own code where that is another one: files of weights count layers by it.
     pub internal: Option<&'static str>,
     /// What it is to whoever reads a model.
@@ -60,6 +66,8 @@ impl Class {
         Self {
             name,
             aliases: &[],
+            keras1: &[],
+            ended: false,
             internal: None,
             role: Role::Plain,
             keys: &[],

@@ -26,6 +26,10 @@ const MAX_REMEMBERED: usize = 50_000;
 pub(super) trait Tree {
     /// The strings of an attribute of a group, one for a scalar; `None` if group or attribute is absent.
     fn strings(&self, group: &str, name: &str) -> Result<Option<Vec<String>>>;
+    /// Whether an attribute is text of a fixed width, as NumPy's byte strings are stored.
+    fn is_fixed_text(&self, _group: &str, _name: &str) -> Result<bool> {
+        Ok(false)
+    }
     /// Names of the groups in a group, in the order of the file; empty if there is no such group.
     fn groups(&self, group: &str) -> Result<Vec<String>>;
     /// Names of the datasets in a group; empty if there is no such group.
@@ -265,6 +269,13 @@ impl Tree for Store {
     fn strings(&self, group: &str, name: &str) -> Result<Option<Vec<String>>> {
         let found = self.strings_of(group, name);
         found.map_err(|error| self.budget.blame(error))
+    }
+    fn is_fixed_text(&self, group: &str, name: &str) -> Result<bool> {
+        let types = match self.group(group)? {
+            Some(group) => group.attr_datatypes().map_err(damaged)?,
+            None => return Ok(false),
+        };
+        Ok(matches!(types.get(name), Some(Datatype::String { .. })))
     }
     fn groups(&self, group: &str) -> Result<Vec<String>> {
         self.groups_in(group).map_err(|error| self.budget.blame(error))

@@ -19,6 +19,7 @@ mod foreign;
 mod given;
 mod hdf5;
 mod json;
+mod keras1;
 mod lambdas;
 pub mod layers;
 #[cfg(all(test, feature = "libhdf5"))]
@@ -63,6 +64,7 @@ use crate::error::{Collector, Error, ErrorKind, Errors, Result};
 use archive::Container;
 use assets::Assets;
 use hdf5::{Store, Tree};
+use keras1::{Backend, Dialect, Names};
 use serde_json::Value;
 use std::path::Path;
 use weights::Arrangement;
@@ -117,7 +119,13 @@ fn read_files(model: ModelFile, weights: Option<ModelFile>, lambdas: &Lambdas) -
             error.help("name the file with the weights with --weights"),
         ));
     }
-    let mut reader = architecture::ArchitectureReader::new(source.version.semantics, &budget);
+    let semantics = source.version.semantics;
+    let named = store
+        .as_ref()
+        .map(|(tree, layout)| check_backend(semantics, tree.as_ref(), *layout));
+    let named = problems.keep(named.unwrap_or(Ok((None, None))).map_err(in_file(weights)));
+    let dialect = dialect(semantics, &source.config, named.unwrap_or_default());
+    let mut reader = architecture::ArchitectureReader::new(semantics, dialect, &budget);
     let root = reader.model(source.config);
     let mut notes = reader.notes();
     let found = std::mem::take(&mut reader.problems).finish(());
@@ -156,7 +164,8 @@ pub fn from_architecture(
 ) -> Result<KerasModel, Errors> {
     let version = version::of_architecture(&json)?;
     let budget = Budget::new();
-    let mut reader = architecture::ArchitectureReader::new(version.semantics, &budget);
+    let dialect = dialect(version.semantics, &json, (None, None));
+    let mut reader = architecture::ArchitectureReader::new(version.semantics, dialect, &budget);
     let root = reader.model(json);
     let mut notes = reader.notes();
     let mut root = reader
@@ -277,8 +286,30 @@ fn weights_in(store: Box<dyn Tree>) -> Result<Weights> {
     let Some(layout) = Arrangement::of(store.as_ref())? else {
         return Err(Error::malformed("the file holds no weights of a Keras model"));
     };
-    if let Arrangement::Legacy(group) = layout {
-        version::check_backend(store.as_ref(), group)?;
-    }
     Ok((store, layout))
+}
+
+/// The backend that weights are said to be of, and what their names show of it.
+type Said = (Option<Backend>, Option<Names>);
+
+/// What weights say of their backend, where that matters; those of Theano are read of Keras 1 alone.
+fn check_backend(semantics: Semantics, tree: &dyn Tree, layout: Arrangement) -> Result<Said> {
+    match (layout, semantics) {
+        (Arrangement::Legacy(group), Semantics::Keras1) => {
+            let stated = version::stated_backend(tree, group)?;
+            let stated = stated.map(|name| keras1::backend(&name));
+            Ok((stated, weights::names_of_keras1(tree, group)?))
+        }
+        (Arrangement::Legacy(group), _) => {
+            version::check_backend(tree, group)?;
+            Ok((None, None))
+        }
+        (Arrangement::Checkpoint, _) => Ok((None, None)),
+    }
+}
+
+/// The dialect of an architecture of Keras 1, which may state its backend.
+fn dialect(semantics: Semantics, config: &Value, (stated, names): Said) -> Option<Dialect> {
+    let own = config.get("backend").and_then(Value::as_str).map(keras1::backend);
+    (semantics == Semantics::Keras1).then(|| Dialect::of(config, stated.or(own), names))
 }

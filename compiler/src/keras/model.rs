@@ -12,10 +12,12 @@ use crate::tensor::Tensor;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
-/// Which of the two semantics the numbers follow: defaults and formulas differ between them
+/// Which semantics the numbers follow: defaults and formulas differ between them
 /// (`hard_sigmoid`, GRU's `reset_after`, LeakyReLU's slope …).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Semantics {
+    /// Keras 1, whose layers are put as those of Keras 2 when they are read.
+    Keras1,
     /// Keras 2, multi-backend or `tf.keras` / `tf_keras`.
     Keras2,
     /// Keras 3.
@@ -36,7 +38,7 @@ pub struct Version {
 pub struct KerasModel {
     /// The Keras that wrote it.
     pub version: Version,
-    /// The model's name; files of Keras 2.0 have none for Sequential models, then it is `sequential`.
+    /// The model's name; files of Keras 1 and 2.0 have none for Sequential models, then it is `sequential`.
     pub name: String,
     /// Its layers and how they are connected.
     pub root: Network,

@@ -17,11 +17,15 @@ pub struct Object {
 }
 
 impl Object {
-    /// Reads one; `None` when it is none. `config` wraps its arguments.
-    pub(super) fn parse(value: &Value, config: impl FnOnce(Map<String, Value>) -> Config) -> Option<Self> {
+    /// Reads one; `None` when it is none. `config` wraps the arguments of a class.
+    pub(super) fn parse(
+        value: &Value,
+        config: impl FnOnce(&str, Map<String, Value>) -> Config,
+    ) -> Option<Self> {
         let map = match value {
             Value::String(name) => {
-                let (class, config) = (split_package(name), config(Map::new()));
+                let class = split_package(name);
+                let config = config(&class.written, Map::new());
                 return Some(Self { class, config });
             }
             Value::Object(map) => map,
@@ -35,11 +39,14 @@ impl Object {
                 if function.origin == Origin::Keras {
                     function.origin = class.origin;
                 }
-                let (class, config) = (function, config(Map::new()));
-                return Some(Self { class, config });
+                let config = config(&function.written, Map::new());
+                return Some(Self {
+                    class: function,
+                    config,
+                });
             }
-            Some(Value::Object(inner)) => config(inner.clone()),
-            None | Some(Value::Null) => config(Map::new()),
+            Some(Value::Object(inner)) => config(&class.written, inner.clone()),
+            None | Some(Value::Null) => config(&class.written, Map::new()),
             Some(_) => return None,
         };
         Some(Self { class, config })
@@ -52,9 +59,7 @@ impl Fields<'_> {
     /// # Errors
     /// When it is anything else.
     pub fn object(&self, key: &str) -> Result<Option<Object>> {
-        self.parse_opt(key, |value| {
-            Object::parse(value, |values| self.config().inner(key, values))
-        })
+        self.parse_opt(key, |value| self.object_of(key, value))
     }
     /// Serialized objects in a list.
     ///
@@ -62,9 +67,31 @@ impl Fields<'_> {
     /// When the key is absent or holds anything else.
     pub fn objects(&self, key: &str) -> Result<Vec<Object>> {
         self.parse(key, |value| {
-            let parse = |value| Object::parse(value, |values| self.config().inner(key, values));
-            value.as_array()?.iter().map(parse).collect()
+            let items = value.as_array()?.iter();
+            items.map(|item| self.object_of(key, item)).collect()
         })
+    }
+    /// The object that a value under `key` is, in the dialect of this config.
+    fn object_of(&self, key: &str, value: &Value) -> Option<Object> {
+        let config = self.config();
+        let mut object = Object::parse(value, |class, values| config.inner(key, class, values))?;
+        if config.keras1().is_some() {
+            object.class = object.class.of_keras1();
+        }
+        Some(object)
+    }
+}
+
+impl ClassName {
+    /// The class as a file of Keras 1 means it.
+    pub(super) fn of_keras1(self) -> Self {
+        match self.origin {
+            Origin::Keras => Self {
+                origin: Origin::Keras1,
+                ..self
+            },
+            _ => self,
+        }
     }
 }
 
@@ -133,7 +160,7 @@ mod tests {
     use serde_json::json;
 
     fn parse(value: Value) -> (String, Origin) {
-        let object = Object::parse(&value, |values| Config::new("", "", values)).unwrap();
+        let object = Object::parse(&value, |_, values| Config::new("", "", values)).unwrap();
         (object.class.written, object.class.origin)
     }
 

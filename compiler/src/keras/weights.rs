@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod cudnn;
+mod keras1;
 mod legacy;
 mod lora;
 mod quantized;
@@ -13,6 +14,7 @@ mod quantized;
 mod tests;
 
 pub(super) use checkpoint::{LISTS, class_keys};
+pub(in crate::keras) use keras1::names as names_of_keras1;
 
 use super::hdf5::Tree;
 use super::layers;
@@ -54,6 +56,7 @@ pub(super) fn load(model: &mut KerasModel, tree: &dyn Tree, layout: Arrangement,
             if model.version.semantics == Semantics::Keras3 {
                 legacy::turn_bidirectional(&mut model.root);
             }
+            problems.keep(keras1::convert(&mut model.root));
             legacy::sort_stacks(&mut model.root, problems);
             problems.keep(cudnn::convert(&mut model.root));
             problems.keep(lora::merge(&mut model.root));
@@ -85,6 +88,7 @@ pub(super) fn fill(network: &mut Network, source: &mut dyn FnMut(&str) -> Vec<We
         }
     }
     give(network, source);
+    keras1::convert(network)?;
     cudnn::convert(network)?;
     lora::merge(network)?;
     quantized::arrange(network);
@@ -113,7 +117,7 @@ fn take(layer: &mut Layer, weights: &mut impl Iterator<Item = Weight>, trainable
         }
         return;
     }
-    let all = layers::count_weights(layer);
+    let all = keras1::stored(layer);
     let fixed = if above {
         layers::fixed_weights(layer, all)
     } else {

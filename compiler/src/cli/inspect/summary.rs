@@ -21,6 +21,7 @@ pub fn model(source: &Source) -> Result<(), Errors> {
     let mut rows = Rows::new(shapes, errors.as_ref());
     rows.network(&model.root, "", true);
     let semantics = match model.version.semantics {
+        Semantics::Keras1 => "1",
         Semantics::Keras2 => "2",
         Semantics::Keras3 => "3",
     };

@@ -51,7 +51,7 @@ impl ArchitectureReader {
         let (mut inputs, mut outputs) = (inputs?, outputs?);
         let semantics = self.semantics;
         let first = |layer: &Layer| match (semantics, layer.role()) {
-            (Semantics::Keras2, _) => [1, 1],
+            (Semantics::Keras1 | Semantics::Keras2, _) => [1, 1],
             (Semantics::Keras3, Role::Model(Form::Sequential)) => [0, 0],
             (Semantics::Keras3, _) => [0, 1],
         };
@@ -158,12 +158,16 @@ impl ArchitectureReader {
             .get("batch_input_shape")
             .or_else(|| inner?.get("batch_shape"))
             .or_else(|| config.get("build_input_shape"));
-        let dtype = own.get("dtype").or_else(|| inner?.get("dtype"));
+        let key = match self.semantics {
+            Semantics::Keras1 => "input_dtype",
+            _ => "dtype",
+        };
+        let dtype = own.get(key).or_else(|| inner?.get("dtype"));
         let dtype = dtype
             .and_then(dtype::policy_name)
             .filter(|name| dtype::element(name).is_some());
         let name = match self.semantics {
-            Semantics::Keras2 => format!("{}_input", first.name),
+            Semantics::Keras1 | Semantics::Keras2 => format!("{}_input", first.name),
             Semantics::Keras3 => "input_layer".to_owned(),
         };
         let values = Map::from_iter([

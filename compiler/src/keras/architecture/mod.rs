@@ -5,6 +5,7 @@ mod connect;
 use super::class::{Class, ClassName, Form, Origin, Role};
 use super::config::Config;
 use super::dtype::{self, Effect};
+use super::keras1::{self, Dialect};
 use super::layers;
 use super::model::{Layer, Network, Semantics};
 use super::object::class_of;
@@ -25,6 +26,8 @@ pub(super) struct ArchitectureReader {
     /// Classes of the user's that are read as the models of Keras which they extend.
     subclasses: BTreeSet<String>,
     budget: Budget,
+    /// How the file says things, if Keras 1 wrote it.
+    keras1: Option<Dialect>,
 }
 
 /// A layer whose inbound nodes are not yet read.
@@ -34,8 +37,9 @@ struct Draft {
 }
 
 impl ArchitectureReader {
-    pub(super) fn new(semantics: Semantics, budget: &Budget) -> Self {
+    pub(super) fn new(semantics: Semantics, keras1: Option<Dialect>, budget: &Budget) -> Self {
         Self {
+            keras1,
             semantics,
             problems: Collector::default(),
             policies: BTreeMap::new(),
@@ -53,7 +57,8 @@ impl ArchitectureReader {
             format!("{class} is read as the model that its config describes; a call() of its own is not seen")
         };
         let policies = self.policies.iter().map(note);
-        policies.chain(self.subclasses.iter().map(extended)).collect()
+        let notes = policies.chain(self.subclasses.iter().map(extended));
+        notes.chain(self.keras1.and_then(Dialect::note)).collect()
     }
 
     /// Reads the outermost model: `{"class_name": "Functional", "config": …}`.
@@ -95,7 +100,7 @@ impl ArchitectureReader {
     ) -> Option<Network> {
         let sequential = form == Form::Sequential;
         let mut map = match config {
-            // Keras 2.0 to 2.2 write a Sequential model as a bare list of layers.
+            // Keras 1 to 2.2 write a Sequential model as a bare list of layers.
             Value::Array(layers) if sequential => {
                 Map::from_iter([("layers".to_owned(), Value::Array(layers))])
             }
@@ -119,6 +124,11 @@ impl ArchitectureReader {
                 .push(bad(format!("model {name:?} has no list of layers")));
             return None;
         };
+        if sequential && self.keras1.is_some() && keras1::begins_with_branches(&raw) {
+            let joined = keras1::join_branches(raw, &name);
+            let config = self.problems.keep(joined)?;
+            return self.network(class, Form::Functional, config, prefix, Some(&name));
+        }
         let taken = self.budget.take(Resource::Layers, raw.len());
         self.problems
             .keep(taken.map_err(|error| match prefix.strip_suffix('/') {
@@ -154,8 +164,9 @@ impl ArchitectureReader {
         let config = map.remove("config").unwrap_or_default();
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let name = text(map.get("name")).or_else(|| text(config.get("name")));
-        // Nested Sequential models of Keras 2.0 have no name in the file.
-        let name = name.unwrap_or_else(|| format!("{}_{index}", named.written.to_lowercase()));
+        // Nested Sequential models of Keras 1 and 2.0 have no name in the file, but weights that stand under one, which must
+        // not be that of another.
+        let name = name.unwrap_or_else(|| format!("{}_at_{index}", named.written.to_lowercase()));
         let path = format!("{prefix}{name}");
         let taken = self.name(&path, &named.written);
         self.problems
@@ -185,6 +196,10 @@ impl ArchitectureReader {
                 }
             }
         };
+        let named = match self.keras1 {
+            Some(_) => named.of_keras1(),
+            None => named,
+        };
         let mut class = layers::known(&named);
         let ClassName { written, mut origin } = named;
         if self.is_bare_operation(&map, &values, class, network.is_some()) {
@@ -204,7 +219,10 @@ impl ArchitectureReader {
             values
         };
         let layer = Layer {
-            config: Config::new(path.as_str(), written.as_str(), values),
+            config: match self.keras1 {
+                Some(dialect) => Config::of_keras1(path.as_str(), written.as_str(), values, dialect),
+                None => Config::new(path.as_str(), written.as_str(), values),
+            },
             name,
             path,
             written,
@@ -315,10 +333,12 @@ fn is_model_inside(values: &Map<String, Value>) -> bool {
     form_of(&class, config).is_some() || wraps && config.is_some_and(is_model_inside)
 }
 
-/// Both dialects say the shape under one key.
+/// All dialects say the shape under one key, and the type.
 fn input_config(mut values: Map<String, Value>) -> Map<String, Value> {
-    if let Some(shape) = values.remove("batch_input_shape") {
-        values.entry("batch_shape").or_insert(shape);
+    for (then, now) in [("batch_input_shape", "batch_shape"), ("input_dtype", "dtype")] {
+        if let Some(value) = values.remove(then) {
+            values.entry(now).or_insert(value);
+        }
     }
     values
 }

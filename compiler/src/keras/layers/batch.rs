@@ -1,6 +1,7 @@
 //! `keras.layers.BatchNormalization`.
 
 use super::context::{Cx, Outcome, Stop, one};
+use super::keras1::{self, Mode};
 use super::mask;
 use super::normalize::{centred, mean_square};
 use super::read::check_training;
@@ -31,11 +32,16 @@ pub fn batch(cx: &mut Cx<'_>) -> Outcome {
     // Renormalisation corrects training only, with statistics of its own.
     let renorm = r.flag("renorm", false);
     let trainable = r.flag("trainable", true);
+    let mode = keras1::normalization_mode(&r);
     r.finish(cx)?;
+    if mode == Mode::Sample {
+        return keras1::normalized_samples(cx, &axis, epsilon);
+    }
     let training = check_training(cx.literal("training"));
     // A layer that is not trained keeps to what it knows.
-    let of_batch = training.is_err() && trainable;
-    if of_batch && (renorm || cx.is_keras3()) {
+    let always = mode == Mode::Batch;
+    let of_batch = training.is_err() && trainable || always;
+    if of_batch && !always && (renorm || cx.is_keras3()) {
         // In Keras 3 `model(x)` computes with the statistics of the batch, and `model.predict(x)` does not.
         training?;
     }
@@ -59,7 +65,11 @@ pub fn batch(cx: &mut Cx<'_>) -> Outcome {
     // Channels of an image that stand first are normalised where they stand last, beside the convolution.
     let first = axis == 1 && rank >= 4;
     let format = if first { Format::First } else { Format::Last };
-    let mask = if of_batch { statistics_mask(cx, x)? } else { None };
+    let mask = if of_batch && !always {
+        statistics_mask(cx, x)?
+    } else {
+        None
+    };
     let x = channels_last(cx, x, format)?;
     let axis = if first { rank - 1 } else { axis };
     let shape = broadcast_shape(rank, axis, channels);

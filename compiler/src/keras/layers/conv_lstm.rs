@@ -9,6 +9,7 @@ use super::spatial::{Format, Padding, channels_first, channels_last};
 use super::volume::{depths_to_channels, stacked};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, NodeId};
+use crate::keras::keras1::Backend;
 use crate::keras::ranges::WINDOW;
 use crate::ops::{Conv, WindowAxis};
 use crate::pointwise::{Binary, Tape};
@@ -34,8 +35,18 @@ impl Convolution {
         }
     }
     fn of<const N: usize>(r: &Read<'_>) -> Self {
+        let size = r.tuple::<N>("kernel_size", WINDOW);
+        let theano = r
+            .fields
+            .config()
+            .keras1()
+            .is_some_and(|dialect| dialect.backend == Backend::Theano);
+        if theano && size.iter().any(|size| size.is_multiple_of(2)) {
+            let help = "the file was saved on Theano, which centres such kernels elsewhere: save the model on TensorFlow";
+            r.or_harmless(Err(r.fields.unsupported("kernel_size").help(help)), ());
+        }
         Self {
-            size: r.tuple::<N>("kernel_size", WINDOW).to_vec(),
+            size: size.to_vec(),
             strides: r.tuple_or::<N>("strides", [1; N], WINDOW).to_vec(),
             dilation: r.tuple_or::<N>("dilation_rate", [1; N], WINDOW).to_vec(),
             padding: r.padding(false),

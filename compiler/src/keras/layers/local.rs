@@ -232,7 +232,7 @@ pub fn connected<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
         _ => Stored::Sparse,
     };
     r.finish(cx)?;
-    if matches!((stored, windows.padding), (Stored::Windows, Padding::Same)) {
+    if matches!(stored, Stored::Windows) && windows.padding != Padding::Valid {
         return Err(cx.inconsistent("implementation 1 takes no padding"));
     }
     let image = Image::input(cx, N, format)?;

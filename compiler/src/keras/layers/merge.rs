@@ -44,7 +44,7 @@ pub fn minimum(cx: &mut Cx<'_>) -> Outcome {
     elementwise(cx, Binary::Min, None)
 }
 
-fn wrong_count(cx: &Cx<'_>, needed: &str, found: usize) -> Stop {
+pub fn wrong_count(cx: &Cx<'_>, needed: &str, found: usize) -> Stop {
     let message = format!("it takes {needed}, but is called with {found}");
     cx.site.config.error(ErrorKind::BadGraph(message)).into()
 }
@@ -53,6 +53,11 @@ fn wrong_count(cx: &Cx<'_>, needed: &str, found: usize) -> Stop {
 fn elementwise(cx: &mut Cx<'_>, op: Binary, scale: Option<f64>) -> Outcome {
     let r = cx.read();
     r.finish(cx)?;
+    elements(cx, op, scale)
+}
+
+/// The same of a layer whose config has been read.
+pub fn elements(cx: &mut Cx<'_>, op: Binary, scale: Option<f64>) -> Outcome {
     let values = cx.inputs();
     let rank = values.iter().map(|v| cx.dims(v.node).len()).max().unwrap_or(0);
     let mask = mask::merged(cx, &values)?;
@@ -164,6 +169,11 @@ pub fn concatenate(cx: &mut Cx<'_>) -> Outcome {
     let r = cx.read();
     let axis = r.i64_or("axis", -1, AXIS);
     r.finish(cx)?;
+    joined(cx, axis)
+}
+
+/// All inputs side by side along an axis.
+pub fn joined(cx: &mut Cx<'_>, axis: i64) -> Outcome {
     let values = cx.inputs();
     let Some(first) = values.first() else {
         return Err(wrong_count(cx, "two tensors or more", 0));
@@ -204,7 +214,7 @@ pub fn dot(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// Σ over `axes[0]` of `a` and `axes[1]` of `b` for every sample: the other axes of `a`, then those of `b`.
-fn batch_dot(cx: &mut Cx<'_>, [a, b]: [NodeId; 2], axes: [usize; 2]) -> Result<NodeId, Stop> {
+pub fn batch_dot(cx: &mut Cx<'_>, [a, b]: [NodeId; 2], axes: [usize; 2]) -> Result<NodeId, Stop> {
     let (da, db) = (cx.dims(a), cx.dims(b));
     if axes.contains(&0) || da[axes[0]] != db[axes[1]] || da[0] != db[0] {
         return Err(cx.inconsistent(format!(

@@ -26,6 +26,7 @@ mod identity;
 mod image;
 mod interpolation;
 mod kept;
+mod keras1;
 mod lambda;
 mod local;
 mod lookup;
@@ -85,8 +86,10 @@ fn rows() -> impl Iterator<Item = &'static Row> {
 pub(super) fn known(name: &ClassName) -> Option<&'static Class> {
     let written = name.written.as_str();
     let mut classes = rows().map(|row| &row.class).chain(OTHERS);
+    let named = |class: &Class| class.name == written || class.aliases.contains(&written);
     match &name.origin {
-        Origin::Keras => classes.find(|class| class.name == written || class.aliases.contains(&written)),
+        Origin::Keras => classes.find(|class| !class.ended && named(class)),
+        Origin::Keras1 => classes.find(|class| named(class) || class.keras1.contains(&written)),
         Origin::Custom(package) if package == "Custom" => {
             classes.find(|class| class.registered && class.name == written)
         }
@@ -280,7 +283,7 @@ pub fn classes() -> impl Iterator<Item = &'static str> {
 
 /// All other names of classes.
 pub fn aliases() -> impl Iterator<Item = &'static str> {
-    rows().flat_map(|row| row.class.aliases).copied()
+    rows().flat_map(|row| [row.class.aliases, row.class.keras1].concat())
 }
 
 /// Whether an operation of Keras 3 can be compiled, or why it is refused; `None` of one that is not known.

@@ -26,7 +26,7 @@ fn pool<const N: usize>(cx: &mut Cx<'_>, kind: PoolKind) -> Outcome {
         Some(Json::Null) => size,
         _ => r.tuple_or::<N>("strides", size, WINDOW),
     };
-    let padding = r.padding(false);
+    let padding = r.plain_padding(&size, &strides);
     let format = r.format();
     r.finish(cx)?;
     let image = Image::input(cx, N, format)?;

@@ -25,7 +25,7 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
             Some(reason) => error.help(reason),
             None => error.help("rebuild this part of the model from Keras' layers"),
         },
-        Origin::Keras => error.help(remedy(class, name)),
+        Origin::Keras | Origin::Keras1 => error.help(remedy(class, name)),
     }
 }
 
@@ -64,7 +64,9 @@ fn misspelt(class: &str) -> Option<&'static str> {
         let slips = slips.sum::<Option<usize>>()?;
         (known.len() == found.len() && slips <= 2).then_some(slips)
     };
-    let scored = super::classes().filter_map(|name| Some((slips(name)?, name)));
+    // What ended with Keras 1 is no remedy.
+    let lasting = super::rows().map(|row| row.class).filter(|class| !class.ended);
+    let scored = lasting.filter_map(|class| Some((slips(class.name)?, class.name)));
     scored.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 

@@ -5,7 +5,9 @@ use super::context::{Cx, Stop};
 use super::read::Read;
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
+use crate::keras::keras1::Backend;
 use crate::ops::WindowAxis;
+use serde_json::Value as Json;
 
 /// Where channels stand in a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,11 +22,26 @@ pub enum Format {
 impl Read<'_> {
     /// Whether channels stand first.
     pub fn format(&self) -> Format {
-        let table = [("channels_last", Format::Last), ("channels_first", Format::First)];
+        let keras1 = self.fields.config().keras1();
+        if keras1.is_some() && self.fields.value("data_format").and_then(Json::as_str) == Some("default") {
+            let help = "the file does not say it for this layer, and other layers do not say the same: \
+                        save the model with one order of axes";
+            return self.or(
+                Err(self.fields.unsupported("data_format").help(help)),
+                Format::Last,
+            );
+        }
+        let table = match keras1 {
+            Some(_) => [("tf", Format::Last), ("th", Format::First)],
+            None => [("channels_last", Format::Last), ("channels_first", Format::First)],
+        };
         self.choice("data_format", &table, Format::Last)
     }
     /// What is around the input of a window.
     pub fn padding(&self, causal: bool) -> Padding {
+        if let Some(dialect) = self.fields.config().keras1() {
+            return self.padding_of_keras1(dialect.backend);
+        }
         let table = [
             ("valid", Padding::Valid),
             ("same", Padding::Same),
@@ -32,6 +49,36 @@ impl Read<'_> {
         ];
         let table = if causal { &table[..] } else { &table[..2] };
         self.choice("padding", table, Padding::Valid)
+    }
+    /// What is around the input of a convolution of Keras 1.
+    fn padding_of_keras1(&self, backend: Backend) -> Padding {
+        let theano = backend == Backend::Theano;
+        let table = [
+            ("valid", Padding::Valid),
+            ("same", if theano { Padding::Half } else { Padding::Same }),
+            // TensorFlow has no such thing.
+            ("full", Padding::Full),
+        ];
+        self.choice(
+            "padding",
+            if theano { &table } else { &table[..2] },
+            Padding::Valid,
+        )
+    }
+    /// What is around the input of a window of pooling, or of a transposed convolution. Theano's `same` is that of others for windows
+    /// of 1 and 3 that move by 1; what else it is depends on its version.
+    pub fn plain_padding(&self, windows: &[usize], strides: &[usize]) -> Padding {
+        match self.padding(false) {
+            Padding::Half | Padding::Full => {}
+            padding => return padding,
+        }
+        let same =
+            windows.iter().all(|size| matches!(size, 1 | 3)) && strides.iter().all(|&stride| stride == 1);
+        if self.fields.value("padding").and_then(Json::as_str) != Some("same") || !same {
+            let help = "the file was saved on Theano, which pads as no other backend does: save the model on TensorFlow";
+            self.or_harmless(Err(self.fields.unsupported("padding").help(help)), ());
+        }
+        Padding::Same
     }
 }
 
@@ -44,6 +91,10 @@ pub enum Padding {
     Same,
     /// So much before that no result sees what comes after it.
     Causal,
+    /// Half of the window on both sides, as Theano pads where Keras 1 says `same`: as many results as `Same` has.
+    Half,
+    /// All but one element of the window on both sides.
+    Full,
 }
 
 impl Padding {
@@ -53,6 +104,12 @@ impl Padding {
         let (before, after) = match self {
             Self::Valid => (0, 0),
             Self::Causal => (extent - 1, 0),
+            Self::Full => (extent - 1, extent - 1),
+            Self::Half => {
+                let before = extent / 2;
+                let reach = (input.div_ceil(stride) - 1) * stride + extent;
+                (before, reach.saturating_sub(input + before))
+            }
             Self::Same => {
                 let outputs = input.div_ceil(stride);
                 let all = ((outputs - 1) * stride + extent).saturating_sub(input);

@@ -3,8 +3,8 @@
 use super::context::{Cx, Outcome};
 use super::{
     activation, adaptive, attention, batch, conv, counts, custom, dense, discretization, einsum, embedding,
-    encoding, heads, identity, image, lambda, local, lookup, mask, merge, normalize, operators, pipeline,
-    pool, recurrent, resize, shape, spectrogram, transposed, vocabulary, volume, wrap,
+    encoding, heads, identity, image, keras1, lambda, local, lookup, mask, merge, normalize, operators,
+    pipeline, pool, recurrent, resize, shape, spectrogram, transposed, vocabulary, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -49,6 +49,14 @@ const fn row(name: &'static str, lower: fn(&mut Cx<'_>) -> Outcome, masks: Masks
 impl Row {
     const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.class.aliases = aliases;
+        self
+    }
+    const fn keras1(mut self, names: &'static [&'static str]) -> Self {
+        self.class.keras1 = names;
+        self
+    }
+    const fn ended(mut self) -> Self {
+        self.class.ended = true;
         self
     }
     const fn internal(mut self, name: &'static str) -> Self {
@@ -201,26 +209,34 @@ pub(super) static LAYERS: &[Group] = &[
     ("Python functions", FUNCTION),
     ("Only in training", TRAINING),
     ("Layers inside", PIPELINE),
+    ("Keras 1", KERAS_1),
     ("", APPLICATIONS),
     ("", FUNCTIONS),
 ];
 
 static CONVOLUTION: &[Row] = &[
     row("Conv1D", conv::conv::<1>, End)
+        .keras1(&["Convolution1D", "AtrousConvolution1D"])
         .weights(counts::biased::<1>)
         .keys(REWRITTEN),
     row("Conv2D", conv::conv::<2>, End)
+        .keras1(&["Convolution2D", "AtrousConvolution2D"])
         .weights(counts::biased::<1>)
         .keys(REWRITTEN),
     row("DepthwiseConv1D", conv::depthwise::<1>, End).weights(counts::biased::<1>),
     row("DepthwiseConv2D", conv::depthwise::<2>, End).weights(counts::biased::<1>),
     row("SeparableConv1D", conv::separable::<1>, End).weights(counts::biased::<2>),
-    row("SeparableConv2D", conv::separable::<2>, End).weights(counts::biased::<2>),
+    row("SeparableConv2D", conv::separable::<2>, End)
+        .keras1(&["SeparableConvolution2D"])
+        .weights(counts::biased::<2>),
     row("LocallyConnected1D", local::connected::<1>, End).weights(counts::biased::<1>),
     row("LocallyConnected2D", local::connected::<2>, End).weights(counts::biased::<1>),
     row("Conv1DTranspose", transposed::transposed::<1>, End).weights(counts::biased::<1>),
-    row("Conv2DTranspose", transposed::transposed::<2>, End).weights(counts::biased::<1>),
+    row("Conv2DTranspose", transposed::transposed::<2>, End)
+        .keras1(&["Deconvolution2D"])
+        .weights(counts::biased::<1>),
     row("Conv3D", volume::conv, End)
+        .keras1(&["Convolution3D"])
         .weights(counts::biased::<1>)
         .keys(REWRITTEN),
     row("Conv3DTranspose", volume::transposed, End).weights(counts::biased::<1>),
@@ -228,6 +244,7 @@ static CONVOLUTION: &[Row] = &[
 
 static DENSE: &[Row] = &[
     row("Dense", dense::dense, Pass)
+        .keras1(&["TimeDistributedDense"])
         .weights(counts::dense)
         .quantized()
         .keys(REWRITTEN),
@@ -319,9 +336,7 @@ static ACTIVATION: &[Row] = &[
         .role(Activation)
         // The slope of Keras 2, where that of Keras 3 stands beside it.
         .keys(&[("alpha", Rule::Anything)]),
-    row("PReLU", activation::prelu, Pass)
-        .role(Activation)
-        .weights(|_| 1),
+    row("PReLU", keras1::p_relu, Pass).role(Activation).weights(|_| 1),
     row("ELU", activation::elu, Pass).role(Activation),
     row("ThresholdedReLU", activation::thresholded_relu, Pass).role(Activation),
     row("Softmax", activation::softmax, Pass).role(Activation),
@@ -483,6 +498,21 @@ static FUNCTION: &[Row] = &[row("Lambda", lambda::lambda, End)
     .role(Role::Python)
     .keys(LAMBDA)
     .refused(lambda::refuse)];
+
+/// Layers that ended with Keras 1.
+static KERAS_1: &[Row] = &[
+    row("Merge", keras1::merge, Own).keys(keras1::MERGE).ended(),
+    row("Highway", keras1::highway, End)
+        .weights(keras1::weights_of_highway)
+        .ended(),
+    row("MaxoutDense", keras1::maxout, End)
+        .weights(counts::biased::<1>)
+        .ended(),
+    row("SReLU", keras1::s_relu, Pass).weights(|_| 4).ended(),
+    row("ParametricSoftplus", keras1::parametric_softplus, Pass)
+        .weights(|_| 2)
+        .ended(),
+];
 
 /// Classes that `keras.applications` brings along.
 static APPLICATIONS: &[Row] = &[

@@ -8,6 +8,7 @@
 use super::activation::Activation;
 use super::context::{Cx, Outcome, Stop, one};
 use super::conv::{kernel_shape, strides_or_dilation, with_bias};
+use super::read::Read;
 use super::shape::crop;
 use super::spatial::{Format, Image, Padding, lifted};
 use super::weights::Weights;
@@ -56,8 +57,24 @@ impl Axis {
             (true, Some(more)) => (input - 1) * stride + extent % 2 + more,
             (false, Some(more)) => (input - 1) * stride + extent + more,
         };
+        Self::giving(output, [input, size, stride, dilation], padding)
+    }
+    /// The same axis with so many results; `None` where a convolution of those does not give the inputs.
+    fn reaching(&self, output: usize, padding: Padding) -> Option<Self> {
+        let window = padding.window(self.size, self.stride, self.dilation, output);
+        let fits = window.output(output).is_ok_and(|found| found == self.input);
+        fits.then(|| {
+            Self::giving(
+                output,
+                [self.input, self.size, self.stride, self.dilation],
+                padding,
+            )
+        })
+    }
+    fn giving(output: usize, [input, size, stride, dilation]: [usize; 4], padding: Padding) -> Self {
+        let extent = (size - 1) * dilation + 1;
         // As much as the forward convolution, from results to inputs, pads.
-        let all = if same {
+        let all = if padding == Padding::Same {
             ((input - 1) * stride + extent).saturating_sub(output)
         } else {
             0
@@ -106,6 +123,8 @@ pub struct Arguments<const N: usize> {
     pub padding: Padding,
     /// `output_padding`, which may be 0.
     pub more: Option<[usize; N]>,
+    /// The extents of results, where the file says them, as Keras 1 does.
+    pub results: Option<[usize; N]>,
     /// Where channels stand.
     pub format: Format,
     /// Whether there is a bias.
@@ -118,17 +137,21 @@ impl<const N: usize> Arguments<N> {
     /// Reads them.
     pub fn read(cx: &mut Cx<'_>) -> Result<Self, Stop> {
         let r = cx.read();
+        let size = r.tuple::<N>("kernel_size", WINDOW);
+        let strides = r.tuple_or::<N>("strides", [1; N], WINDOW);
+        let format = r.format();
         let found = Self {
             filters: r.usize("filters", COUNT),
-            size: r.tuple::<N>("kernel_size", WINDOW),
-            strides: r.tuple_or::<N>("strides", [1; N], WINDOW),
+            size,
+            strides,
             dilation: r.tuple_or::<N>("dilation_rate", [1; N], WINDOW),
-            padding: r.padding(false),
+            padding: r.plain_padding(&size, &strides),
             more: match r.fields.value("output_padding") {
                 None | Some(Json::Null) => None,
                 Some(_) => Some(r.tuple::<N>("output_padding", SIDE)),
             },
-            format: r.format(),
+            results: results_of_keras1(&r, format),
+            format,
             bias: r.flag("use_bias", true),
             activation: r.activation("activation", "linear"),
         };
@@ -143,6 +166,22 @@ impl<const N: usize> Arguments<N> {
     }
 }
 
+/// The spatial extents of `output_shape`, an argument of `Deconvolution2D` in Keras 1, which has the batch and the channels too.
+fn results_of_keras1<const N: usize>(r: &Read<'_>, format: Format) -> Option<[usize; N]> {
+    r.fields.config().keras1()?;
+    let shape = r.fields.shape("output_shape").and_then(|shape| {
+        let shape = shape.unwrap_or_default();
+        let first = if format == Format::First { 2 } else { 1 };
+        let extents = shape.get(first..first + N).filter(|_| shape.len() == N + 2);
+        let extents: Option<Vec<usize>> = extents.and_then(|extents| extents.iter().copied().collect());
+        let found = extents.and_then(|extents| <[usize; N]>::try_from(extents).ok());
+        found
+            .filter(|extents| extents.iter().all(|extent| WINDOW.contains(extent)))
+            .ok_or_else(|| r.fields.unsupported("output_shape"))
+    });
+    Some(r.or(shape, [1; N]))
+}
+
 /// `Conv1DTranspose` and `Conv2DTranspose`: kernel `[size…, filters, channels]`, bias.
 pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
     let Arguments {
@@ -152,6 +191,7 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
         dilation,
         padding,
         more,
+        results,
         format,
         bias,
         activation,
@@ -164,7 +204,7 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
         Some(("kernel", kernel_shape::<N>(size, [filters, channels]))),
         bias.then(|| ("bias", vec![filters])),
     ]);
-    let axes = [(0, height), (1, width)].map(|(i, input)| {
+    let mut axes = [(0, height), (1, width)].map(|(i, input)| {
         Axis::new(
             input,
             size[i],
@@ -174,6 +214,15 @@ pub fn transposed<const N: usize>(cx: &mut Cx<'_>) -> Outcome {
             more.map(|more| more[i]),
         )
     });
+    let results = results.map(|results| lifted(results, 1));
+    for (axis, output) in axes.iter_mut().zip(results.into_iter().flatten()) {
+        *axis = axis.reaching(output, padding).ok_or_else(|| {
+            cx.inconsistent(format!(
+                "output_shape has an extent of {output} that {} elements do not give",
+                axis.input
+            ))
+        })?;
+    }
     let [h, w] = axes;
     if h.output == 0 || w.output == 0 {
         return Err(cx.inconsistent("output_padding leaves nothing"));

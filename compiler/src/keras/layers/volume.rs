@@ -158,6 +158,7 @@ pub fn transposed(cx: &mut Cx<'_>) -> Outcome {
         dilation,
         padding,
         more,
+        results: _,
         format,
         bias,
         activation,
@@ -236,7 +237,7 @@ fn pool(cx: &mut Cx<'_>, kind: PoolKind) -> Outcome {
         Some(Json::Null) => size,
         _ => r.tuple_or::<3>("strides", size, WINDOW),
     };
-    let padding = r.padding(false);
+    let padding = r.plain_padding(&size, &strides);
     let format = r.format();
     r.finish(cx)?;
     let volume = Volume::input(cx, format)?;

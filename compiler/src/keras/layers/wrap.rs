@@ -6,7 +6,7 @@ use super::recurrent::{Computed, Recurrent, Sequence, sequence};
 use crate::error::{Error, ErrorKind};
 use crate::graph::NodeId;
 use crate::keras::class::Role;
-use crate::keras::model::Weight;
+use crate::keras::model::{Semantics, Weight};
 use crate::keras::object::Object;
 use crate::keras::quantization::Quantization;
 use crate::keras::ranges::COUNT;
@@ -240,8 +240,8 @@ pub fn unfold(cx: &mut Cx<'_>, folded: &Folded, values: Vec<KerasTensor>) -> Out
     let mut unfolded = Vec::new();
     for value in values {
         let node = steps_of(cx, value.node, batch, steps)?;
-        // Keras 3 passes the mask of the whole; Keras 2 prefers one that the layer inside makes.
-        let own = match value.mask.filter(|_| !cx.is_keras3()) {
+        // Keras 2 prefers a mask that the layer inside makes; others pass that of the whole.
+        let own = match value.mask.filter(|_| cx.state.semantics == Semantics::Keras2) {
             Some(mask) => Some(steps_of(cx, mask, batch, steps)?),
             None => mask,
         };

@@ -73,17 +73,21 @@ fn assign(network: &Network, names: &[String]) -> Result<Vec<Option<String>>> {
         .layers
         .iter()
         .filter(has_group)
+        .filter(|layer| !is_left_out(layer))
         .map(|layer| &layer.name)
         .collect();
     let missing: Vec<_> = missing.into_iter().filter(|name| !known.contains(name)).collect();
     if missing.is_empty() {
-        let own = |layer: &Layer| has_group(&layer).then(|| layer.name.clone());
+        let own =
+            |layer: &Layer| (has_group(&layer) && known.contains(&layer.name)).then(|| layer.name.clone());
         return Ok(network.layers.iter().map(own).collect());
     }
     // Sequential models leave out their InputLayer, functional ones list it.
     let listed_layers = |layer: &&Layer| layer.origin != Origin::Operation;
     for keep_inputs in [true, false] {
-        let takes = |layer: &&Layer| listed_layers(layer) && (keep_inputs || has_group(layer));
+        let is_absent = |layer: &Layer| is_left_out(layer) && !known.contains(&layer.name);
+        let takes =
+            |layer: &&Layer| listed_layers(layer) && !is_absent(layer) && (keep_inputs || has_group(layer));
         if network.layers.iter().filter(takes).count() == names.len() {
             let mut next = names.iter();
             let place = |layer: &Layer| if takes(&layer) { next.next().cloned() } else { None };
@@ -98,6 +102,11 @@ fn assign(network: &Network, names: &[String]) -> Result<Vec<Option<String>>> {
         listed(names)
     );
     Err(Error::inconsistent(message).help("the weights are not those of this architecture"))
+}
+
+/// Whether Keras 1 may leave a layer out of its list: the one that merges branches in a Sequential model.
+fn is_left_out(layer: &Layer) -> bool {
+    layer.origin == Origin::Keras1 && layer.inner().next().is_none() && layers::count_weights(layer) == 0
 }
 
 /// The weights in one layer's group.
@@ -230,7 +239,9 @@ fn give(layer: &mut Layer, weights: Vec<Weight>, renamed: bool, budget: &Budget)
         .iter()
         .map(|weight| known.of(&weight.name, budget))
         .collect();
-    if renamed && owners.iter().all(Result::is_err) && !budget.is_over() {
+    // Keras 1 names weights after their layer alone, and takes them in order whatever their names are.
+    let in_order = layer.origin == Origin::Keras1 || renamed && owners.iter().all(Result::is_err);
+    if in_order && !budget.is_over() {
         let mut weights = weights.into_iter();
         for trainable in [true, false] {
             take(layer, &mut weights, trainable, true);

@@ -186,6 +186,10 @@ fn read(config: &Config, stored: &Json) -> Result<Function, String> {
     let null = Json::Null;
     match stored {
         Json::Array(items) => match items.as_slice() {
+            // Bytes as characters (`func_dump`), which are of Pythons before 3.6 mostly.
+            [Json::String(_), _, _] if config.keras1().is_some() => {
+                Err("Keras 1 stores Python code in a form that is not read".to_owned())
+            }
             [Json::String(code), defaults, closure] => decoded(code, defaults, closure),
             _ => Err("it is no function".to_owned()),
         },

@@ -96,6 +96,11 @@ pub fn scalars() -> impl Iterator<Item = &'static Scalar> {
 
 /// The activation of that name.
 pub(super) fn activation(name: &str, semantics: Semantics) -> Option<&'static Scalar> {
+    // Keras 2 kept the functions of Keras 1.
+    let semantics = match semantics {
+        Semantics::Keras1 => Semantics::Keras2,
+        other => other,
+    };
     scalars().find(|row| row.activations.contains(&name) && row.only.is_none_or(|only| only == semantics))
 }
 
