@@ -50,6 +50,8 @@ pub struct Class {
     pub marked: bool,
     /// Whether Keras can keep its weights in few bits (`model.quantize`).
     pub quantized: bool,
+    /// Whether it takes strings.
+    pub strings: bool,
     /// Whether Keras registers it for `keras.applications`: then it comes as a custom class in `.h5` files.
     pub registered: bool,
 }
@@ -69,6 +71,7 @@ impl Class {
             marked: true,
             registered: false,
             quantized: false,
+            strings: false,
         }
     }
 }

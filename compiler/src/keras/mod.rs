@@ -40,6 +40,7 @@ mod source;
 mod state;
 #[cfg(test)]
 mod tests;
+mod text;
 mod topology;
 mod values;
 mod version;
@@ -51,7 +52,7 @@ pub use config::Config;
 pub use dtype::KerasDType;
 pub use fields::Fields;
 pub use lambdas::Lambdas;
-pub use lower::{InputShapes, KeptState, Lowered, TensorInfo, lower};
+pub use lower::{InputShapes, KeptState, Lowered, Prepared, TensorInfo, lower};
 pub use model::{
     Argument, Call, KerasModel, Layer, LayerId, Network, ScheduledCall, Semantics, TensorRef, Version, Weight,
 };

@@ -6,9 +6,6 @@ use crate::keras::class::Origin;
 /// What a user can do about functions in Python code: Keras saves those of `keras.ops`, of `tf` and of operators.
 pub const CALL_IT: &str = "call the function on the tensor, y = f(x), which Keras saves as operations";
 
-/// Layers of Keras whose work is not arithmetic on numbers.
-const STRINGS: &[&str] = &["TextVectorization", "StringLookup", "Hashing", "HashedCrossing"];
-
 /// Layers that hold the program of another framework.
 const FOREIGN: &[&str] = &["TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"];
 
@@ -32,9 +29,6 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
 fn remedy(class: &str, name: &str) -> String {
     let what = match class {
         "DenseFeatures" => Some("do its work in JavaScript"),
-        _ if STRINGS.contains(&class) => {
-            Some("tensors hold numbers here, not strings: do its work in JavaScript")
-        }
         _ => None,
     };
     if let Some(what) = what {
