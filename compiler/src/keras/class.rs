@@ -45,6 +45,8 @@ pub struct Class {
     pub fixed: Fixed,
     /// The order of the layers inside it, where it has several, in the tree of attributes of a `.keras` archive.
     pub children: &'static [Child],
+    /// The attribute with a layer inside whose weights are the layer's own, so that an archive has them twice.
+    pub same: Option<&'static str>,
     /// Whether Keras 3 writes whether the layer is trainable. Some do not, since their `get_config` does not ask their
     /// parents'.
     pub marked: bool,
@@ -68,6 +70,7 @@ impl Class {
             weights: |_| 0,
             fixed: Fixed::None,
             children: &[],
+            same: None,
             marked: true,
             registered: false,
             quantized: false,

@@ -27,13 +27,9 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
 }
 
 fn remedy(class: &str, name: &str) -> String {
-    let what = match class {
-        "DenseFeatures" => Some("do its work in JavaScript"),
-        _ => None,
-    };
-    if let Some(what) = what {
+    if class == "DenseFeatures" {
         return format!(
-            "{what} and compile what comes after it, keras.Model(model.get_layer({name:?}).output, model.outputs)"
+            "do its work in JavaScript and compile what comes after it, keras.Model(model.get_layer({name:?}).output, model.outputs)"
         );
     }
     if FOREIGN.contains(&class) {
@@ -158,11 +154,11 @@ mod tests {
 
     #[test]
     fn a_layer_for_javascript_says_where_to_cut() {
-        let said = unsupported("TextVectorization", &Origin::Keras, "words").to_string();
+        let said = unsupported("DenseFeatures", &Origin::Keras, "words").to_string();
         assert_eq!(
             said,
-            "layer class TextVectorization is not supported; tensors hold numbers here, not strings: do its work in \
-             JavaScript and compile what comes after it, keras.Model(model.get_layer(\"words\").output, model.outputs)"
+            "layer class DenseFeatures is not supported; do its work in JavaScript and compile what comes after it, \
+             keras.Model(model.get_layer(\"words\").output, model.outputs)"
         );
         let said = unsupported("TFSMLayer", &Origin::Keras, "x").to_string();
         assert!(said.contains("a program of another framework"), "{said}");

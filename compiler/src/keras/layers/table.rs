@@ -75,6 +75,10 @@ impl Row {
         self.class.children = children;
         self
     }
+    const fn same(mut self, attribute: &'static str) -> Self {
+        self.class.same = Some(attribute);
+        self
+    }
     const fn quantized(mut self) -> Self {
         self.class.quantized = true;
         self
@@ -382,6 +386,7 @@ static CATEGORIES: &[Row] = &[
         .strings(),
     row("TextVectorization", text::text_vectorization, End)
         .weights(vocabulary::weights)
+        .same("_lookup_layer")
         .strings(),
     row("Hashing", text::hashing, End).strings(),
     row("HashedCrossing", text::hashed_crossing, End)

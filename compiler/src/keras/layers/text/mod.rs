@@ -4,6 +4,8 @@
 mod crossing;
 mod hashing;
 mod lookup;
+#[cfg(test)]
+mod tests;
 mod vectorization;
 
 pub use crossing::hashed_crossing;
@@ -101,7 +103,21 @@ impl Read<'_> {
     /// Requires the only encoding of strings in JavaScript.
     fn utf8(&self) {
         let allowed = ["utf-8", "UTF-8", "utf8", "UTF8"].map(Json::from);
-        self.only("encoding", &allowed);
+        self.only_with(
+            "encoding",
+            &allowed,
+            "strings are UTF-8 here: make the layer with encoding=\"utf-8\"",
+        );
+    }
+    /// Accepts only these values, or says what to do.
+    fn only_with(&self, key: &str, allowed: &[Json], help: &str) {
+        let fits = self
+            .fields
+            .value(key)
+            .is_none_or(|value| value.is_null() || allowed.contains(value));
+        if !fits {
+            self.or_harmless(Err(self.fields.unsupported(key).help(help)), ());
+        }
     }
     /// A key of SipHash in decimal, as a script reads it.
     fn key(&self, key: &str) -> Option<[String; 2]> {

@@ -67,7 +67,11 @@ pub fn text_vectorization(cx: &mut Cx<'_>) -> Outcome {
         None | Some(Json::Null) => None,
         Some(_) => Some(r.usize("output_sequence_length", SIDE)),
     };
-    r.only("ragged", &[json!(false)]);
+    r.only_with(
+        "ragged",
+        &[json!(false)],
+        "make the layer with output_sequence_length=N, which pads rows to one length",
+    );
     let strings_out = r.fields.value("output_mode") == Some(&Json::Null);
     r.utf8();
     r.finish(cx)?;
