@@ -46,7 +46,7 @@ export interface Words {
 /** What makes a value of others: strings or numbers, or rows of them. */
 export type StringStep =
   | { do: 'lower' | 'strip' | 'words' | 'characters'; of: number }
-  | { do: 'rows' | 'pad'; of: number; length: number }
+  | { do: 'rows' | 'fit'; of: number; length: number }
   | { do: 'ngrams'; of: number; widths: number[] }
   | ({ do: 'lookup'; of: number; layer: string; outside: number; place: number; key?: [string, string] } & Words)
   | { do: 'count'; of: number; depth: number; hot: boolean }

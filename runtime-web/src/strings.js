@@ -65,7 +65,7 @@ function maker(step, vocabularies) {
       return Array.from({ length: all.length / step.length }, (_, i) => all.slice(i * step.length, (i + 1) * step.length));
     };
     case 'ngrams': return (values) => (values[step.of] ?? []).map((row) => ngrams(row, step.widths));
-    case 'pad': return (values) => (values[step.of] ?? []).flatMap((row) => Array.from({ length: step.length }, (_, i) => row[i] ?? ''));
+    case 'fit': return (values) => (values[step.of] ?? []).flatMap((row) => Array.from({ length: step.length }, (_, i) => row[i] ?? ''));
     case 'lookup': {
       const find = finder(step, vocabularies[step.vocabulary] ?? []);
       return (values) => each(values[step.of] ?? [], find);
@@ -146,7 +146,7 @@ const made = {
   characters: object({ of: whole }),
   rows: object({ of: whole, length: positive }),
   ngrams: object({ of: whole, widths: listOf(positive) }),
-  pad: object({ of: whole, length: whole }),
+  fit: object({ of: whole, length: whole }),
   lookup: object({ of: whole, layer: text, ...words, outside: whole, place: whole, key }),
   count: object({ of: whole, depth: whole, hot: (value) => typeof value === 'boolean' }),
   hash: object({ of: whole, bins: positive, mask: optional(text), key }),

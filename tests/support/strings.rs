@@ -151,7 +151,7 @@ fn made(step: &Step, values: &[Vec<Element>], preparation: &Preparation) -> Vec<
             };
             values[*of].iter().map(all).collect()
         }
-        Step::Pad { of, length } => {
+        Step::Fit { of, length } => {
             let padded = |element: &Element| {
                 let mut tokens = row(element).to_vec();
                 tokens.resize(*length, Text(String::new()));

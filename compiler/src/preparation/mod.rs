@@ -65,7 +65,7 @@ pub enum Step {
         widths: Vec<usize>,
     },
     /// Rows are cut to one length, or filled with empty strings.
-    Pad {
+    Fit {
         /// Rows of strings.
         of: ValueId,
         /// The length.

@@ -239,7 +239,7 @@ fn the_graph_begins_behind_strings() {
                 Step::Lower { of: 0 },
                 Step::Strip { of: 1 },
                 Step::Rows { of: 2, length: 3 },
-                Step::Pad { of: 3, length: 4 },
+                Step::Fit { of: 3, length: 4 },
                 Step::Lookup { of: 4, .. }
             ]
         ),

@@ -106,7 +106,7 @@ pub fn text_vectorization(cx: &mut Cx<'_>) -> Outcome {
                         training, and save the model again";
             return Err(unsupported("output_sequence_length", "null".to_owned(), help));
         };
-        let padded = cx.step(Step::Pad { of: rows, length })?;
+        let padded = cx.step(Step::Fit { of: rows, length })?;
         let places = looked_up(cx, &vocabulary, padded)?;
         return one(cx.stand_in(places, vec![batch, length], Holds::Places)?);
     }
