@@ -183,3 +183,34 @@ pub fn crossed(hashes: impl IntoIterator<Item = u64>) -> u64 {
         mixed(mixed(next).wrapping_mul(FACTOR))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{crossed, fingerprint, sip};
+    use serde_json::Value;
+
+    #[test]
+    fn hashes_are_those_of_tensorflow() {
+        let table: Value = serde_json::from_str(include_str!("../web/support/hashes.json")).expect("JSON");
+        let number = |value: &Value| {
+            value
+                .as_str()
+                .expect("a number")
+                .parse::<u64>()
+                .expect("a number")
+        };
+        let bins = number(&table["bins"]);
+        let key = [number(&table["key"][0]), number(&table["key"][1])];
+        for row in table["rows"].as_array().expect("rows") {
+            let text = row[0].as_str().expect("a text");
+            let column: i64 = row[1].as_str().expect("a number").parse().expect("a number");
+            let print = fingerprint(text.as_bytes());
+            let found = [print, sip(text.as_bytes(), key), crossed([print, column as u64])];
+            assert_eq!(
+                found.map(|hash| hash % bins),
+                [2, 3, 4].map(|place| number(&row[place])),
+                "{text}"
+            );
+        }
+    }
+}

@@ -37,6 +37,8 @@ pub(super) struct Texts {
     stand_ins: HashMap<NodeId, TensorInfo>,
     /// How many inputs a page passes.
     passed: usize,
+    /// Whether any of them are strings.
+    strings: bool,
     /// Vocabularies by the path of their layer.
     vocabularies: HashMap<String, usize>,
 }
@@ -48,19 +50,45 @@ impl Texts {
             self.values.insert(node, (self.passed, kind));
         }
         self.passed += 1;
+        self.strings |= kind == Kind::Text;
+    }
+    /// Whether there are strings at all.
+    pub(super) fn any(&self) -> bool {
+        self.strings || !self.spoken.is_empty()
     }
     /// The value that a node stands for, whatever its shape was made to be.
     pub(super) fn value(&self, graph: &Graph, node: NodeId) -> Option<(ValueId, Kind)> {
-        self.values.get(&viewed(graph, node)).copied()
+        self.values.get(&self.viewed(graph, node)).copied()
     }
     /// Whether a node stands for strings, be it that the network gives them.
     pub(super) fn is_text(&self, graph: &Graph, node: NodeId) -> bool {
-        let viewed = viewed(graph, node);
+        let viewed = self.viewed(graph, node);
         matches!(self.values.get(&viewed), Some((_, Kind::Text))) || self.spoken.contains_key(&viewed)
     }
     /// What the integers of a node become behind the network, if they become strings.
     pub(super) fn words(&self, graph: &Graph, node: NodeId) -> Option<&Words> {
-        self.spoken.get(&viewed(graph, node))
+        self.spoken.get(&self.viewed(graph, node))
+    }
+    /// Remembers strings in another shape, so that shapes of shapes are found at once.
+    pub(super) fn remember(&mut self, graph: &Graph, node: NodeId) {
+        let viewed = self.viewed(graph, node);
+        if let Some(&value) = self.values.get(&viewed) {
+            self.values.insert(node, value);
+        } else if let Some(words) = self.spoken.get(&viewed).cloned() {
+            self.spoken.insert(node, words);
+        }
+    }
+    /// The first node that is known, of those that look at each other in other shapes.
+    fn viewed(&self, graph: &Graph, mut node: NodeId) -> NodeId {
+        while let (Op::Reshape(_), &[input], None, None) = (
+            graph.op(node),
+            graph.inputs_of(node),
+            self.values.get(&node),
+            self.spoken.get(&node),
+        ) {
+            node = input;
+        }
+        node
     }
     /// Lets the integers of a node become strings behind the network.
     pub(super) fn speak(&mut self, node: NodeId, words: Words) {
@@ -115,23 +143,19 @@ impl Texts {
     }
 }
 
-/// The node that others look at in another shape.
-fn viewed(graph: &Graph, mut node: NodeId) -> NodeId {
-    while let (Op::Reshape(_), &[input]) = (graph.op(node), graph.inputs_of(node)) {
-        node = input;
-    }
-    node
-}
-
 /// Removes a node, and shapes of it, if nobody else uses them.
 fn forget(graph: &mut Graph, node: NodeId) {
-    for user in graph.users(node) {
-        if matches!(graph.op(user), Op::Reshape(_)) {
-            forget(graph, user);
-        }
+    let mut found = vec![node];
+    let mut place = 0;
+    while let Some(&next) = found.get(place) {
+        let users = graph.users(next);
+        found.extend(
+            users
+                .into_iter()
+                .filter(|user| matches!(graph.op(*user), Op::Reshape(_))),
+        );
+        place += 1;
     }
-    if graph.is_used(node) || graph.is_output(node) {
-        return;
-    }
-    graph.forget(node);
+    // Users before what they use; a node that is needed stays, and so does what it needs.
+    found.into_iter().rev().for_each(|node| graph.forget(node));
 }

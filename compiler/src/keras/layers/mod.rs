@@ -154,6 +154,9 @@ pub(super) fn lower<'a>(
 /// Whether strings are among the tensors that a layer is called with.
 fn takes_strings(cx: &Cx<'_>) -> bool {
     let (texts, graph) = (&cx.state.texts, &cx.state.graph);
+    if !texts.any() {
+        return false;
+    }
     let mut nodes = cx.arguments().flat_map(Arg::values).map(|value| value.node);
     nodes.any(|node| texts.is_text(graph, node))
 }

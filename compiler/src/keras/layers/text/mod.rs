@@ -134,7 +134,12 @@ fn decimal(key: [u64; 2]) -> [String; 2] {
 pub fn passed(cx: &mut Cx<'_>, outcome: Outcome) -> Outcome {
     let same = |value: &KerasTensor| cx.state.texts.is_text(&cx.state.graph, value.node);
     match outcome {
-        Ok(values) if values.iter().all(same) => Ok(values),
+        Ok(values) if values.iter().all(same) => {
+            for value in &values {
+                cx.state.texts.remember(&cx.state.graph, value.node);
+            }
+            Ok(values)
+        }
         _ => Err(not_for_strings().into()),
     }
 }

@@ -269,3 +269,53 @@ fn integers_that_are_only_hashed_stay_outside() {
     };
     assert_eq!(preparation.steps, [expected]);
 }
+
+/// However many shapes strings are brought into, nothing of them is left in the graph.
+#[test]
+fn shapes_of_shapes_are_found_at_once() {
+    let shape = |place: usize| if place % 2 == 0 { json!([3]) } else { json!([3, 1]) };
+    let mut layers: Vec<_> = (0..5000)
+        .map(|place| ("Reshape", json!({"target_shape": shape(place)})))
+        .collect();
+    layers.push(("StringLookup", json!({"vocabulary": ["cat", "dog"]})));
+    let found = lowered(chain("3.15.1", "string", &json!([2, 3]), &layers), &[], &[]).expect("a model");
+    assert_eq!(found.graph.inputs().len(), 1);
+    assert_eq!(found.graph.len(), 1);
+    assert_eq!(found.prepared.expect("strings").preparation.steps.len(), 1);
+}
+
+/// An integer that is hashed and used as it is is both; what a layer keeps comes last.
+#[test]
+fn inputs_are_in_the_order_of_the_graph() {
+    let input = |name: &str, dtype: &str, shape: Value| {
+        json!({"class_name": "InputLayer", "name": name, "inbound_nodes": [],
+        "config": {"name": name, "batch_input_shape": shape, "dtype": dtype}})
+    };
+    let layer = |class: &str, config: Value, from: &str| {
+        json!({"class_name": class, "name": config["name"], "config": config,
+        "inbound_nodes": [[[from, 0, 0, {}]]]})
+    };
+    let model = json!({"class_name": "Functional", "keras_version": "2.15.0", "config": {"name": "model", "layers": [
+        input("steps", "float32", json!([1, 2, 3])),
+        input("word", "string", json!([1, 1])),
+        input("id", "int32", json!([1, 1])),
+        layer("SimpleRNN", json!({"name": "rnn", "units": 2, "stateful": true, "use_bias": false}), "steps"),
+        layer("StringLookup", json!({"name": "places", "vocabulary": ["cat", "dog"]}), "word"),
+        layer("Hashing", json!({"name": "hash", "num_bins": 4}), "id"),
+        layer("Flatten", json!({"name": "same"}), "id"),
+    ], "input_layers": [["steps", 0, 0], ["word", 0, 0], ["id", 0, 0]],
+       "output_layers": [["rnn", 0, 0], ["places", 0, 0], ["hash", 0, 0], ["same", 0, 0]]}});
+    let found = lowered(model, &[("rnn", &[&[3, 2], &[2, 2]])], &[]).expect("a model");
+    let names: Vec<_> = found.inputs.iter().map(|info| info.name.as_str()).collect();
+    let graph = &found.graph;
+    let inputs: Vec<_> = graph
+        .inputs()
+        .iter()
+        .map(|id| graph.node(*id).input_name())
+        .collect();
+    assert_eq!(names, ["steps", "id", "places (0)", "hash (1)", "rnn/state 0"]);
+    assert_eq!(inputs, names);
+    let preparation = found.prepared.expect("strings").preparation;
+    assert_eq!(preparation.given, [0, 2, 3, 4]);
+    assert_eq!(found.states[0].input, 4);
+}
