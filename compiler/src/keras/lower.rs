@@ -8,15 +8,14 @@
 use super::dtype::KerasDType;
 use super::given::taken;
 use super::layers::{self, Arg, CalledLayer, KerasTensor, Outcome, Stop};
-use super::model::{Argument, Call, KerasModel, Layer, Network, TensorRef};
+use super::model::{Argument, Call, KerasModel, Layer, Network, Semantics, TensorRef};
 use super::ports;
 use super::state::State;
-use super::text::Kind;
+use super::text::{Kind, Prepared, Texts};
 use crate::budget::Resource;
 use crate::error::{Collector, Error, ErrorKind, Errors};
 use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
-use crate::preparation::Preparation;
 use crate::tensor::{DType, Shape, TensorType};
 use std::collections::{HashMap, HashSet};
 
@@ -38,15 +37,6 @@ pub struct Lowered {
     pub prepared: Option<Prepared>,
     /// For every layer, by its path: the shapes of what its first call gives.
     pub shapes: HashMap<String, Vec<Shape>>,
-}
-
-/// What is done before a graph and behind it, and with what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prepared {
-    /// The model's inputs in Keras' order.
-    pub passed: Vec<TensorInfo>,
-    /// What becomes of them.
-    pub preparation: Preparation,
 }
 
 /// A state that a layer keeps.
@@ -83,7 +73,7 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         let node = port
             .as_ref()
             .and_then(|port| state.problems.keep(input_node(&mut state.graph, port)));
-        let kind = port.as_ref().map_or(Kind::Truth, |port| kind_of(port.dtype));
+        let kind = port.as_ref().map_or(Kind::Truth, |port| Kind::of(port.dtype));
         state.texts.pass(node, kind);
         values.push(node.map(KerasTensor::new));
         passed.extend(port);
@@ -101,22 +91,14 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         mut texts,
         ..
     } = state;
-    let mut outputs = Vec::new();
-    let names = model.root.output_names(model.version.semantics);
-    for ((name, port), value) in names.into_iter().zip(&model.root.outputs).zip(results) {
-        let Some(value) = value else { continue };
-        if let Some(words) = texts.words(&graph, value.node).cloned() {
-            texts.preparation.spoken.push((outputs.len(), words));
-        } else if texts.is_text(&graph, value.node) {
-            let layer = model.root.layer(port.tensor.layer);
-            problems.push(layer.at(layers::text_as_output()));
-            continue;
-        }
-        match problems.keep(add_output(&mut graph, &name, value.node)) {
-            Some(info) => outputs.push(info),
-            None => break,
-        }
-    }
+    let mut outputs = give(
+        &model.root,
+        model.version.semantics,
+        results,
+        &mut graph,
+        &mut texts,
+        &mut problems,
+    );
     texts.forget_unused(&mut graph);
     let states: Vec<_> = kept.iter().flat_map(|kept| kept.before.iter().copied()).collect();
     graph.put_behind(&states);
@@ -159,6 +141,34 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
     }
 }
 
+/// Adds the outputs of the model.
+fn give(
+    root: &Network,
+    semantics: Semantics,
+    results: Vec<Option<KerasTensor>>,
+    graph: &mut Graph,
+    texts: &mut Texts,
+    problems: &mut Collector,
+) -> Vec<TensorInfo> {
+    let mut outputs = Vec::new();
+    let names = root.output_names(semantics);
+    for ((name, port), value) in names.into_iter().zip(&root.outputs).zip(results) {
+        let Some(value) = value else { continue };
+        if let Some(words) = texts.words(graph, value.node).cloned() {
+            texts.preparation.spoken.push((outputs.len(), words));
+        } else if texts.is_text(graph, value.node) {
+            let layer = root.layer(port.tensor.layer);
+            problems.push(layer.at(layers::text_as_output()));
+            continue;
+        }
+        match problems.keep(add_output(graph, &name, value.node)) {
+            Some(info) => outputs.push(info),
+            None => break,
+        }
+    }
+    outputs
+}
+
 /// Adds an output of a graph.
 fn add_output(graph: &mut Graph, name: &str, node: NodeId) -> Result<TensorInfo, Error> {
     let taken = graph.budget().take(Resource::Nodes, 1_u64);
@@ -192,16 +202,6 @@ fn input_node(graph: &mut Graph, port: &TensorInfo) -> Result<NodeId, Error> {
     };
     let node = graph.add(port.name.as_str(), Op::Input(input), &[]);
     node.map_err(|error| error.in_layer(port.name.as_str(), "InputLayer"))
-}
-
-/// What an input is before a graph.
-fn kind_of(dtype: KerasDType) -> Kind {
-    match dtype {
-        KerasDType::Text => Kind::Text,
-        KerasDType::Int { .. } => Kind::Numbers { floats: false },
-        KerasDType::Float => Kind::Numbers { floats: true },
-        KerasDType::Bool => Kind::Truth,
-    }
 }
 
 /// Goes through the calls of a model.

@@ -52,12 +52,13 @@ pub use config::Config;
 pub use dtype::KerasDType;
 pub use fields::Fields;
 pub use lambdas::Lambdas;
-pub use lower::{InputShapes, KeptState, Lowered, Prepared, TensorInfo, lower};
+pub use lower::{InputShapes, KeptState, Lowered, TensorInfo, lower};
 pub use model::{
     Argument, Call, KerasModel, Layer, LayerId, Network, ScheduledCall, Semantics, TensorRef, Version, Weight,
 };
 pub use object::Object;
 pub use part::Part;
+pub use text::Prepared;
 
 use crate::budget::Budget;
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};

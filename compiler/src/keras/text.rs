@@ -4,11 +4,21 @@
 //! which has its shape and is not computed. What layers make of it with steps is an input of the graph that stands for the
 //! result.
 
-use super::lower::{Prepared, TensorInfo};
+use super::dtype::KerasDType;
+use super::lower::TensorInfo;
 use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
 use crate::preparation::{Preparation, Step, ValueId, Words};
 use std::collections::HashMap;
+
+/// What is done before a graph and behind it, and with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The model's inputs in Keras' order.
+    pub passed: Vec<TensorInfo>,
+    /// What becomes of them.
+    pub preparation: Preparation,
+}
 
 /// What a node stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +32,18 @@ pub(super) enum Kind {
     },
     /// Truth values, which nothing here is made of.
     Truth,
+}
+
+impl Kind {
+    /// What an input of this type is.
+    pub(super) fn of(dtype: KerasDType) -> Self {
+        match dtype {
+            KerasDType::Text => Self::Text,
+            KerasDType::Int { .. } => Self::Numbers { floats: false },
+            KerasDType::Float => Self::Numbers { floats: true },
+            KerasDType::Bool => Self::Truth,
+        }
+    }
 }
 
 /// All strings of a model.
