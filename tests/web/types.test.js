@@ -76,3 +76,29 @@ test('the declarations of a bundle say what its model takes and gives', () => {
   );
   check('-p', folder);
 });
+
+test('strings are strings to TypeScript', () => {
+  const text = compile(join(here, '../goldens/containers/k3-text-adapted.keras'), { args: ['--input-shape', 'text=1', '--input-shape', 'kind=1,1'] });
+  const folder = temporary('types');
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'strings.ts'), `
+    import { load } from '#text';
+    const model = await load();
+    const { dense } = await model.predict({ text: ['a'], kind: 'b' });
+    dense satisfies Float32Array;
+    model.inputs[0].dtype satisfies 'string';
+    await model.predict({ text: Object.freeze(['a']), kind: ['b'] } as const);
+    // @ts-expect-error no number is a string
+    await model.predict({ text: [1], kind: 'b' });
+    // @ts-expect-error nor are bytes
+    await model.predict({ text: new Uint8Array(1), kind: 'b' });
+  `);
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
+    compilerOptions: {
+      strict: true, noEmit: true, target: 'es2022', module: 'nodenext', lib: ['es2022', 'dom'], types: [],
+      paths: { '#text': [join(text, 'index.d.ts')] },
+    },
+    files: ['strings.ts'],
+  }));
+  check('-p', folder);
+});
