@@ -142,6 +142,8 @@ pub struct Prepared {
     pub outputs: Vec<ElementType>,
     /// What goes from one prediction to the next.
     pub states: Vec<KeptState>,
+    /// How the model's inputs become the graph's, where strings or hashes are among them.
+    pub prepared: Option<keras::Prepared>,
     /// What the passes did.
     pub passes: passes::Report,
     /// What the user should know although nothing is wrong, a line each.
@@ -178,6 +180,7 @@ pub fn prepare(
         inputs: lowered.inputs.iter().map(dtype).collect(),
         outputs: lowered.outputs.iter().map(dtype).collect(),
         states: lowered.states,
+        prepared: lowered.prepared,
         passes,
         notes,
     })
@@ -230,6 +233,20 @@ fn dtype(port: &keras::TensorInfo) -> ElementType {
             (_, false) => ElementType::Uint32,
         },
         KerasDType::Bool => ElementType::Bool,
+        KerasDType::Text => ElementType::String,
+    }
+}
+
+/// What a page passes, and what becomes of it before a prediction.
+pub fn strings(prepared: &keras::Prepared) -> bundle::Strings<'_> {
+    let passed = prepared.passed.iter().map(|port| bundle::Passed {
+        name: port.name.clone(),
+        shape: port.shape.dims().to_vec(),
+        dtype: dtype(port),
+    });
+    bundle::Strings {
+        passed: passed.collect(),
+        preparation: &prepared.preparation,
     }
 }
 
@@ -275,6 +292,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         inputs,
         outputs,
         states,
+        prepared,
         passes,
         notes,
     } = prepared;
@@ -294,6 +312,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     }
     progress.stage(Stage::Write);
     let package = options.package.clone();
+    let strings = prepared.as_ref().map(strings);
     let contents = Contents {
         model: &model,
         package: &package.unwrap_or_else(|| PackageName::of_model(&model)),
@@ -303,6 +322,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
             .iter()
             .map(|state| [state.input, state.output])
             .collect::<Vec<_>>(),
+        strings: strings.as_ref(),
         builds: &builds,
     };
     let total = |build: &Build| build.plan.weights.bytes() as u64;

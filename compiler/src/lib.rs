@@ -119,6 +119,7 @@ pub mod ops;
 pub mod passes;
 pub mod plan;
 pub mod pointwise;
+pub mod preparation;
 pub mod report;
 pub mod shader;
 pub mod tensor;
@@ -126,4 +127,4 @@ pub mod text;
 
 mod compile;
 
-pub use compile::{Options, Outcome, Prepared, Progress, Source, Stage, compile, prepare};
+pub use compile::{Options, Outcome, Prepared, Progress, Source, Stage, compile, prepare, strings};

@@ -1,14 +1,14 @@
 // keras-compile: the model {
-/** What `predict` takes: a typed array per input of the Keras model, by name. */
+/** What `predict` takes: an array per input of the Keras model, by name. */
 export interface Inputs {
-  [name: string]: TensorData | Bytes;
+  [name: string]: TensorData | Bytes | readonly string[] | string;
 }
-/** What `predict` gives: a typed array per output of the Keras model, by name. */
+/** What `predict` gives: an array per output of the Keras model, by name. */
 export interface Outputs {
-  [name: string]: TensorData;
+  [name: string]: TensorData | string[];
 }
 /** What `predict` accepts; a model with a single input also takes the bare array. */
-export type PredictInput = Inputs | TensorData | Bytes;
+export type PredictInput = Inputs | TensorData | Bytes | readonly string[] | string;
 /** The inputs of this model, in Keras' order. */
 export type InputInfos = readonly TensorInfo[];
 /** The outputs of this model, in Keras' order. */
@@ -19,7 +19,7 @@ export type BackendName = 'wasm' | 'webgl' | 'webgpu';
 export type ModuleName = 'baseline' | 'f32' | 'relaxed';
 // keras-compile: }
 
-/** The typed arrays of Keras' element types; bool is a `Uint8Array`. */
+/** The typed arrays of Keras' element types; bool is a `Uint8Array`. Strings are in an `Array`. */
 export type TensorData =
   | Float32Array | Float64Array
   | Int8Array | Int16Array | Int32Array | BigInt64Array
@@ -32,7 +32,7 @@ export type Bytes = Uint8Array | Uint8ClampedArray;
 export type DType =
   | 'float32' | 'float64' | 'bool'
   | 'int8' | 'int16' | 'int32' | 'int64'
-  | 'uint8' | 'uint16' | 'uint32' | 'uint64';
+  | 'uint8' | 'uint16' | 'uint32' | 'uint64' | 'string';
 
 /** `GPUBuffer`, where TypeScript knows WebGPU. */
 export type GpuBuffer = typeof globalThis extends { GPUBuffer: { prototype: infer Known } }
@@ -124,7 +124,7 @@ export interface Model {
    * and are answered in order; the outputs are fresh copies, or `out`'s arrays, one for each output, filled.
    *
    * Rejects with a `TypeError` (unknown or missing name, wrong array type), a `RangeError` (wrong number of elements,
-   * an integer or the index of an embedding out of range), after `dispose` with a `DOMException` named
+   * an integer or the index of an embedding out of range, a string out of a vocabulary that takes no others), after `dispose` with a `DOMException` named
    * `InvalidStateError`, and with an `Error` when a thread ended meanwhile; the next call starts new threads. When a GPU is
    * lost, the model is built again and answers; it rejects with an `Error` when that is impossible.
    *

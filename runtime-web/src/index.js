@@ -7,6 +7,9 @@ import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './sou
 // keras-compile: gpu {
 import { answerUntil, compareWith, quicker } from './several.js';
 // keras-compile: gpu }
+// keras-compile: strings {
+import { checkStrings, openStrings } from './strings.js';
+// keras-compile: strings }
 // keras-compile: threads {
 import { openThreads } from './threads.js';
 // keras-compile: threads }
@@ -21,7 +24,7 @@ import { checkWebGPU, openWebGPU } from './webgpu.js';
 // keras-compile: webgpu }
 
 /** @import { BackendName, load as Load, LoadOptions } from './index.js' */
-/** @import { Backend, Bundle, Choice, Chooser, Comparing, Engine, Located, Manifest, Running, Value, Verifying, Warming } from './internal.js' */
+/** @import { Backend, Bundle, Choice, Chooser, Comparing, Engine, Located, Manifest, Running, Speaks, Value, Verifying, Warming } from './internal.js' */
 
 export { BundleError };
 
@@ -109,6 +112,20 @@ verifying = compareWith;
 warming = answerUntil;
 comparing = quicker;
 // keras-compile: gpu }
+
+/** What goes through strings, where there are such. @type {Speaks | undefined} */
+let speaks;
+// keras-compile: strings {
+speaks = { check: checkStrings, open: openStrings };
+// keras-compile: strings }
+
+/** What goes through the strings of a model; nothing of one that has none. @param {Located} located @param {LoadOptions} options @param {AbortSignal} stopped */
+async function speakingFor({ url, manifest, locate }, options, stopped) {
+  if (!manifest.strings) return undefined;
+  if (!speaks) throw new BundleError(url, 'takes or gives strings, for which this index.js has no code; load it by its own');
+  if (!speaks.check(manifest)) throw new BundleError(url, 'has a "strings" that makes no sense; compile the model anew');
+  return speaks.open(openBundle({ url, manifest, locate }, { ...options, onProgress: undefined }, stopped));
+}
 
 /** The backends to try, one after the other. @param {LoadOptions['backend']} backend */
 function orderOf(backend = 'auto') {
@@ -223,8 +240,16 @@ export const load = async (where, options = {}) => {
     const located = await (where === undefined ? locateOwn() : locate(where, options, stop.signal));
     signal?.throwIfAborted();
     const begun = (loading = new Loading(located, options));
+    const speaking = speakingFor(located, options, stop.signal);
+    // Whoever waits for it below hears of it.
+    speaking.catch(() => {});
     const choice = await (early && better.length && warming ? warming(begun, early, better) : begun.choose(order));
     const { engine } = /** @type {Running} */ (choice.running);
+    const spoken = await speaking.catch((error) => {
+      begun.stop(error);
+      engine.dispose();
+      throw error;
+    });
     const fewer = threads !== 'auto' && engine.threads < threads && engine.fallbacks.length > 0;
     if ((fewer || engine.failed) && !warned) {
       warned = true;
@@ -236,7 +261,7 @@ export const load = async (where, options = {}) => {
       const [other] = orderOf(name);
       return verifying?.(running, () => begun.choose([/** @type {BackendName} */ (other)]), inputs, values) ?? Promise.resolve(undefined);
     };
-    return new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason), against);
+    return new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason), against, spoken);
   } catch (error) {
     signal?.throwIfAborted();
     throw error;

@@ -15,6 +15,8 @@ export interface Manifest {
   /** What each backend adds. */
   backends: { [name in BackendName]?: Section } & { wasm?: WasmSection; webgl?: WebGLSection; webgpu?: WebGPUSection };
   weights: { bytes: number; shards: string[] };
+  /** What is done to strings before a prediction. */
+  strings?: { inputs: Slot[]; steps: StringStep[]; vocabularies?: string };
   files: Record<string, { bytes: number; sha256: string }>;
 }
 
@@ -27,6 +29,44 @@ export interface Slot {
   range?: [number, number];
   /** Of an input that nobody passes: the output of the prediction before that it stands for. It is 0 at first. */
   state?: number;
+  /** Where there are strings, the value that an input is: one that a page passes, or behind those what a step gives. */
+  of?: number;
+  /** What the integers of an output become. */
+  words?: Words;
+}
+
+/** A vocabulary, one of those in the file: the place of its first token, what is masked with its place, and what stands for all other places. */
+export interface Words {
+  vocabulary: number;
+  first: number;
+  mask?: [string, number];
+  other?: string;
+}
+
+/** What makes a value of others: strings or numbers, or rows of them. */
+export type StringStep =
+  | { do: 'lower' | 'strip' | 'words' | 'characters'; of: number }
+  | { do: 'rows' | 'fit'; of: number; length: number }
+  | { do: 'ngrams'; of: number; widths: number[] }
+  | ({ do: 'lookup'; of: number; layer: string; outside: number; place: number; key?: [string, string] } & Words)
+  | { do: 'count'; of: number; depth: number; hot: boolean }
+  | { do: 'hash'; of: number; bins: number; mask?: string; key?: [string, string] }
+  | { do: 'cross'; of: number[]; bins: number };
+
+/** What goes through the strings of a model. */
+export interface Speaking {
+  /** What a page passes. */
+  readonly inputs: Slot[];
+  /** What a backend gets for it. */
+  prepare(values: Given[]): Value[];
+  /** Puts strings in the place of integers, into arrays of the page's where there are such. */
+  speak(outputs: any, targets: Given[] | undefined): any;
+}
+
+/** Checks what a manifest says of strings, and opens it. */
+export interface Speaks {
+  check(manifest: Manifest): boolean;
+  open(bundle: Bundle): Promise<Speaking | undefined>;
 }
 
 /** What the manifest says of any backend. */
@@ -254,6 +294,9 @@ export interface Bundle {
 
 /** What `predict` gets for an input: numbers of the page's, or a buffer of the GPU. */
 export type Value = TensorData | GpuTensor;
+
+/** What a page passes: such, or strings. */
+export type Given = Value | string[];
 
 /** The same as a device takes it. */
 export type GpuInput = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | GpuTensor;

@@ -1,9 +1,9 @@
 // What `load` gives: checks the inputs and hands them to the engine.
 
-import { arrayName, bounds, count, describe, EXACT, isTensor, takes, zeros } from './tensor.js';
+import { arrayName, arrayOf, bounds, count, describe, EXACT, isTensor, takes, zeros } from './tensor.js';
 
 /** @import { BackendName, GpuInputs, GpuTensor, InputInfos, Model, OutputInfos, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
-/** @import { Choice, Manifest, Running, Slot, StepInfo, Value } from './internal.js' */
+/** @import { Choice, Given, Manifest, Running, Slot, Speaking, StepInfo, Value } from './internal.js' */
 
 /** @implements {Model} */
 export class LoadedModel {
@@ -22,6 +22,9 @@ export class LoadedModel {
   /** Stops what may still take over. @type {((reason: unknown) => void) | undefined} */
   #stop;
 
+  /** What strings go through before a prediction and behind it, where there are such. @type {Speaking | undefined} */
+  #speaking;
+
   /** Compares with another backend. @type {((name: BackendName, running: Running, values?: Value[]) => Promise<string | undefined>) | undefined} */
   #against;
 
@@ -30,18 +33,21 @@ export class LoadedModel {
    * @param {Choice} choice
    * @param {(reason: unknown) => void} stop Stops the downloads for a later one.
    * @param {(name: BackendName, running: Running, values?: Value[]) => Promise<string | undefined>} [against]
+   * @param {Speaking} [speaking]
    */
-  constructor(manifest, choice, stop, against) {
+  constructor(manifest, choice, stop, against, speaking) {
     this.#against = against;
-    /** @type {(slots: TensorInfo[]) => any} */
-    const infos = (slots) => Object.freeze(slots.map(({ name, shape, dtype }) => Object.freeze({ name, shape, dtype })));
+    this.#speaking = speaking;
+    /** @type {(slots: Slot[]) => any} */
+    const infos = (slots) =>
+      Object.freeze(slots.map(({ name, shape, dtype, words }) => Object.freeze({ name, shape, dtype: words ? 'string' : dtype })));
     this.#slots = manifest.inputs.filter(({ state }) => state === undefined);
     this.#kept = manifest.inputs.filter(({ state }) => state !== undefined);
     const next = this.#kept.map(({ state }) => manifest.outputs[/** @type {number} */ (state)]);
     this.#next = next.map(({ name }) => name);
     this.#states = this.#kept.map(zeros);
     /** @type {InputInfos} */
-    this.inputs = infos(this.#slots);
+    this.inputs = infos(speaking?.inputs ?? this.#slots);
     /** @type {OutputInfos} */
     this.outputs = infos(manifest.outputs.filter((slot) => !next.includes(slot)));
     const { backend, engine } = (this.#running = /** @type {Running} */ (choice.running));
@@ -63,6 +69,15 @@ export class LoadedModel {
     if (onGpu && out) throw new TypeError("predict: pass out or output: 'gpu', not both");
     this.#live();
     const values = this.#arranged(x);
+    if (!this.outputs.some(({ dtype }) => dtype === 'string')) return this.#given(values, targets, onGpu);
+    if (onGpu) throw new TypeError("predict: strings are no GPUBuffer; leave output: 'gpu' out");
+    // A backend gives the integers that become strings.
+    const numbers = targets?.map((target, i) => (this.outputs[i]?.dtype === 'string' ? undefined : target));
+    return this.#speaking?.speak(await this.#given(values, numbers, onGpu), targets);
+  }
+
+  /** @param {Value[]} values @param {(Given | undefined)[] | undefined} targets @param {boolean} onGpu */
+  #given(values, targets, onGpu) {
     if (this.#kept.length) return this.#inTurn(values, targets, onGpu);
     const give = () => this.#use(({ engine }) => engine.predict(values, /** @type {TensorData[] | undefined} */ (targets), onGpu));
     return onGpu || values.some(isTensor) ? this.#onGpu(values, give) : give();
@@ -76,7 +91,7 @@ export class LoadedModel {
 
   /**
    * A prediction that begins with what the one before it gave, and so when that is done.
-   * @param {Value[]} values @param {Value[] | undefined} targets @param {boolean} onGpu
+   * @param {Value[]} values @param {(Given | undefined)[] | undefined} targets @param {boolean} onGpu
    */
   #inTurn(values, targets, onGpu) {
     if (onGpu) throw new TypeError("predict: a model that keeps states gives its results to the CPU; leave output: 'gpu' out");
@@ -176,7 +191,9 @@ export class LoadedModel {
 
   /** @param {PredictInput | GpuInputs} x */
   #arranged(x) {
-    const values = arrange(this.inputs, bare(this.inputs, x));
+    const passed = arrange(this.inputs, bare(this.inputs, x));
+    this.#speaking?.inputs.forEach((slot, i) => checkRange(slot, /** @type {Value} */ (passed[i])));
+    const values = this.#speaking?.prepare(passed) ?? /** @type {Value[]} */ (passed);
     this.#slots.forEach((slot, i) => checkRange(slot, /** @type {Value} */ (values[i])));
     return values;
   }
@@ -195,17 +212,20 @@ const tensorOf = (value) =>
 
 /** An only input may come without its name. @param {readonly TensorInfo[]} inputs @param {unknown} x */
 const bare = ([first, ...others], x) =>
-  first && !others.length && (ArrayBuffer.isView(x) || tensorOf(x)) ? { [first.name]: x } : x;
+  first && !others.length && (isArray(first, x) || tensorOf(x)) ? { [first.name]: x } : x;
+
+/** Whether something is what an input takes, and not an object with it. @param {TensorInfo} info @param {unknown} x */
+const isArray = ({ dtype }, x) => ArrayBuffer.isView(x) || (dtype === 'string' && (Array.isArray(x) || typeof x === 'string'));
 
 /**
  * The arrays in the order of the inputs, or of the outputs, each checked.
  * @param {readonly TensorInfo[]} infos
  * @param {unknown} x
- * @returns {Value[]}
+ * @returns {Given[]}
  */
 function arrange(infos, x, kind = 'input') {
   const expected = () => {
-    const list = infos.map(({ name, shape, dtype }) => `${name}: ${arrayName(dtype)}(${count(shape)})`).join(', ');
+    const list = infos.map(({ name, shape, dtype }) => `${name}: ${arrayOf(dtype)}(${count(shape)})`).join(', ');
     return `the model ${kind === 'input' ? 'takes' : 'gives'} { ${list} }`;
   };
   const given = /** @type {Record<string, unknown>} */ (x);
@@ -213,21 +233,26 @@ function arrange(infos, x, kind = 'input') {
   const unknown = Object.keys(given).find((key) => !infos.some(({ name }) => name === key));
   if (unknown !== undefined) throw new TypeError(`predict: there is no ${kind} "${unknown}"; ${expected()}`);
   return infos.map((info) => {
-    const value = given[info.name];
+    const single = info.dtype === 'string' && typeof given[info.name] === 'string';
+    const value = single ? [given[info.name]] : given[info.name];
     const tag = kindOf(value);
     if (value === undefined) throw new TypeError(`predict: ${kind} "${info.name}" is missing; ${expected()}`);
-    const tensor = kind === 'input' && tensorOf(value);
+    const tensor = kind === 'input' && info.dtype !== 'string' && tensorOf(value);
     if (tensor) {
       const [bytes, { size }] = [4 * count(info.shape), tensor.buffer];
       if (size === bytes) return tensor;
       throw new RangeError(`predict: ${describe(info, kind)} takes a GPUBuffer of ${bytes} bytes, got one of ${size}`);
     }
     if (kind === 'input' ? !takes(info.dtype, tag) : tag !== arrayName(info.dtype)) {
-      throw new TypeError(`predict: ${describe(info, kind)} takes a ${arrayName(info.dtype)}, got ${tag}`);
+      throw new TypeError(`predict: ${describe(info, kind)} takes a${info.dtype === 'string' ? 'n' : ''} ${arrayOf(info.dtype)}, got ${tag}`);
     }
-    const array = /** @type {TensorData} */ (value);
+    const array = /** @type {TensorData | string[]} */ (value);
     if (array.length !== count(info.shape)) {
       throw new RangeError(`predict: ${describe(info, kind)} takes ${count(info.shape)} elements, got ${array.length}`);
+    }
+    if (kind === 'input' && info.dtype === 'string') {
+      const wrong = /** @type {unknown[]} */ (array).findIndex((element) => typeof element !== 'string');
+      if (wrong >= 0) throw new TypeError(`predict: ${describe(info)} has a ${typeof array[wrong]} at ${wrong}, where a string belongs`);
     }
     return array;
   });

@@ -3,7 +3,7 @@
 /** @import { DType, GpuTensor, Outputs, TensorData, TensorInfo } from './index.js' */
 /** @import { Result, Slot, Stored, Value } from './internal.js' */
 
-/** The typed array that stands for each of Keras' element types. */
+/** The array that stands for each of Keras' element types: a typed one, but for strings. */
 const arrays = {
   float32: Float32Array,
   float64: Float64Array,
@@ -16,6 +16,7 @@ const arrays = {
   uint16: Uint16Array,
   uint32: Uint32Array,
   uint64: BigUint64Array,
+  string: Array,
 };
 
 /**
@@ -23,7 +24,7 @@ const arrays = {
  * come in an `Int32Array` too, and those of 64 bits as plain numbers, whatever they fit.
  */
 export const takes = (/** @type {DType} */ dtype, /** @type {string} */ tag) =>
-  tag === arrays[dtype].name || (dtype !== 'int8' && /^Uint8(Clamped)?Array$/.test(tag)) ||
+  tag === arrays[dtype].name || (!/^(int8|string)$/.test(dtype) && /^Uint8(Clamped)?Array$/.test(tag)) ||
   (/int/.test(dtype) && (tag === 'Int32Array' || (tag === 'Array' && /64/.test(dtype))));
 
 /** Integers up to this one, of either sign, are floats, so that a network computes with them as they are. */
@@ -43,10 +44,13 @@ export const isTensor = (value) => !ArrayBuffer.isView(value) && !Array.isArray(
 export const count = (shape) => shape.reduce((product, size) => product * size, 1);
 
 /** What an input may be. @param {TensorInfo} info @returns {TensorData} */
-export const zeros = ({ dtype, shape }) => new arrays[dtype](count(shape));
+export const zeros = ({ dtype, shape }) => /** @type {any} */ (new arrays[dtype](count(shape)));
 
 /** @param {DType} dtype @returns {string} */
 export const arrayName = (dtype) => arrays[dtype].name;
+
+/** The array as errors call it. @param {DType} dtype */
+export const arrayOf = (dtype) => (dtype === 'string' ? 'Array of strings' : arrays[dtype].name);
 
 /** @param {TensorInfo} info The input, or another `kind`, as errors show it. */
 export const describe = ({ name, shape, dtype }, kind = 'input') => `${kind} "${name}" (${dtype} [${shape.join(', ')}])`;

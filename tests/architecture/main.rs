@@ -18,6 +18,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("budget", &["error"]),
     ("tensor", &["error"]),
+    ("preparation", &[]),
     ("pointwise", &["error", "tensor"]),
     ("kernel", &["error", "tensor", "pointwise"]),
     ("ops", &["error", "tensor", "pointwise", "kernel", "graph"]),
@@ -34,6 +35,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "budget",
             "tensor",
             "pointwise",
+            "preparation",
             "kernel",
             "ops",
             "graph",
@@ -77,7 +79,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     (
         "bundle",
-        &["text", "error", "files", "tensor", "plan", "backends", "report"],
+        &[
+            "text",
+            "error",
+            "files",
+            "tensor",
+            "plan",
+            "backends",
+            "report",
+            "preparation",
+        ],
     ),
     (
         "compile",

@@ -19,7 +19,7 @@ Names:
                                       the order in which Keras writes a layer's weights into a .h5
     input    "input/<name>", of the second prediction "input/<name>/1" and so on
 
-A weight with `values`, a flat list, has those instead.
+A weight with `values`, a flat list, has those instead, and so has an input of strings with `texts`.
 
 A layer's path is its name; a model inside a model is descended into and prefixes its inner layers
 ("outer/inner"). Any other layer with layers inside (Bidirectional, TimeDistributed, RNN with its
@@ -63,7 +63,11 @@ def weight(path, index, spec):
 
 
 def model_input(spec, number=0):
-    """An input of the first prediction of a case, or of a later one."""
+    """An input of the first prediction of a case, or of a later one. Strings are the same in all."""
+    if "texts" in spec:
+        import tensorflow as tf
+
+        return tf.reshape(tf.constant(spec["texts"], tf.string), spec["shape"])
     return tensor("input/" + spec["name"] + (f"/{number}" if number else ""), spec["shape"], spec["lo"], spec["hi"], spec["dtype"])
 
 

@@ -4,8 +4,8 @@ it, and describe all that as one JSON object, the golden.
     {"id", "keras": its version, "config": model.to_json() parsed,
      "input_shapes": {name: shape with batch},
      "weights": [{"layer": path, "weights": [{"name", "shape", "dtype", "lo", "hi", and "values" if they are not generated}]}],
-     "inputs": [{"name", "shape", "dtype", "lo", "hi"}],
-     "outputs": [{"name", "shape", "data": base64 of little-endian float32}],
+     "inputs": [{"name", "shape", "dtype", "lo", "hi", and "texts" of strings}],
+     "outputs": [{"name", "shape", "data": base64 of little-endian float32, or "words"}],
      "again": [outputs of a second prediction, of a third …, where there are such: of stateful models],
      "rtol", "atol"}
 
@@ -51,6 +51,17 @@ def load_keras(keras2):
 
 def prefix(keras):
     return "k" + keras.__version__[0]
+
+
+def is_words(array):
+    return array.dtype.kind in "OSU"
+
+
+def elements(array):
+    """What an output of a golden holds."""
+    if is_words(array):
+        return {"words": [word.decode("utf-8") if isinstance(word, bytes) else str(word) for word in array.reshape(-1).tolist()]}
+    return {"data": encode(array)}
 
 
 def encode(array):
@@ -175,8 +186,8 @@ def flatten(nest):
     return [leaf for item in nest for leaf in flatten(item)] if isinstance(nest, (list, tuple)) else [nest]
 
 
-def describe_inputs(model, batch, ranges, sizes):
-    """The golden's `inputs`; `sizes` replaces the free dimensions of an input by name."""
+def describe_inputs(model, batch, ranges, sizes, texts):
+    """The golden's `inputs`; `sizes` replaces the free dimensions of an input by name, `texts` are the strings of inputs by name."""
     described = []
     for name, tensor in zip(input_names(model), model.inputs):
         shape = list(sizes.get(name, tuple(tensor.shape)[1:]))
@@ -184,7 +195,8 @@ def describe_inputs(model, batch, ranges, sizes):
             batch = tensor.shape[0]
         lo, hi = ranges.get(name, (-2.0, 2.0))
         dtype = dtype_name(tensor)
-        described.append({"name": name, "shape": [batch] + [int(d) for d in shape], "dtype": dtype, "lo": lo, "hi": hi})
+        spec = {"name": name, "shape": [batch] + [int(d) for d in shape], "dtype": dtype, "lo": lo, "hi": hi}
+        described.append(spec | {"lo": 0.0, "hi": 0.0, "texts": texts[name]} if name in texts else spec)
     return described
 
 
@@ -230,7 +242,7 @@ def called(value, alias):
 
 def make_golden(
     keras, case_id, model, *, batch=1, ranges=None, sizes=None, weights=None, compute=run, alias=None, edit=None, fills=False,
-    again=0, rtol=1e-4, atol=1e-5
+    texts=None, again=0, rtol=1e-4, atol=1e-5
 ):
     """Fills the model, runs it, and gives the golden. With `alias` (class, other name) Keras reads the config with the
     other name first, and that config is the golden's. `edit` changes the config to what another version writes for the same
@@ -243,15 +255,16 @@ def make_golden(
     if not fills:
         fill(model, weights)
     config = edit(config) if edit else config
-    inputs = describe_inputs(model, batch, ranges or {}, sizes or {})
+    inputs = describe_inputs(model, batch, ranges or {}, sizes or {}, texts or {})
     arrays = compute(model, inputs)
     later = [run(model, inputs, number + 1) for number in range(again)]
     names = output_names(config, keras.__version__.startswith("3"))
     assert len(names) == len(arrays), (case_id, names, [array.shape for array in arrays])
     for array in [*arrays, *sum(later, [])]:
-        assert np.isfinite(array).all(), f"{case_id}: not finite"
+        assert is_words(array) or np.isfinite(array).all(), f"{case_id}: not finite"
+
     def given(arrays):
-        return [{"name": name, "shape": list(array.shape), "data": encode(array)} for name, array in zip(names, arrays)]
+        return [{"name": name, "shape": list(array.shape), **elements(array)} for name, array in zip(names, arrays)]
 
     return {
         "id": case_id,

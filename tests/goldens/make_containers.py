@@ -8,7 +8,7 @@ Made with keras 3.15.1 and, for --keras2, tf_keras 2.21.0, both on tensorflow-cp
 Keras predicts:
 
     {"id", "keras", "files": {"model": file} or {"config": file, "weights": file},
-     "inputs": [{"name", "shape", "dtype", "data"}], "outputs": [{"name", "shape", "data"}], "rtol", "atol"}
+     "inputs": [{"name", "shape", "dtype", "data", or "texts" of strings}], "outputs": [{"name", "shape", "data"}], "rtol", "atol"}
 
 `data` is base64 of little-endian numbers. Variants are copies of a real file made with h5py that
 change how things are stored, never what; which ones is the table VARIANTS. Zip members carry a
@@ -169,6 +169,28 @@ def prepared(k):
     return k.Model(words, y, name="prepared")
 
 
+TEXTS = ["The cat sat!", "a dog, the cat", "le poisson é rouge", "dog\tdog dog the"]
+
+
+def text(k):
+    """Vocabularies and weights of words that come from data, in a nested model too."""
+    def adapted(**args):
+        layer = k.layers.TextVectorization(**args)
+        layer.adapt(TEXTS)
+        return layer
+
+    # Of (1,) Keras 3 expects vectors of another rank than it gives.
+    x = k.Input((), name="text", dtype="string")
+    kind = k.Input((1,), name="kind", dtype="string")
+    lookup = k.layers.StringLookup(mask_token="", name="lookup")
+    lookup.adapt([["news"], ["mail"], ["news"]])
+    inside = k.Input((1,), name="inside", dtype="string")
+    inner = k.Model(inside, k.layers.Embedding(5, 2, name="kinds")(lookup(inside)), name="inner")
+    words = k.layers.Embedding(20, 3, name="words")(adapted(output_sequence_length=5)(x))
+    parts = [k.layers.Flatten(name="flat")(words), adapted(output_mode="tf_idf")(x), k.layers.Flatten(name="flat_kind")(inner(kind))]
+    return k.Model([x, kind], k.layers.Dense(2, name="dense")(k.layers.Concatenate(name="all")(parts)), name="text")
+
+
 def filled(k, build, *args, rounded_to=None):
     """The model with generated weights, optionally such as fit a smaller float type."""
     k.backend.clear_session()
@@ -197,9 +219,13 @@ def encode(array):
 
 def expectation(k, model):
     """Inputs and outputs of the model as it stands."""
-    inputs = golden.describe_inputs(model, 2, INPUT_RANGE, {})
+    strings = {"text": ["the DOG, the rouge cat sat on it", "unknown"], "kind": ["mail", "post"]}
+    inputs = golden.describe_inputs(model, 2, INPUT_RANGE, {}, {key: strings.get(key) for key in strings if key in golden.input_names(model)})
     described = []
     for spec in inputs:
+        if "texts" in spec:
+            described.append({key: spec[key] for key in ("name", "shape", "dtype", "texts")})
+            continue
         array = generated.model_input(spec)
         described.append({"name": spec["name"], "shape": spec["shape"], "dtype": spec["dtype"], "data": encode(array)})
     names = golden.output_names(json.loads(model.to_json()), k.__version__.startswith("3"))
@@ -410,6 +436,16 @@ def save_renamed(k):
 def save_prepared(k):
     """As .keras, since .h5 has no place for vocabularies. In Keras 2 they are weights that are no variables."""
     save_whole(k, f"{golden.prefix(k)}-prepared", filled(k, prepared), "keras")
+
+
+def save_text(k):
+    """Likewise. Only weights that are variables are generated."""
+    k.backend.clear_session()
+    model = text(k)
+    for name in ("words", "dense"):
+        layer = model.get_layer(name)
+        layer.set_weights([generated.weight(name, i, {"shape": w.shape, "lo": -1.0, "hi": 1.0, "dtype": "float32"}) for i, w in enumerate(layer.get_weights())])
+    save_whole(k, f"{golden.prefix(k)}-text-adapted", model, "keras")
 
 
 # --------------------------------------------------------------------------------------- variants
@@ -675,6 +711,7 @@ def main():
     save_attention(keras)
     if not args.keras2:
         save_prepared(keras)
+    save_text(keras)
     save_deflated(keras)
     save_soft_checkpoint(keras)
     save_renamed(keras)

@@ -34,6 +34,7 @@ import operation_cases
 import other_cases
 import preprocessing_cases
 import recurrent_cases
+import text_cases
 from layer_table import Inner, show
 
 # What stands around a network, attention, stacks of cells and recurrent convolutions, what random models have shown, what
@@ -48,6 +49,7 @@ FILES = {
     "lambda": lambda_cases,
     "functions": function_cases,
     "preprocessing": preprocessing_cases,
+    "text": text_cases,
 }
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -9,7 +9,10 @@ use keras_compile_tests::gpu::Model;
 
 fn check(case: &Case) -> Result<(), String> {
     let Some(Lowered {
-        mut graph, states, ..
+        mut graph,
+        states,
+        prepared,
+        ..
     }) = lowered(case)?
     else {
         return Ok(());
@@ -21,7 +24,7 @@ fn check(case: &Case) -> Result<(), String> {
             last = inputs.to_vec();
             model.predict(inputs)
         };
-        let compared = check_predictions(case, &graph, &states, predict);
+        let compared = check_predictions(case, &graph, &states, prepared.as_ref(), predict);
         compared.map_err(|error| model.explained(&error, &last))?;
     }
     Ok(())

@@ -365,7 +365,7 @@ def architectures():
     raw("bidi.json", json.dumps(functional([called(dense("x\u202egnp.live\u202c\u2028\u200b\x1b[2J"), "no\u2066where")], [["x", 0, 0]])))
     raw("long-name.json", json.dumps(functional([called(dense("n" * 20_000), "no" * 20_000)], [["x", 0, 0]])))
     strings = functional([called(dense("a"), "x")], [["a", 0, 0]])
-    strings["config"]["layers"][0]["config"]["dtype"] = "string"
+    strings["config"]["layers"][1]["config"]["dtype"] = "string"
     raw("strings.json", json.dumps(strings))
     raw("self-loop.json", json.dumps(functional([called(dense("a"), "a")], [["a", 0, 0]])))
     raw("dangling.json", json.dumps(functional([called(dense("a"), "nowhere")], [["a", 0, 0]])))

@@ -1,10 +1,12 @@
 //! What tests do with goldens: lowering those that are supported, and trying all, several at a time.
 
 use crate::goldens::{Case, cases, files};
+use crate::strings;
 use keras_compile::error::{Error, ErrorKind, Errors};
 use keras_compile::graph::Graph;
-use keras_compile::keras::{self, KeptState, Lowered};
+use keras_compile::keras::{self, KeptState, Lowered, Prepared};
 use keras_compile::tensor::{Tensor, TensorType};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,13 +48,14 @@ pub fn check_predictions(
     case: &Case,
     graph: &Graph,
     states: &[KeptState],
+    prepared: Option<&Prepared>,
     mut predict: impl FnMut(&[Tensor]) -> Result<Vec<Tensor>, String>,
 ) -> Result<(), String> {
     let all = signature(graph);
     let zeros = |state: &KeptState| Tensor::splat(all[state.input].1.shape.clone(), 0.0);
     let mut kept: Vec<Tensor> = states.iter().map(zeros).collect();
     for prediction in 0..case.predictions() {
-        let mut inputs = case.inputs(prediction, &passed(graph, states)).into_iter();
+        let mut inputs = strings::inputs(case, prediction, &passed(graph, states), prepared).into_iter();
         let values: Vec<Tensor> = (0..all.len())
             .map(
                 |index| match states.iter().position(|state| state.input == index) {
@@ -68,10 +71,22 @@ pub fn check_predictions(
             .filter(|(index, _)| states.iter().all(|state| state.output != *index))
             .map(|(_, output)| output)
             .collect();
-        case.compare(prediction, &given)
+        let said = said(prepared, &given);
+        case.compare(prediction, &given, &said)
             .map_err(|error| format!("prediction {prediction}: {error}"))?;
     }
     Ok(())
+}
+
+/// The strings that outputs become, by their places.
+fn said(prepared: Option<&Prepared>, given: &[(String, Tensor)]) -> HashMap<usize, Vec<String>> {
+    let Some(Prepared { preparation, .. }) = prepared else {
+        return HashMap::new();
+    };
+    let spoken = preparation.spoken.iter();
+    spoken
+        .map(|(place, words)| (*place, strings::said(preparation, words, &given[*place].1)))
+        .collect()
 }
 
 /// A case as a graph; none if it is refused, as it must be.

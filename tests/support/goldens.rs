@@ -4,7 +4,7 @@
 use keras_compile::error::Errors;
 use keras_compile::keras::{self, KerasModel, Weight};
 use keras_compile::tensor::{Tensor, TensorType};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ pub struct Generated {
     /// The values themselves, where they are given.
     #[serde(default)]
     pub values: Option<Vec<f32>>,
+    /// The same of strings, in every prediction.
+    #[serde(default)]
+    pub texts: Vec<String>,
 }
 
 /// The weights of one layer in Keras' order.
@@ -44,7 +47,21 @@ pub struct Expected {
     /// Its extents.
     pub shape: Vec<usize>,
     /// Little-endian f32 in base64.
+    #[serde(default)]
     pub data: String,
+    /// Strings, where it gives such.
+    #[serde(default)]
+    pub words: Option<Vec<String>>,
+}
+
+/// Elements as a page passes or gets them.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Data {
+    /// Numbers.
+    Floats(Vec<f32>),
+    /// Strings.
+    Strings(Vec<String>),
 }
 
 /// One case.
@@ -204,14 +221,29 @@ impl Case {
             .collect()
     }
 
+    /// The strings of an input.
+    ///
+    /// # Panics
+    /// When the case has no input of that name.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        let only = self.inputs.first().filter(|_| self.inputs.len() == 1);
+        let spec = self.inputs.iter().find(|input| input.name == *name).or(only);
+        let spec = spec.unwrap_or_else(|| panic!("{} has no input {name:?}", self.id));
+        spec.texts.clone()
+    }
+
     /// What Keras predicted, by output name.
     ///
     /// # Panics
     /// When there are not so many predictions.
-    pub fn expected(&self, prediction: usize) -> Vec<(String, Vec<f32>)> {
-        self.outputs_of(prediction)
-            .iter()
-            .map(|output| (output.name.clone(), decode(&output.data)))
+    pub fn expected(&self, prediction: usize) -> Vec<(String, Data)> {
+        let data = |output: &Expected| match &output.words {
+            Some(words) => Data::Strings(words.clone()),
+            None => Data::Floats(decode(&output.data)),
+        };
+        let outputs = self.outputs_of(prediction).iter();
+        outputs
+            .map(|output| (output.name.clone(), data(output)))
             .collect()
     }
 
@@ -231,8 +263,13 @@ impl Case {
     /// `atol * max(0.01, max |expected|) + rtol * |expected|`.
     ///
     /// # Errors
-    /// The first difference.
-    pub fn compare(&self, prediction: usize, found: &[(String, Tensor)]) -> Result<(), String> {
+    /// The first difference. What integers become strings is in `said`, by the place of the output.
+    pub fn compare(
+        &self,
+        prediction: usize,
+        found: &[(String, Tensor)],
+        said: &HashMap<usize, Vec<String>>,
+    ) -> Result<(), String> {
         let names = |names: Vec<&String>| format!("{names:?}");
         let outputs = self.outputs_of(prediction);
         if found.len() != outputs.len() {
@@ -242,7 +279,7 @@ impl Case {
                 names(outputs.iter().map(|o| &o.name).collect())
             ));
         }
-        for (expected, (name, tensor)) in outputs.iter().zip(found) {
+        for (place, (expected, (name, tensor))) in outputs.iter().zip(found).enumerate() {
             if expected.name != *name || expected.shape != tensor.shape().dims() {
                 return Err(format!(
                     "output {name:?} {} instead of {:?} {:?}",
@@ -250,6 +287,13 @@ impl Case {
                     expected.name,
                     expected.shape
                 ));
+            }
+            if expected.words.as_ref() != said.get(&place) {
+                let (said, wanted) = (said.get(&place), &expected.words);
+                return Err(format!("output {name:?} says {said:?} instead of {wanted:?}"));
+            }
+            if said.contains_key(&place) {
+                continue;
             }
             let expected = decode(&expected.data);
             self.compare_values(&expected, &tensor.to_f32())
@@ -311,6 +355,7 @@ mod tests {
             lo: -0.75,
             hi: 0.3,
             values: None,
+            texts: Vec::new(),
         };
         let bits: Vec<u32> = spec.floats("outer/inner/3").iter().map(|v| v.to_bits()).collect();
         assert_eq!(bits, EXPECTED_BITS);

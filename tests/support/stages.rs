@@ -29,22 +29,29 @@ pub enum Depth {
 /// The first difference, and the stage at which it arose.
 pub fn check(case: &Case, depth: Depth) -> Result<(), String> {
     let Some(Lowered {
-        mut graph, states, ..
+        mut graph,
+        states,
+        prepared,
+        ..
     }) = lowered(case)?
     else {
         return Ok(());
     };
     if depth == Depth::All {
         let eval = |inputs: &[Tensor]| graph.eval(inputs).map_err(|error| error.to_string());
-        check_predictions(case, &graph, &states, eval).map_err(|error| format!("eval: {error}"))?;
+        check_predictions(case, &graph, &states, prepared.as_ref(), eval)
+            .map_err(|error| format!("eval: {error}"))?;
     }
     let options = passes::Options {
         verify: true,
         ..passes::Options::default()
     };
     passes::run(&mut graph, options).map_err(|error| format!("passes: {error}"))?;
-    let interpreted =
-        |plan: &Plan| check_predictions(case, &graph, &states, |inputs| Ok(interpret(plan, inputs)));
+    let interpreted = |plan: &Plan| {
+        check_predictions(case, &graph, &states, prepared.as_ref(), |inputs| {
+            Ok(interpret(plan, inputs))
+        })
+    };
     let plan = plan::plan(&graph, &Wasm::default()).map_err(|error| format!("plan: {error}"))?;
     if depth == Depth::All {
         interpreted(&plan).map_err(|error| format!("kernels: {error}"))?;
@@ -68,7 +75,7 @@ pub fn check(case: &Case, depth: Depth) -> Result<(), String> {
             }
             Ok(found)
         };
-        check_predictions(case, &graph, &states, predict)
+        check_predictions(case, &graph, &states, prepared.as_ref(), predict)
             .map_err(|error| format!("{features:?}: {error}"))?;
     }
     Ok(())

@@ -27,8 +27,9 @@ test('the runtime is typed', () => check('-p', join(here, '../../runtime-web')))
 const ofNames = /error TS(1\d{3}|2300|2304|2451|2552|6133|6192|6196|6198|8\d{3}):/;
 
 test('as it ships, without comments, every name is declared once and used', () => {
-  for (const args of [[], ['--threads', 'off'], ['--backends', 'webgpu'], ['--backends', 'webgl']]) {
-    const folder = compile(join(examples, 'digits/digits.h5'), { args });
+  const text = join(here, '../goldens/containers/k3-text-adapted.keras');
+  for (const args of [[], ['--threads', 'off'], ['--backends', 'webgpu'], ['--backends', 'webgl'], undefined]) {
+    const folder = args ? compile(join(examples, 'digits/digits.h5'), { args }) : compile(text);
     for (const name of readdirSync(folder).filter((name) => name.endsWith('.js'))) {
       const file = join(folder, name);
       const script = readFileSync(file, 'utf8');
@@ -73,5 +74,31 @@ test('the declarations of a bundle say what its model takes and gives', () => {
       files: ['types.test-d.ts'],
     }),
   );
+  check('-p', folder);
+});
+
+test('strings are strings to TypeScript', () => {
+  const text = compile(join(here, '../goldens/containers/k3-text-adapted.keras'), { args: ['--input-shape', 'text=1', '--input-shape', 'kind=1,1'] });
+  const folder = temporary('types');
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'strings.ts'), `
+    import { load } from '#text';
+    const model = await load();
+    const { dense } = await model.predict({ text: ['a'], kind: 'b' });
+    dense satisfies Float32Array;
+    model.inputs[0].dtype satisfies 'string';
+    await model.predict({ text: Object.freeze(['a']), kind: ['b'] } as const);
+    // @ts-expect-error no number is a string
+    await model.predict({ text: [1], kind: 'b' });
+    // @ts-expect-error nor are bytes
+    await model.predict({ text: new Uint8Array(1), kind: 'b' });
+  `);
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
+    compilerOptions: {
+      strict: true, noEmit: true, target: 'es2022', module: 'nodenext', lib: ['es2022', 'dom'], types: [],
+      paths: { '#text': [join(text, 'index.d.ts')] },
+    },
+    files: ['strings.ts'],
+  }));
   check('-p', folder);
 });

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Element types as pages know them: each is that of a TypedArray, but for `bool`, which a `Uint8Array` holds.
+/// Element types as pages know them: each is that of a TypedArray, but for `bool`, which a `Uint8Array` holds, and strings, which
+/// an `Array` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ElementType {
@@ -29,10 +30,12 @@ pub enum ElementType {
     Uint32,
     /// Integers of 64 bits from 0 on.
     Uint64,
+    /// Strings.
+    String,
 }
 
 impl ElementType {
-    /// The name of its TypedArray.
+    /// The name of its array.
     pub fn array(self) -> &'static str {
         match self {
             Self::Float32 => "Float32Array",
@@ -45,6 +48,7 @@ impl ElementType {
             Self::Uint16 => "Uint16Array",
             Self::Uint32 => "Uint32Array",
             Self::Uint64 => "BigUint64Array",
+            Self::String => "Array",
         }
     }
 }
@@ -64,6 +68,7 @@ impl fmt::Display for ElementType {
             Self::Uint16 => "uint16",
             Self::Uint32 => "uint32",
             Self::Uint64 => "uint64",
+            Self::String => "string",
         })
     }
 }
@@ -78,7 +83,7 @@ mod tests {
         let (_, rest) = types.split_once("export type DType =\n").unwrap();
         let (list, _) = rest.split_once(';').unwrap();
         let names: Vec<_> = list.split('\'').skip(1).step_by(2).collect();
-        assert_eq!(names.len(), 11);
+        assert_eq!(names.len(), 12);
         for name in names {
             let element: ElementType = serde_json::from_value(name.into()).unwrap();
             assert_eq!(element.to_string(), name);

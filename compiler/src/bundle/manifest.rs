@@ -3,6 +3,7 @@
 use super::element::ElementType;
 use crate::backends;
 use crate::error::{Error, Result};
+use crate::preparation::{Step, ValueId, Words};
 use crate::text::printable;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,6 +37,9 @@ pub struct Manifest {
     pub backends: BTreeMap<String, Section>,
     /// The constants.
     pub weights: WeightFiles,
+    /// What is done to strings outside of tensors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strings: Option<StringWork>,
     /// Every file of the bundle but the manifest.
     pub files: BTreeMap<String, FileEntry>,
 }
@@ -56,6 +60,34 @@ pub struct Slot {
     /// The output of the prediction before that an input stands for, where nobody passes it: a state, which is 0 at first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<usize>,
+    /// The value of the steps for strings that an input is, where there are such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<ValueId>,
+    /// What the integers of an output become, where they become strings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<Words>,
+}
+
+/// What is done to strings before a prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StringWork {
+    /// What a page passes, in Keras' order.
+    pub inputs: Vec<Slot>,
+    /// What is done with it.
+    pub steps: Vec<Step>,
+    /// The file with all vocabularies, a list of lists of strings in JSON; none where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocabularies: Option<String>,
+}
+
+impl Slot {
+    /// The element type as a page sees it.
+    pub fn element(&self) -> ElementType {
+        match self.words {
+            Some(_) => ElementType::String,
+            None => self.dtype,
+        }
+    }
 }
 
 /// The code for one backend.
@@ -101,7 +133,11 @@ impl Manifest {
 
     /// The inputs that a page passes.
     pub fn passed(&self) -> impl Iterator<Item = &Slot> {
-        self.inputs.iter().filter(|slot| slot.state.is_none())
+        let inputs = self
+            .strings
+            .as_ref()
+            .map_or(&self.inputs, |strings| &strings.inputs);
+        inputs.iter().filter(|slot| slot.state.is_none())
     }
 
     /// The outputs that a page gets.
@@ -132,6 +168,7 @@ impl Manifest {
         sections
             .flat_map(|section| section.code.values().chain([&section.profile]))
             .chain(&self.weights.shards)
+            .chain(self.strings.iter().flat_map(|strings| &strings.vocabularies))
             .map(String::as_str)
     }
 

@@ -27,12 +27,13 @@ pub use cancel::CancelToken;
 pub use directory::Target;
 pub use element::ElementType;
 pub use inspect::{Inspection, inspect, open};
-pub use manifest::{FileEntry, Manifest, Section, Slot, WeightFiles};
+pub use manifest::{FileEntry, Manifest, Section, Slot, StringWork, WeightFiles};
 pub use package::PackageName;
 
 use crate::backends::{Build, CodeFile};
 use crate::error::{Error, Result};
 use crate::plan::{Binding, Plan, Weights};
+use crate::preparation::Preparation;
 use crate::report;
 use directory::Staging;
 use manifest::{FORMAT, GENERATOR, MANIFEST};
@@ -51,8 +52,30 @@ pub struct Contents<'a> {
     pub outputs: &'a [ElementType],
     /// Inputs that an output of the prediction before stands for, each with that output.
     pub states: &'a [[usize; 2]],
+    /// What a page passes, where that is not what the plan's inputs are.
+    pub strings: Option<&'a Strings<'a>>,
     /// Plan and code for each backend.
     pub builds: &'a [Build],
+}
+
+/// What a page passes, and what becomes of it before a prediction.
+#[derive(Debug)]
+pub struct Strings<'a> {
+    /// The inputs of the model.
+    pub passed: Vec<Passed>,
+    /// What becomes of them.
+    pub preparation: &'a Preparation,
+}
+
+/// An input that a page passes.
+#[derive(Debug)]
+pub struct Passed {
+    /// Keras' name.
+    pub name: String,
+    /// Extents, batch first.
+    pub shape: Vec<usize>,
+    /// Keras' element type.
+    pub dtype: ElementType,
 }
 
 /// Writes a bundle; `progress` is told the bytes of weights as they are written. On failure nothing is left.
@@ -68,12 +91,18 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
         sections.insert(build.backend.name.to_owned(), add_code(build, &mut staging)?);
     }
     let shards = shards::write(&plan.weights, &mut staging, progress)?;
+    let mut inputs = with_states(slots(&plan.inputs, contents.inputs)?, contents.states)?;
+    let mut outputs = slots(&plan.outputs, contents.outputs)?;
+    let strings = contents
+        .strings
+        .map(|strings| prepare(strings, &mut inputs, &mut outputs, &mut staging));
     let mut manifest = Manifest {
         format: FORMAT,
         generator: GENERATOR.to_owned(),
         model: contents.model.to_owned(),
-        inputs: with_states(slots(&plan.inputs, contents.inputs)?, contents.states)?,
-        outputs: slots(&plan.outputs, contents.outputs)?,
+        inputs,
+        outputs,
+        strings: strings.transpose()?,
         backends: sections,
         weights: WeightFiles {
             bytes: plan.weights.bytes(),
@@ -146,8 +175,52 @@ fn slots(bindings: &[Binding], dtypes: &[ElementType]) -> Result<Vec<Slot>> {
         dtype,
         range: binding.range.map(|range| [range.first, range.end]),
         state: None,
+        of: None,
+        words: None,
     };
     Ok(bindings.iter().zip(dtypes).map(slot).collect())
+}
+
+/// Says of inputs which values they are and of outputs what they become, and adds the file with vocabularies.
+fn prepare(
+    strings: &Strings<'_>,
+    inputs: &mut [Slot],
+    outputs: &mut [Slot],
+    staging: &mut Staging,
+) -> Result<StringWork> {
+    let preparation = strings.preparation;
+    let mut given = preparation.given.iter();
+    for slot in inputs.iter_mut().filter(|slot| slot.state.is_none()) {
+        slot.of = given.next().copied();
+    }
+    for (output, words) in &preparation.spoken {
+        let slot = outputs.get_mut(*output);
+        slot.ok_or_else(|| Error::internal("strings are no output"))?
+            .words = Some(words.clone());
+    }
+    let slot = |passed: &Passed| Slot {
+        name: passed.name.clone(),
+        shape: passed.shape.clone(),
+        dtype: passed.dtype,
+        range: None,
+        state: None,
+        of: None,
+        words: None,
+    };
+    let vocabularies = match &preparation.vocabularies[..] {
+        [] => None,
+        all => {
+            let text = serde_json::to_vec(all);
+            let text =
+                text.map_err(|error| Error::internal(format!("vocabularies cannot be written ({error})")))?;
+            Some(staging.add_hashed("vocabularies", "bin", &text)?)
+        }
+    };
+    Ok(StringWork {
+        inputs: strings.passed.iter().map(slot).collect(),
+        steps: preparation.steps.clone(),
+        vocabularies,
+    })
 }
 
 /// Inputs of which some are states.

@@ -21,6 +21,13 @@ macro_rules! runtime {
 /// Those that become `index.js` with those of backends, each after the ones that it imports.
 const MODULES: [Script; 5] = runtime!("source.js", "manifest.js", "bundle.js", "tensor.js", "model.js");
 
+/// What only models need that take or give strings.
+const STRINGS: Part = Part {
+    mark: "strings",
+    modules: &runtime!("hash.js", "strings.js"),
+    scripts: &[],
+};
+
 /// The last of them.
 const ENTRY: Script = runtime!("index.js")[0];
 
@@ -58,6 +65,9 @@ pub(super) fn add(
         if parts.iter().all(|other| other.mark != part.mark) {
             parts.push(part);
         }
+    }
+    if manifest.strings.is_some() {
+        parts.push(&STRINGS);
     }
     staging.add(ENTRY.name, script(manifest, &parts)?.as_bytes())?;
     for &Script { name, text } in parts.iter().flat_map(|part| part.scripts) {
@@ -138,7 +148,13 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        let parts = || BACKENDS.iter().flat_map(|backend| backend.parts);
+        let parts = || {
+            BACKENDS
+                .iter()
+                .flat_map(|backend| backend.parts)
+                .copied()
+                .chain([&STRINGS])
+        };
         let scripts = parts().flat_map(|part| part.scripts).map(|script| script.name);
         let others = [ENTRY, INTERNAL, TYPES, PACKAGE].map(|script| script.name);
         let copied: Vec<_> = scripts.chain(others).collect();
@@ -155,7 +171,13 @@ mod tests {
 
     #[test]
     fn every_mark_is_a_part() {
-        let parts = || BACKENDS.iter().flat_map(|backend| backend.parts);
+        let parts = || {
+            BACKENDS
+                .iter()
+                .flat_map(|backend| backend.parts)
+                .copied()
+                .chain([&STRINGS])
+        };
         let found = std::cell::RefCell::new(std::collections::BTreeSet::new());
         choose(ENTRY.text, |mark| found.borrow_mut().insert(mark.to_owned())).unwrap();
         let marks: std::collections::BTreeSet<_> = parts().map(|part| part.mark.to_owned()).collect();

@@ -173,6 +173,7 @@ fn write_for(plan: &Plan, target: &Target, backends: &[&'static Backend]) -> Res
         inputs: &INPUTS,
         outputs: &INPUTS[..1],
         states: &[],
+        strings: None,
         builds: &backends.iter().map(build).collect::<Result<Vec<_>>>()?,
     };
     write(&contents, target, &mut |_| {})
@@ -293,6 +294,7 @@ fn bundles_of_the_table_are_whole() {
             inputs: &INPUTS,
             outputs: &INPUTS[..1],
             states: &[],
+            strings: None,
             builds: &builds,
         };
         let manifest = write(&contents, &scratch.target(), &mut |_| {}).unwrap();
@@ -380,6 +382,7 @@ fn a_failure_leaves_nothing() {
             inputs: &INPUTS,
             outputs,
             states: &[],
+            strings: None,
             builds,
         };
         let error = write(&contents, &scratch.target(), &mut |_| {}).unwrap_err();
@@ -422,6 +425,7 @@ fn what_is_cancelled_vanishes() {
             inputs: &INPUTS,
             outputs: &INPUTS[..1],
             states: &[],
+            strings: None,
             builds: &builds,
         };
         let target = Target::new(&scratch.0.join("new/dist"), false).unwrap();

@@ -27,10 +27,10 @@ pub(super) fn declare(template: &str, manifest: &Manifest, backends: &[&Backend]
     let variants = backends.iter().flat_map(|backend| backend.variants);
     Ok(format!(
         "{before}\
-/** What `predict` takes: a typed array per input of the Keras model, by name. */
+/** What `predict` takes: an array per input of the Keras model, by name. */
 export interface Inputs {{
 {}}}
-/** What `predict` gives: a typed array per output of the Keras model, by name. */
+/** What `predict` gives: an array per output of the Keras model, by name. */
 export interface Outputs {{
 {}}}
 /** What `predict` accepts; a model with a single input also takes the bare array. */
@@ -58,7 +58,7 @@ export type ModuleName = {};
 fn members(slots: &[&Slot], arrays: impl Fn(&Slot) -> String) -> Result<String> {
     let member = |slot: &&Slot| {
         let count: usize = slot.shape.iter().product();
-        let (dtype, shape) = (slot.dtype, extents(slot));
+        let (dtype, shape) = (slot.element(), extents(slot));
         let (name, array) = (quoted(&slot.name)?, arrays(slot));
         Ok(format!(
             "  /** {dtype} [{shape}], {count} elements */\n  {name}: {array};\n"
@@ -69,7 +69,7 @@ fn members(slots: &[&Slot], arrays: impl Fn(&Slot) -> String) -> Result<String> 
 
 fn infos(slots: &[&Slot]) -> Result<String> {
     let info = |slot: &&Slot| {
-        let (name, shape, dtype) = (quoted(&slot.name)?, extents(slot), slot.dtype);
+        let (name, shape, dtype) = (quoted(&slot.name)?, extents(slot), slot.element());
         Ok(format!("  TensorInfo<{name}, readonly [{shape}], '{dtype}'>,\n"))
     };
     slots.iter().map(info).collect()
@@ -87,16 +87,24 @@ fn quoted(name: &str) -> Result<String> {
     Ok(printable(&literal).into_owned())
 }
 
-/// The TypedArray of an output.
+/// The array of an output.
 fn given(slot: &Slot) -> String {
-    slot.dtype.array().to_owned()
+    match slot.element() {
+        ElementType::String => "string[]".to_owned(),
+        element => element.array().to_owned(),
+    }
 }
 
 /// The TypedArrays that an input takes: bytes as well where it holds all that they can be, integers of 32 bits where it
 /// holds fewer, and plain numbers where it holds more.
 fn taken(slot: &Slot) -> String {
     let own = given(slot);
-    match slot.dtype {
+    match slot.element() {
+        // A single string may come without an array.
+        ElementType::String if slot.shape.iter().product::<usize>() == 1 => {
+            "readonly string[] | string".to_owned()
+        }
+        ElementType::String => "readonly string[]".to_owned(),
         ElementType::Bool => "Bytes".to_owned(),
         ElementType::Uint8 => "Bytes | Int32Array".to_owned(),
         ElementType::Int8 => format!("{own} | Int32Array"),

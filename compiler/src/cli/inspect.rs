@@ -29,7 +29,7 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
     let Inspection { manifest, problems } = bundle::inspect(directory)?;
     let mut text = format!("model {:?}, written by {}\n", manifest.model, manifest.generator);
     let slots = |kind: &str, slots: &mut dyn Iterator<Item = &Slot>| {
-        let line = |slot: &Slot| format!("{kind} {:?} {} {:?}\n", slot.name, slot.dtype, slot.shape);
+        let line = |slot: &Slot| format!("{kind} {:?} {} {:?}\n", slot.name, slot.element(), slot.shape);
         slots.map(line).collect::<String>()
     };
     text += &slots("input ", &mut manifest.passed());

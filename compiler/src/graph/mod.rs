@@ -184,6 +184,20 @@ impl Graph {
         Ok(())
     }
 
+    /// Removes a node that nobody uses and that is no output, be it an input of the graph.
+    pub fn forget(&mut self, id: NodeId) {
+        if self.contains(id) && !self.is_used(id) && !self.is_output(id) {
+            self.inputs.retain(|input| *input != id);
+            self.nodes.remove(id);
+        }
+    }
+
+    /// Puts some of the graph's inputs behind all others.
+    pub fn put_behind(&mut self, last: &[NodeId]) {
+        let last: std::collections::HashSet<_> = last.iter().collect();
+        self.inputs.sort_by_key(|input| last.contains(input));
+    }
+
     /// Whether a node is there; one that was removed is not, though its identity may be given to a new one.
     pub fn contains(&self, id: NodeId) -> bool {
         self.nodes.contains(id)

@@ -51,11 +51,15 @@ pub struct Class {
     pub fixed: Fixed,
     /// The order of the layers inside it, where it has several, in the tree of attributes of a `.keras` archive.
     pub children: &'static [Child],
+    /// The attribute with a layer inside whose weights are the layer's own, so that an archive has them twice.
+    pub same: Option<&'static str>,
     /// Whether Keras 3 writes whether the layer is trainable. Some do not, since their `get_config` does not ask their
     /// parents'.
     pub marked: bool,
     /// Whether Keras can keep its weights in few bits (`model.quantize`).
     pub quantized: bool,
+    /// Whether it takes strings.
+    pub strings: bool,
     /// Whether Keras registers it for `keras.applications`: then it comes as a custom class in `.h5` files.
     pub registered: bool,
 }
@@ -74,9 +78,11 @@ impl Class {
             weights: |_| 0,
             fixed: Fixed::None,
             children: &[],
+            same: None,
             marked: true,
             registered: false,
             quantized: false,
+            strings: false,
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum KerasDType {
     },
     /// bool.
     Bool,
+    /// Strings, which become integers before a prediction, or are made of them behind it.
+    Text,
 }
 
 impl KerasDType {
@@ -47,6 +49,7 @@ pub(super) fn element(name: &str) -> Option<KerasDType> {
     Some(match name {
         "float16" | "bfloat16" | "float32" | "float64" => KerasDType::Float,
         "bool" => KerasDType::Bool,
+        "string" => KerasDType::Text,
         name => {
             let (signed, bits) = match name.strip_prefix('u') {
                 Some(rest) => (false, rest.strip_prefix("int")?),
@@ -112,13 +115,14 @@ pub(super) enum Effect {
     Refused,
 }
 
-/// Judges the `dtype` of a layer's config. `quantized` says whether weights of such a layer may be kept in few bits.
-pub(super) fn effect(value: &Value, quantized: bool) -> Effect {
+/// Judges the `dtype` of a layer's config. `quantized` says whether weights of such a layer may be kept in few bits, `strings`
+/// whether it takes strings.
+pub(super) fn effect(value: &Value, quantized: bool, strings: bool) -> Effect {
     if value.is_null() {
         return Effect::None;
     }
     if let Some(policies) = policies_inside(value) {
-        let effects = policies.into_iter().map(|value| effect(value, false));
+        let effects = policies.into_iter().map(|value| effect(value, false, strings));
         return effects.fold(Effect::None, |all, one| match (all, one) {
             (Effect::Refused, _) | (_, Effect::Refused) => Effect::Refused,
             (Effect::None, one) => one,
@@ -134,6 +138,7 @@ pub(super) fn effect(value: &Value, quantized: bool) -> Effect {
         "float64" => Effect::Computes("float64"),
         // Keras 2's policy that takes the type of the first input.
         "float32" | "_infer" | "infer" => Effect::None,
+        "string" if !strings => Effect::Refused,
         other if policy.kind.is_none() && element(other).is_some() => Effect::None,
         _ => Effect::Refused,
     }
@@ -155,8 +160,7 @@ fn policies_inside(value: &Value) -> Option<Vec<&Value>> {
 pub(super) fn remedy(value: &Value) -> &'static str {
     match policy_name(value) {
         Some("string") => {
-            "tensors hold numbers here, not strings: turn strings into numbers in JavaScript, and compile what comes \
-             after the layer that does it in Python, keras.Model(LAYER.output, model.outputs)"
+            "it is for inputs, StringLookup, TextVectorization and Hashing: tensors hold numbers here, not strings"
         }
         Some("complex64" | "complex128") => {
             "numbers are real here: give real and imaginary parts as two tensors"
@@ -174,7 +178,9 @@ mod tests {
 
     #[test]
     fn policies() {
-        let effect = |value: Value| super::effect(&value, false);
+        let effect = |value: Value| super::effect(&value, false, false);
+        assert_eq!(effect(json!("string")), Effect::Refused);
+        assert_eq!(super::effect(&json!("string"), false, true), Effect::None);
         assert_eq!(effect(json!("float32")), Effect::None);
         assert_eq!(effect(json!(null)), Effect::None);
         assert_eq!(effect(json!("int32")), Effect::None);
@@ -196,12 +202,13 @@ mod tests {
     fn quantized_policies() {
         let policy = |class: &str, mode: &str| json!({"class_name": class, "config": {"mode": mode, "source_name": "mixed_bfloat16"}});
         let int8 = policy("QuantizedDTypePolicy", "int8");
-        assert_eq!(effect(&int8, true), Effect::Computes("bfloat16"));
-        assert_eq!(effect(&int8, false), Effect::Refused);
+        assert_eq!(effect(&int8, true, false), Effect::Computes("bfloat16"));
+        assert_eq!(effect(&int8, false, false), Effect::Refused);
         assert_eq!(
             effect(
                 &json!({"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}),
-                true
+                true,
+                false
             ),
             Effect::Refused
         );
@@ -225,7 +232,7 @@ mod tests {
         );
         for wrong in ["int4/0", "gptq/5/2", "int2", "int8/3", ""] {
             assert_eq!(
-                effect(&policy("QuantizedDTypePolicy", wrong), true),
+                effect(&policy("QuantizedDTypePolicy", wrong), true, false),
                 Effect::Refused,
                 "{wrong}"
             );

@@ -8,9 +8,10 @@
 use super::dtype::KerasDType;
 use super::given::taken;
 use super::layers::{self, Arg, CalledLayer, KerasTensor, Outcome, Stop};
-use super::model::{Argument, Call, KerasModel, Layer, Network, TensorRef};
+use super::model::{Argument, Call, KerasModel, Layer, Network, Semantics, TensorRef};
 use super::ports;
 use super::state::State;
+use super::text::{Kind, Prepared, Texts};
 use crate::budget::Resource;
 use crate::error::{Collector, Error, ErrorKind, Errors};
 use crate::graph::{Graph, NodeId};
@@ -25,12 +26,15 @@ pub use super::ports::InputShapes;
 pub struct Lowered {
     /// The computation. Its inputs and outputs are named as Keras names those of the model.
     pub graph: Graph,
-    /// The inputs in Keras' order, which is also the graph's, and behind them the states that layers keep.
+    /// The inputs in the graph's order: those of the model in Keras' order, what stands for prepared values, and the states that
+    /// layers keep.
     pub inputs: Vec<TensorInfo>,
     /// The outputs in Keras' order, which is also the graph's, and behind them the same states.
     pub outputs: Vec<TensorInfo>,
     /// What goes from one prediction to the next, and is 0 at first.
     pub states: Vec<KeptState>,
+    /// How the model's inputs become the graph's, where strings or hashes are among them.
+    pub prepared: Option<Prepared>,
     /// For every layer, by its path: the shapes of what its first call gives.
     pub shapes: HashMap<String, Vec<Shape>>,
 }
@@ -63,14 +67,16 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
     let mut state = State::new(model.version.semantics, model.budget.fork());
     layers::refuse_unsupported(&model.root, &mut HashSet::new(), &mut state.problems);
     let ports = ports::resolve(&model.root, input_shapes, &mut state.problems);
-    let mut inputs = Vec::new();
+    let mut passed = Vec::new();
     let mut values = Vec::new();
     for port in ports {
         let node = port
             .as_ref()
             .and_then(|port| state.problems.keep(input_node(&mut state.graph, port)));
+        let kind = port.as_ref().map_or(Kind::Truth, |port| Kind::of(port.dtype));
+        state.texts.pass(node, kind);
         values.push(node.map(KerasTensor::new));
-        inputs.extend(port);
+        passed.extend(port);
     }
     let mut lowering = Lowering {
         state,
@@ -82,17 +88,21 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         mut graph,
         mut problems,
         kept,
+        mut texts,
         ..
     } = state;
-    let mut outputs = Vec::new();
-    let names = model.root.output_names(model.version.semantics);
-    for (name, value) in names.into_iter().zip(results) {
-        let Some(value) = value else { continue };
-        match problems.keep(add_output(&mut graph, &name, value.node)) {
-            Some(info) => outputs.push(info),
-            None => break,
-        }
-    }
+    let mut outputs = give(
+        &model.root,
+        model.version.semantics,
+        results,
+        &mut graph,
+        &mut texts,
+        &mut problems,
+    );
+    texts.forget_unused(&mut graph);
+    let states: Vec<_> = kept.iter().flat_map(|kept| kept.before.iter().copied()).collect();
+    graph.put_behind(&states);
+    let mut inputs = texts.inputs(&graph, &passed);
     let (mut states, mut infos) = (Vec::new(), Vec::new());
     for kept in kept {
         for (&before, &after) in kept.before.iter().zip(&kept.after) {
@@ -115,11 +125,13 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
     let all = outputs.len() == model.root.outputs.len();
     inputs.extend(infos.iter().cloned());
     outputs.extend(infos);
+    let prepared = texts.finish(passed);
     let lowered = problems.finish(Lowered {
         graph,
         inputs,
         outputs,
         states,
+        prepared,
         shapes,
     })?;
     if all {
@@ -127,6 +139,34 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
     } else {
         Err(Error::internal("an output was lost without a word").into())
     }
+}
+
+/// Adds the outputs of the model.
+fn give(
+    root: &Network,
+    semantics: Semantics,
+    results: Vec<Option<KerasTensor>>,
+    graph: &mut Graph,
+    texts: &mut Texts,
+    problems: &mut Collector,
+) -> Vec<TensorInfo> {
+    let mut outputs = Vec::new();
+    let names = root.output_names(semantics);
+    for ((name, port), value) in names.into_iter().zip(&root.outputs).zip(results) {
+        let Some(value) = value else { continue };
+        if let Some(words) = texts.words(graph, value.node).cloned() {
+            texts.preparation.spoken.push((outputs.len(), words));
+        } else if texts.is_text(graph, value.node) {
+            let layer = root.layer(port.tensor.layer);
+            problems.push(layer.at(layers::text_as_output()));
+            continue;
+        }
+        match problems.keep(add_output(graph, &name, value.node)) {
+            Some(info) => outputs.push(info),
+            None => break,
+        }
+    }
+    outputs
 }
 
 /// Adds an output of a graph.
@@ -152,7 +192,8 @@ fn input_node(graph: &mut Graph, port: &TensorInfo) -> Result<NodeId, Error> {
             .map_err(|error| error.in_layer(port.name.as_str(), "InputLayer"))?,
         dtype: match port.dtype {
             KerasDType::Float => DType::F32,
-            KerasDType::Int { .. } | KerasDType::Bool => DType::I32,
+            // What stands for strings has their shape only.
+            KerasDType::Int { .. } | KerasDType::Bool | KerasDType::Text => DType::I32,
         },
     };
     let input = crate::ops::Input {

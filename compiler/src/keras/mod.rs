@@ -41,6 +41,7 @@ mod source;
 mod state;
 #[cfg(test)]
 mod tests;
+mod text;
 mod topology;
 mod values;
 mod version;
@@ -58,6 +59,7 @@ pub use model::{
 };
 pub use object::Object;
 pub use part::Part;
+pub use text::Prepared;
 
 use crate::budget::Budget;
 use crate::error::{Collector, Error, ErrorKind, Errors, Result};

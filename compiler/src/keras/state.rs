@@ -1,6 +1,7 @@
 //! What lowering has made so far.
 
 use super::model::Semantics;
+use super::text::Texts;
 use crate::budget::Budget;
 use crate::error::Collector;
 use crate::graph::{Graph, NodeId};
@@ -29,6 +30,8 @@ pub(super) struct State {
     pub(super) unmasked: HashSet<NodeId>,
     /// What layers keep, in the order of their first calls.
     pub(super) kept: Vec<Kept>,
+    /// Strings, and what is done to them outside of tensors.
+    pub(super) texts: Texts,
     /// How many layers around the present one make samples of time steps.
     pub(super) folded: usize,
     /// How often layers were called whose constants may follow from the shapes of their inputs.
@@ -45,6 +48,7 @@ impl State {
             constants: HashMap::new(),
             unmasked: HashSet::new(),
             kept: Vec::new(),
+            texts: Texts::default(),
             folded: 0,
             calls: HashMap::new(),
         }

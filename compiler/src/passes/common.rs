@@ -50,7 +50,8 @@ fn key(graph: &Graph, id: NodeId) -> Option<Key> {
 }
 
 fn samples(tensor: &Tensor) -> Vec<u32> {
-    let step = tensor.shape().count().div_ceil(SAMPLES);
+    // The shape of a number has no elements.
+    let step = tensor.shape().count().div_ceil(SAMPLES).max(1);
     match tensor.data() {
         Data::F32(d) => d.iter().step_by(step).map(|v| v.to_bits()).collect(),
         Data::I32(d) => d.iter().step_by(step).map(|v| *v as u32).collect(),

@@ -40,7 +40,10 @@ fn compare(case: &Case) -> Result<(), String> {
     let model = case.model().map_err(|errors| format!("{REFUSED}{errors}"))?;
     let lowered = keras::lower(&model, &case.shapes());
     let Lowered {
-        mut graph, states, ..
+        mut graph,
+        states,
+        prepared,
+        ..
     } = lowered.map_err(|errors| format!("{REFUSED}{errors}"))?;
     check(case, Depth::All)?;
     passes::run(&mut graph, passes::Options::default()).map_err(|error| format!("passes: {error}"))?;
@@ -50,6 +53,6 @@ fn compare(case: &Case) -> Result<(), String> {
         last = inputs.to_vec();
         model.predict(inputs)
     };
-    let compared = check_predictions(case, &graph, &states, predict);
+    let compared = check_predictions(case, &graph, &states, prepared.as_ref(), predict);
     compared.map_err(|error| format!("WGSL: {}", model.explained(&error, &last)))
 }

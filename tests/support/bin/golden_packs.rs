@@ -10,7 +10,7 @@
 use keras_compile::bundle::Manifest;
 use keras_compile_tests::bundles::{self, Compiled, Named};
 use keras_compile_tests::cases::lowered;
-use keras_compile_tests::goldens::{Case, cases};
+use keras_compile_tests::goldens::{Case, Data, cases};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -45,6 +45,7 @@ fn write(cases: &[Case], each: bool, dir: &Path) -> Result<Value, Box<dyn Error>
     let (mut packs, mut count, mut refused) = (0, 0, 0);
     let mut pack = Pack::default();
     let mut seen = BTreeSet::new();
+    let mut speaks = false;
     for case in cases {
         let failed = |error: &dyn std::fmt::Display| format!("{} (Keras {}): {error}", case.id, case.keras);
         let Some(lowered) = lowered(case).map_err(|error| failed(&error))? else {
@@ -59,7 +60,12 @@ fn write(cases: &[Case], each: bool, dir: &Path) -> Result<Value, Box<dyn Error>
         seen.extend(kernels);
         pack.add(case, &compiled, &bundle)?;
         count += 1;
-        if !scripts.exists() {
+        // One that has code for strings runs all others as well.
+        if !scripts.exists() || (compiled.manifest.strings.is_some() && !speaks) {
+            speaks = compiled.manifest.strings.is_some();
+            if scripts.exists() {
+                fs::remove_dir_all(&scripts)?;
+            }
             fs::rename(&bundle, &scripts)?;
         }
         if pack.bytes.len() > PACK {
@@ -126,9 +132,12 @@ impl Pack {
     }
 
     fn tensors(&mut self, named: &Named) -> Value {
-        let mut put = |(name, values): &(String, Vec<f32>)| {
-            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            (name.clone(), self.put(&bytes))
+        let mut put = |(name, values): &(String, Data)| match values {
+            Data::Floats(values) => {
+                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                (name.clone(), self.put(&bytes))
+            }
+            Data::Strings(values) => (name.clone(), json!({ "strings": values })),
         };
         named
             .iter()
@@ -143,7 +152,11 @@ impl Pack {
             .backends
             .values()
             .flat_map(|section| section.code.values());
-        let names = code.chain(&manifest.weights.shards).map(String::as_str);
+        let vocabularies = manifest.strings.iter().flat_map(|strings| &strings.vocabularies);
+        let names = code
+            .chain(&manifest.weights.shards)
+            .chain(vocabularies)
+            .map(String::as_str);
         let mut files = serde_json::Map::new();
         for name in names.chain(["manifest.json"]) {
             let mut bytes = fs::read(bundle.join(name))?;

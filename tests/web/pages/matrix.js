@@ -25,8 +25,9 @@ async function open(url) {
   const [length] = new Uint32Array(buffer, 0, 1);
   const cases = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   const bytes = ([at, size]) => new Uint8Array(buffer, 4 + length + at, size);
-  const floats = (places) => Object.fromEntries(Object.entries(places).map(([name, [at, size]]) => [name, new Float32Array(buffer, 4 + length + at, size / 4)]));
-  const prediction = ({ inputs, expected }) => ({ inputs: floats(inputs), expected: floats(expected) });
+  const array = (place) => place.strings ?? new Float32Array(buffer, 4 + length + place[0], place[1] / 4);
+  const arrays = (places) => Object.fromEntries(Object.entries(places).map(([name, place]) => [name, array(place)]));
+  const prediction = ({ inputs, expected }) => ({ inputs: arrays(inputs), expected: arrays(expected) });
   return cases.map(({ name, files, predictions, rtol, atol }) => ({
     name, rtol, atol, predictions: predictions.map(prediction), file: (name) => files[name] && bytes(files[name]),
   }));
@@ -38,6 +39,11 @@ function difference(found, { expected, rtol, atol }) {
   if (names !== wanted) return `it gives ${names} instead of ${wanted}`;
   for (const [name, values] of Object.entries(expected)) {
     if (found[name].length !== values.length) return `${name} has ${found[name].length} elements, not ${values.length}`;
+    if (Array.isArray(values)) {
+      const at = values.findIndex((value, i) => found[name][i] !== value);
+      if (at >= 0) return `${name}[${at}] is ${found[name][at]}, Keras says ${values[at]}`;
+      continue;
+    }
     const scale = values.reduce((largest, value) => (Number.isFinite(value) ? Math.max(largest, Math.abs(value)) : largest), 0.01);
     for (const [i, value] of values.entries()) {
       const close = Math.abs(found[name][i] - value) <= atol * scale + rtol * Math.abs(value);

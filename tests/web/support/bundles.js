@@ -44,6 +44,7 @@ export function inputsFor({ inputs }) {
   const next = () => (state = (state * 48271) % 2147483647) / 2147483647;
   const fill = ({ dtype, shape }) => {
     const count = shape.reduce((product, size) => product * size, 1);
+    if (dtype === 'string') return Array.from({ length: count }, () => 'a few words');
     return Array.from({ length: count }, () => (dtype.startsWith('float') ? next() : Math.floor(next() * 2)));
   };
   return Object.fromEntries(inputs.map((info) => [info.name, fill(info)]));

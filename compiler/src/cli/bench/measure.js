@@ -20,13 +20,14 @@ const pause = () => new Promise((resolve) => setTimeout(resolve));
 /** @param {number[]} values @param {number} share From 0, the least, to 1. */
 const quantile = (values, share) => [...values].sort((a, b) => a - b)[Math.round((values.length - 1) * share)];
 
-/** Arrays of the input's type: random, integers 0 or 1. @param {{ dtype: string, shape: readonly number[] }} input */
+/** Arrays of the input's type: random, integers 0 or 1, strings of a few words. @param {{ dtype: string, shape: readonly number[] }} input */
 function randomFor({ dtype, shape }) {
   const arrays = {
     float32: Float32Array, float64: Float64Array, bool: Uint8Array, int8: Int8Array, int16: Int16Array, int32: Int32Array,
     int64: BigInt64Array, uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, uint64: BigUint64Array,
   };
   const count = shape.reduce((product, extent) => product * extent, 1);
+  if (dtype === 'string') return Array.from({ length: count }, () => 'the quick brown fox');
   const values = Array.from({ length: count }, () => (dtype.startsWith('float') ? Math.random() : Math.round(Math.random())));
   return /64$/.test(dtype) && !dtype.startsWith('float') ? arrays[dtype].from(values, BigInt) : arrays[dtype].from(values);
 }

@@ -261,7 +261,9 @@ impl ArchitectureReader {
 
     fn check_dtype(&mut self, values: &Map<String, Value>, known: Option<&Class>, path: &str, class: &str) {
         let Some(value) = values.get("dtype") else { return };
-        match dtype::effect(value, known.is_some_and(|class| class.quantized)) {
+        let quantized = known.is_some_and(|class| class.quantized);
+        let strings = known.is_some_and(|class| class.strings || class.role == Role::Input);
+        match dtype::effect(value, quantized, strings) {
             Effect::None => {}
             Effect::Computes(float) => *self.policies.entry(float).or_default() += 1,
             Effect::Refused => {

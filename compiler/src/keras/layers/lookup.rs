@@ -60,7 +60,7 @@ pub fn integer_lookup(cx: &mut Cx<'_>) -> Outcome {
 }
 
 /// Counts times the weights of the categories.
-fn weighted(cx: &mut Cx<'_>, counts: NodeId, weights: Option<Vec<f32>>) -> Result<NodeId, Stop> {
+pub fn weighted(cx: &mut Cx<'_>, counts: NodeId, weights: Option<Vec<f32>>) -> Result<NodeId, Stop> {
     let Some(weights) = weights else {
         return Ok(counts);
     };

@@ -52,6 +52,7 @@ mod table;
 mod tapes;
 #[cfg(test)]
 mod tests;
+mod text;
 mod transposed;
 mod vocabulary;
 mod volume;
@@ -61,6 +62,7 @@ mod wrap;
 pub(super) use context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
 pub(super) use lambda::EXPRESSION;
 pub(super) use read::check_training;
+pub(super) use text::not_for_strings as text_as_output;
 pub(super) use wrap::Folded;
 
 /// Names of activations that see more than one element; [`scalars`] has all others.
@@ -118,15 +120,25 @@ pub(super) fn lower<'a>(
     kwargs: Vec<(&'a str, Arg<'a>)>,
 ) -> Outcome {
     let mut cx = begin(state, site, args, kwargs)?;
+    let strings = takes_strings(&cx);
     if *cx.site.origin == Origin::Operation {
-        return operators::operation(&mut cx);
+        let outcome = operators::operation(&mut cx);
+        return if strings {
+            text::passed(&mut cx, outcome)
+        } else {
+            outcome
+        };
     }
     let Some(row) = row(cx.site.class) else {
         // Said before by `refuse_unsupported`, or here for a layer inside another.
         return Err(refusal::unsupported(cx.site.written, cx.site.origin, last(&cx.site.path)).into());
     };
     cx.refuse_constants()?;
-    let mut values = (row.lower)(&mut cx)?;
+    let outcome = (row.lower)(&mut cx);
+    let mut values = match strings && !row.class.strings {
+        true => text::passed(&mut cx, outcome)?,
+        false => outcome?,
+    };
     let pass = match row.masks {
         Masks::Pass => true,
         Masks::Pass3 => cx.state.semantics == Semantics::Keras3,
@@ -140,6 +152,16 @@ pub(super) fn lower<'a>(
     }
     cx.finish_arguments();
     Ok(values)
+}
+
+/// Whether strings are among the tensors that a layer is called with.
+fn takes_strings(cx: &Cx<'_>) -> bool {
+    let (texts, graph) = (&cx.state.texts, &cx.state.graph);
+    if !texts.any() {
+        return false;
+    }
+    let mut nodes = cx.arguments().flat_map(Arg::values).map(|value| value.node);
+    nodes.any(|node| texts.is_text(graph, node))
 }
 
 /// Starts a call.
@@ -166,6 +188,9 @@ pub(super) fn fold<'a>(
 ) -> Result<Folded, Stop> {
     let mut cx = begin(state, site, args, kwargs)?;
     cx.refuse_constants()?;
+    if takes_strings(&cx) {
+        return Err(text::not_for_strings().into());
+    }
     if !cx.site.weights.is_empty() {
         let more = cx.site.weights.len();
         let message = format!("the file has {more} weights more than the layers inside take");

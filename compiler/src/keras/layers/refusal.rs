@@ -6,9 +6,6 @@ use crate::keras::class::Origin;
 /// What a user can do about functions in Python code: Keras saves those of `keras.ops`, of `tf` and of operators.
 pub const CALL_IT: &str = "call the function on the tensor, y = f(x), which Keras saves as operations";
 
-/// Layers of Keras whose work is not arithmetic on numbers.
-const STRINGS: &[&str] = &["TextVectorization", "StringLookup", "Hashing", "HashedCrossing"];
-
 /// Layers that hold the program of another framework.
 const FOREIGN: &[&str] = &["TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"];
 
@@ -30,16 +27,9 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
 }
 
 fn remedy(class: &str, name: &str) -> String {
-    let what = match class {
-        "DenseFeatures" => Some("do its work in JavaScript"),
-        _ if STRINGS.contains(&class) => {
-            Some("tensors hold numbers here, not strings: do its work in JavaScript")
-        }
-        _ => None,
-    };
-    if let Some(what) = what {
+    if class == "DenseFeatures" {
         return format!(
-            "{what} and compile what comes after it, keras.Model(model.get_layer({name:?}).output, model.outputs)"
+            "do its work in JavaScript and compile what comes after it, keras.Model(model.get_layer({name:?}).output, model.outputs)"
         );
     }
     if FOREIGN.contains(&class) {
@@ -166,11 +156,11 @@ mod tests {
 
     #[test]
     fn a_layer_for_javascript_says_where_to_cut() {
-        let said = unsupported("TextVectorization", &Origin::Keras, "words").to_string();
+        let said = unsupported("DenseFeatures", &Origin::Keras, "words").to_string();
         assert_eq!(
             said,
-            "layer class TextVectorization is not supported; tensors hold numbers here, not strings: do its work in \
-             JavaScript and compile what comes after it, keras.Model(model.get_layer(\"words\").output, model.outputs)"
+            "layer class DenseFeatures is not supported; do its work in JavaScript and compile what comes after it, \
+             keras.Model(model.get_layer(\"words\").output, model.outputs)"
         );
         let said = unsupported("TFSMLayer", &Origin::Keras, "x").to_string();
         assert!(said.contains("a program of another framework"), "{said}");

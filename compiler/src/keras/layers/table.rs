@@ -4,7 +4,7 @@ use super::context::{Cx, Outcome};
 use super::{
     activation, adaptive, attention, batch, conv, counts, custom, dense, discretization, einsum, embedding,
     encoding, heads, identity, image, keras1, lambda, local, lookup, mask, merge, normalize, operators,
-    pipeline, pool, recurrent, resize, shape, spectrogram, transposed, vocabulary, volume, wrap,
+    pipeline, pool, recurrent, resize, shape, spectrogram, text, transposed, vocabulary, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -83,12 +83,20 @@ impl Row {
         self.class.children = children;
         self
     }
+    const fn same(mut self, attribute: &'static str) -> Self {
+        self.class.same = Some(attribute);
+        self
+    }
     const fn quantized(mut self) -> Self {
         self.class.quantized = true;
         self
     }
     const fn unmarked(mut self) -> Self {
         self.class.marked = false;
+        self
+    }
+    const fn strings(mut self) -> Self {
+        self.class.strings = true;
         self
     }
     const fn registered(mut self) -> Self {
@@ -388,6 +396,17 @@ static CATEGORIES: &[Row] = &[
         .unmarked()
         .weights(discretization::weights),
     row("IntegerLookup", lookup::integer_lookup, End).weights(vocabulary::weights),
+    row("StringLookup", text::string_lookup, End)
+        .weights(vocabulary::weights)
+        .strings(),
+    row("TextVectorization", text::text_vectorization, End)
+        .weights(vocabulary::weights)
+        .same("_lookup_layer")
+        .strings(),
+    row("Hashing", text::hashing, End).strings(),
+    row("HashedCrossing", text::hashed_crossing, End)
+        .unmarked()
+        .strings(),
 ];
 
 static RECURRENCE: &[Row] = &[
@@ -481,6 +500,7 @@ static TRAINING: &[Row] = &[
 /// Layers one after the other.
 static PIPELINE: &[Row] = &[row("Pipeline", pipeline::pipeline, Own)
     .unmarked()
+    .strings()
     .weights(counts::of_layers)
     .children(STAGES)];
 

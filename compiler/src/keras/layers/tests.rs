@@ -16,7 +16,11 @@ fn chain(shape: Value, layers: Vec<(&str, Value)>) -> Value {
 }
 
 /// Weights of zeros with these shapes, for every layer that has a row.
-fn lowered(model: Value, weights: &[(&str, &[&[usize]])], shapes: &[&str]) -> Result<Lowered, Vec<String>> {
+pub(super) fn lowered(
+    model: Value,
+    weights: &[(&str, &[&[usize]])],
+    shapes: &[&str],
+) -> Result<Lowered, Vec<String>> {
     let lines = |errors: crate::error::Errors| {
         errors
             .as_slice()
@@ -39,7 +43,7 @@ fn lowered(model: Value, weights: &[(&str, &[&[usize]])], shapes: &[&str]) -> Re
     lower(&model.map_err(lines)?, &given).map_err(lines)
 }
 
-fn problems(model: Value, weights: &[(&str, &[&[usize]])], shapes: &[&str]) -> Vec<String> {
+pub(super) fn problems(model: Value, weights: &[(&str, &[&[usize]])], shapes: &[&str]) -> Vec<String> {
     match lowered(model, weights, shapes) {
         Ok(lowered) => panic!("no problem in\n{}", lowered.graph),
         Err(lines) => lines,
@@ -584,26 +588,6 @@ fn products_have_any_number_of_axes() {
             ),
         }
     }
-}
-
-#[test]
-fn layers_for_javascript_say_where_to_cut() {
-    let found = problems(
-        chain(
-            json!([null, 4]),
-            vec![("StringLookup", json!({"vocabulary": ["Cat", "Dog"]}))],
-        ),
-        &[],
-        &[],
-    );
-    assert_eq!(
-        found,
-        [
-            "layer \"layer0\" (StringLookup): layer class StringLookup is not supported; tensors hold numbers here, not \
-          strings: do its work in JavaScript and compile what comes after it, \
-          keras.Model(model.get_layer(\"layer0\").output, model.outputs)"
-        ]
-    );
 }
 
 #[test]

@@ -164,6 +164,7 @@ impl<'a> TreeReader<'a> {
         let mut found: Vec<_> = variables.into_iter().map(entry).collect();
         let mut children = self.tree.groups(path)?;
         children.retain(|child| child != "vars" && !child.contains("seed_generator"));
+        children.retain(|child| found.is_empty() || known.same() != Some(child));
         let places = known.places();
         // lstm_cell_10 comes after lstm_cell_9.
         children.sort_by_cached_key(|child| (known.rank(&places, child), child.len(), child.clone()));
@@ -195,6 +196,13 @@ impl<'a> Known<'a> {
         match self {
             Self::Object(Some(class), _) => class.children,
             _ => &[],
+        }
+    }
+    /// The attribute that has the object's own weights a second time.
+    fn same(self) -> Option<&'static str> {
+        match self {
+            Self::Object(Some(class), _) => class.same,
+            _ => None,
         }
     }
     /// Where a child stands in the order in which weights were made. Attributes that nothing is known of come in the order

@@ -240,7 +240,9 @@ pub fn cast(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         Some(crate::keras::KerasDType::Float) => Tape::identity(),
         Some(crate::keras::KerasDType::Int { .. }) => Tape::unary(Unary::Trunc),
         Some(crate::keras::KerasDType::Bool) => tapes::is_true(),
-        None => return Err(a.unsupported(cx, &["dtype"], &name.into())),
+        Some(crate::keras::KerasDType::Text) | None => {
+            return Err(a.unsupported(cx, &["dtype"], &name.into()));
+        }
     };
     one(cx.apply(tape, x)?)
 }
