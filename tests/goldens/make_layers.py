@@ -22,6 +22,7 @@ import traceback
 import numpy as np
 
 import attention_cases
+import class_cases
 import differential_cases
 import file_cases
 import function_cases
@@ -48,6 +49,7 @@ FILES = {
     "lambda": lambda_cases,
     "functions": function_cases,
     "preprocessing": preprocessing_cases,
+    "classes": class_cases,
 }
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -291,6 +291,18 @@ pub fn operation_support(class: &str) -> Option<Result<(), &'static str>> {
     operators::refused_operation(class).map(Err)
 }
 
+/// Whether a layer of Keras can be compiled, or why it is refused; `None` of one that is not known.
+pub fn layer_support(class: &str) -> Option<Result<(), &'static str>> {
+    if let Some(reason) = refusal::reason(class) {
+        return Some(Err(reason));
+    }
+    let name = ClassName {
+        written: class.to_owned(),
+        origin: Origin::Keras,
+    };
+    known(&name).map(|_| Ok(()))
+}
+
 /// The classes that README.md lists, by kind.
 pub fn listed() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
     let named = LAYERS.iter().filter(|(kind, _)| !kind.is_empty());

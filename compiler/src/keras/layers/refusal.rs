@@ -8,9 +8,41 @@ pub const CALL_IT: &str = "call the function on the tensor, y = f(x), which Kera
 
 /// Layers of Keras whose work is not arithmetic on numbers.
 const STRINGS: &[&str] = &["TextVectorization", "StringLookup", "Hashing", "HashedCrossing"];
+/// What is said where the rest of the model can be compiled.
+const IN_JAVASCRIPT: &str = "do its work in JavaScript";
+
+const OF_STRINGS: &str = "tensors hold numbers here, not strings: do its work in JavaScript";
 
 /// Layers that hold the program of another framework.
 const FOREIGN: &[&str] = &["TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"];
+const OF_ANOTHER: &str =
+    "it holds a program of another framework: rebuild this part of the model from Keras' layers";
+
+const COLUMNS: &str = "its columns are functions of dicts with strings: do its work in JavaScript";
+const BASE: &str = "it is a base of other layers, which are Python code: say what they compute with --custom";
+const CHANGING: &str = "its vocabulary changes while it runs: use IntegerLookup, or do its work in JavaScript";
+
+const TILES: &str = "the tables of its tiles are not computed here: do its work in JavaScript";
+
+/// Others, with the reason.
+const OTHERS: &[(&str, &str)] = &[
+    ("ContrastLimitedAdaptiveHistogramEqualization", TILES),
+    ("DenseFeatures", COLUMNS),
+    ("DynamicEmbedding", CHANGING),
+    ("DynamicLookup", CHANGING),
+    ("Wrapper", BASE),
+    ("AbstractRNNCell", BASE),
+    ("PreprocessingLayer", BASE),
+];
+
+/// Why a layer of Keras is refused by name.
+pub fn reason(class: &str) -> Option<&'static str> {
+    match class {
+        _ if STRINGS.contains(&class) => Some(OF_STRINGS),
+        _ if FOREIGN.contains(&class) => Some(OF_ANOTHER),
+        _ => OTHERS.iter().find(|(of, _)| *of == class).map(|(_, reason)| *reason),
+    }
+}
 
 /// The refusal of the layer `name` for its class, with what the user can do.
 pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
@@ -30,25 +62,15 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
 }
 
 fn remedy(class: &str, name: &str) -> String {
-    let what = match class {
-        "DenseFeatures" => Some("do its work in JavaScript"),
-        _ if STRINGS.contains(&class) => {
-            Some("tensors hold numbers here, not strings: do its work in JavaScript")
-        }
-        _ => None,
-    };
-    if let Some(what) = what {
-        return format!(
+    match (reason(class), misspelt(class)) {
+        (Some(what), _) if what.ends_with(IN_JAVASCRIPT) => format!(
             "{what} and compile what comes after it, keras.Model(model.get_layer({name:?}).output, model.outputs)"
-        );
-    }
-    if FOREIGN.contains(&class) {
-        return "it holds a program of another framework: rebuild this part of the model from Keras' layers"
-            .to_owned();
-    }
-    match misspelt(class) {
-        Some(known) => format!("the closest supported layer is {known}"),
-        None => "rebuild this part of the model from supported layers, which README.md lists".to_owned(),
+        ),
+        (Some(what), _) => what.to_owned(),
+        (None, Some(known)) => format!("the closest supported layer is {known}"),
+        (None, None) => {
+            "rebuild this part of the model from supported layers, which README.md lists".to_owned()
+        }
     }
 }
 

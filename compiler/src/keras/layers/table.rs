@@ -243,6 +243,11 @@ static DENSE: &[Row] = &[
         .weights(counts::reversible_embedding)
         .quantized()
         .keys(EMBEDDING),
+    row("RandomFourierFeatures", dense::random_fourier_features, End)
+        .weights(|_| 3)
+        .fixed(Inside(2))
+        // The start value of the weight.
+        .keys(&[("scale", Rule::Anything)]),
 ];
 
 static HEADED: &[Row] = &[
@@ -434,6 +439,7 @@ static TRAINING: &[Row] = &[
     row("GaussianNoise", identity::noise, Pass),
     row("ActivityRegularization", identity::regularization, Pass),
     row("Identity", identity::identity, Pass3),
+    row("Layer", identity::base, End),
     row("RandomFlip", image::augmentation, End),
     row("RandomRotation", image::augmentation, End),
     row("RandomZoom", image::augmentation, End),
@@ -459,6 +465,7 @@ static TRAINING: &[Row] = &[
     row("CutMix", image::augmentation, End),
     row("MixUp", image::augmentation, End),
     row("RandAugment", image::augmentation, End),
+    row("MaxNumBoundingBoxes", image::augmentation, End),
     row("Equalization", image::augmentation, End),
     row("Solarization", image::augmentation, End),
 ];
