@@ -12,7 +12,7 @@ pub fn identity(cx: &mut Cx<'_>) -> Outcome {
 /// `Layer` itself, which gives its input in Keras 2 and cannot be called in Keras 3.
 pub fn base(cx: &mut Cx<'_>) -> Outcome {
     if cx.is_keras3() {
-        return Err(cx.inconsistent("a base of layers that computes nothing"));
+        return Err(cx.inconsistent("it is a base of layers and computes nothing"));
     }
     identity(cx)
 }

@@ -17,6 +17,7 @@ mod conv_lstm;
 mod counts;
 mod custom;
 mod dense;
+mod described;
 mod discretization;
 mod einsum;
 mod embedding;
@@ -40,6 +41,7 @@ mod pool;
 mod products;
 mod quantized;
 mod read;
+mod rectifiers;
 mod recurrent;
 mod refusal;
 mod resize;
@@ -58,7 +60,8 @@ mod weights;
 mod wrap;
 
 pub(super) use context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
-pub(super) use lambda::EXPRESSION;
+pub(super) use described::CUSTOM;
+pub(super) use lambda::{EXPRESSION, unknown_name};
 pub(super) use read::check_training;
 pub(super) use wrap::Folded;
 
@@ -292,8 +295,8 @@ pub fn operation_support(class: &str) -> Option<Result<(), &'static str>> {
 }
 
 /// Whether a layer of Keras can be compiled, or why it is refused; `None` of one that is not known.
-pub fn layer_support(class: &str) -> Option<Result<(), &'static str>> {
-    if let Some(reason) = refusal::reason(class) {
+pub fn layer_support(class: &str, semantics: Semantics) -> Option<Result<(), &'static str>> {
+    if let Some(reason) = refusal::reason(class).or(refusal::reason_in(class, semantics)) {
         return Some(Err(reason));
     }
     let name = ClassName {
@@ -316,7 +319,14 @@ fn refuse(layer: &Layer) -> Option<Error> {
         (_, Some(row)) => return (row.refuse)(layer),
         (_, None) => layer.is_input(),
     };
-    (!known).then(|| refusal::unsupported(&layer.written, &layer.origin, &layer.name))
+    (!known).then(|| refusal::unsupported_layer(layer))
+}
+
+/// Whether Keras has an activation of that name.
+pub(super) fn is_activation(name: &str) -> bool {
+    [Semantics::Keras2, Semantics::Keras3]
+        .into_iter()
+        .any(|semantics| activation::Activation::named(name, semantics).is_some())
 }
 
 /// The last name of a path.

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::keras::class::Origin;
+use crate::keras::model::{Layer, Semantics, Weight};
 
 /// What a user can do about functions in Python code: Keras saves those of `keras.ops`, of `tf` and of operators.
 pub const CALL_IT: &str = "call the function on the tensor, y = f(x), which Keras saves as operations";
@@ -20,7 +21,8 @@ const OF_ANOTHER: &str =
 
 const COLUMNS: &str = "its columns are functions of dicts with strings: do its work in JavaScript";
 const BASE: &str = "it is a base of other layers, which are Python code: say what they compute with --custom";
-const CHANGING: &str = "its vocabulary changes while it runs: use IntegerLookup, or do its work in JavaScript";
+const CHANGING: &str =
+    "its vocabulary changes while it runs: use IntegerLookup, or do its work in JavaScript";
 
 const TILES: &str = "the tables of its tiles are not computed here: do its work in JavaScript";
 
@@ -40,8 +42,16 @@ pub fn reason(class: &str) -> Option<&'static str> {
     match class {
         _ if STRINGS.contains(&class) => Some(OF_STRINGS),
         _ if FOREIGN.contains(&class) => Some(OF_ANOTHER),
-        _ => OTHERS.iter().find(|(of, _)| *of == class).map(|(_, reason)| *reason),
+        _ => OTHERS
+            .iter()
+            .find(|(of, _)| *of == class)
+            .map(|(_, reason)| *reason),
     }
+}
+
+/// The same of a class that the other Keras can call.
+pub fn reason_in(class: &str, semantics: Semantics) -> Option<&'static str> {
+    (class == "Layer" && semantics == Semantics::Keras3).then_some(BASE)
 }
 
 /// The refusal of the layer `name` for its class, with what the user can do.
@@ -51,7 +61,7 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
     });
     match origin {
         Origin::Custom(package) => error.help(format!(
-            "it is a class of package {package:?}, whose Python code is not in the file: rebuild the model from Keras' own layers"
+            "it is a class of package {package:?}, whose Python code is not in the file: say what it computes with --custom, or rebuild the model from Keras' own layers"
         )),
         Origin::Operation => match super::operators::refused_operation(class) {
             Some(reason) => error.help(reason),
@@ -60,6 +70,53 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
         Origin::Keras => error.help(remedy(class, name)),
     }
 }
+
+/// The same of a layer whose inputs, weights and arguments are known.
+pub fn unsupported_layer(layer: &Layer) -> Error {
+    let class = layer.written.as_str();
+    let is_custom = match &layer.origin {
+        Origin::Custom(_) => true,
+        Origin::Keras => reason(class).is_none() && misspelt(class).is_none(),
+        Origin::Operation => false,
+    };
+    if !is_custom {
+        return unsupported(class, &layer.origin, &layer.name);
+    }
+    let (name, what) = match &layer.origin {
+        Origin::Custom(package) => (
+            format!("{package}>{class}"),
+            format!("it is a class of package {package:?}"),
+        ),
+        _ => (class.to_owned(), "it is none of Keras' classes".to_owned()),
+    };
+    let inputs = layer.calls.first().map_or(1, |call| call.tensors().len());
+    let example = super::described::example(&name, inputs, &layer.weights);
+    let weight = |weight: &Weight| format!("{} {}", weight.own_name(), weight.tensor.shape());
+    let weights: Vec<String> = layer.weights.iter().take(LISTED).map(weight).collect();
+    let own = |key: &&String| !ARGUMENTS_OF_ALL.contains(&key.as_str());
+    let arguments: Vec<&String> = layer.config.values().keys().filter(own).take(LISTED).collect();
+    let has = |what: &str, all: String, none: bool| match none {
+        true => format!("no {what}"),
+        false => format!("the {what} {all}"),
+    };
+    let facts = format!(
+        "it has {} and {}",
+        has("weights", weights.join(", "), weights.is_empty()),
+        has("arguments", format!("{arguments:?}"), arguments.is_empty())
+    );
+    Error::new(ErrorKind::UnsupportedLayer {
+        class: class.to_owned(),
+    })
+    .help(format!(
+        "{what}, whose Python code is not in the file: say what it computes with --custom FILE, JSON such as {example}; {facts}"
+    ))
+}
+
+/// Most weights and arguments that a message lists.
+const LISTED: usize = 12;
+
+/// Arguments that every layer has.
+const ARGUMENTS_OF_ALL: &[&str] = &["name", "trainable", "dtype", "batch_input_shape"];
 
 fn remedy(class: &str, name: &str) -> String {
     match (reason(class), misspelt(class)) {

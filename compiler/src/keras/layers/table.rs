@@ -2,9 +2,9 @@
 
 use super::context::{Cx, Outcome};
 use super::{
-    activation, adaptive, attention, batch, conv, counts, custom, dense, discretization, einsum, embedding,
-    encoding, heads, identity, image, lambda, local, lookup, mask, merge, normalize, operators, pipeline,
-    pool, recurrent, resize, shape, spectrogram, transposed, vocabulary, volume, wrap,
+    activation, adaptive, attention, batch, conv, counts, custom, dense, described, discretization, einsum,
+    embedding, encoding, heads, identity, image, lambda, local, lookup, mask, merge, normalize, operators,
+    pipeline, pool, rectifiers, recurrent, resize, shape, spectrogram, transposed, vocabulary, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -203,6 +203,7 @@ pub(super) static LAYERS: &[Group] = &[
     ("Layers inside", PIPELINE),
     ("", APPLICATIONS),
     ("", FUNCTIONS),
+    ("", DESCRIBED),
 ];
 
 static CONVOLUTION: &[Row] = &[
@@ -319,16 +320,16 @@ static NORMALIZATION: &[Row] = &[
 
 static ACTIVATION: &[Row] = &[
     row("Activation", activation::activation, Pass).role(Activation),
-    row("ReLU", activation::relu, Pass).role(Activation),
-    row("LeakyReLU", activation::leaky_relu, Pass)
+    row("ReLU", rectifiers::relu, Pass).role(Activation),
+    row("LeakyReLU", rectifiers::leaky_relu, Pass)
         .role(Activation)
         // The slope of Keras 2, where that of Keras 3 stands beside it.
         .keys(&[("alpha", Rule::Anything)]),
-    row("PReLU", activation::prelu, Pass)
+    row("PReLU", rectifiers::prelu, Pass)
         .role(Activation)
         .weights(|_| 1),
-    row("ELU", activation::elu, Pass).role(Activation),
-    row("ThresholdedReLU", activation::thresholded_relu, Pass).role(Activation),
+    row("ELU", rectifiers::elu, Pass).role(Activation),
+    row("ThresholdedReLU", rectifiers::thresholded_relu, Pass).role(Activation),
     row("Softmax", activation::softmax, Pass).role(Activation),
 ];
 
@@ -502,11 +503,15 @@ static APPLICATIONS: &[Row] = &[
     row("CustomScaleLayer", custom::scaled_sum, End).registered(),
 ];
 
+/// Classes of the user's, as `keras::customs` describes them.
+static DESCRIBED: &[Row] = &[row(described::CUSTOM, described::described, Own).weights(described::weights)];
+
 /// TensorFlow functions inside Keras 2 models.
 static FUNCTIONS: &[Row] = &[
     row("TFOpLambda", operators::tf_function, End)
         .role(Function)
         .refused(|layer| operators::refuse_function(&layer.config)),
+    row("TensorFlowOpLayer", lambda::node, End).refused(lambda::refuse_node),
     row("SlicingOpLambda", operators::tf_function, End)
         .role(Function)
         .refused(|layer| operators::refuse_function(&layer.config)),
