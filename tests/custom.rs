@@ -179,7 +179,7 @@ fn what_does_not_fit_is_said() {
         (
             "/mine>Residual/layers",
             json!([{"name": "wide", "class_name": "Dense"}]),
-            "it does not say what narrow is",
+            "the function narrow is not supported",
         ),
         (
             "/mine>Residual/layers/0/config",
@@ -194,7 +194,7 @@ fn what_does_not_fit_is_said() {
         (
             "/mine>Residual/layers/0/name",
             json!("broad"),
-            "it does not say what wide is",
+            "the function wide is not supported",
         ),
         (
             "/mine>bent/function",

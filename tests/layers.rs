@@ -259,7 +259,11 @@ fn rows_of_activations(cases: &[Found]) -> String {
 fn with_rows(text: &str, head: &str, rows: &str) -> String {
     let (before, rest) = text.split_once(head).expect("KERAS.md has a table of that head");
     // The table ends with the first line that is no row.
-    let end = rest.split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum::<usize>();
+    let end = rest
+        .split_inclusive('\n')
+        .take_while(|line| line.starts_with('|'))
+        .map(str::len)
+        .sum::<usize>();
     [before, head, rows, &rest[end..]].concat()
 }
 

@@ -195,7 +195,10 @@ fn compiles(model: &str, options: &str, directory: &Path) {
     let command = env!("CARGO_BIN_EXE_keras-compile");
     let model = root().join("tests/goldens/custom").join(model);
     let line = format!("'{command}' '{}' --emit ir --quiet {options}", model.display());
-    let output = Command::new("sh").args(["-euc", &line]).current_dir(directory).output();
+    let output = Command::new("sh")
+        .args(["-euc", &line])
+        .current_dir(directory)
+        .output();
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{options}: {said}");
@@ -213,8 +216,16 @@ fn definitions(block: &Block, directory: &Path) {
     assert!(others.len() < before, "{place}: no test has such classes");
     fs::write(directory.join("shown.json"), &block.text).unwrap();
     fs::write(directory.join("others.json"), serde_json::to_vec(others).unwrap()).unwrap();
-    compiles("k3-network.keras", "--custom shown.json --custom others.json", directory);
-    compiles("k2-network.h5", "--custom shown.json --custom others.json", directory);
+    compiles(
+        "k3-network.keras",
+        "--custom shown.json --custom others.json",
+        directory,
+    );
+    compiles(
+        "k2-network.h5",
+        "--custom shown.json --custom others.json",
+        directory,
+    );
 }
 
 /// What the documents give as an option for a function in Python is taken.

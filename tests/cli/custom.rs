@@ -32,8 +32,21 @@ fn functions_of_lambdas() {
             &["k2-distance.h5", "--out", "OUT", "--lambda", "distance=a +"],
             &["k2-distance.h5", "--out", "OUT", "--lambda", "distance=y * 2"],
             &["k2-distance.h5", "--out", "OUT", "--lambda", "other=x"],
-            &["k2-distance.h5", "--out", "OUT", "--lambda", "distance=x", "--lambda", "distance=x"],
-            &["inspect", "k2-distance.h5", "--lambda", "distance=lambda a, b: K.abs(a - b)"],
+            &[
+                "k2-distance.h5",
+                "--out",
+                "OUT",
+                "--lambda",
+                "distance=x",
+                "--lambda",
+                "distance=x",
+            ],
+            &[
+                "inspect",
+                "k2-distance.h5",
+                "--lambda",
+                "distance=lambda a, b: K.abs(a - b)",
+            ],
         ],
     );
 }
@@ -48,8 +61,22 @@ fn classes_of_the_users() {
             &["inspect", "k3-network.keras", "--custom", "custom.json"],
             &["k3-network.keras", "--out", "OUT", "--custom", "no-such.json"],
             &["k3-network.keras", "--out", "OUT", "--custom", "k3-network.keras"],
-            &["k3-network.keras", "--out", "OUT", "--custom", "k3-network-h5.golden.json"],
-            &["k3-network.keras", "--out", "OUT", "--custom", "custom.json", "--custom", "custom.json"],
+            &[
+                "k3-network.keras",
+                "--out",
+                "OUT",
+                "--custom",
+                "k3-network-h5.golden.json",
+            ],
+            &[
+                "k3-network.keras",
+                "--out",
+                "OUT",
+                "--custom",
+                "custom.json",
+                "--custom",
+                "custom.json",
+            ],
             &["k2-distance.h5", "--out", "OUT", "--custom", "custom.json"],
         ],
     );

@@ -43,7 +43,10 @@ impl Found {
     fn error(&self, cx: &Cx<'_>, field: &str, message: String) -> Stop {
         let error = cx.site.config.error(ErrorKind::Inconsistent(message));
         let field = format!("{}: {field}", self.name);
-        error.in_field(field).in_file(self.file.as_str()).into()
+        let error = error.in_field(field).in_file(self.file.as_str());
+        error
+            .help("change the definition so that it fits the layer")
+            .into()
     }
     /// The layers inside.
     fn layers(&self, cx: &Cx<'_>) -> Result<Vec<(String, Object)>, Stop> {

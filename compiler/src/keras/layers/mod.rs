@@ -322,6 +322,11 @@ fn refuse(layer: &Layer) -> Option<Error> {
     (!known).then(|| refusal::unsupported_layer(layer))
 }
 
+/// Whether a layer was refused for its class before anything was lowered.
+pub(super) fn is_refused(layer: &Layer) -> bool {
+    layer.class.is_none() && layer.origin != Origin::Operation
+}
+
 /// Whether Keras has an activation of that name.
 pub(super) fn is_activation(name: &str) -> bool {
     [Semantics::Keras2, Semantics::Keras3]

@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::keras::class::Origin;
 use crate::keras::model::{Layer, Semantics, Weight};
+use crate::text::brief;
 
 /// What a user can do about functions in Python code: Keras saves those of `keras.ops`, of `tf` and of operators.
 pub const CALL_IT: &str = "call the function on the tensor, y = f(x), which Keras saves as operations";
@@ -85,16 +86,23 @@ pub fn unsupported_layer(layer: &Layer) -> Error {
     let (name, what) = match &layer.origin {
         Origin::Custom(package) => (
             format!("{package}>{class}"),
-            format!("it is a class of package {package:?}"),
+            format!(
+                "it is a class of package {:?}, whose Python code is not in the file",
+                brief(package, SHORT)
+            ),
         ),
         _ => (class.to_owned(), "it is none of Keras' classes".to_owned()),
     };
     let inputs = layer.calls.first().map_or(1, |call| call.tensors().len());
-    let example = super::described::example(&name, inputs, &layer.weights);
-    let weight = |weight: &Weight| format!("{} {}", weight.own_name(), weight.tensor.shape());
+    let example = super::described::example(&brief(&name, SHORT), inputs, &layer.weights);
+    let weight = |weight: &Weight| {
+        let name = brief(&weight.own_name(), SHORT);
+        format!("{name} {}", weight.tensor.shape())
+    };
     let weights: Vec<String> = layer.weights.iter().take(LISTED).map(weight).collect();
     let own = |key: &&String| !ARGUMENTS_OF_ALL.contains(&key.as_str());
-    let arguments: Vec<&String> = layer.config.values().keys().filter(own).take(LISTED).collect();
+    let arguments = layer.config.values().keys().filter(own).take(LISTED);
+    let arguments: Vec<String> = arguments.map(|key| brief(key, SHORT)).collect();
     let has = |what: &str, all: String, none: bool| match none {
         true => format!("no {what}"),
         false => format!("the {what} {all}"),
@@ -108,9 +116,12 @@ pub fn unsupported_layer(layer: &Layer) -> Error {
         class: class.to_owned(),
     })
     .help(format!(
-        "{what}, whose Python code is not in the file: say what it computes with --custom FILE, JSON such as {example}; {facts}"
+        "{what}: say what it computes with --custom FILE, JSON such as {example}; {facts}"
     ))
 }
+
+/// Most characters of a name in an example.
+const SHORT: usize = 64;
 
 /// Most weights and arguments that a message lists.
 const LISTED: usize = 12;
