@@ -60,7 +60,11 @@ impl Customs {
                 .help("definitions are short")
                 .into());
         }
-        let text = std::fs::read_to_string(file).map_err(io)?;
+        let bytes = std::fs::read(file).map_err(io)?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            let error = Error::malformed("it is no text").in_file(name.as_str());
+            error.help("definitions stand in a JSON file")
+        })?;
         self.parse(&name, &text)
     }
 

@@ -96,7 +96,9 @@ pub fn unsupported_layer(layer: &Layer) -> Error {
     let inputs = layer.calls.first().map_or(1, |call| call.tensors().len());
     let example = super::described::example(&brief(&name, SHORT), inputs, &layer.weights);
     let weight = |weight: &Weight| {
-        let name = brief(&weight.own_name(), SHORT);
+        let numbered = weight.own_name().parse::<usize>().is_ok();
+        let name = if numbered { &weight.name } else { weight.own_name() };
+        let name = brief(&name, SHORT);
         format!("{name} {}", weight.tensor.shape())
     };
     let weights: Vec<String> = layer.weights.iter().take(LISTED).map(weight).collect();
@@ -127,7 +129,14 @@ const SHORT: usize = 64;
 const LISTED: usize = 12;
 
 /// Arguments that every layer has.
-const ARGUMENTS_OF_ALL: &[&str] = &["name", "trainable", "dtype", "batch_input_shape"];
+const ARGUMENTS_OF_ALL: &[&str] = &[
+    "name",
+    "trainable",
+    "dtype",
+    "autocast",
+    "activity_regularizer",
+    "batch_input_shape",
+];
 
 fn remedy(class: &str, name: &str) -> String {
     match (reason(class), misspelt(class)) {

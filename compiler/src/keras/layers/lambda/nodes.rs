@@ -68,7 +68,7 @@ const OPERATIONS: &[(&str, Inputs, &str)] = &[
     ("Floor", Each, "lambda x: tf.floor(x)"),
     ("FloorDiv", Each, "lambda x, y: x // y"),
     ("FloorMod", Each, "lambda x, y: x % y"),
-    ("GatherNd", Each, "lambda x, indices: tf.gather_nd(x, indices)"),
+    ("GatherNd", Each, "lambda x, indices, bad_indices_policy='': tf.gather_nd(only(x, bad_indices_policy, ''), indices)"),
     ("GatherV2", Each, "lambda x, indices, axis, batch_dims=0: tf.gather(x, indices, axis=axis, batch_dims=batch_dims)"),
     ("Greater", Each, "lambda x, y: tf.greater(x, y)"),
     ("GreaterEqual", Each, "lambda x, y: tf.greater_equal(x, y)"),
@@ -172,6 +172,8 @@ const OF_TYPES: &[&str] = &[
     "index_type",
     "Tk",
     // How gradients go.
+    "grad_a",
+    "grad_b",
     "grad_x",
     "grad_y",
 ];
