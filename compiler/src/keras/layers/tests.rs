@@ -527,7 +527,7 @@ fn a_lambda_is_refused_without_its_code() {
                 ],
                 &[],
             );
-            let expected = format!("layer \"layer0\" ({class}): {key}: its Python code is damaged: ");
+            let expected = format!("layer \"layer0\" ({class}): {key}: it");
             let help = "; give the function a name, def f(x), and say what it computes with --custom, or leave it away and \
                         call the function on the tensor, y = f(x), which Keras saves as operations";
             assert!(
