@@ -152,7 +152,13 @@ impl Read<'_> {
                 let memory = self.fields.config().memory();
                 let taken = self.budget.take(Resource::Arguments, COST * memory);
                 let function = taken.and_then(|()| of_elements::function(self.fields.config(), key, value));
-                function.map(|function| Activation::of_function(function, self.semantics, &self.budget))
+                let found =
+                    function.map(|function| Activation::of_function(function, self.semantics, &self.budget));
+                // Looking at the function may have used something up.
+                match self.budget.is_over() {
+                    true => Err(self.budget.blame(refuse())),
+                    false => found,
+                }
             }
             Some(_) => self.fields.object(key).and_then(|object| match object {
                 None => Ok(Activation::identity()),

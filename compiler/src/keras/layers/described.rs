@@ -304,6 +304,9 @@ fn by_name(cx: &Cx<'_>, found: &Found, places: &[usize]) -> Result<Vec<usize>, S
 
 /// Calls a layer inside.
 pub fn call(cx: &mut Cx<'_>, name: &str, given: &[Value]) -> Result<Vec<super::KerasTensor>, Stop> {
+    // The description is read anew.
+    let memory = cx.site.config.memory();
+    cx.state.budget.take(Resource::Arguments, COST * memory)?;
     let found = Found::of(cx.site.config)?;
     let layers = found.layers(cx)?;
     let shares = shared_out(cx, &found)?;
