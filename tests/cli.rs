@@ -6,6 +6,8 @@ mod attack;
 mod bench;
 #[path = "cli/bundles.rs"]
 mod bundles;
+#[path = "cli/custom.rs"]
+mod custom;
 #[path = "cli/leftovers.rs"]
 mod leftovers;
 #[path = "cli/messages.rs"]

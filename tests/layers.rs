@@ -1,6 +1,6 @@
 //! The tables of layers against the goldens: every layer has a case, and damaged arguments never break lowering.
 
-use keras_compile::keras::{self, Layer};
+use keras_compile::keras::{self, Layer, Semantics};
 use keras_compile_tests::goldens::{Case, cases, files};
 use keras_compile_tests::random::Random;
 use serde_json::{Map, Value, json};
@@ -13,6 +13,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("GlobalMaxPooling3D", "one function for 1D to 3D"),
     ("SpatialDropout3D", "gives its input"),
     ("StochasticDepth", "gives its input"),
+    ("__custom__", "what the user says of a class; `custom` has cases"),
 ];
 
 fn all_cases() -> Vec<Case> {
@@ -141,23 +142,45 @@ fn every_function_of_elements_has_goldens() {
     assert!(missing.is_empty(), "\n{}", missing.join("\n"));
 }
 
+/// The ids of cases of one Keras with the classes and the activations in them.
+struct Found {
+    id: String,
+    keras: char,
+    classes: BTreeSet<String>,
+    used: Used,
+}
+
+fn found() -> Vec<Found> {
+    let of = |case: &Case| {
+        let mut found = Found {
+            id: case.id.replace('|', "/"),
+            keras: case.keras.chars().next().unwrap_or_default(),
+            classes: BTreeSet::new(),
+            used: Used::default(),
+        };
+        classes(&case.config, &mut found.classes);
+        found.used.look(&case.config);
+        found
+    };
+    all_cases().iter().map(of).collect()
+}
+
+/// The first case of that Keras that fits.
+fn case_of(cases: &[Found], keras: char, fits: impl Fn(&Found) -> bool) -> Option<String> {
+    let mut cases = cases.iter().filter(|case| case.keras == keras);
+    let found = cases.find(|case| fits(case));
+    found.map(|case| format!("`{}`", case.id))
+}
+
 /// The rows of KERAS.md: each function of `keras.ops` with the id of a case, or why it is refused.
-fn rows_of_functions() -> String {
-    let mut cases: Vec<(String, BTreeSet<String>)> = Vec::new();
-    for case in all_cases().iter().filter(|case| case.keras.starts_with('3')) {
-        let mut found = BTreeSet::new();
-        classes(&case.config, &mut found);
-        cases.push((case.id.clone(), found));
-    }
+fn rows_of_functions(cases: &[Found]) -> String {
     let mut rows = String::new();
     for line in include_str!("goldens/functions.txt").lines() {
         let (name, class) = line.split_once(' ').unwrap_or((line, ""));
         let said = match keras::layers::operation_support(class) {
             _ if class.is_empty() => "computed when the model is built".to_owned(),
-            Some(Ok(())) => match cases.iter().find(|(_, found)| found.contains(class)) {
-                Some((id, _)) => format!("`{}`", id.replace('|', "/")),
-                None => "supported, without a case of its own".to_owned(),
-            },
+            Some(Ok(())) => case_of(cases, '3', |case| case.classes.contains(class))
+                .unwrap_or_else(|| "supported, without a case of its own".to_owned()),
             Some(Err(reason)) => format!("refused: {reason}"),
             None => panic!("{name}: {class} is neither supported nor refused by name"),
         };
@@ -166,24 +189,123 @@ fn rows_of_functions() -> String {
     rows
 }
 
-/// The table of functions is what the compiler has. `BLESS=1` in the environment writes it anew.
+/// What a table says of a name for both versions of Keras.
+fn row_of_versions(name: &str, versions: &str, said: impl Fn(char) -> String) -> String {
+    let cell = |keras: char| match versions.contains(keras) {
+        true => said(keras),
+        false => String::new(),
+    };
+    format!("| {name} | {} | {} |\n", cell('2'), cell('3'))
+}
+
+/// The lines of `goldens/classes.txt` of one kind: the name, what configs call it, and the versions of Keras that have it.
+fn named(kind: &str) -> impl Iterator<Item = [&'static str; 3]> {
+    include_str!("goldens/classes.txt")
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .filter_map(move |line| match line[..] {
+            [of, name, written, versions] if of == kind => Some([name, written, versions]),
+            _ => None,
+        })
+}
+
+fn semantics(keras: char) -> Semantics {
+    match keras {
+        '2' => Semantics::Keras2,
+        _ => Semantics::Keras3,
+    }
+}
+
+/// Each class of `keras.layers`.
+fn rows_of_layers(cases: &[Found]) -> String {
+    let row = |[name, class, versions]: [&str; 3]| {
+        row_of_versions(name, versions, |keras| {
+            match keras::layers::layer_support(class, semantics(keras)) {
+                Some(Ok(())) => match WITHOUT.iter().find(|(of, _)| *of == class) {
+                    Some((_, why)) => format!("without a case of its own: {why}"),
+                    None => case_of(cases, keras, |case| case.classes.contains(class))
+                        .unwrap_or_else(|| panic!("{name} has no case of Keras {keras}")),
+                },
+                Some(Err(reason)) => format!("refused: {reason}"),
+                None => panic!("{name}: {class} is neither supported nor refused by name"),
+            }
+        })
+    };
+    named("layer").map(row).collect()
+}
+
+/// An activation that no case has, with the reason.
+const NO_ACTIVATION: (&str, &str) = (
+    "threshold",
+    "refused: it takes two numbers, which no config has, and Keras cannot run it: use the operation",
+);
+
+/// Each function of `keras.activations`.
+fn rows_of_activations(cases: &[Found]) -> String {
+    let row = |[name, function, versions]: [&str; 3]| {
+        row_of_versions(name, versions, |keras| {
+            if name == NO_ACTIVATION.0 {
+                return NO_ACTIVATION.1.to_owned();
+            }
+            case_of(cases, keras, |case| case.used.activations.contains(function))
+                .unwrap_or_else(|| panic!("no layer of Keras {keras} has the activation {name}"))
+        })
+    };
+    named("activation").map(row).collect()
+}
+
+/// The text with other rows behind the head of a table.
+fn with_rows(text: &str, head: &str, rows: &str) -> String {
+    let (before, rest) = text.split_once(head).expect("KERAS.md has a table of that head");
+    // The table ends with the first line that is no row.
+    let end = rest
+        .split_inclusive('\n')
+        .take_while(|line| line.starts_with('|'))
+        .map(str::len)
+        .sum::<usize>();
+    [before, head, rows, &rest[end..]].concat()
+}
+
+/// The tables of layers, activations and functions are what the compiler has. `BLESS=1` in the environment writes them anew.
 #[test]
-fn every_function_of_keras_is_listed() {
-    const HEAD: &str = "| function | case, or why it is refused |\n|---|---|\n";
+fn every_name_of_keras_is_listed() {
+    const LAYERS: &str =
+        "| layer | case of Keras 2, or why it is refused | case of Keras 3 |\n|---|---|---|\n";
+    const ACTIVATIONS: &str = "| activation | case of Keras 2 | case of Keras 3 |\n|---|---|---|\n";
+    const FUNCTIONS: &str = "| function | case, or why it is refused |\n|---|---|\n";
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../compiler/KERAS.md");
     let text = std::fs::read_to_string(&file).expect("KERAS.md");
-    let (before, rest) = text.split_once(HEAD).expect("KERAS.md has a table of functions");
-    let end = rest.find("\n\n").map_or(rest.len(), |end| end + 1);
-    let (found, after) = rest.split_at(end);
-    let rows = rows_of_functions();
-    if found != rows && std::env::var_os("BLESS").is_some() {
-        std::fs::write(file, [before, HEAD, &rows, after].concat()).expect("KERAS.md");
+    let cases = found();
+    let true_text = with_rows(&text, LAYERS, &rows_of_layers(&cases));
+    let true_text = with_rows(&true_text, ACTIVATIONS, &rows_of_activations(&cases));
+    let true_text = with_rows(&true_text, FUNCTIONS, &rows_of_functions(&cases));
+    if text != true_text && std::env::var_os("BLESS").is_some() {
+        std::fs::write(file, true_text).expect("KERAS.md");
     } else {
-        assert_eq!(
-            found, rows,
-            "KERAS.md lists other functions than the compiler has; BLESS=1 writes them anew"
+        let lines = true_text
+            .lines()
+            .filter(|line| !text.lines().any(|found| found == *line));
+        let missing: Vec<&str> = lines.collect();
+        assert!(
+            text == true_text,
+            "KERAS.md lists other names than the compiler has, BLESS=1 writes them anew: {missing:?}"
         );
     }
+}
+
+#[test]
+fn an_activation_that_needs_more_than_a_config_has_is_refused() {
+    let config = json!({"name": "layer", "trainable": true, "activation": NO_ACTIVATION.0});
+    let input = json!({"class_name": "InputLayer", "config": {"batch_shape": [1, 2], "name": "x"}});
+    let layer = json!({"class_name": "Activation", "module": "keras.layers", "config": config});
+    let model = json!({"class_name": "Sequential", "keras_version": "3.15.1",
+                       "config": {"name": "model", "layers": [input, layer]}});
+    let model = keras::from_architecture(model, &mut |_| Vec::new()).expect("a model");
+    let errors = keras::lower(&model, &keras::InputShapes::default()).expect_err("a refusal");
+    assert!(
+        errors.to_string().contains("activation: value \"threshold\""),
+        "{errors}"
+    );
 }
 
 /// A number below `bound`.

@@ -90,6 +90,7 @@ fn every_block_does_what_it_should() {
                 .for_each(|line| shell(line, &block.place, &clone.0)),
             "js" => javascript(&block, &clone.0),
             "http" => policy(&block),
+            "json" => definitions(&block, &clone.0),
             other => panic!("{}: no test runs blocks of {other:?}", block.place),
         }
     }
@@ -187,6 +188,56 @@ fn javascript(block: &Block, directory: &Path) {
         "{}: {out}{err}",
         block.place
     );
+}
+
+/// Runs the command on one of the files with Python code.
+fn compiles(model: &str, options: &str, directory: &Path) {
+    let command = env!("CARGO_BIN_EXE_keras-compile");
+    let model = root().join("tests/goldens/custom").join(model);
+    let line = format!("'{command}' '{}' --emit ir --quiet {options}", model.display());
+    let output = Command::new("sh")
+        .args(["-euc", &line])
+        .current_dir(directory)
+        .output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{options}: {said}");
+}
+
+/// Compiles a model with definitions of its classes, and with those of the tests for the others.
+fn definitions(block: &Block, directory: &Path) {
+    let all = fs::read_to_string(root().join("tests/goldens/custom/custom.json")).unwrap();
+    let mut others: serde_json::Value = serde_json::from_str(&all).unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&block.text).unwrap();
+    let others = others.as_object_mut().unwrap();
+    let before = others.len();
+    others.retain(|name, _| shown.get(name).is_none());
+    let place = &block.place;
+    assert!(others.len() < before, "{place}: no test has such classes");
+    fs::write(directory.join("shown.json"), &block.text).unwrap();
+    fs::write(directory.join("others.json"), serde_json::to_vec(others).unwrap()).unwrap();
+    compiles(
+        "k3-network.keras",
+        "--custom shown.json --custom others.json",
+        directory,
+    );
+    compiles(
+        "k2-network.h5",
+        "--custom shown.json --custom others.json",
+        directory,
+    );
+}
+
+/// What the documents give as an option for a function in Python is taken.
+#[test]
+fn options_for_lambdas_are_taken() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let inline = text.split('`').skip(1).step_by(2);
+    let options: Vec<&str> = inline.filter(|code| code.starts_with("--lambda ")).collect();
+    assert!(!options.is_empty(), "README.md has no example of --lambda");
+    for option in options {
+        compiles("k2-distance.h5", option, &root());
+    }
 }
 
 /// The policy is what the tests in Chromium run under.

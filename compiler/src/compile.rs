@@ -4,7 +4,7 @@ use crate::backends::{self, Backend, Build, Selection};
 use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageName, Target};
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
-use crate::keras::{self, InputShapes, KeptState, KerasDType, KerasModel, Lambdas, Part};
+use crate::keras::{self, Given, InputShapes, KeptState, KerasDType, KerasModel, Part};
 use crate::passes;
 use crate::plan::{self, Binding, Plan};
 use crate::report::Report;
@@ -22,8 +22,8 @@ pub struct Source {
     pub input_shapes: InputShapes,
     /// The part of the model that is compiled.
     pub part: Part,
-    /// Functions for layers that hold Python code.
-    pub lambdas: Lambdas,
+    /// What is said of Python code that is not in the file.
+    pub given: Given,
 }
 
 impl Source {
@@ -32,7 +32,7 @@ impl Source {
     /// # Errors
     /// All problems of the files, or that the model has no such part.
     pub fn read(&self) -> Result<KerasModel, Errors> {
-        let mut model = keras::read_given(&self.model, self.weights.as_deref(), &self.lambdas)?;
+        let mut model = keras::read_given(&self.model, self.weights.as_deref(), &self.given)?;
         let file = self.model.display().to_string();
         let found = keras::part::cut(&mut model, &self.part);
         found.map_err(|errors| errors.map(|error| error.in_file(&file)))?;

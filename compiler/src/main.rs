@@ -63,6 +63,9 @@ struct ModelArgs {
     /// What a Lambda layer computes, in place of the code in the file, as in scale='x / 127.5 - 1'
     #[arg(long, value_name = "NAME=EXPRESSION")]
     lambda: Vec<String>,
+    /// What classes and functions of your own compute, as in {"mine>Scale": {"weights": ["gamma"], "call": "x * gamma"}}
+    #[arg(long, value_name = "FILE.json")]
+    custom: Vec<PathBuf>,
 }
 
 #[derive(Args)]

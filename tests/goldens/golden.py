@@ -2,6 +2,7 @@
 it, and describe all that as one JSON object, the golden.
 
     {"id", "keras": its version, "config": model.to_json() parsed,
+     "custom": {class or function: what it computes}, where some are the user's,
      "input_shapes": {name: shape with batch},
      "weights": [{"layer": path, "weights": [{"name", "shape", "dtype", "lo", "hi", and "values" if they are not generated}]}],
      "inputs": [{"name", "shape", "dtype", "lo", "hi", and "texts" of strings}],
@@ -242,11 +243,12 @@ def called(value, alias):
 
 def make_golden(
     keras, case_id, model, *, batch=1, ranges=None, sizes=None, weights=None, compute=run, alias=None, edit=None, fills=False,
-    texts=None, again=0, rtol=1e-4, atol=1e-5
+    texts=None, again=0, custom=None, rtol=1e-4, atol=1e-5
 ):
     """Fills the model, runs it, and gives the golden. With `alias` (class, other name) Keras reads the config with the
     other name first, and that config is the golden's. `edit` changes the config to what another version writes for the same
-    model. There are so many predictions `again`, one after the other. `compute` that `fills` puts the weights into the model itself."""
+    model. There are so many predictions `again`, one after the other. `compute` that `fills` puts the weights into the model itself. `custom` is what
+    a file for the option --custom says of classes and functions in the model."""
     config = json.loads(model.to_json())
     if alias:
         config = called(config, alias)
@@ -270,6 +272,7 @@ def make_golden(
         "id": case_id,
         "keras": keras.__version__,
         "config": config,
+        **({"custom": custom} if custom else {}),
         "input_shapes": {spec["name"]: spec["shape"] for spec in inputs},
         "weights": weights,
         "inputs": inputs,

@@ -221,3 +221,24 @@ def lambda_with_a_mask(k):
     x = k.Input((4, 2), name="x")
     y = k.layers.Lambda(lambda t: t * 2)(k.layers.Masking(0.0)(k.layers.ReLU()(x)))
     return k.Model(x, k.layers.LSTM(3)(y)), {"batch": 2}
+
+
+# --------------------------------------------------------------------------- functions as activations
+@case()
+def lambda_activations(k):
+    """Of each element alone, and not; in fused products, convolutions, and between."""
+    names(k)
+    x = k.Input((5, 4, 3), name="x")
+    y = k.layers.Conv2D(3, 2, activation=lambda x: x * K.sigmoid(1.5 * x), name="own_swish")(x)
+    y = k.layers.Activation(lambda x: tf.nn.relu(x) ** 2 - 0.1 * K.abs(x), name="squared")(y)
+    y = k.layers.Dense(4, activation=lambda x: x / (1.0 + K.sum(K.abs(x), axis=-1, keepdims=True)), name="scaled")(y)
+    y = k.layers.SeparableConv2D(2, 2, activation=lambda x, slope=0.3: K.maximum(x, slope * x), name="leaky")(y)
+    return k.Model(x, k.layers.Dense(2, activation=lambda x: x / x.shape[1], name="by_shape")(y)), {"batch": 2}
+
+
+@case()
+def lambda_activations_in_steps(k):
+    names(k)
+    x = k.Input((4, 3), name="x")
+    y = k.layers.GRU(3, activation=lambda x: K.tanh(0.5 * x), recurrent_activation=lambda x: K.clip(0.25 * x + 0.5, 0, 1), return_sequences=True)(x)
+    return k.Model(x, k.layers.LSTM(2, activation=lambda x: x / (1.0 + K.abs(x)))(y)), {"batch": 2}

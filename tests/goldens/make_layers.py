@@ -22,6 +22,8 @@ import traceback
 import numpy as np
 
 import attention_cases
+import class_cases
+import custom_cases
 import differential_cases
 import file_cases
 import function_cases
@@ -30,6 +32,7 @@ import golden
 import graph_cases
 import lambda_cases
 import layer_table
+import node_cases
 import operation_cases
 import other_cases
 import preprocessing_cases
@@ -50,6 +53,9 @@ FILES = {
     "functions": function_cases,
     "preprocessing": preprocessing_cases,
     "text": text_cases,
+    "classes": class_cases,
+    "custom": custom_cases,
+    "nodes": node_cases,
 }
 
 HERE = os.path.dirname(os.path.abspath(__file__))

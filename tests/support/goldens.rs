@@ -73,6 +73,9 @@ pub struct Case {
     pub keras: String,
     /// `model.to_json()`.
     pub config: serde_json::Value,
+    /// What is said of classes and functions of the user's, as a file for `--custom` has it.
+    #[serde(default)]
+    pub custom: Option<serde_json::Value>,
     /// The shape of every input.
     pub input_shapes: HashMap<String, Vec<usize>>,
     weights: Vec<LayerWeights>,
@@ -172,7 +175,11 @@ impl Case {
     pub fn model(&self) -> Result<KerasModel, Errors> {
         let layers: HashMap<&str, &LayerWeights> =
             self.weights.iter().map(|l| (l.layer.as_str(), l)).collect();
-        keras::from_architecture(self.config.clone(), &mut |path| {
+        let mut given = keras::Given::default();
+        if let Some(custom) = &self.custom {
+            given.customs.parse("custom.json", &custom.to_string())?;
+        }
+        keras::from_architecture_given(self.config.clone(), &given, &mut |path| {
             let specs = layers.get(path).map_or(&[][..], |layer| &layer.weights);
             let weight = |(i, spec): (usize, &Generated)| Weight {
                 name: spec.name.clone(),
@@ -319,6 +326,9 @@ impl Case {
 }
 
 /// Little-endian f32 from base64 (RFC 4648).
+///
+/// # Panics
+/// When it is none.
 pub fn decode(text: &str) -> Vec<f32> {
     let digit = |c: u8| match c {
         b'A'..=b'Z' => c - b'A',

@@ -15,19 +15,21 @@ pub use serve::serve;
 use crate::ModelArgs;
 use keras_compile::Source;
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
-use keras_compile::keras::{InputShapes, Lambdas, Part};
+use keras_compile::keras::{Customs, Given, InputShapes, Lambdas, Part};
 use keras_compile::text::printable_lines;
 use std::io::Write;
 use std::process::ExitCode;
 
 impl ModelArgs {
-    fn source(&self) -> Result<Source> {
+    fn source(&self) -> std::result::Result<Source, Errors> {
         let mut input_shapes = InputShapes::default();
         self.input_shape
             .iter()
             .try_for_each(|text| input_shapes.parse(text))?;
         let mut lambdas = Lambdas::default();
         self.lambda.iter().try_for_each(|text| lambdas.parse(text))?;
+        let mut customs = Customs::default();
+        self.custom.iter().try_for_each(|file| customs.read(file))?;
         Ok(Source {
             model: self.model.clone().unwrap_or_default(),
             weights: self.weights.clone(),
@@ -36,7 +38,7 @@ impl ModelArgs {
                 outputs: self.outputs.clone(),
                 inputs: self.inputs.clone(),
             },
-            lambdas,
+            given: Given { lambdas, customs },
         })
     }
 }

@@ -88,6 +88,11 @@ impl Config {
         self.values.insert(key.to_owned(), value);
         self.memory = json::memory(&self.values);
     }
+    /// Puts other values in place of all.
+    pub(super) fn replace(&mut self, values: Map<String, Value>) {
+        self.memory = json::memory(&values);
+        self.values = values;
+    }
     /// An error in this layer, without a field.
     pub fn error(&self, kind: ErrorKind) -> Error {
         Error::new(kind).in_layer(self.path.as_str(), self.class.as_str())

@@ -281,6 +281,7 @@ impl Lowering {
         }
         let outcome = match &layer.wrapped {
             Some(inner) => self.each_step(layer, inner, args, kwargs),
+            None if layers::is_refused(layer) => Err(Stop::Told),
             None => layers::lower(&mut self.state, site(layer), args, kwargs),
         };
         match outcome {

@@ -12,6 +12,7 @@ mod assets;
 mod blocks;
 pub mod class;
 pub mod config;
+mod customs;
 mod dtype;
 mod expression;
 pub mod fields;
@@ -50,6 +51,7 @@ mod weights;
 pub use archive::ModelFile;
 pub use class::Origin;
 pub use config::Config;
+pub use customs::Customs;
 pub use dtype::KerasDType;
 pub use fields::Fields;
 pub use lambdas::Lambdas;
@@ -79,15 +81,31 @@ type Weights = (Box<dyn Tree>, Arrangement);
 /// # Errors
 /// All problems found in the files.
 pub fn read(model: &Path, weights: Option<&Path>) -> Result<KerasModel, Errors> {
-    read_given(model, weights, &Lambdas::default())
+    read_given(model, weights, &Given::default())
 }
 
-/// The same with functions for layers that hold Python code.
+/// What the user says of Python code that is not in a file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Given {
+    /// Functions of `Lambda` layers.
+    pub lambdas: Lambdas,
+    /// Classes and functions by name.
+    pub customs: Customs,
+}
+
+impl Given {
+    fn apply(&self, root: &mut Network, problems: &mut Collector) {
+        self.lambdas.apply(root, problems);
+        self.customs.apply(root, problems);
+    }
+}
+
+/// The same with what is given for Python code.
 ///
 /// # Errors
-/// All problems found in the files, and functions for layers that are not there.
-pub fn read_given(model: &Path, weights: Option<&Path>, lambdas: &Lambdas) -> Result<KerasModel, Errors> {
-    read_files(ModelFile::Path(model), weights.map(ModelFile::Path), lambdas)
+/// All problems found in the files, and what is given for what is not there.
+pub fn read_given(model: &Path, weights: Option<&Path>, given: &Given) -> Result<KerasModel, Errors> {
+    read_files(ModelFile::Path(model), weights.map(ModelFile::Path), given)
 }
 
 /// The same for files that need not be on a disk.
@@ -95,10 +113,10 @@ pub fn read_given(model: &Path, weights: Option<&Path>, lambdas: &Lambdas) -> Re
 /// # Errors
 /// All problems found in the files.
 pub fn read_inputs(model: ModelFile, weights: Option<ModelFile>) -> Result<KerasModel, Errors> {
-    read_files(model, weights, &Lambdas::default())
+    read_files(model, weights, &Given::default())
 }
 
-fn read_files(model: ModelFile, weights: Option<ModelFile>, lambdas: &Lambdas) -> Result<KerasModel, Errors> {
+fn read_files(model: ModelFile, weights: Option<ModelFile>, said: &Given) -> Result<KerasModel, Errors> {
     let in_file = |input: ModelFile| {
         let name = input.name();
         move |error: Error| remedied(error).in_file(name.as_str())
@@ -138,7 +156,7 @@ fn read_files(model: ModelFile, weights: Option<ModelFile>, lambdas: &Lambdas) -
     };
     let given = source.assets.give(&mut root, source.version.semantics);
     problems.keep(given.map_err(in_file(model)));
-    lambdas.apply(&mut root, &mut problems);
+    said.apply(&mut root, &mut problems);
     notes.extend(pruned(&mut root));
     let name = root.name.clone();
     let version = source.version;
@@ -164,14 +182,30 @@ pub fn from_architecture(
     json: Value,
     weights: &mut dyn FnMut(&str) -> Vec<Weight>,
 ) -> Result<KerasModel, Errors> {
+    from_architecture_given(json, &Given::default(), weights)
+}
+
+/// The same with what is given for Python code.
+///
+/// # Errors
+/// All problems found in the architecture.
+pub fn from_architecture_given(
+    json: Value,
+    given: &Given,
+    weights: &mut dyn FnMut(&str) -> Vec<Weight>,
+) -> Result<KerasModel, Errors> {
     let version = version::of_architecture(&json)?;
     let budget = Budget::new();
     let dialect = dialect(version.semantics, &json, (None, None));
     let mut reader = architecture::ArchitectureReader::new(version.semantics, dialect, &budget);
     let root = reader.model(json);
     let mut notes = reader.notes();
-    let mut root = reader
-        .problems
+    let mut problems = reader.problems;
+    let mut root = root;
+    if let Some(root) = &mut root {
+        given.apply(root, &mut problems);
+    }
+    let mut root = problems
         .finish(root)?
         .ok_or_else(|| Error::internal("a model was lost"))?;
     notes.extend(pruned(&mut root));

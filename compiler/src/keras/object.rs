@@ -3,6 +3,7 @@
 use super::class::{ClassName, Origin};
 use super::config::Config;
 use super::fields::Fields;
+use super::layers::EXPRESSION;
 use crate::error::Result;
 use serde_json::{Map, Value};
 
@@ -96,12 +97,12 @@ impl ClassName {
 }
 
 /// Whether a value is a Python function in byte code, in one of the ways that Keras has written it: the code with
-/// its defaults and closure in a list, alone, under `value`, or in an object of class `__lambda__`.
+/// its defaults and closure in a list, alone, under `value`, or in an object of class `__lambda__`; or as the user gives it, as an expression.
 pub(super) fn is_lambda(value: &Value) -> bool {
     match value {
         Value::Array(items) => matches!(items.as_slice(), [Value::String(_), _, _]),
         Value::Object(map) => match map.get("class_name").and_then(Value::as_str) {
-            Some(class) => class == "__lambda__",
+            Some(class) => class == "__lambda__" || class == EXPRESSION,
             None => map.get("value").is_some_and(is_lambda),
         },
         _ => false,

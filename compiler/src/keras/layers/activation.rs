@@ -1,18 +1,20 @@
 //! Activations: by name as an argument of other layers, and as layers of their own.
 
 use super::context::{Arg, Cx, KerasTensor, Outcome, Stop, one};
+use super::lambda::{COST, of_elements};
 use super::mask;
 use super::read::Read;
 use super::refusal::CALL_IT;
 use super::scalars;
+use crate::budget::{Budget, Resource};
 use crate::graph::NodeId;
 use crate::keras::class::{Origin, Role};
+use crate::keras::expression::Function;
 use crate::keras::model::Semantics;
 use crate::keras::object::{Object, is_lambda};
-use crate::keras::ranges::{ANY, AXIS, NOT_NEGATIVE};
+use crate::keras::ranges::AXIS;
 use crate::ops::ReduceKind;
 use crate::pointwise::{Binary, Compare, Tape, TapeBuilder, Unary, library};
-use crate::tensor::Shape;
 
 /// An activation.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ enum Kind {
     Crelu,
     /// A layer as activation.
     Layer(Box<Object>),
+    /// A function of the user's that sees more than one element.
+    Function(Box<Function>),
 }
 
 /// Activations that see more than one element, by name; `scalars` has all others.
@@ -81,6 +85,13 @@ impl Activation {
             }),
         }
     }
+    /// A function of Python.
+    pub fn of_function(function: Function, semantics: Semantics, budget: &Budget) -> Self {
+        Self(match of_elements::tape(&function, semantics, budget) {
+            Some(tape) => Kind::Tape(tape),
+            None => Kind::Function(Box::new(function)),
+        })
+    }
     /// The function of each element, if it is one.
     pub fn tape(&self) -> Option<&Tape> {
         match &self.0 {
@@ -111,6 +122,7 @@ impl Activation {
                 let values = super::inner(cx, object, "activation", &[], args)?;
                 values.first().ok_or(Stop::Told)?.node
             }
+            Kind::Function(function) => of_elements::apply(cx, function, x)?,
         })
     }
 }
@@ -129,14 +141,25 @@ impl Read<'_> {
     /// An activation; `default` for an absent key, the identity for null.
     pub fn activation(&self, key: &str, default: &str) -> Activation {
         let refuse = || {
-            let help = format!("it can be one of Keras' own; else leave it away and {CALL_IT}");
+            let help = format!(
+                "it can be one of Keras' own; else say what it computes with --custom, or leave it away and {CALL_IT}"
+            );
             self.fields.unsupported(key).help(help)
         };
         let found = match self.fields.value(key) {
             None => Activation::named(default, self.semantics).ok_or_else(refuse),
-            Some(value) if is_lambda(value) => Err(self.fields.refused(key, "lambda").help(format!(
-                "a lambda is Python code, which cannot be compiled: leave it away and {CALL_IT}"
-            ))),
+            Some(value) if is_lambda(value) => {
+                let memory = self.fields.config().memory();
+                let taken = self.budget.take(Resource::Arguments, COST * memory);
+                let function = taken.and_then(|()| of_elements::function(self.fields.config(), key, value));
+                let found =
+                    function.map(|function| Activation::of_function(function, self.semantics, &self.budget));
+                // Looking at the function may have used something up.
+                match self.budget.is_over() {
+                    true => Err(self.budget.blame(refuse())),
+                    false => found,
+                }
+            }
             Some(_) => self.fields.object(key).and_then(|object| match object {
                 None => Ok(Activation::identity()),
                 Some(object) => Activation::of(object, self.semantics).ok_or_else(refuse),
@@ -252,74 +275,6 @@ pub fn activation(cx: &mut Cx<'_>) -> Outcome {
     r.finish(cx)?;
     let x = cx.float_input()?;
     one(activation.apply(cx, x)?)
-}
-
-/// `keras.layers.ReLU`.
-pub fn relu(cx: &mut Cx<'_>) -> Outcome {
-    let r = cx.read();
-    let max = r.opt_number("max_value", NOT_NEGATIVE);
-    let slope = r.number("negative_slope", 0.0, NOT_NEGATIVE);
-    let threshold = r.number("threshold", 0.0, NOT_NEGATIVE);
-    r.finish(cx)?;
-    let x = cx.float_input()?;
-    let tape = library::relu_of(slope as f32, max.map(|v| v as f32), threshold as f32);
-    one(cx.apply(tape, x)?)
-}
-
-/// `keras.layers.LeakyReLU`, whose slope is `alpha` in Keras 2 and `negative_slope` in Keras 3.
-pub fn leaky_relu(cx: &mut Cx<'_>) -> Outcome {
-    let r = cx.read();
-    let slope = if r.fields.value("negative_slope").is_some() {
-        r.number("negative_slope", 0.3, NOT_NEGATIVE)
-    } else {
-        r.number("alpha", 0.3, if cx.is_keras3() { NOT_NEGATIVE } else { ANY })
-    };
-    r.finish(cx)?;
-    let x = cx.float_input()?;
-    one(cx.apply(library::leaky_relu::with(slope as f32), x)?)
-}
-
-/// `keras.layers.ELU`.
-pub fn elu(cx: &mut Cx<'_>) -> Outcome {
-    let r = cx.read();
-    let alpha = r.number("alpha", 1.0, ANY);
-    r.finish(cx)?;
-    let x = cx.float_input()?;
-    one(cx.apply(library::elu::with(alpha as f32), x)?)
-}
-
-/// `keras.layers.ThresholdedReLU` of Keras 2: x above theta, else 0.
-pub fn thresholded_relu(cx: &mut Cx<'_>) -> Outcome {
-    let r = cx.read();
-    let theta = r.number("theta", 1.0, NOT_NEGATIVE);
-    r.finish(cx)?;
-    let x = cx.float_input()?;
-    one(cx.apply(library::threshold::with(theta as f32, 0.0), x)?)
-}
-
-/// `keras.layers.PReLU`: alpha `[axes…]`, with extent 1 for shared axes.
-pub fn prelu(cx: &mut Cx<'_>) -> Outcome {
-    let r = cx.read();
-    let shared = r.opt_ints("shared_axes", AXIS).unwrap_or_default();
-    r.finish(cx)?;
-    let x = cx.float_input()?;
-    let dims = cx.dims(x);
-    let mut shape: Vec<usize> = dims.iter().skip(1).copied().collect();
-    for axis in shared {
-        // Axes are counted with the batch.
-        match usize::try_from(axis).ok().and_then(|axis| axis.checked_sub(1)) {
-            Some(axis) if axis < shape.len() => shape[axis] = 1,
-            _ => {
-                return Err(cx.inconsistent(format!("shared axis {axis} is not one of {}", Shape::new(dims))));
-            }
-        }
-    }
-    let weights = cx.weights([Some(("alpha", shape.clone()))]);
-    if let Some([only]) = weights.get("alpha").and_then(|alpha| alpha.as_f32().ok()) {
-        return one(cx.apply(library::leaky_relu::with(*only), x)?);
-    }
-    let alpha = weights.node(cx, "alpha")?;
-    one(cx.b().map(library::leaky_relu::tape(), &[x, alpha])?)
 }
 
 /// `keras.layers.Softmax`. A mask takes elements out. Where it takes out all of them, Keras 3 gives zeros, and Keras 2

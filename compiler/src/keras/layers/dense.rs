@@ -1,12 +1,14 @@
-//! `keras.layers.Dense`.
+//! `keras.layers.Dense`, and the random features that are computed like it.
 
 use super::context::{Cx, Outcome, Stop, one};
 use super::quantized::{Kernel, Quantized, divided};
+use super::weights::{elements, rounded};
 use crate::graph::NodeId;
 use crate::keras::quantization::{AbsMax, Kind, Quantization};
 use crate::keras::ranges::COUNT;
 use crate::ops::MatMul;
-use crate::pointwise::Tape;
+use crate::pointwise::{Tape, Unary};
+use crate::tensor::Shape;
 
 /// `Dense`: kernel `[features, units]`, bias. Axes before the last are a batch.
 pub fn dense(cx: &mut Cx<'_>) -> Outcome {
@@ -45,6 +47,30 @@ pub fn dense(cx: &mut Cx<'_>) -> Outcome {
         Some(_) => y,
         None => activation.apply(cx, y)?,
     })
+}
+
+/// `RandomFourierFeatures` of Keras 2: cos(x·kernel/scale + bias), with scale `[1]`, kernel `[features, units]` and bias
+/// `[units]`.
+pub fn random_fourier_features(cx: &mut Cx<'_>) -> Outcome {
+    let r = cx.read();
+    let units = r.usize("output_dim", COUNT);
+    r.finish(cx)?;
+    let x = cx.float_input()?;
+    cx.expect_rank(x, 2)?;
+    let features = cx.dims(x)[1];
+    let weights = cx.weights([
+        Some(("kernel_scale", vec![1])),
+        Some(("unscaled_kernel", vec![features, units])),
+        Some(("bias", vec![units])),
+    ]);
+    let kernel = weights.derived(cx, "kernel", &Shape::new([features, units]), |weights| {
+        let scale = elements(weights.get("kernel_scale"))?.first().copied()?;
+        let kernel = elements(weights.get("unscaled_kernel"))?;
+        Some(rounded(&[features, units], kernel.iter().map(|v| v / scale)))
+    })?;
+    let bias = weights.node(cx, "bias")?;
+    let y = product(cx, x, &[kernel, bias])?;
+    one(cx.apply(Tape::unary(Unary::Cos), y)?)
 }
 
 /// The same product with a kernel in few bits (`_int8_call` and others), before the activation.

@@ -9,6 +9,14 @@ pub fn identity(cx: &mut Cx<'_>) -> Outcome {
     idle(cx, |_, _| {})
 }
 
+/// `Layer` itself, which gives its input in Keras 2 and cannot be called in Keras 3.
+pub fn base(cx: &mut Cx<'_>) -> Outcome {
+    if cx.is_keras3() {
+        return Err(cx.inconsistent("it is a base of layers and computes nothing"));
+    }
+    identity(cx)
+}
+
 /// `Dropout`, `SpatialDropout1D` to `3D`.
 pub fn dropout(cx: &mut Cx<'_>) -> Outcome {
     idle(cx, |_, r| {

@@ -2,13 +2,13 @@
 //! its `BatchNormalization`. Formulas are those of Keras 1.2.2 (`keras/engine/topology.py`, `keras/layers/core.py`,
 //! `advanced_activations.py`, `normalization.py`).
 
-use super::activation;
 use super::context::{Cx, Outcome, Stop, one};
 use super::dense::projected;
 use super::merge::{batch_dot, elements, joined, wrong_count};
 use super::normalize::{centred, mean_square};
 use super::pool::drop_axes;
 use super::read::Read;
+use super::rectifiers;
 use super::weights::Weights;
 use crate::graph::NodeId;
 use crate::keras::class::Rule;
@@ -284,7 +284,7 @@ fn parameters<'a, const N: usize>(
 /// `PReLU`, which has its own name for α here, and does not say along which axes it is shared.
 pub fn p_relu(cx: &mut Cx<'_>) -> Outcome {
     if cx.site.config.keras1().is_none() {
-        return activation::prelu(cx);
+        return rectifiers::prelu(cx);
     }
     let (x, [alphas]) = parameters(cx, ["alphas"])?;
     one(cx.b().map(library::leaky_relu::tape(), &[x, alphas])?)

@@ -17,6 +17,7 @@ mod conv_lstm;
 mod counts;
 mod custom;
 mod dense;
+mod described;
 mod discretization;
 mod einsum;
 mod embedding;
@@ -41,6 +42,7 @@ mod pool;
 mod products;
 mod quantized;
 mod read;
+mod rectifiers;
 mod recurrent;
 mod refusal;
 mod resize;
@@ -60,7 +62,8 @@ mod weights;
 mod wrap;
 
 pub(super) use context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
-pub(super) use lambda::EXPRESSION;
+pub(super) use described::CUSTOM;
+pub(super) use lambda::{EXPRESSION, unknown_name};
 pub(super) use read::check_training;
 pub(super) use text::not_for_strings as text_as_output;
 pub(super) use wrap::Folded;
@@ -319,6 +322,18 @@ pub fn operation_support(class: &str) -> Option<Result<(), &'static str>> {
     operators::refused_operation(class).map(Err)
 }
 
+/// Whether a layer of Keras can be compiled, or why it is refused; `None` of one that is not known.
+pub fn layer_support(class: &str, semantics: Semantics) -> Option<Result<(), &'static str>> {
+    if let Some(reason) = refusal::reason(class).or(refusal::reason_in(class, semantics)) {
+        return Some(Err(reason));
+    }
+    let name = ClassName {
+        written: class.to_owned(),
+        origin: Origin::Keras,
+    };
+    known(&name).map(|_| Ok(()))
+}
+
 /// The classes that README.md lists, by kind.
 pub fn listed() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
     let named = LAYERS.iter().filter(|(kind, _)| !kind.is_empty());
@@ -332,7 +347,19 @@ fn refuse(layer: &Layer) -> Option<Error> {
         (_, Some(row)) => return (row.refuse)(layer),
         (_, None) => layer.is_input(),
     };
-    (!known).then(|| refusal::unsupported(&layer.written, &layer.origin, &layer.name))
+    (!known).then(|| refusal::unsupported_layer(layer))
+}
+
+/// Whether a layer was refused for its class before anything was lowered.
+pub(super) fn is_refused(layer: &Layer) -> bool {
+    layer.class.is_none() && layer.origin != Origin::Operation
+}
+
+/// Whether Keras has an activation of that name.
+pub(super) fn is_activation(name: &str) -> bool {
+    [Semantics::Keras2, Semantics::Keras3]
+        .into_iter()
+        .any(|semantics| activation::Activation::named(name, semantics).is_some())
 }
 
 /// The last name of a path.

@@ -1,11 +1,13 @@
 //! Reading of a layer's config that goes on after a problem.
 
 use super::context::{Cx, Stop};
+use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keras::class::Rule;
 use crate::keras::fields::Fields;
 use crate::keras::model::Semantics;
 use crate::keras::object::Object;
+use crate::keras::state::State;
 use serde_json::Value as Json;
 use std::cell::{Cell, RefCell};
 use std::ops::RangeInclusive;
@@ -14,7 +16,7 @@ impl<'a> Cx<'a> {
     /// Starts reading the config.
     pub fn read(&self) -> Read<'a> {
         let keys = self.site.class.map_or(&[][..], |class| class.keys);
-        Read::new(self.site.config.fields(), keys, self.state.semantics)
+        Read::new(self.site.config.fields(), keys, self.state)
     }
 }
 
@@ -24,6 +26,8 @@ pub struct Read<'a> {
     pub fields: Fields<'a>,
     /// Whose numbers they follow.
     pub semantics: Semantics,
+    /// What decoding functions takes from.
+    pub budget: Budget,
     /// The keys that nobody need read.
     keys: &'static [(&'static str, Rule)],
     problems: RefCell<Vec<Error>>,
@@ -32,14 +36,11 @@ pub struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    pub(super) fn new(
-        fields: Fields<'a>,
-        keys: &'static [(&'static str, Rule)],
-        semantics: Semantics,
-    ) -> Self {
+    pub(super) fn new(fields: Fields<'a>, keys: &'static [(&'static str, Rule)], state: &State) -> Self {
         Self {
             fields,
-            semantics,
+            semantics: state.semantics,
+            budget: state.budget.clone(),
             keys,
             problems: RefCell::default(),
             lost: Cell::new(false),

@@ -347,7 +347,7 @@ fn read_cells(cx: &mut Cx<'_>, r: &Read<'_>) -> Result<Vec<Cell>, Stop> {
     if class.role != Role::Cells {
         return Ok(read_cell(cx, &object)?.into_iter().collect());
     }
-    let inner = Read::new(object.config.fields(), class.keys, cx.state.semantics);
+    let inner = Read::new(object.config.fields(), class.keys, cx.state);
     let objects = inner.or(inner.fields.objects("cells"), Vec::new());
     inner.finish(cx)?;
     let mut cells = Vec::new();
@@ -368,7 +368,7 @@ fn read_cell(cx: &mut Cx<'_>, object: &Object) -> Result<Option<Cell>, Stop> {
     let Role::Cell(recurrence) = class.role else {
         return Ok(None);
     };
-    let inner = Read::new(object.config.fields(), class.keys, cx.state.semantics);
+    let inner = Read::new(object.config.fields(), class.keys, cx.state);
     let cell = Cell::read(cx, recurrence, &inner);
     inner.finish(cx)?;
     Ok(cell)

@@ -2,12 +2,53 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::keras::class::Origin;
+use crate::keras::model::{Layer, Semantics, Weight};
+use crate::text::brief;
 
 /// What a user can do about functions in Python code: Keras saves those of `keras.ops`, of `tf` and of operators.
 pub const CALL_IT: &str = "call the function on the tensor, y = f(x), which Keras saves as operations";
 
+/// What is said where the rest of the model can be compiled.
+const IN_JAVASCRIPT: &str = "do its work in JavaScript";
+
 /// Layers that hold the program of another framework.
 const FOREIGN: &[&str] = &["TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"];
+const OF_ANOTHER: &str =
+    "it holds a program of another framework: rebuild this part of the model from Keras' layers";
+
+const COLUMNS: &str = "its columns are functions of dicts with strings: do its work in JavaScript";
+const BASE: &str = "it is a base of other layers, which are Python code: say what they compute with --custom";
+const CHANGING: &str =
+    "its vocabulary changes while it runs: use IntegerLookup, or do its work in JavaScript";
+
+const TILES: &str = "the tables of its tiles are not computed here: do its work in JavaScript";
+
+/// Others, with the reason.
+const OTHERS: &[(&str, &str)] = &[
+    ("ContrastLimitedAdaptiveHistogramEqualization", TILES),
+    ("DenseFeatures", COLUMNS),
+    ("DynamicEmbedding", CHANGING),
+    ("DynamicLookup", CHANGING),
+    ("Wrapper", BASE),
+    ("AbstractRNNCell", BASE),
+    ("PreprocessingLayer", BASE),
+];
+
+/// Why a layer of Keras is refused by name.
+pub fn reason(class: &str) -> Option<&'static str> {
+    match class {
+        _ if FOREIGN.contains(&class) => Some(OF_ANOTHER),
+        _ => OTHERS
+            .iter()
+            .find(|(of, _)| *of == class)
+            .map(|(_, reason)| *reason),
+    }
+}
+
+/// The same of a class that the other Keras can call.
+pub fn reason_in(class: &str, semantics: Semantics) -> Option<&'static str> {
+    (class == "Layer" && semantics == Semantics::Keras3).then_some(BASE)
+}
 
 /// The refusal of the layer `name` for its class, with what the user can do.
 pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
@@ -16,7 +57,7 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
     });
     match origin {
         Origin::Custom(package) => error.help(format!(
-            "it is a class of package {package:?}, whose Python code is not in the file: rebuild the model from Keras' own layers"
+            "it is a class of package {package:?}, whose Python code is not in the file: say what it computes with --custom, or rebuild the model from Keras' own layers"
         )),
         Origin::Operation => match super::operators::refused_operation(class) {
             Some(reason) => error.help(reason),
@@ -26,19 +67,82 @@ pub fn unsupported(class: &str, origin: &Origin, name: &str) -> Error {
     }
 }
 
+/// The same of a layer whose inputs, weights and arguments are known.
+pub fn unsupported_layer(layer: &Layer) -> Error {
+    let class = layer.written.as_str();
+    let is_custom = match &layer.origin {
+        Origin::Custom(_) => true,
+        Origin::Keras | Origin::Keras1 => reason(class).is_none() && misspelt(class).is_none(),
+        Origin::Operation => false,
+    };
+    if !is_custom {
+        return unsupported(class, &layer.origin, &layer.name);
+    }
+    let (name, what) = match &layer.origin {
+        Origin::Custom(package) => (
+            format!("{package}>{class}"),
+            format!(
+                "it is a class of package {:?}, whose Python code is not in the file",
+                brief(package, SHORT)
+            ),
+        ),
+        _ => (class.to_owned(), "it is none of Keras' classes".to_owned()),
+    };
+    let inputs = layer.calls.first().map_or(1, |call| call.tensors().len());
+    let example = super::described::example(&brief(&name, SHORT), inputs, &layer.weights);
+    let weight = |weight: &Weight| {
+        let numbered = weight.own_name().parse::<usize>().is_ok();
+        let name = if numbered { &weight.name } else { weight.own_name() };
+        let name = brief(&name, SHORT);
+        format!("{name} {}", weight.tensor.shape())
+    };
+    let weights: Vec<String> = layer.weights.iter().take(LISTED).map(weight).collect();
+    let own = |key: &&String| !ARGUMENTS_OF_ALL.contains(&key.as_str());
+    let arguments = layer.config.values().keys().filter(own).take(LISTED);
+    let arguments: Vec<String> = arguments.map(|key| brief(key, SHORT)).collect();
+    let has = |what: &str, all: String, none: bool| match none {
+        true => format!("no {what}"),
+        false => format!("the {what} {all}"),
+    };
+    let facts = format!(
+        "it has {} and {}",
+        has("weights", weights.join(", "), weights.is_empty()),
+        has("arguments", format!("{arguments:?}"), arguments.is_empty())
+    );
+    Error::new(ErrorKind::UnsupportedLayer {
+        class: class.to_owned(),
+    })
+    .help(format!(
+        "{what}: say what it computes with --custom FILE, JSON such as {example}; {facts}"
+    ))
+}
+
+/// Most characters of a name in an example.
+const SHORT: usize = 64;
+
+/// Most weights and arguments that a message lists.
+const LISTED: usize = 12;
+
+/// Arguments that every layer has.
+const ARGUMENTS_OF_ALL: &[&str] = &[
+    "name",
+    "trainable",
+    "dtype",
+    "autocast",
+    "activity_regularizer",
+    "batch_input_shape",
+];
+
 fn remedy(class: &str, name: &str) -> String {
-    if class == "DenseFeatures" {
-        return format!(
-            "do its work in JavaScript and compile what comes after it, keras.Model(model.get_layer({name:?}).output, model.outputs)"
-        );
-    }
-    if FOREIGN.contains(&class) {
-        return "it holds a program of another framework: rebuild this part of the model from Keras' layers"
-            .to_owned();
-    }
-    match misspelt(class) {
-        Some(known) => format!("the closest supported layer is {known}"),
-        None => "rebuild this part of the model from supported layers, which README.md lists".to_owned(),
+    match (reason(class), misspelt(class)) {
+        (Some(what), _) if what.ends_with(IN_JAVASCRIPT) => format!(
+            "{what} and compile what comes after it, keras.Model(model.get_layer({name:?}).output, model.outputs)"
+        ),
+        (Some(what), _) => what.to_owned(),
+        (None, Some(known)) => format!("the closest supported layer is {known}"),
+        (None, None) => {
+            "rebuild this part of the model from supported layers, which README.md lists".to_owned()
+        }
     }
 }
 

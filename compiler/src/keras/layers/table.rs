@@ -2,9 +2,10 @@
 
 use super::context::{Cx, Outcome};
 use super::{
-    activation, adaptive, attention, batch, conv, counts, custom, dense, discretization, einsum, embedding,
-    encoding, heads, identity, image, keras1, lambda, local, lookup, mask, merge, normalize, operators,
-    pipeline, pool, recurrent, resize, shape, spectrogram, text, transposed, vocabulary, volume, wrap,
+    activation, adaptive, attention, batch, conv, counts, custom, dense, described, discretization, einsum,
+    embedding, encoding, heads, identity, image, keras1, lambda, local, lookup, mask, merge, normalize,
+    operators, pipeline, pool, rectifiers, recurrent, resize, shape, spectrogram, text, transposed,
+    vocabulary, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -220,6 +221,7 @@ pub(super) static LAYERS: &[Group] = &[
     ("Keras 1", KERAS_1),
     ("", APPLICATIONS),
     ("", FUNCTIONS),
+    ("", DESCRIBED),
 ];
 
 static CONVOLUTION: &[Row] = &[
@@ -268,6 +270,11 @@ static DENSE: &[Row] = &[
         .weights(counts::reversible_embedding)
         .quantized()
         .keys(EMBEDDING),
+    row("RandomFourierFeatures", dense::random_fourier_features, End)
+        .weights(|_| 3)
+        .fixed(Inside(2))
+        // The start value of the weight.
+        .keys(&[("scale", Rule::Anything)]),
 ];
 
 static HEADED: &[Row] = &[
@@ -339,14 +346,14 @@ static NORMALIZATION: &[Row] = &[
 
 static ACTIVATION: &[Row] = &[
     row("Activation", activation::activation, Pass).role(Activation),
-    row("ReLU", activation::relu, Pass).role(Activation),
-    row("LeakyReLU", activation::leaky_relu, Pass)
+    row("ReLU", rectifiers::relu, Pass).role(Activation),
+    row("LeakyReLU", rectifiers::leaky_relu, Pass)
         .role(Activation)
         // The slope of Keras 2, where that of Keras 3 stands beside it.
         .keys(&[("alpha", Rule::Anything)]),
     row("PReLU", keras1::p_relu, Pass).role(Activation).weights(|_| 1),
-    row("ELU", activation::elu, Pass).role(Activation),
-    row("ThresholdedReLU", activation::thresholded_relu, Pass).role(Activation),
+    row("ELU", rectifiers::elu, Pass).role(Activation),
+    row("ThresholdedReLU", rectifiers::thresholded_relu, Pass).role(Activation),
     row("Softmax", activation::softmax, Pass).role(Activation),
 ];
 
@@ -468,6 +475,7 @@ static TRAINING: &[Row] = &[
     row("GaussianNoise", identity::noise, Pass),
     row("ActivityRegularization", identity::regularization, Pass),
     row("Identity", identity::identity, Pass3),
+    row("Layer", identity::base, End),
     row("RandomFlip", image::augmentation, End),
     row("RandomRotation", image::augmentation, End),
     row("RandomZoom", image::augmentation, End),
@@ -493,6 +501,7 @@ static TRAINING: &[Row] = &[
     row("CutMix", image::augmentation, End),
     row("MixUp", image::augmentation, End),
     row("RandAugment", image::augmentation, End),
+    row("MaxNumBoundingBoxes", image::augmentation, End),
     row("Equalization", image::augmentation, End),
     row("Solarization", image::augmentation, End),
 ];
@@ -545,11 +554,15 @@ static APPLICATIONS: &[Row] = &[
     row("CustomScaleLayer", custom::scaled_sum, End).registered(),
 ];
 
+/// Classes of the user's, as `keras::customs` describes them.
+static DESCRIBED: &[Row] = &[row(described::CUSTOM, described::described, Own).weights(described::weights)];
+
 /// TensorFlow functions inside Keras 2 models.
 static FUNCTIONS: &[Row] = &[
     row("TFOpLambda", operators::tf_function, End)
         .role(Function)
         .refused(|layer| operators::refuse_function(&layer.config)),
+    row("TensorFlowOpLayer", lambda::node, End).refused(lambda::refuse_node),
     row("SlicingOpLambda", operators::tf_function, End)
         .role(Function)
         .refused(|layer| operators::refuse_function(&layer.config)),

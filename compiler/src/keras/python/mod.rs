@@ -5,7 +5,7 @@
 //! without branches and loops, with expressions in place of values. The file does not say which Python wrote it: the layout of
 //! the code object leaves two to four versions, each of which is tried. Those that understand every instruction must agree.
 
-mod base64;
+pub(in crate::keras) mod base64;
 mod code;
 mod instructions;
 mod machine;

@@ -4,6 +4,8 @@ mod backend;
 mod evaluate;
 mod names;
 mod natives;
+mod nodes;
+pub mod of_elements;
 mod signatures;
 mod value;
 
@@ -16,16 +18,17 @@ use crate::keras::expression::{self, Builder, Expr, Function, Parameter};
 use crate::keras::model::Layer;
 use crate::keras::python;
 use crate::text::{NAME, brief};
-use evaluate::{Place, evaluate};
+pub use evaluate::{Place, evaluate};
 use names::Meaning;
+pub use nodes::{node, refuse_node};
 use serde_json::{Map, Value as Json};
-use value::{Value, of_argument};
+pub use value::{Owned, Value, of_argument};
 
 /// The class under which an expression of the user's stands in place of a function.
 pub const EXPRESSION: &str = "__expression__";
 
-/// How often the config of a Lambda counts: its code is read anew at each call.
-const COST: u64 = 8;
+/// How often the config of a layer with a function counts: its code is read anew at each call.
+pub const COST: u64 = 8;
 
 /// `Lambda`.
 pub fn lambda(cx: &mut Cx<'_>) -> Outcome {
@@ -96,7 +99,7 @@ fn apply(cx: &mut Cx<'_>, function: &Function, mut named: Vec<(String, Value)>) 
 }
 
 /// The tensors that a function gives.
-fn tensors(cx: &mut Cx<'_>, result: &Value) -> Outcome {
+pub fn tensors(cx: &mut Cx<'_>, result: &Value) -> Outcome {
     let single = |cx: &Cx<'_>, value: &Value| match value {
         Value::Tensor { node, .. } => Ok(KerasTensor::new(*node)),
         other => Err(cx.inconsistent(format!("its function gives {}, and no tensor", other.kind()))),
@@ -114,11 +117,11 @@ pub fn refuse(layer: &Layer) -> Option<Error> {
         Ok(function) => function,
         Err(error) => return Some(error),
     };
-    unknown(&function).map(|message| refused(&layer.config, "function", message))
+    unknown_name(&function, "the file").map(|message| refused(&layer.config, "function", message))
 }
 
-/// What a function names that is not known, if it does.
-fn unknown(function: &Function) -> Option<String> {
+/// What a function names that is not known, if it does: `who` does not say it.
+pub fn unknown_name(function: &Function, who: &str) -> Option<String> {
     let called: Vec<usize> = function
         .nodes
         .iter()
@@ -133,7 +136,7 @@ fn unknown(function: &Function) -> Option<String> {
             Some(Meaning::Constant(_)) => None,
             Some(_) if called.contains(&id) => None,
             _ if called.contains(&id) => Some(unknown_function(name)),
-            _ => Some(format!("the file does not say what {} is", brief(name, NAME))),
+            _ => Some(format!("{who} does not say what {} is", brief(name, NAME))),
         }
     };
     function.nodes.iter().enumerate().find_map(problem)

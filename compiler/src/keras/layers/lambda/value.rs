@@ -31,6 +31,8 @@ pub enum Value {
     Name(String),
     /// A method of a value.
     Method(Box<Value>, String),
+    /// A layer inside the one that is described.
+    Layer(String),
     /// Nothing that is known, under the name of the parameter.
     Unknown(String),
 }
@@ -60,6 +62,7 @@ impl Value {
             Self::Dict(_) => "a dict",
             Self::Slice(_) => "a slice",
             Self::Name(_) | Self::Method(..) => "a function or a module",
+            Self::Layer(_) => "a layer",
             Self::Unknown(_) => "a value that is not known",
         }
     }
@@ -140,7 +143,9 @@ impl Value {
                 let entry = |(key, item): &(String, Self)| Some((key.clone(), item.json()?));
                 Json::Object(items.iter().map(entry).collect::<Option<Map<_, _>>>()?)
             }
-            Self::Tensor { .. } | Self::Name(_) | Self::Method(..) | Self::Unknown(_) => return None,
+            Self::Tensor { .. } | Self::Name(_) | Self::Method(..) | Self::Layer(_) | Self::Unknown(_) => {
+                return None;
+            }
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::keras::config::Config;
 use crate::keras::expression::{self, Binary, Constant, Expr, Function, Unary};
 use crate::keras::layers::activation::Activation;
 use crate::keras::layers::context::{CalledLayer, Cx, KerasTensor, Stop};
+use crate::keras::layers::described;
 use crate::keras::layers::operators::{self, Library};
 use crate::keras::model::Semantics;
 use crate::tensor::{DType, Tensor};
@@ -147,6 +148,10 @@ fn attribute(cx: &Cx<'_>, of: Value, name: &str) -> Value {
         (Value::Tensor { node, .. }, "dtype", _) if is_float_input(cx, *node) => {
             Value::Constant(Constant::Text("float32".to_owned()))
         }
+        (Value::Dict(items), key, _) if items.iter().any(|(of, _)| of == key) => {
+            let item = items.iter().find(|(of, _)| of == key);
+            item.map_or(Value::NONE, |(_, item)| item.clone())
+        }
         // Of a shape.
         (Value::Tuple(items), "rank" | "ndims", _) => Value::int(items.len()),
         // Of an extent in TensorFlow 1.
@@ -216,6 +221,9 @@ fn binary(cx: &mut Cx<'_>, place: &Place, op: Binary, a: Value, b: Value) -> Fou
 fn call(cx: &mut Cx<'_>, place: &Place, function: Value, arguments: Vec<Value>, named: Named) -> Found {
     let name = match function {
         Value::Name(name) => name,
+        Value::Layer(name) if named.is_empty() => {
+            return Ok(several(described::call(cx, &name, &arguments)?, false));
+        }
         Value::Method(of, name) => return method(cx, &of, &name, &arguments),
         other => return Err(cx.inconsistent(format!("its function calls {}", other.kind()))),
     };

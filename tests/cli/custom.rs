@@ -1,0 +1,83 @@
+//! What the command says about Python code: functions of Lambda layers and classes of the user's.
+
+use crate::support::{Scratch, root, run, snapshot};
+
+/// Runs the command once per line of arguments beside the files with Python code, and compares all that it said.
+fn transcripts(name: &str, lines: &[&[&str]]) {
+    let scratch = Scratch::new();
+    let out = scratch.join("dist");
+    let out = out.to_str().unwrap();
+    let mut text = String::new();
+    for arguments in lines {
+        let given: Vec<_> = arguments
+            .iter()
+            .map(|a| if *a == "OUT" { out } else { a })
+            .collect();
+        let said = run(&root().join("tests/goldens/custom"), &given).transcript(arguments);
+        text += &said.replace(scratch.path().to_str().unwrap(), "SCRATCH");
+        text += "\n";
+        let left = scratch.contents();
+        assert!(left.is_empty(), "{arguments:?} left {left:?}");
+    }
+    snapshot(name, &text);
+}
+
+#[test]
+fn functions_of_lambdas() {
+    transcripts(
+        "lambda",
+        &[
+            &["k2-distance.h5", "--out", "OUT"],
+            &["k2-distance.h5", "--out", "OUT", "--lambda", "distance"],
+            &["k2-distance.h5", "--out", "OUT", "--lambda", "distance=a +"],
+            &["k2-distance.h5", "--out", "OUT", "--lambda", "distance=y * 2"],
+            &["k2-distance.h5", "--out", "OUT", "--lambda", "other=x"],
+            &[
+                "k2-distance.h5",
+                "--out",
+                "OUT",
+                "--lambda",
+                "distance=x",
+                "--lambda",
+                "distance=x",
+            ],
+            &[
+                "inspect",
+                "k2-distance.h5",
+                "--lambda",
+                "distance=lambda a, b: K.abs(a - b)",
+            ],
+        ],
+    );
+}
+
+#[test]
+fn classes_of_the_users() {
+    transcripts(
+        "custom",
+        &[
+            &["k3-network.keras", "--out", "OUT"],
+            &["k2-network.h5", "--out", "OUT"],
+            &["inspect", "k3-network.keras", "--custom", "custom.json"],
+            &["k3-network.keras", "--out", "OUT", "--custom", "no-such.json"],
+            &["k3-network.keras", "--out", "OUT", "--custom", "k3-network.keras"],
+            &[
+                "k3-network.keras",
+                "--out",
+                "OUT",
+                "--custom",
+                "k3-network-h5.golden.json",
+            ],
+            &[
+                "k3-network.keras",
+                "--out",
+                "OUT",
+                "--custom",
+                "custom.json",
+                "--custom",
+                "custom.json",
+            ],
+            &["k2-distance.h5", "--out", "OUT", "--custom", "custom.json"],
+        ],
+    );
+}
