@@ -12,20 +12,22 @@ pub enum Machine {
 }
 
 impl Machine {
-    /// Invocations below which smaller tiles keep more of the machine busy.
-    pub(super) fn busy(self) -> usize {
-        match self {
-            Self::Hardware => 2048,
-            Self::Software => 256,
+    /// Whether tiles of so many pixels suit it where that makes so many invocations, each of which adds up `depth` products for a result.
+    ///
+    /// More pixels share each read of weights, but fewer invocations keep less of the machine busy; and on software, what is longer
+    /// takes longer to compile.
+    pub(super) fn takes(self, pixels: usize, invocations: usize, depth: usize) -> bool {
+        match (self, pixels) {
+            (Self::Hardware, 8) => false,
+            (Self::Hardware, _) => invocations >= 2048,
+            (Self::Software, 8) => invocations >= 512 && depth >= 256,
+            (Self::Software, _) => invocations >= 256,
         }
     }
 
-    /// The most pixels of a tile of results: more of them share each read of weights.
-    pub(super) fn most_pixels(self) -> usize {
-        match self {
-            Self::Hardware => 4,
-            Self::Software => 8,
-        }
+    /// Whether the results of a tile are written in a loop: each place in a text that reads or writes takes software long to compile.
+    pub(super) fn loops(self) -> bool {
+        self == Self::Software
     }
 
     /// Whether the invocations of a workgroup compute together what needs barriers.

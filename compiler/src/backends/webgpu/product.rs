@@ -92,7 +92,7 @@ fn whole(k: &Contract, run: &Operands) -> Result<Made> {
     } else {
         k.dims[0] * k.dims[1]
     };
-    let tile = tile(k.dims, images, width.min(8) / 4, run.machine());
+    let tile = tile(k.dims, images, (width.min(8) / 4, k.k()), run.machine());
     let result = Results {
         neighbours: Neighbours::Pixels,
         dims: k.dims,
@@ -113,7 +113,8 @@ pub(super) fn convolve(k: &Convolve, run: &Operands) -> Result<Made> {
     } else {
         1
     };
-    let tile = tile(k.dims, 1, quads.min(k.panels.unwrap_or(8) / 4), run.machine());
+    let quads = quads.min(k.panels.unwrap_or(8) / 4);
+    let tile = tile(k.dims, 1, (quads, k.k()), run.machine());
     let result = Results {
         neighbours: Neighbours::Channels,
         dims: k.dims,
@@ -125,18 +126,19 @@ pub(super) fn convolve(k: &Convolve, run: &Operands) -> Result<Made> {
     result.module(run, |s, pixels, n| shader::convolve(s, k, pixels, n, tile.quads))
 }
 
-/// The largest tile that leaves enough invocations: some pixels of an image and up to `quads` times four channels.
-fn tile(dims: [usize; 4], images: usize, quads: usize, machine: Machine) -> Tile {
+/// The largest tile that suits a machine: some pixels of an image and up to `quads` times four channels.
+fn tile(dims: [usize; 4], images: usize, (quads, depth): (usize, usize), machine: Machine) -> Tile {
     let pixels = dims[..3].iter().product::<usize>() / images;
     let quads = if dims[3] <= 4 { 1 } else { quads.max(1) };
-    let busy = |tile: &Tile| {
-        images * pixels.div_ceil(tile.pixels) * dims[3].div_ceil(4 * tile.quads) >= machine.busy()
+    let suits = |tile: &Tile| {
+        let invocations = images * pixels.div_ceil(tile.pixels) * dims[3].div_ceil(4 * tile.quads);
+        machine.takes(tile.pixels, invocations, depth)
     };
     let sizes = [(8, quads), (4, quads), (2, quads), (1, quads), (1, 1)];
     let tiles = sizes.map(|(pixels, quads)| Tile { pixels, quads });
-    let fits = |tile: &Tile| tile.pixels <= pixels.min(machine.most_pixels());
+    let fits = |tile: &Tile| tile.pixels <= pixels;
     let [.., smallest] = tiles;
-    tiles.into_iter().filter(fits).find(busy).unwrap_or(smallest)
+    tiles.into_iter().filter(fits).find(suits).unwrap_or(smallest)
 }
 
 /// What neighbouring invocations differ in, so that they read the same or what lies together.
@@ -186,15 +188,20 @@ impl Results<'_> {
         let (before, group) = self.image(&mut s, group, groups, all);
         let first = s.bind("m", format!("{group} * {pixels}u"));
         let last = s.number(all - 1);
-        let places = s.for_all(0..pixels, |s, pixel| {
-            let place = s.bind("m", format!("{first} + {pixel}u"));
+        let place = |s: &mut Shader, pixel: &str| {
+            let place = s.bind("m", format!("{first} + {pixel}"));
             // What lies behind the last pixel repeats it and is not written.
             let inside = s.bind("m", format!("{before}min({place}, {last})"));
             (place, shader::pixel(s, self.dims, &inside))
-        });
+        };
+        let places = s.for_all(0..pixels, |s, pixel| place(s, &format!("{pixel}u")));
         let indices: Vec<_> = places.iter().map(|(_, index)| index.clone()).collect();
         let sums = sums(&mut s, &indices, &n)?;
-        let stores = self.store(&mut s, &places, (&n, &last), &sums);
+        let stores = if run.machine().loops() && pixels > 1 {
+            self.store_in_turn(&mut s, place, (&n, &last), &sums)
+        } else {
+            self.store(&mut s, &places, (&n, &last), &sums)
+        };
         finish(run.memories(), s, (2, stores), "", count)
     }
 
@@ -219,54 +226,93 @@ impl Results<'_> {
         (n, last): (&str, &str),
         sums: &[Vec<String>],
     ) -> Stores {
-        let operand = 2;
-        let strides = [self.out[0], self.out[1], self.out[2], 1];
-        let walk = Walk {
-            operand,
-            strides: &strides,
-        };
-        let together = walk.is_quad(s) && self.dims[3].is_multiple_of(4);
         let channels = s.number(self.dims[3]);
-        let exact = self.dims[3].is_multiple_of(4 * self.tile.quads);
         let results = places.iter().zip(sums).enumerate();
-        s.for_all(results, |s, (i, ((place, [batch, row, pixel]), sums))| {
-            let write = |s: &mut Shader| {
-                s.for_all(sums.iter().enumerate(), |s, (quad, sum)| {
-                    let channel = match quad {
-                        0 => n.to_owned(),
-                        _ => format!("({n} + {}u)", 4 * quad),
-                    };
-                    let index = [batch.clone(), row.clone(), pixel.clone(), channel.clone()];
-                    let write =
-                        |s: &mut Shader| self.write(s, &walk, &index, sum, (together, exact, &channels));
-                    if quad > 0 && !exact {
-                        s.block(format!("if ({channel} < {channels})"), write);
-                    } else {
-                        write(s);
-                    }
-                });
-            };
+        s.for_all(results, |s, (i, ((place, index), sums))| {
             if i > 0 {
-                s.block(format!("if ({place} <= {last})"), write);
+                s.block(format!("if ({place} <= {last})"), |s| {
+                    self.pixel(s, index, (n, &channels), sums)
+                });
+            } else {
+                self.pixel(s, index, (n, &channels), sums);
+            }
+        });
+        self.stores(s)
+    }
+
+    /// The same in a loop over the pixels, each of which is found by its number.
+    fn store_in_turn(
+        &self,
+        s: &mut Shader,
+        place: impl Fn(&mut Shader, &str) -> (String, [String; 3]),
+        (n, last): (&str, &str),
+        sums: &[Vec<String>],
+    ) -> Stores {
+        let channels = s.number(self.dims[3]);
+        let [first, rest @ ..] = sums else {
+            return self.stores(s);
+        };
+        s.count(&format!("{}u", sums.len()), 1, |s, i| {
+            let own: Vec<_> = first.iter().map(|sum| s.variable("r", sum)).collect();
+            s.block(format!("switch ({i})"), |s| {
+                for (number, sums) in rest.iter().enumerate() {
+                    let each = own.iter().zip(sums).map(|(own, sum)| format!("{own} = {sum};"));
+                    let each: Vec<_> = each.collect();
+                    s.line(format!("case {}u: {{ {} }}", number + 1, each.join(" ")));
+                }
+                s.line("default: { }");
+            });
+            let (place, index) = place(s, i);
+            s.block(format!("if ({place} <= {last})"), |s| {
+                self.pixel(s, &index, (n, &channels), &own)
+            });
+        });
+        self.stores(s)
+    }
+
+    /// How results are written: together where all four of them are always there.
+    fn stores(&self, s: &Shader) -> Stores {
+        if self.dims[3].is_multiple_of(4) && self.out(&self.strides()).is_quad(s) {
+            Stores::Quads
+        } else {
+            Stores::Elements
+        }
+    }
+
+    fn strides(&self) -> [usize; 4] {
+        [self.out[0], self.out[1], self.out[2], 1]
+    }
+
+    fn out<'s>(&self, strides: &'s [usize]) -> Walk<'s> {
+        Walk { operand: 2, strides }
+    }
+
+    /// Applies the epilogue to the results of a pixel at `[batch, row, pixel]` and writes those that are not behind the last channel.
+    fn pixel(&self, s: &mut Shader, index: &[String; 3], (n, channels): (&str, &str), sums: &[String]) {
+        let exact = self.dims[3].is_multiple_of(4 * self.tile.quads);
+        let [batch, row, pixel] = index;
+        s.for_all(sums.iter().enumerate(), |s, (quad, sum)| {
+            let channel = match quad {
+                0 => n.to_owned(),
+                _ => format!("({n} + {}u)", 4 * quad),
+            };
+            let index = [batch.clone(), row.clone(), pixel.clone(), channel.clone()];
+            let write = |s: &mut Shader| self.write(s, &index, sum, (exact, channels));
+            if quad > 0 && !exact {
+                s.block(format!("if ({channel} < {channels})"), write);
             } else {
                 write(s);
             }
         });
-        if together { Stores::Quads } else { Stores::Elements }
     }
 
     /// Applies the epilogue to four results and writes them together or one by one: those that are not behind the last channel.
-    fn write(
-        &self,
-        s: &mut Shader,
-        out: &Walk<'_>,
-        index: &[String; 4],
-        sum: &str,
-        (together, exact, channels): (bool, bool, &str),
-    ) {
+    fn write(&self, s: &mut Shader, index: &[String; 4], sum: &str, (exact, channels): (bool, &str)) {
+        let strides = self.strides();
+        let out = self.out(&strides);
         let value = shader::epilogue(s, self.epilogue, out.operand + 1, index, sum, Lanes::Four);
         let address = out.address(s, index);
-        if together {
+        if self.stores(s) == Stores::Quads {
             s.line(format!("store({address}, bitcast<vec4<u32>>({value}));"));
             return;
         }
