@@ -9,9 +9,6 @@ use std::time::{Duration, Instant};
 
 /// Layers without a golden of their own, and why.
 const WITHOUT: &[(&str, &str)] = &[
-    ("Cropping3D", "one function for 1D to 3D"),
-    ("GlobalMaxPooling3D", "one function for 1D to 3D"),
-    ("SpatialDropout3D", "gives its input"),
     ("StochasticDepth", "gives its input"),
     ("__custom__", "what the user says of a class; `custom` has cases"),
 ];

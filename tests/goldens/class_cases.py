@@ -45,6 +45,14 @@ def activations_as_objects(k):
     return k.Model(x, [layer(x) for layer in layers]), {"edit": read(k, with_objects)}
 
 
+@case()
+def borders_of_volumes(k):
+    x = k.Input((3, 4, 5, 2), name="x")
+    wide = k.layers.ZeroPadding3D(((1, 0), (0, 2), (1, 1)))(x)
+    narrow = k.layers.Cropping3D(((0, 1), (1, 1), (2, 0)))(x)
+    return k.Model(x, [wide, narrow, k.layers.GlobalMaxPooling3D(keepdims=True)(x), k.layers.SpatialDropout3D(0.5)(x)])
+
+
 @case(2)
 def layer_that_is_a_base(k):
     x = k.Input((3,), name="x")

@@ -263,7 +263,7 @@ mod tests {
         let said = unsupported("DenseFeatures", &Origin::Keras, "words").to_string();
         assert_eq!(
             said,
-            "layer class DenseFeatures is not supported; do its work in JavaScript and compile what comes after it, \
+            "layer class DenseFeatures is not supported; its columns are functions of dicts with strings: do its work in JavaScript and compile what comes after it, \
              keras.Model(model.get_layer(\"words\").output, model.outputs)"
         );
         let said = unsupported("TFSMLayer", &Origin::Keras, "x").to_string();
