@@ -49,7 +49,10 @@ fn attend(cx: &mut Cx<'_>, score: Option<Score>, scaled: bool) -> Outcome {
     let both = cx.switch("return_attention_scores")?;
     let Given { values, masks } = given(cx)?;
     let [q, v, k] = values;
-    let scores = scores(cx, q, k, score, scaled)?;
+    // What a factor for each feature is as long as, where the others broadcast.
+    let featured = if cx.is_keras3() { q } else { v };
+    let features = cx.dims(featured).last().copied().unwrap_or(1);
+    let scores = scores(cx, [q, k], score, scaled.then_some(features))?;
     let scores = masked(cx, scores, masks[1], causal)?;
     let rank = cx.dims(scores).len();
     let weights = softmax_over(cx, scores, &[rank - 1])?;
@@ -119,15 +122,13 @@ fn wrong_count(cx: &Cx<'_>, found: usize) -> Stop {
 }
 
 /// `_calculate_scores`: `[…, queries, keys]`.
-fn scores(cx: &mut Cx<'_>, q: NodeId, k: NodeId, score: Score, scaled: bool) -> Result<NodeId, Stop> {
-    let features = cx.dims(q).last().copied().unwrap_or(1);
-    let factor = if score == Score::Additive {
-        vec![features]
-    } else {
-        Vec::new()
-    };
+fn scores(cx: &mut Cx<'_>, [q, k]: [NodeId; 2], score: Score, scale: Option<usize>) -> Result<NodeId, Stop> {
+    let factor = scale.map(|features| match score {
+        Score::Additive => vec![features],
+        _ => Vec::new(),
+    });
     let weights = cx.weights([
-        scaled.then_some(("scale", factor)),
+        factor.map(|shape| ("scale", shape)),
         (score == Score::Concat).then(|| ("concat_score_weight", Vec::new())),
     ]);
     let times = |cx: &mut Cx<'_>, x: NodeId, name: &str| -> Result<NodeId, Stop> {
