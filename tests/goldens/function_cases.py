@@ -468,6 +468,22 @@ def tf_linear_algebra(k):
     return k.Model([x, y, z], outputs)
 
 
+@case(only=3)
+def fourier_transforms(k):
+    o, (x, y, z) = k.ops, inputs(k, (3, 6), (3, 6), (3, 5))
+    outputs = [*o.fft((x, y)), *o.fft2((x, y)), *o.ifft2((x, y)), *o.fft((z, z * 0.5)), *o.rfft(x), *o.rfft(z), *o.rfft(x, fft_length=9), *o.rfft(x, fft_length=4)]
+    outputs += [o.irfft((x, y)), o.irfft((z, -z)), o.irfft((x, y), fft_length=7), o.irfft((x, y), fft_length=14)]
+    return k.Model([x, y, z], outputs)
+
+
+@case(only=3)
+def fourier_transforms_of_frames(k):
+    o, (x, y) = k.ops, inputs(k, (40,), (2, 23))
+    outputs = [*o.stft(x, 8, 4, 8), *o.stft(y, 6, 3, 8, window="hamming", center=False), *o.stft(y, 5, 2, 7, window=None)]
+    outputs += [o.istft(o.stft(x, 8, 4, 8), 8, 4, 8), o.istft(o.stft(x, 8, 2, 8), 8, 2, 8, length=30), o.istft(o.stft(y, 6, 3, 8, center=False), 6, 3, 8, center=False, window="hamming"), o.istft(o.stft(y, 7, 5, 7), 7, 5, 7, window=None)]
+    return k.Model([x, y], outputs)
+
+
 @case(only=2)
 def tf_convolutions(k):
     import numpy as np

@@ -8,6 +8,7 @@ mod common;
 mod convolutions;
 mod cumulative;
 mod filters;
+mod fourier;
 mod functions;
 mod images;
 mod indexing;

@@ -26,21 +26,7 @@ pub const REFUSED: &[(&[&str], &str)] = &[
         ],
         PROGRAM,
     ),
-    (
-        &[
-            "ViewAsComplex",
-            "ViewAsReal",
-            "Polar",
-            "FFT",
-            "FFT2",
-            "IFFT2",
-            "RFFT",
-            "IRFFT",
-            "STFT",
-            "ISTFT",
-        ],
-        COMPLEX,
-    ),
+    (&["ViewAsComplex", "ViewAsReal", "Polar"], COMPLEX),
     (
         &[
             "Cholesky",

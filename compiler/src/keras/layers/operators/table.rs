@@ -2,9 +2,9 @@
 
 use super::arguments::Arguments;
 use super::{
-    attention, colours, convolutions, cumulative, filters, functions, images, indexing, joins, losses, made,
-    matrices, nans, normalization, norms, ordering, padding, picking, products, quantiles, rearrange,
-    reductions, scatter, selection, shapes, sizes, warps, windows,
+    attention, colours, convolutions, cumulative, filters, fourier, functions, images, indexing, joins,
+    losses, made, matrices, nans, normalization, norms, ordering, padding, picking, products, quantiles,
+    rearrange, reductions, scatter, selection, shapes, sizes, warps, windows,
 };
 use crate::keras::layers::context::{Cx, Outcome};
 
@@ -104,6 +104,13 @@ pub(super) const OPERATIONS: &[(&str, Function)] = &[
     ("Cumprod", cumulative::cumulative_product),
     ("Sort", ordering::sort),
     ("Argsort", ordering::arg_sort),
+    ("FFT", fourier::fft),
+    ("FFT2", fourier::fft2),
+    ("IFFT2", fourier::ifft2),
+    ("RFFT", fourier::rfft),
+    ("IRFFT", fourier::irfft),
+    ("STFT", fourier::stft),
+    ("ISTFT", fourier::istft),
     ("TopK", ordering::top_k),
     ("InTopK", ordering::in_top_k),
     ("SearchSorted", ordering::search_sorted),
