@@ -57,6 +57,14 @@ fn fix_shapes(model: &mut Value, shapes: &HashMap<String, Vec<usize>>) {
     }
 }
 
+/// Gives a layer a name. The config of a Sequential of Keras 1 is a list and has none.
+fn rename(layer: &mut Value, name: &str) {
+    if layer["config"].is_object() {
+        layer["config"]["name"] = json!(name);
+    }
+    layer["name"] = json!(name);
+}
+
 /// Where the lists of layers of a model are, the outermost first.
 fn networks(model: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -247,8 +255,7 @@ impl Mutant<'_> {
     /// A layer of the goldens under a name.
     fn layer(&mut self, name: &str) -> Value {
         let mut layer = self.random.pick(self.pool).cloned().unwrap_or_default();
-        layer["config"]["name"] = json!(name);
-        layer["name"] = json!(name);
+        rename(&mut layer, name);
         layer
     }
 
@@ -347,8 +354,7 @@ impl Mutant<'_> {
         let mut outer = self.layers(place)[at].clone();
         let mut inner = outer.clone();
         let name = self.fresh();
-        inner["config"]["name"] = json!(name);
-        inner["name"] = json!(name);
+        rename(&mut inner, &name);
         if let Some(inner) = inner.as_object_mut() {
             inner.remove("inbound_nodes");
         }
@@ -386,8 +392,7 @@ impl Mutant<'_> {
         let mut outer = self.layers(place)[at].clone();
         let mut inner = outer.clone();
         let inner_name = self.fresh();
-        inner["config"]["name"] = json!(inner_name);
-        inner["name"] = json!(inner_name);
+        rename(&mut inner, &inner_name);
         if let Some(inner) = inner.as_object_mut() {
             inner.remove("inbound_nodes");
         }

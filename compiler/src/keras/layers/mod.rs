@@ -295,8 +295,8 @@ pub(super) fn refuse_unsupported<'m>(
         if !used.contains(&id) {
             continue;
         }
-        let wrapped = layer.wrapped.as_ref().and_then(|inner| inner.network.as_ref());
-        if let Some(inner) = layer.network.as_ref().or(wrapped) {
+        let wrapped = std::iter::successors(Some(layer), |layer| layer.wrapped.as_deref());
+        if let Some(inner) = wrapped.last().and_then(|innermost| innermost.network.as_ref()) {
             refuse_unsupported(inner, paths, problems);
         } else if let Some(error) = refuse(layer) {
             problems.push(layer.at(error));
