@@ -62,7 +62,7 @@ for (const folder of folders) {
       assert.deepEqual(Object.fromEntries(labels), {
         wasm: ['baseline', 'relaxed', 'threads-baseline', 'threads-relaxed'],
         webgl: ['check', 'program', 'shaders'],
-        webgpu: ['check', 'program', 'shaders'],
+        webgpu: ['check', 'check-software', 'program', 'program-software', 'shaders', 'shaders-software'],
       });
       const own = Object.values(manifest.backends).flatMap(({ code, profile }) => [...Object.values(code), profile]);
       for (const name of [...own, ...manifest.weights.shards]) {
