@@ -1,25 +1,10 @@
 //! What the command says about Python code: functions of Lambda layers and classes of the user's.
 
-use crate::support::{Scratch, root, run, snapshot};
+use crate::support::{self, root};
 
-/// Runs the command once per line of arguments beside the files with Python code, and compares all that it said.
+/// What the command says beside the files with Python code.
 fn transcripts(name: &str, lines: &[&[&str]]) {
-    let scratch = Scratch::new();
-    let out = scratch.join("dist");
-    let out = out.to_str().unwrap();
-    let mut text = String::new();
-    for arguments in lines {
-        let given: Vec<_> = arguments
-            .iter()
-            .map(|a| if *a == "OUT" { out } else { a })
-            .collect();
-        let said = run(&root().join("tests/goldens/custom"), &given).transcript(arguments);
-        text += &said.replace(scratch.path().to_str().unwrap(), "SCRATCH");
-        text += "\n";
-        let left = scratch.contents();
-        assert!(left.is_empty(), "{arguments:?} left {left:?}");
-    }
-    snapshot(name, &text);
+    support::transcripts(name, &root().join("tests/goldens/custom"), lines);
 }
 
 #[test]

@@ -1,32 +1,13 @@
 //! What the command prints, as snapshots: help, usage errors, problems of models, tables.
 
-use crate::support::{Scratch, models, root, run, snapshot};
+use crate::support::{self, Scratch, models, root, run, snapshot};
 use keras_compile::text::printable_lines;
 use serde_json::{Value, json};
 use std::fs;
 
-/// Runs the command once per line of arguments, in the directory of the small models, and compares all it said.
-/// `OUT` in the arguments is a path where nothing is; afterwards still nothing must be there.
+/// What the command says in the directory of the small models.
 fn transcripts(name: &str, lines: &[&[&str]]) {
-    let scratch = Scratch::new();
-    let out = scratch.join("dist");
-    let out = out.to_str().unwrap();
-    let mut text = String::new();
-    for arguments in lines {
-        let given: Vec<_> = arguments
-            .iter()
-            .map(|a| if *a == "OUT" { out } else { a })
-            .collect();
-        let said = run(&models(), &given).transcript(arguments);
-        text += &said.replace(scratch.path().to_str().unwrap(), "SCRATCH");
-        text += "\n";
-        assert_eq!(
-            scratch.contents(),
-            Vec::<String>::new(),
-            "{arguments:?} left something"
-        );
-    }
-    snapshot(name, &text);
+    support::transcripts(name, &models(), lines);
 }
 
 #[test]

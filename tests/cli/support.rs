@@ -130,3 +130,24 @@ impl Run {
         text + &format!("--- exit {code}\n")
     }
 }
+
+/// Runs the command once per line of arguments in a directory, and compares all that it said. `OUT` in the arguments is a path where
+/// nothing is; afterwards still nothing must be there.
+pub fn transcripts(name: &str, folder: &Path, lines: &[&[&str]]) {
+    let scratch = Scratch::new();
+    let out = scratch.join("dist");
+    let out = out.to_str().unwrap();
+    let mut text = String::new();
+    for arguments in lines {
+        let given: Vec<_> = arguments
+            .iter()
+            .map(|a| if *a == "OUT" { out } else { a })
+            .collect();
+        let said = run(folder, &given).transcript(arguments);
+        text += &said.replace(scratch.path().to_str().unwrap(), "SCRATCH");
+        text += "\n";
+        let left = scratch.contents();
+        assert!(left.is_empty(), "{arguments:?} left {left:?}");
+    }
+    snapshot(name, &text);
+}

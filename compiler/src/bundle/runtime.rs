@@ -140,6 +140,12 @@ mod tests {
     use super::*;
     use crate::backends::BACKENDS;
 
+    /// Those of all backends, and of strings.
+    fn parts() -> impl Iterator<Item = &'static Part> {
+        let of_backends = BACKENDS.iter().flat_map(|backend| backend.parts);
+        of_backends.copied().chain([&STRINGS])
+    }
+
     #[test]
     fn every_file_of_the_runtime_ships() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime-web/src");
@@ -148,13 +154,6 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        let parts = || {
-            BACKENDS
-                .iter()
-                .flat_map(|backend| backend.parts)
-                .copied()
-                .chain([&STRINGS])
-        };
         let scripts = parts().flat_map(|part| part.scripts).map(|script| script.name);
         let others = [ENTRY, INTERNAL, TYPES, PACKAGE].map(|script| script.name);
         let copied: Vec<_> = scripts.chain(others).collect();
@@ -171,13 +170,6 @@ mod tests {
 
     #[test]
     fn every_mark_is_a_part() {
-        let parts = || {
-            BACKENDS
-                .iter()
-                .flat_map(|backend| backend.parts)
-                .copied()
-                .chain([&STRINGS])
-        };
         let found = std::cell::RefCell::new(std::collections::BTreeSet::new());
         choose(ENTRY.text, |mark| found.borrow_mut().insert(mark.to_owned())).unwrap();
         let marks: std::collections::BTreeSet<_> = parts().map(|part| part.mark.to_owned()).collect();
