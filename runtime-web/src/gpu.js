@@ -75,8 +75,13 @@ export async function until(so) {
 /** How long a device may take to show what it computes, in milliseconds. */
 const ANSWERS = 60_000;
 
-/** How long a device may take to say that it is lost, when work on it has failed, in milliseconds. */
+/** How long a device may take to say that it is lost, when work on it has failed, and a browser to have another one, in milliseconds. */
 const PATIENCE = 2000;
+
+/** Between two questions for another device, in milliseconds. */
+const PAUSE = 100;
+
+const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Most pieces of memory that are kept for later predictions. */
 export const SPARE = 4;
@@ -237,7 +242,7 @@ export class Lasting {
     try {
       return await work(core, inputs);
     } catch (error) {
-      const why = await Promise.race([core.lost, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+      const why = await Promise.race([core.lost, pause(PATIENCE).then(() => undefined)]);
       if (this.#gone) throw this.#gone;
       if (why === undefined) throw error;
       if (inputs.some(isTensor)) throw new Error(`predict: the GPU was lost (${why}), and the given buffers with it`, { cause: error });
@@ -246,8 +251,19 @@ export class Lasting {
     return work(next, inputs);
   }
 
+  /** Browsers have no device for a moment after the process of the GPU ended. */
+  async #another() {
+    for (const end = performance.now() + PATIENCE; ; await pause(PAUSE)) {
+      try {
+        return await this.#open();
+      } catch (error) {
+        if (!(error instanceof Unfit) || this.#gone || performance.now() > end) throw error;
+      }
+    }
+  }
+
   #revive() {
-    this.#coming ??= this.#open()
+    this.#coming ??= this.#another()
       .then(async (core) => {
         this.#adopt(core);
         // It may be another one.

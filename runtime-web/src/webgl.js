@@ -24,6 +24,12 @@ const DRAWS_AT_ONCE = 128;
 /** Most bytes of a buffer of parameters. */
 const BLOCK = 1 << 22;
 
+/** What is wrong where nothing works any more. */
+const LOST = 'the context was lost';
+
+/** What a texel holds that is read after all results. A context that is lost gives zeros, and may say only later that it is lost. */
+const MARK = 0x6b657261;
+
 /** Texels of a side of the largest texture that every device has, as a power of two. What has more is an array of textures. */
 const SIDE = 11;
 
@@ -88,6 +94,8 @@ class OnContext {
   #outputs;
   #textures;
   #weights;
+  /** The texture of the mark, among the others. */
+  #mark;
   #steps;
   /** @type {WebGLBuffer[]} */
   #parameters = [];
@@ -113,6 +121,8 @@ class OnContext {
     this.#outputs = placeAll(manifest.outputs, section.outputs);
     const kept = new Set(steps.flatMap(({ draws }) => draws.flatMap(({ previous, out }) => (previous ? [out] : []))));
     this.#textures = textures.map((texture, i) => this.#texture(texture, kept.has(i) ? 2 : 1));
+    this.#mark = this.#textures.push(this.#texture({ texels: 1, shift: 0 }, 1)) - 1;
+    this.#write(this.#textures[this.#mark], Uint32Array.of(MARK, 0, 0, 0), 0);
     this.#weights = this.#texture({ texels: Math.ceil(manifest.weights.bytes / 16), shift: SIDE }, 1);
     this.#steps = steps.map(({ count, draws }) => ({ count, draws: draws.map((draw) => ({ ...draw, first: 0 })) }));
     this.#timer = profile && gl.getExtension('EXT_disjoint_timer_query_webgl2');
@@ -319,23 +329,25 @@ class OnContext {
    */
   async #read(regions, use) {
     const gl = this.#gl;
-    const size = regions.reduce((sum, { width, height }) => sum + 4 * width * height, 0);
+    const all = [...regions, { texture: this.#mark, layer: 0, x: 0, y: 0, width: 1, height: 1 }];
+    const size = all.reduce((sum, { width, height }) => sum + 4 * width * height, 0);
     const waits = typeof document === 'undefined';
     const kept = this.#spare.findIndex(({ words }) => words.length === size);
     const [spare = { buffer: gl.createBuffer(), words: new Uint32Array(size) }] = kept < 0 ? [] : this.#spare.splice(kept, 1);
     const { buffer, words } = spare;
+    words[size - 4] = 0;
     if (!waits) {
       gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
       // Anew each time: Chromium warns where one that was read is written.
       gl.bufferData(gl.PIXEL_PACK_BUFFER, 4 * size, gl.STREAM_READ);
     }
     let at = 0;
-    for (const { texture, layer, x, y, width, height } of regions) {
+    for (const { texture, layer, x, y, width, height } of all) {
       const { frames, current } = this.#textures[texture];
-      const all = frames[current];
+      const ofLayers = frames[current];
       // Either each layer has a frame of its own or all lie in one.
-      const drawn = Math.min(layer, all.length - 1);
-      gl.bindFramebuffer(gl.FRAMEBUFFER, all[drawn]);
+      const drawn = Math.min(layer, ofLayers.length - 1);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, ofLayers[drawn]);
       gl.readBuffer(gl.COLOR_ATTACHMENT0 + layer - drawn);
       if (waits) gl.readPixels(x, y, width, height, gl.RGBA_INTEGER, gl.UNSIGNED_INT, words, at);
       else gl.readPixels(x, y, width, height, gl.RGBA_INTEGER, gl.UNSIGNED_INT, 4 * at);
@@ -348,7 +360,7 @@ class OnContext {
       gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, words);
       gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
     }
-    this.#live();
+    if (words[size - 4] !== MARK) throw new Error(LOST);
     const result = use(words);
     if (this.#spare.length < SPARE) this.#spare.push(spare);
     else gl.deleteBuffer(buffer);
@@ -366,7 +378,7 @@ class OnContext {
   }
 
   #live() {
-    if (this.#gl.isContextLost()) throw new Error('the context was lost');
+    if (this.#gl.isContextLost()) throw new Error(LOST);
   }
 
   /** @type {Core['profile']} */

@@ -293,6 +293,18 @@ describe('a context that is lost', () => {
     assert.deepEqual(await page.evaluate(async () => Array.from((await model.predict(x)).y)), y);
   });
 
+  test('is replaced when it gives nothing before it says so', async () => {
+    const found = await page.evaluate(async () => {
+      const lost = context;
+      lost.getBufferSubData = (target, offset, words) => {
+        words.fill(0);
+        setTimeout(() => lost.getExtension('WEBGL_lose_context').loseContext(), 20);
+      };
+      return Array.from((await model.predict(x)).y);
+    });
+    assert.deepEqual(found, y);
+  });
+
   test('rejects when there is no other one', async () => {
     const found = await page.evaluate(async () => {
       const { getContext } = HTMLCanvasElement.prototype;

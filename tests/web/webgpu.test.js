@@ -409,6 +409,28 @@ describe('a GPU that is lost', () => {
     assert.deepEqual(await page.evaluate(async () => Array.from((await model.predict(x)).y)), y);
   });
 
+  test('is replaced though the browser has none at first', async () => {
+    const found = await page.evaluate(async () => {
+      const { requestAdapter } = GPU.prototype;
+      const { requestDevice } = GPUAdapter.prototype;
+      let last;
+      GPUAdapter.prototype.requestDevice = async function (...values) {
+        return (last = await requestDevice.apply(this, values));
+      };
+      const other = await load(undefined, { backend: 'webgpu' });
+      GPUAdapter.prototype.requestDevice = requestDevice;
+      let refused = 0;
+      GPU.prototype.requestAdapter = function (...values) {
+        return ++refused > 3 ? requestAdapter.apply(this, values) : Promise.resolve(null);
+      };
+      last.destroy();
+      const found = Array.from((await other.predict(x)).y);
+      GPU.prototype.requestAdapter = requestAdapter;
+      return found;
+    });
+    assert.deepEqual(found, y);
+  });
+
   test('rejects when there is no other one', async () => {
     const found = await page.evaluate(async () => {
       const { requestAdapter } = GPU.prototype;
