@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
+import { brotliCompressSync } from 'node:zlib';
 import { everyEngine } from './support/engines.js';
 import { compile, examples, inputsFor, manifestOf } from './support/bundles.js';
 import { serve, strict } from './support/server.js';
@@ -98,6 +99,24 @@ everyEngine((engine, browser) => {
         await page.close();
         await server.close();
       }
+    });
+  }
+});
+
+describe('the script', () => {
+  /** Bytes with Brotli, as servers send it, without the lines that tell of this model. */
+  const weight = (backend) => {
+    const folder = compile(join(examples, 'digits/digits.h5'), { args: ['--backends', backend] });
+    const text = readFileSync(join(folder, 'index.js'), 'utf8');
+    const own = text.split('\n').filter((line) => !/^ +['\w]+[^]*[,{]$|^ +},$/.test(line)).join('\n');
+    assert.ok(text.length - own.length > 1000);
+    return brotliCompressSync(own).length;
+  };
+
+  for (const [backend, limit] of [['wasm', 11_500], ['webgpu', 15_000], ['webgl', 15_000]]) {
+    test(`of ${backend} alone has at most ${limit} bytes`, () => {
+      const bytes = weight(backend);
+      assert.ok(bytes <= limit && bytes > limit / 2, `${bytes} bytes`);
     });
   }
 });

@@ -5,8 +5,9 @@
 //! declarations. No two modules declare one name at their top. Then joined they mean the same without their imports.
 //!
 //! Visitors download the script, so that comments stay behind: those that fill lines, and JSDoc wherever it stands. What begins with
-//! `/* ` stays, since tools read it, and so do marks.
+//! `/* ` stays, since tools read it, and so do marks. Then [`compact()`] shortens names.
 
+use super::compact::compact;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,7 +25,14 @@ pub(super) fn join(modules: &[(&str, &str)]) -> Result<String> {
     for (i, &(name, text)) in modules.iter().enumerate() {
         joined.add(name, text, i + 1 == modules.len())?;
     }
-    Ok(format!("{BANNER}{}", joined.text))
+    let last = modules.last().map(|(name, _)| *name);
+    let inner = joined
+        .declared
+        .iter()
+        .filter(|(_, (exported, file))| !(*exported && Some(*file) == last));
+    let script = format!("{BANNER}\n{}", joined.text);
+    compact(&script, inner.map(|(name, _)| name.as_str()))
+        .ok_or_else(|| Error::internal("a script of the runtime has no end".to_owned()))
 }
 
 #[derive(Default)]
@@ -36,7 +44,6 @@ struct Joined<'a> {
 
 impl<'a> Joined<'a> {
     fn add(&mut self, file: &'a str, text: &'a str, last: bool) -> Result<()> {
-        self.text += &format!("\n// {file}\n");
         let mut blank = true;
         let mut inside = false;
         for line in text.lines() {
@@ -140,8 +147,7 @@ mod tests {
         assert_eq!(
             join(&[("a.js", A), ("b.js", b)]).unwrap(),
             format!(
-                "{BANNER}\n// a.js\nconst one = 1;\n\nconst inner = 1;\n\n// b.js\n\
-                 export function two() {{\n  return one;\n}}\n\nexport {{ one }};\n"
+                "{BANNER}const one=1;\nconst a=1;\nexport function two(){{\nreturn one;\n}}\nexport{{one}};\n"
             )
         );
     }
@@ -150,12 +156,8 @@ mod tests {
     fn comments_stay_behind() {
         let text = "/**\n * Two\n * lines.\n */\nconst a = /** @type {any} */ (b);\n  // Why.\n  f(/** @type {A} */ x, /** @type {B} */ y); // here\n\
             // keras-compile: files\nimport(/* @vite-ignore */ c);\n";
-        let code =
-            "const a = (b);\n  f(x, y); // here\n// keras-compile: files\nimport(/* @vite-ignore */ c);\n";
-        assert_eq!(
-            join(&[("a.js", text)]).unwrap(),
-            format!("{BANNER}\n// a.js\n{code}")
-        );
+        let code = "const d=(b);\nf(x,y);// here\n// keras-compile: files\nimport(/* @vite-ignore */ c);\n";
+        assert_eq!(join(&[("a.js", text)]).unwrap(), format!("{BANNER}{code}"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod cancel;
 mod claim;
+mod compact;
 mod directory;
 mod element;
 mod hash;
@@ -18,6 +19,7 @@ mod package;
 mod runtime;
 mod shards;
 mod stamp;
+mod tokens;
 mod types;
 
 #[cfg(test)]
