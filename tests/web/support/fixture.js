@@ -124,10 +124,13 @@ function copySources(folder, manifest, marks) {
 function stampScript(source, manifest) {
   const addresses = Object.keys(manifest.files).map((name) => `  '${name}': new URL('./${name}', import.meta.url),\n`);
   const parts = [
-    [/^(const ownManifest = .*\()\{\n[^]*?^\}\);\n/m, `${JSON.stringify(manifest)});\n`],
-    [/^(const ownFiles = .*\(\{\n)[^]*?^\}\);\n/m, `${addresses.join('')}});\n`],
+    [/^(const \w+=\()\{\n +backends: [^]*?^\}\);\n/m, `${JSON.stringify(manifest)});\n`],
+    [/^(const \w+=\(\)=>\(\{\n)(?: +'.*\n)+\}\);\n/m, `${addresses.join('')}});\n`],
   ];
-  return parts.reduce((text, [pattern, part]) => text.replace(pattern, (_, begin) => begin + part), source);
+  return parts.reduce((text, [pattern, part]) => {
+    if (!pattern.test(text)) throw new Error(`index.js has nothing like ${pattern}`);
+    return text.replace(pattern, (_, begin) => begin + part);
+  }, source);
 }
 
 const arrays = {
