@@ -11,7 +11,7 @@ import { because, BundleError, openSource } from './source.js';
  * @param {AbortSignal} stopped
  * @returns {Bundle}
  */
-export function openBundle({ url, manifest, locate }, options, stopped) {
+export function openBundle({ url, manifest, locate, kept }, options, stopped) {
   /** @param {string} name */
   const entry = (name) => {
     const file = manifest.files[name];
@@ -68,37 +68,67 @@ export function openBundle({ url, manifest, locate }, options, stopped) {
     if (what) throw new BundleError(locate(name), `${what}; upload the whole bundle anew`);
   };
 
+  /** From where it is kept, if that is whole. @param {string} name @param {Uint8Array} target @param {(bytes: number) => void} arrived */
+  const found = async (name, target, arrived) => {
+    const key = entry(name).sha256;
+    try {
+      const source = await kept?.source(locate(name), key);
+      if (!source) return false;
+      await read(name, source, target, () => {});
+    } catch {
+      stopped.throwIfAborted();
+      await kept?.drop(key);
+      return false;
+    }
+    arrived(target.length);
+    return true;
+  };
+
+  /** @param {string} name @param {Uint8Array} target @param {(bytes: number) => void} [arrived] */
+  const get = async (name, target, arrived = progress) => {
+    if (await found(name, target, arrived)) return;
+    await read(name, await openSource(locate(name), options, stopped), target, arrived);
+    await keep(name, target, 'application/octet-stream');
+  };
+
+  /** @param {string} name @param {Uint8Array} bytes @param {string} type */
+  const keep = async (name, bytes, type) => kept?.keep(entry(name).sha256, unshared(bytes), type);
+
   return {
     url,
     manifest,
     stopped,
-    again: () => openBundle({ url, manifest, locate }, { fetch: options.fetch }, stopped),
+    again: () => openBundle({ url, manifest, locate, kept }, { fetch: options.fetch }, stopped),
     expect(names) {
       loaded = 0;
       total = names.reduce((sum, name) => sum + entry(name).bytes, 0);
       options.onProgress?.({ loaded, total });
     },
-    async fill(name, target) {
-      await read(name, await openSource(locate(name), options, stopped), target);
-    },
+    fill: get,
     async json(name) {
       const bytes = room(name);
-      await read(name, await openSource(locate(name), options, stopped), bytes, () => {});
+      await get(name, bytes, () => {});
       return JSON.parse(new TextDecoder().decode(bytes));
     },
     async text(name) {
       const bytes = room(name);
-      await this.fill(name, bytes);
+      await get(name, bytes);
       return new TextDecoder().decode(bytes);
     },
     async compile(name) {
       const url = locate(name);
       const code = room(name);
-      const source = await openSource(url, options, stopped);
+      // Asked for anew, since browsers keep the machine code of what came over HTTP.
+      const source = await openSource(url, options, stopped).catch(async (error) => {
+        const old = !stopped.aborted && await kept?.source(url, entry(name).sha256);
+        if (old) return old;
+        throw error;
+      });
       // Compiling from the response lets the browser keep the machine code for the next visit. It needs the MIME
       // type application/wasm; without it the bytes do.
       const streamed = source.response && WebAssembly.compileStreaming?.(source.response.clone()).catch(() => undefined);
       await read(name, source, code);
+      await keep(name, code, 'application/wasm');
       try {
         const module = (await awake(streamed)) ?? (await awake(WebAssembly.compile(code)));
         // WebKit compiles whatever a CSP says and refuses instances only, be it of an empty module.

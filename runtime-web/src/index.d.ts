@@ -98,6 +98,13 @@ export interface LoadOptions {
   signal?: AbortSignal | undefined;
   /** Called at the start and as bytes of weights and wasm arrive; the last call has `loaded === total`. */
   onProgress?: ((progress: { loaded: number; total: number }) => void) | undefined;
+  /**
+   * Keeps the model's files from one visit to the next in the Cache API, by their hashes: caches of HTTP drop large files. What is
+   * kept is not fetched again (wasm is asked for anew, since browsers keep its machine code with what came over HTTP), works
+   * offline, and goes when the model has a new version. `'storage:NAME'` names the model, whose versions are else known by
+   * the folder that they lie in and, without `where`, by the Keras model's name.
+   */
+  cache?: 'storage' | `storage:${string}` | undefined;
   /** Used in place of the global `fetch`, for headers, credentials or a cache of your own. */
   fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
 }
@@ -119,6 +126,10 @@ export interface Model {
   readonly threads: number;
   /** Why something faster was not taken, a sentence each. */
   readonly fallbacks: readonly string[];
+  /** Whether all that `load` with `cache` looked for was kept from a visit before. */
+  readonly cached: boolean;
+  /** Resolves when all files are kept for the next visit: to nothing, or to why they are not, in a clause. */
+  readonly stored: Promise<string | undefined>;
   /**
    * Runs the model. The inputs are read before this returns, so the arrays can be reused at once; calls may overlap
    * and are answered in order; the outputs are fresh copies, or `out`'s arrays, one for each output, filled.

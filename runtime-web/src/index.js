@@ -1,12 +1,13 @@
 // The entry of a bundle: where its files are and which backends it holds.
 
 import { openBundle } from './bundle.js';
-import { fetchManifest } from './manifest.js';
+import { fetchManifest, KEPT } from './manifest.js';
 import { LoadedModel } from './model.js';
 import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './source.js';
-// keras-compile: gpu {
+import { openStorage } from './storage.js';
+// keras-compile: several {
 import { answerUntil, compareWith, quicker } from './several.js';
-// keras-compile: gpu }
+// keras-compile: several }
 // keras-compile: strings {
 import { checkStrings, openStrings } from './strings.js';
 // keras-compile: strings }
@@ -24,7 +25,7 @@ import { checkWebGPU, openWebGPU } from './webgpu.js';
 // keras-compile: webgpu }
 
 /** @import { BackendName, load as Load, LoadOptions } from './index.js' */
-/** @import { Backend, Bundle, Choice, Chooser, Comparing, Engine, Located, Manifest, Running, Speaks, Value, Verifying, Warming } from './internal.js' */
+/** @import { Backend, Bundle, Choice, Chooser, Comparing, Engine, Keeping, Kept, Located, Manifest, Running, Speaks, Value, Verifying, Warming } from './internal.js' */
 
 export { BundleError };
 
@@ -44,13 +45,31 @@ const ownFiles = () => ({
 /** The address of this script; scripts of other kinds have none. @type {string} */
 const script = import.meta.url;
 
-/** @returns {Promise<Located>} */
-async function locateOwn() {
+/**
+ * What keeps files from one visit to the next, where that was asked for, or why there is none.
+ * @param {LoadOptions['cache']} cache
+ * @param {string} model
+ * @returns {Promise<{ kept?: Kept | undefined, why?: string | undefined }>}
+ */
+async function keeperFor(cache, model) {
+  if (cache === undefined) return { why: "load the model with { cache: 'storage' } to keep its files" };
+  const [known, name = model] = /^storage(?::(.+))?$/.exec(cache) ?? [];
+  if (!known) throw new TypeError(`load: cache is "${cache}"; pass 'storage', or 'storage:' with a name of the model`);
+  try {
+    return { kept: await openStorage(name) };
+  } catch (cause) {
+    return { why: because(cause) };
+  }
+}
+
+/** @param {LoadOptions} options @returns {Promise<Located>} */
+async function locateOwn({ cache }) {
   if (!script) {
     throw new TypeError('load: this script does not know its own address, since it was not built as an ES module; ' +
       "pass the address of the model's folder");
   }
-  const own = { url: new URL(script), manifest: ownManifest };
+  const keeper = await keeperFor(cache, beside(script, '.').href + ownManifest.model);
+  const own = { url: new URL(script), manifest: ownManifest, ...keeper };
   const [some] = Object.values(ownManifest.backends);
   if (some && await liesBeside(script, some.profile)) return { ...own, locate: (name) => beside(script, name) };
   const files = ownFiles();
@@ -66,8 +85,9 @@ async function locateOwn() {
 async function locate(where, options, stopped) {
   const folder = await toFolder(where);
   const url = new URL('manifest.json', folder);
-  const manifest = await fetchManifest(url, options, stopped, checks());
-  return { url, manifest, locate: (name) => new URL(name, folder) };
+  const keeper = await keeperFor(options.cache, folder.href);
+  const manifest = await fetchManifest(url, options, stopped, checks(), keeper.kept);
+  return { url, manifest, locate: (name) => new URL(name, folder), ...keeper };
 }
 
 /** The backends of this bundle, the one that is preferred first. @type {{ [name in BackendName]?: Backend }} */
@@ -107,11 +127,11 @@ let warming;
 let comparing;
 /** What compares the outputs of two. @type {Verifying | undefined} */
 let verifying;
-// keras-compile: gpu {
+// keras-compile: several {
 verifying = compareWith;
 warming = answerUntil;
 comparing = quicker;
-// keras-compile: gpu }
+// keras-compile: several }
 
 /** What goes through strings, where there are such. @type {Speaks | undefined} */
 let speaks;
@@ -120,11 +140,12 @@ speaks = { check: checkStrings, open: openStrings };
 // keras-compile: strings }
 
 /** What goes through the strings of a model; nothing of one that has none. @param {Located} located @param {LoadOptions} options @param {AbortSignal} stopped */
-async function speakingFor({ url, manifest, locate }, options, stopped) {
+async function speakingFor(located, options, stopped) {
+  const { url, manifest } = located;
   if (!manifest.strings) return undefined;
   if (!speaks) throw new BundleError(url, 'takes or gives strings, for which this index.js has no code; load it by its own');
   if (!speaks.check(manifest)) throw new BundleError(url, 'has a "strings" that makes no sense; compile the model anew');
-  return speaks.open(openBundle({ url, manifest, locate }, { ...options, onProgress: undefined }, stopped));
+  return speaks.open(openBundle(located, { ...options, onProgress: undefined }, stopped));
 }
 
 /** The backends to try, one after the other. @param {LoadOptions['backend']} backend */
@@ -215,6 +236,14 @@ class Loading {
   }
 }
 
+/** What the model tells of how its files are kept. @param {Located} located @param {Choice} choice @returns {Keeping} */
+function keeping({ kept, why, manifest }, { later }) {
+  const keys = Object.values(manifest.files).map(({ sha256 }) => sha256);
+  const settled = Promise.resolve(later).catch(() => {});
+  const settle = () => settled.then(() => kept?.settle([KEPT, ...keys])).catch(because);
+  return { cached: kept?.complete ?? false, stored: kept ? settle() : Promise.resolve(why) };
+}
+
 /** Whether the console has heard that there are not as many threads as were asked for. */
 let warned = false;
 
@@ -237,7 +266,7 @@ export const load = async (where, options = {}) => {
   };
   signal?.addEventListener('abort', abort);
   try {
-    const located = await (where === undefined ? locateOwn() : locate(where, options, stop.signal));
+    const located = await (where === undefined ? locateOwn(options) : locate(where, options, stop.signal));
     signal?.throwIfAborted();
     const begun = (loading = new Loading(located, options));
     const speaking = speakingFor(located, options, stop.signal);
@@ -261,7 +290,7 @@ export const load = async (where, options = {}) => {
       const [other] = orderOf(name);
       return verifying?.(running, () => begun.choose([/** @type {BackendName} */ (other)]), inputs, values) ?? Promise.resolve(undefined);
     };
-    return new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason), against, spoken);
+    return new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason), against, spoken, keeping(located, choice));
   } catch (error) {
     signal?.throwIfAborted();
     throw error;

@@ -271,6 +271,29 @@ export interface Located {
   url: URL;
   manifest: Manifest;
   locate(name: string): URL;
+  /** What keeps its files, where that was asked for. */
+  kept?: Kept | undefined;
+  /** Or why nothing does. */
+  why?: string | undefined;
+}
+
+/** What a model tells of how its files are kept. */
+export interface Keeping {
+  cached: boolean;
+  stored: Promise<string | undefined>;
+}
+
+/** What keeps the files of a model, by their SHA-256, from one visit to the next. */
+export interface Kept {
+  /** Whether all that was looked for so far was there and whole. */
+  complete: boolean;
+  /** The file, if it is there; `url` is for messages. */
+  source(url: URL, key: string): Promise<Source | undefined>;
+  /** Copies it at once and writes it later. */
+  keep(key: string, bytes: Uint8Array<ArrayBuffer> | string, type: string): Promise<void>;
+  drop(key: string): Promise<void>;
+  /** Waits for what is being written and drops what has none of these keys; gives why not all is kept. */
+  settle(keys: string[]): Promise<string | undefined>;
 }
 
 /** The files of one bundle, checked as they are read. */

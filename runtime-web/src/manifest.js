@@ -3,19 +3,35 @@
 import { BundleError, openSource } from './source.js';
 
 /** @import { LoadOptions } from './index.js' */
-/** @import { Check, Manifest } from './internal.js' */
+/** @import { Check, Kept, Manifest } from './internal.js' */
 
 /**
  * @param {URL} url
  * @param {LoadOptions} options
  * @param {AbortSignal} stopped
  * @param {Record<string, Check>} sections What is a backend's own in its section.
+ * @param {Kept} [kept]
  */
-export async function fetchManifest(url, options, stopped, sections) {
+export async function fetchManifest(url, options, stopped, sections, kept) {
+  const text = await fetchText(url, options, stopped).catch(async (error) => {
+    const old = !stopped.aborted && await kept?.source(url, KEPT);
+    if (old) return old.text();
+    throw error;
+  });
+  const manifest = parseManifest(url, text, sections);
+  await kept?.keep(KEPT, text, 'application/json');
+  return manifest;
+}
+
+/** @param {URL} url @param {LoadOptions} options @param {AbortSignal} stopped */
+async function fetchText(url, options, stopped) {
   // The only name without a hash: an old copy would point to files that are gone.
   const source = await openSource(url, options, stopped, { cache: 'no-cache' });
-  return parseManifest(url, await source.text(), sections);
+  return source.text();
 }
+
+/** What the manifest is kept as. */
+export const KEPT = 'manifest';
 
 /** @type {Check} */
 export const whole = (value) => Number.isSafeInteger(value) && value >= 0;

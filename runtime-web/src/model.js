@@ -3,7 +3,7 @@
 import { arrayName, arrayOf, bounds, count, describe, EXACT, isTensor, takes, zeros } from './tensor.js';
 
 /** @import { BackendName, GpuInputs, GpuTensor, InputInfos, Model, OutputInfos, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
-/** @import { Choice, Given, Manifest, Running, Slot, Speaking, StepInfo, Value } from './internal.js' */
+/** @import { Choice, Given, Keeping, Manifest, Running, Slot, Speaking, StepInfo, Value } from './internal.js' */
 
 /** @implements {Model} */
 export class LoadedModel {
@@ -34,8 +34,11 @@ export class LoadedModel {
    * @param {(reason: unknown) => void} stop Stops the downloads for a later one.
    * @param {(name: BackendName, running: Running, values?: Value[]) => Promise<string | undefined>} [against]
    * @param {Speaking} [speaking]
+   * @param {Keeping} [keeping]
    */
-  constructor(manifest, choice, stop, against, speaking) {
+  constructor(manifest, choice, stop, against, speaking, { cached, stored } = { cached: false, stored: Promise.resolve(undefined) }) {
+    this.cached = cached;
+    this.stored = stored;
     this.#against = against;
     this.#speaking = speaking;
     /** @type {(slots: Slot[]) => any} */

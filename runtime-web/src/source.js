@@ -84,8 +84,11 @@ export async function openSource(url, options, stopped, init) {
     throw new BundleError(url, `the server answered ${answer}; see whether the address is right and the whole bundle ` +
       'was uploaded');
   }
-  return { response, text: () => response.text(), read: (target) => fromBody(url, response, target) };
+  return sourceOf(url, response);
 }
+
+/** @param {URL} url For messages. @param {Response} response @returns {Source} */
+export const sourceOf = (url, response) => ({ response, text: () => response.text(), read: (target) => fromBody(url, response, target) });
 
 /**
  * Copies each chunk to its place as it arrives and tells its length.

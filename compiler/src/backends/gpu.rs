@@ -21,10 +21,6 @@ pub(super) static PART: Part = Part {
             name: "gpu.js",
             text: include_str!("../../runtime-web/src/gpu.js"),
         },
-        Script {
-            name: "several.js",
-            text: include_str!("../../runtime-web/src/several.js"),
-        },
     ],
     scripts: &[],
 };

@@ -19,12 +19,26 @@ macro_rules! runtime {
 }
 
 /// Those that become `index.js` with those of backends, each after the ones that it imports.
-const MODULES: [Script; 5] = runtime!("source.js", "manifest.js", "bundle.js", "tensor.js", "model.js");
+const MODULES: [Script; 6] = runtime!(
+    "source.js",
+    "storage.js",
+    "manifest.js",
+    "bundle.js",
+    "tensor.js",
+    "model.js"
+);
 
 /// What only models need that take or give strings.
 const STRINGS: Part = Part {
     mark: "strings",
     modules: &runtime!("hash.js", "strings.js"),
+    scripts: &[],
+};
+
+/// What only bundles need from which a page chooses.
+const SEVERAL: Part = Part {
+    mark: "several",
+    modules: &runtime!("several.js"),
     scripts: &[],
 };
 
@@ -65,6 +79,9 @@ pub(super) fn add(
         if parts.iter().all(|other| other.mark != part.mark) {
             parts.push(part);
         }
+    }
+    if builds.len() > 1 {
+        parts.push(&SEVERAL);
     }
     if manifest.strings.is_some() {
         parts.push(&STRINGS);

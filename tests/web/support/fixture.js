@@ -94,7 +94,8 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
     files: { ...files },
   };
   if (gpu) {
-    copySources(folder, manifest, ['gpu', ...Object.keys(gpu), ...(bodies ? ['wasm'] : [])]);
+    const names = [...Object.keys(gpu), ...(bodies ? ['wasm'] : [])];
+    copySources(folder, manifest, [...names, ...(names.length > 1 ? ['several'] : [])]);
     writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
     return folder;
   }
