@@ -7,6 +7,7 @@ use crate::graph::Graph;
 use crate::keras::{self, Given, InputShapes, KeptState, KerasDType, KerasModel, Part};
 use crate::passes;
 use crate::plan::{self, Binding, Plan};
+use crate::quantize;
 use crate::report::Report;
 use std::fmt;
 use std::path::PathBuf;
@@ -57,6 +58,8 @@ pub struct Options {
     pub one_thread: bool,
     /// In which precision a GPU keeps the weights of products.
     pub gpu_precision: backends::Precision,
+    /// In how few bits weights stand in files.
+    pub quantize: quantize::Rules,
     /// Gives the compilation up.
     pub cancel: CancelToken,
     /// What npm calls the bundle, if not by the model's name.
@@ -70,6 +73,8 @@ pub struct Outcome {
     pub manifest: Manifest,
     /// Figures.
     pub report: Report,
+    /// What became of weights that were to have an encoding.
+    pub quantized: Option<quantize::Report>,
     /// What the user should know although nothing is wrong, a line each.
     pub notes: Vec<String>,
 }
@@ -187,6 +192,22 @@ pub fn prepare(
 }
 
 impl Prepared {
+    /// Gives weights their encodings; tells nothing where none is to have one.
+    ///
+    /// # Errors
+    /// When a pattern matches no layer with weights, or the budget is used up.
+    pub fn quantize(&mut self, rules: &quantize::Rules) -> error::Result<Option<quantize::Report>> {
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let report = quantize::apply(&mut self.graph, rules);
+        let usage = |error: Error| match error.kind {
+            ErrorKind::Usage(_) => error.in_field("--quantize"),
+            _ => error,
+        };
+        report.map(Some).map_err(usage)
+    }
+
     /// Plans the graph for a backend.
     ///
     /// # Errors
@@ -276,8 +297,10 @@ fn blame(error: Error, backend: &Backend, chosen: &Selection) -> Error {
 /// All problems that were found at the stage that could not be finished.
 pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome, Errors> {
     let target = Target::new(&options.out, options.force)?.cancelled_by(options.cancel.clone());
-    let prepared = prepare(&options.source, passes::Options::default(), progress)?;
+    let mut prepared = prepare(&options.source, passes::Options::default(), progress)?;
     let file = options.source.model.display().to_string();
+    let quantized = prepared.quantize(&options.quantize);
+    let quantized = quantized.map_err(|error| error.in_file(&file))?;
     let code = backends::Options {
         one_thread: options.one_thread,
         exact: options.exact,
@@ -331,6 +354,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     Ok(Outcome {
         manifest,
         report: Report::new(&builds, passes),
+        quantized,
         notes,
     })
 }

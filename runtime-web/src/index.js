@@ -4,6 +4,9 @@ import { openBundle } from './bundle.js';
 import { fetchManifest } from './manifest.js';
 import { LoadedModel } from './model.js';
 import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './source.js';
+// keras-compile: encoded {
+import { checkEncoded, decoding } from './decode.js';
+// keras-compile: encoded }
 // keras-compile: gpu {
 import { answerUntil, compareWith, quicker } from './several.js';
 // keras-compile: gpu }
@@ -67,6 +70,11 @@ async function locate(where, options, stopped) {
   const folder = await toFolder(where);
   const url = new URL('manifest.json', folder);
   const manifest = await fetchManifest(url, options, stopped, checks());
+// keras-compile: encoded {
+  if (manifest.weights.encoded !== undefined && !checkEncoded(manifest)) {
+    throw new BundleError(url, 'has a "weights" that makes no sense; compile the model anew');
+  }
+// keras-compile: encoded }
   return { url, manifest, locate: (name) => new URL(name, folder) };
 }
 
@@ -165,6 +173,10 @@ class Loading {
     /** @type {Promise<Engine> | undefined} */
     let opening;
     try {
+// keras-compile: encoded {
+      const given = as;
+      as = (bundle) => given(decoding(bundle));
+// keras-compile: encoded }
       const bundle = as(openBundle(this.#located, this.#options, stop.signal));
       const section = bundle.manifest.backends[name];
       if (!section) throw new BundleError(bundle.url, `holds nothing for the backend "${name}"; compile the model anew`);
