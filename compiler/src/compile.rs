@@ -60,6 +60,8 @@ pub struct Options {
     pub gpu_precision: backends::Precision,
     /// In how few bits weights stand in files.
     pub quantize: quantize::Rules,
+    /// A `.npz` file with inputs for which results are compared with those of the original weights.
+    pub samples: Option<PathBuf>,
     /// Gives the compilation up.
     pub cancel: CancelToken,
     /// What npm calls the bundle, if not by the model's name.
@@ -208,6 +210,32 @@ impl Prepared {
         report.map(Some).map_err(usage)
     }
 
+    /// What the network gives, against what another one gives that had its weights: of the inputs in a file, or of noise where that
+    /// takes no long time.
+    fn compare(
+        &self,
+        original: &Graph,
+        options: &Options,
+    ) -> error::Result<Option<(String, Vec<quantize::Difference>)>> {
+        let states: Vec<usize> = self.states.iter().map(|state| state.input).collect();
+        let samples = match &options.samples {
+            Some(path) if self.prepared.is_some() => {
+                let what = "samples are not read for a model that takes strings".to_owned();
+                return Err(Error::new(ErrorKind::Usage(what)).in_file(path.display().to_string()));
+            }
+            Some(path) => Some(quantize::Samples::read(path, original, &states)?),
+            None => quantize::Samples::noise(original, &states)?,
+        };
+        let Some(samples) = samples else { return Ok(None) };
+        let what = match &options.samples {
+            Some(path) => path.display().to_string(),
+            None => "noise".to_owned(),
+        };
+        let what = format!("{} predictions from {what}", samples.len());
+        let differences = quantize::compare(original, &self.graph, &samples, &mut || options.cancel.check())?;
+        Ok(Some((what, differences)))
+    }
+
     /// Plans the graph for a backend.
     ///
     /// # Errors
@@ -299,8 +327,12 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     let target = Target::new(&options.out, options.force)?.cancelled_by(options.cancel.clone());
     let mut prepared = prepare(&options.source, passes::Options::default(), progress)?;
     let file = options.source.model.display().to_string();
-    let quantized = prepared.quantize(&options.quantize);
-    let quantized = quantized.map_err(|error| error.in_file(&file))?;
+    let original = prepared.graph.clone();
+    let mut quantized = prepared.quantize(&options.quantize)?;
+    if let Some(report) = &mut quantized {
+        report.differences = prepared.compare(&original, options)?;
+    }
+    drop(original);
     let code = backends::Options {
         one_thread: options.one_thread,
         exact: options.exact,
@@ -321,6 +353,9 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     } = prepared;
     // Plans hold all weights packed; two copies are enough.
     drop(graph);
+    if let (Some(report), Some((_, plan))) = (&mut quantized, plans.last()) {
+        report.unencoded = plan.weights.unencoded().clone();
+    }
     progress.stage(Stage::Emit);
     let build = |(backend, plan): (&'static Backend, Plan)| {
         let built = backend.build(plan, code);

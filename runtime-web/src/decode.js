@@ -42,7 +42,7 @@ function sizeOf(part) {
   const { plain, scales, levels } = floatsOf(part);
   const plainBefore = (/** @type {number} */ end) => (head ? Math.floor(end / block) * lanes + Math.min(lanes, end % block) : 0);
   const codes = elements - plainBefore(first + elements) + plainBefore(first);
-  return 4 * (plain + scales + levels + Math.ceil((codes * (BITS[encoding] ?? 0)) / 32));
+  return 4 * (plain + scales + levels + Math.ceil((codes * BITS[encoding]) / 32));
 }
 
 /** Whether a part makes sense by itself. @param {EncodedPart} part */
@@ -63,7 +63,7 @@ export function checkEncoded({ weights: { bytes: all, shards, encoded }, files }
   if (!listOf(listOf(isPart))(encoded) || encoded?.length !== shards.length || new Set(shards).size !== shards.length) return false;
   let at = 0;
   for (const [i, parts] of encoded.entries()) {
-    const { bytes } = files[/** @type {string} */ (shards[i])] ?? {};
+    const { bytes } = files[shards[i]] ?? {};
     if (bytes === undefined || bytes % 4) return false;
     let [from, to] = [0, at];
     for (const part of parts) {
@@ -145,52 +145,73 @@ function decodePart(part, target, from, to) {
       continue;
     }
     const group = Math.floor(row / rows);
-    // Rows of one lane share a scale.
-    const last = lanes === 1 ? Math.min((group + 1) * rows + head, block) - inBlock : lanes - lane;
-    const length = Math.min(last, end - i);
-    decode(i - first, code, length, (which * perBlock + group) * lanes + lane, lanes === 1 ? 0 : 1);
-    code += length;
-    i += length;
+    const rowsLeft = Math.min((group + 1) * rows + head, block / lanes) - row - head;
+    const whole = lane ? 0 : Math.min(rowsLeft, Math.floor((end - i) / lanes));
+    // Rows of one lane share a scale, and so are as one row.
+    const [count, width] = lanes === 1 ? [1, whole] : whole ? [whole, lanes] : [1, Math.min(lanes - lane, end - i)];
+    decode(i - first, code, count, width, (which * perBlock + group) * lanes + lane, lanes === 1);
+    code += count * width;
+    i += count * width;
   }
 }
 
 /**
- * What decodes some codes that follow each other: the place of the first number, the first code, how many, the first scale, and how
- * far it is to the next one's.
+ * What decodes rows of codes: the places of the first number and code, rows, codes of a row, the place of a row's first scale, and
+ * whether all have that one.
  * @param {EncodedPart} part
  * @param {Float32Array} out
  * @param {ArrayBufferLike} buffer
  * @param {number} at Where its codes begin.
  * @param {Float32Array} table
  * @param {Float32Array} scales
- * @returns {(to: number, code: number, length: number, scale: number, step: number) => void}
+ * @returns {(to: number, code: number, count: number, width: number, scale: number, shared: boolean) => void}
  */
 function decoderOf({ encoding }, out, buffer, at, table, scales) {
   if (encoding === 'int8') {
     const codes = new Int8Array(buffer, at);
-    return (to, code, length, scale, step) => {
-      for (let i = 0; i < length; i++) out[to + i] = /** @type {number} */ (codes[code + i]) * /** @type {number} */ (scales[scale + i * step]);
+    return (to, code, count, width, scale, shared) => {
+      if (shared) {
+        const one = scales[scale];
+        for (const end = to + width; to < end; to++) out[to] = codes[code++] * one;
+        return;
+      }
+      for (let row = 0; row < count; row++) {
+        const end = scale + width;
+        let s = scale;
+        // Panels have four columns or a multiple of that.
+        for (; s + 4 <= end; s += 4, to += 4, code += 4) {
+          out[to] = codes[code] * scales[s];
+          out[to + 1] = codes[code + 1] * scales[s + 1];
+          out[to + 2] = codes[code + 2] * scales[s + 2];
+          out[to + 3] = codes[code + 3] * scales[s + 3];
+        }
+        for (; s < end; s++) out[to++] = codes[code++] * scales[s];
+      }
     };
   }
   if (encoding === 'int4') {
     const codes = new Uint8Array(buffer, at);
-    return (to, code, length, scale, step) => {
-      for (let i = 0; i < length; i++) {
-        const which = code + i;
-        const level = (/** @type {number} */ (codes[which >> 1]) >> (4 * (which & 1))) & 15;
-        out[to + i] = /** @type {number} */ (table[level]) * /** @type {number} */ (scales[scale + i * step]);
+    const level = (/** @type {number} */ code) => table[(codes[code >> 1] >> (4 * (code & 1))) & 15];
+    return (to, code, count, width, scale, shared) => {
+      if (shared) {
+        const one = scales[scale];
+        for (const end = to + width; to < end; to++) out[to] = level(code++) * one;
+        return;
+      }
+      for (let row = 0; row < count; row++) {
+        for (let s = scale; s < scale + width; s++) out[to++] = level(code++) * scales[s];
       }
     };
   }
   const codes = new Uint16Array(buffer, at, (buffer.byteLength - at) >> 1);
   const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
-  return (to, code, length) => {
-    for (let i = to, which = code; i < to + length; i++, which++) {
-      const half = /** @type {number} */ (codes[which]);
+  return (to, code, count, width) => {
+    for (const end = to + count * width; to < end; to++) {
+      const half = codes[code++];
       // The exponent of a half begins 112 below that of a float, and so does that of what is below its normal numbers.
-      bits[i] = (half & 0x7fff) << 13;
-      const value = /** @type {number} */ (out[i]) * 2 ** 112;
-      out[i] = half & 0x8000 ? -value : value;
+      bits[to] = (half & 0x7fff) << 13;
+      const value = out[to] * 2 ** 112;
+      out[to] = half & 0x8000 ? -value : value;
     }
   };
 }

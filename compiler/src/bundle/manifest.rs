@@ -4,6 +4,7 @@ use super::element::ElementType;
 use crate::backends;
 use crate::error::{Error, Result};
 use crate::preparation::{Step, ValueId, Words};
+use crate::report::WeightSizes;
 use crate::tensor::Encoding;
 use crate::text::printable;
 use serde::{Deserialize, Serialize};
@@ -195,8 +196,8 @@ impl Manifest {
     }
 
     /// Bytes of weights in files by encoding, none being that of those which stay as they are, and of the floats that they stand for.
-    pub fn weight_sizes(&self) -> BTreeMap<Option<Encoding>, [u64; 2]> {
-        let mut sizes: BTreeMap<Option<Encoding>, [u64; 2]> = BTreeMap::new();
+    pub fn weight_sizes(&self) -> WeightSizes {
+        let mut sizes = WeightSizes::new();
         let files = self.weights.shards.iter().filter_map(|name| self.files.get(name));
         let mut plain = files.map(|file| file.bytes).sum::<u64>();
         for part in self.weights.encoded.iter().flatten().flatten() {

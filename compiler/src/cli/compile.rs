@@ -8,7 +8,7 @@ use keras_compile::backends::{self, BACKENDS, Precision, Selection};
 use keras_compile::bundle::{CancelToken, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
 use keras_compile::quantize::Rules;
-use keras_compile::report::{bytes, listing};
+use keras_compile::report::{bytes, listing, weights};
 use keras_compile::{Options, Outcome, Progress, Stage, passes, prepare};
 
 /// Compiles into a directory and prints the report.
@@ -26,6 +26,7 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
             GpuPrecision::F16 => Precision::F16,
         },
         quantize: args.rules()?,
+        samples: args.samples.clone(),
         cancel: CancelToken::default(),
         package: args.package_name.as_deref().map(PackageName::new).transpose()?,
     };
@@ -37,14 +38,16 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
     let Outcome {
         manifest,
         report,
-        quantized: _,
+        quantized,
         notes,
     } = outcome?;
     if !args.quiet {
         reporter.notes(&notes);
         let (files, total) = manifest.total();
         let written = format!("{}: {} in {files} files", out.display(), bytes(total));
-        print(&format!("{}\n{written}\n", report.display(args.verbose)))?;
+        let weights = quantized.map(|quantized| weights(&manifest.weight_sizes(), &quantized, args.verbose));
+        let weights = weights.unwrap_or_default();
+        print(&format!("{}{weights}\n{written}\n", report.display(args.verbose)))?;
     }
     Ok(())
 }

@@ -84,10 +84,9 @@ fn peaks(data: &[f32], grouping: &Grouping) -> Vec<f32> {
 
 /// The scale of a group by an element.
 fn scale(encoded: &Encoded, element: usize) -> f32 {
-    encoded
-        .grouping
-        .group(element)
-        .map_or(0.0, |group| encoded.scales[group])
+    let group = encoded.grouping.group(element);
+    let own = group.and_then(|group| encoded.scales.get(group));
+    own.copied().unwrap_or(0.0)
 }
 
 /// A 127th of a group's largest magnitude, times the nearest integer.

@@ -5,9 +5,12 @@
 //! knows nothing of it: evaluation, plans, checks and kernels see what a page will have decoded. Weights are encoded after all
 //! passes, so that what was folded into them is in them.
 
+mod compare;
 mod encode;
+mod npz;
 mod rules;
 
+pub use compare::{Difference, Samples, compare};
 pub use encode::{Unfit, encode};
 pub use rules::Rules;
 
@@ -15,12 +18,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Constant, Op};
 use crate::tensor::{DType, Encoding, TensorType};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-
-/// Smaller constants stay as they are.
-const SMALL: usize = 1024;
 
 /// Weights that stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub struct Kept {
 pub enum Reason {
     /// That was the choice.
     Chosen,
-    /// They are few.
-    Small,
+    /// They are fewer than so many.
+    Small(usize),
     /// Something else reads them, too.
     Shared,
     /// Their numbers have no code.
@@ -50,7 +50,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chosen => f.write_str("as chosen"),
-            Self::Small => write!(f, "fewer than {SMALL} numbers"),
+            Self::Small(least) => write!(f, "in constants of fewer than {least}"),
             Self::Shared => f.write_str("not only weights"),
             Self::Unfit(_, Unfit::NotFinite) => f.write_str("not all finite"),
             Self::Unfit(_, Unfit::TooLarge) => f.write_str("beyond half precision's 65504"),
@@ -59,12 +59,14 @@ impl fmt::Display for Reason {
 }
 
 /// What became of the weights of a graph.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
-    /// Numbers of each encoding.
-    pub elements: BTreeMap<Encoding, usize>,
-    /// What has none.
+    /// What has no encoding.
     pub kept: Vec<Kept>,
+    /// Layers whose weights kernels read in an order in which no encoding can be told.
+    pub unencoded: BTreeSet<String>,
+    /// How far results are off, and of what.
+    pub differences: Option<(String, Vec<Difference>)>,
 }
 
 /// Gives weights their encodings.
@@ -148,7 +150,7 @@ fn names(graph: &Graph, layers: &mut Vec<String>) {
 fn encode_all(graph: &mut Graph, rules: &Rules, report: &mut Report) -> Result<()> {
     for weights in weights(graph) {
         let elements = graph.ty(weights.id).shape.count();
-        if let Err(why) = encode_one(graph, &weights, rules, report)? {
+        if let Err(why) = encode_one(graph, &weights, rules)? {
             report.kept.push(Kept {
                 layer: weights.layer,
                 elements,
@@ -171,7 +173,6 @@ fn encode_one(
     graph: &mut Graph,
     weights: &Weights,
     rules: &Rules,
-    report: &mut Report,
 ) -> Result<std::result::Result<(), Reason>> {
     let Some(tensor) = graph.constant(weights.id) else {
         return Err(Error::internal("weights are no constant"));
@@ -180,8 +181,8 @@ fn encode_one(
         return Ok(Err(Reason::Chosen));
     };
     let data = tensor.as_f32()?;
-    if data.len() < SMALL {
-        return Ok(Err(Reason::Small));
+    if data.len() < rules.least() {
+        return Ok(Err(Reason::Small(rules.least())));
     }
     if weights.shared {
         return Ok(Err(Reason::Shared));
@@ -190,7 +191,6 @@ fn encode_one(
         Ok(found) => found,
         Err(unfit) => return Ok(Err(Reason::Unfit(encoding, unfit))),
     };
-    *report.elements.entry(encoding).or_default() += numbers.len();
     let tensor = crate::tensor::Tensor::f32(tensor.shape().clone(), numbers)?.encoded_as(encoded);
     graph.replace(weights.id, Constant(tensor), &[])?;
     Ok(Ok(()))

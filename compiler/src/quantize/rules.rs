@@ -4,16 +4,45 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::Encoding;
 use std::str::FromStr;
 
+/// Constants of fewer numbers stay as they are, if nothing else is said: what they take hardly counts.
+const LEAST: usize = 1024;
+
 /// A choice for each layer, by its name: of the first pattern that it matches, or else that for the rest.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// Patterns in order, each with an encoding, or none for floats as they are.
     patterns: Vec<(String, Option<Encoding>)>,
     /// For layers that no pattern matches.
     rest: Option<Encoding>,
+    /// Constants of fewer numbers stay as they are.
+    least: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            patterns: Vec::new(),
+            rest: None,
+            least: LEAST,
+        }
+    }
 }
 
 impl Rules {
+    /// The same for all layers, and for constants of so many numbers or more.
+    pub fn of_all(encoding: Encoding, least: usize) -> Self {
+        Self {
+            rest: Some(encoding),
+            least,
+            ..Self::default()
+        }
+    }
+
+    /// Constants of fewer numbers stay as they are.
+    pub fn least(&self) -> usize {
+        self.least
+    }
+
     /// The encoding of a layer's weights, if they are to have one.
     pub fn of(&self, layer: &str) -> Option<Encoding> {
         let first = self.patterns.iter().find(|(pattern, _)| matches(pattern, layer));
@@ -77,6 +106,7 @@ impl FromStr for Rules {
         Ok(Self {
             patterns,
             rest: rest.flatten(),
+            ..Self::default()
         })
     }
 }
