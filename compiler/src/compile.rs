@@ -11,6 +11,7 @@ use crate::quantize;
 use crate::report::Report;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// What to compile.
 #[derive(Debug, Clone, Default)]
@@ -231,8 +232,13 @@ impl Prepared {
             Some(path) => path.display().to_string(),
             None => "noise".to_owned(),
         };
-        let what = format!("{} predictions from {what}", samples.len());
+        let begin = Instant::now();
         let differences = quantize::compare(original, &self.graph, &samples, &mut || options.cancel.check())?;
+        let took = begin.elapsed().as_secs_f64();
+        let what = format!(
+            "{} predictions from {what}, evaluated in {took:.1} s",
+            samples.len()
+        );
         Ok(Some((what, differences)))
     }
 

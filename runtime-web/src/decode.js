@@ -146,9 +146,9 @@ function decodePart(part, target, from, to) {
     }
     const group = Math.floor(row / rows);
     const rowsLeft = Math.min((group + 1) * rows + head, block / lanes) - row - head;
-    const whole = lane ? 0 : Math.min(rowsLeft, Math.floor((end - i) / lanes));
+    const full = lane ? 0 : Math.min(rowsLeft, Math.floor((end - i) / lanes));
     // Rows of one lane share a scale, and so are as one row.
-    const [count, width] = lanes === 1 ? [1, whole] : whole ? [whole, lanes] : [1, Math.min(lanes - lane, end - i)];
+    const [count, width] = lanes === 1 ? [1, full] : full ? [full, lanes] : [1, Math.min(lanes - lane, end - i)];
     decode(i - first, code, count, width, (which * perBlock + group) * lanes + lane, lanes === 1);
     code += count * width;
     i += count * width;
@@ -199,19 +199,36 @@ function decoderOf({ encoding }, out, buffer, at, table, scales) {
         return;
       }
       for (let row = 0; row < count; row++) {
-        for (let s = scale; s < scale + width; s++) out[to++] = level(code++) * scales[s];
+        const end = scale + width;
+        let s = scale;
+        if (code & 1) out[to++] = level(code++) * scales[s++];
+        for (; s + 2 <= end; s += 2, to += 2, code += 2) {
+          const both = codes[code >> 1];
+          out[to] = table[both & 15] * scales[s];
+          out[to + 1] = table[both >> 4] * scales[s + 1];
+        }
+        if (s < end) out[to++] = level(code++) * scales[s];
       }
     };
   }
   const codes = new Uint16Array(buffer, at, (buffer.byteLength - at) >> 1);
-  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
+  const halves = (everyHalf ??= allHalves());
   return (to, code, count, width) => {
-    for (const end = to + count * width; to < end; to++) {
-      const half = codes[code++];
-      // The exponent of a half begins 112 below that of a float, and so does that of what is below its normal numbers.
-      bits[to] = (half & 0x7fff) << 13;
-      const value = out[to] * 2 ** 112;
-      out[to] = half & 0x8000 ? -value : value;
-    }
+    for (const end = to + count * width; to < end; to++) out[to] = halves[codes[code++]];
   };
+}
+
+/** What each half is, when one was needed. @type {Float32Array | undefined} */
+let everyHalf;
+
+/** The exponent of a half begins 112 below that of a float, and so does that of what is below its normal numbers. */
+function allHalves() {
+  const halves = new Float32Array(1 << 16);
+  const bits = new Uint32Array(halves.buffer);
+  for (let half = 0; half < 1 << 15; half++) {
+    bits[half] = half << 13;
+    halves[half] *= 2 ** 112;
+    halves[half + (1 << 15)] = -halves[half];
+  }
+  return halves;
 }

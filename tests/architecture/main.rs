@@ -183,7 +183,7 @@ const PLACES: &[(&str, &[&str])] = &[
         ],
     ),
     ("hdf5_metno", &["keras/libhdf5.rs"]),
-    ("zip::", &["keras/archive"]),
+    ("zip::", &["keras/archive", "quantize/npz"]),
     ("channels_first", &["keras/"]),
     ("data_format", &["keras/"]),
     ("walrus", &["backends/wasm/"]),

@@ -203,7 +203,7 @@ impl Manifest {
         for part in self.weights.encoded.iter().flatten().flatten() {
             let [bytes, floats] = sizes.entry(Some(part.encoding)).or_default();
             *bytes = bytes.saturating_add(part.bytes);
-            *floats = floats.saturating_add(4 * part.elements as u64);
+            *floats = floats.saturating_add((part.elements as u64).saturating_mul(4));
             plain = plain.saturating_sub(part.bytes);
         }
         sizes.insert(None, [plain, plain]);

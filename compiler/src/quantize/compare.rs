@@ -11,7 +11,7 @@ use std::path::Path;
 const NOISE: u64 = 8;
 
 /// A network of so many operations in all of its predictions is evaluated without being asked for, in about a second.
-const UNASKED: u64 = 200_000_000;
+const UNASKED: u64 = 50_000_000;
 
 /// What the two networks give for one output.
 #[derive(Debug, Clone, PartialEq)]

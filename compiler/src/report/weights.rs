@@ -22,7 +22,7 @@ pub fn weight_sizes(sizes: &WeightSizes) -> String {
 
 /// The lines of a report: sizes, what stays as it is and why, with `verbose` each layer, and how far results are off.
 pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
-    let mut text = format!("files    {}\n", weight_sizes(sizes));
+    let mut text = format!("weights  {}\n", weight_sizes(sizes));
     let mut reasons: Vec<(Reason, Vec<String>, usize)> = Vec::new();
     for kept in &report.kept {
         let known = reasons.iter().position(|(why, ..)| *why == kept.why);
