@@ -77,6 +77,14 @@ pub(super) fn lower(
     Ok(lowering.program)
 }
 
+/// The places of inputs, the constants among these, and the places of the result and of scratch memory.
+type Around<'a> = (
+    &'a [Option<&'a Place>],
+    &'a [Option<&'a Tensor>],
+    &'a Place,
+    &'a [BufferId],
+);
+
 pub(super) struct Lowering<'a> {
     target: &'a dyn Target,
     pub layout: &'a mut Layout,
@@ -292,12 +300,11 @@ impl Lowering<'_> {
         vec![self.run(fill.into(), arguments, name, 0)]
     }
 
-    /// Where a pointer points, given the places of inputs, the constants among them, and the places of the result and of scratch
-    /// memory.
+    /// Where a pointer of a layer points.
     fn resolve(
         &mut self,
         pointer: &Pointer<'_>,
-        (inputs, constants, output, scratch): (&[Option<&Place>], &[Option<&Tensor>], &Place, &[BufferId]),
+        (inputs, constants, output, scratch): Around<'_>,
         name: &str,
     ) -> Result<Argument<BufferId>> {
         let inside = |place: &Place, elements: isize| {

@@ -10,8 +10,11 @@ use std::path::Path;
 /// Most predictions from noise.
 const NOISE: u64 = 8;
 
-/// A network of so many operations in all of its predictions is evaluated without being asked for, in about a second.
+/// So much work in all predictions is done without being asked for, in about a second.
 const UNASKED: u64 = 50_000_000;
+
+/// What the reference evaluation of an element takes, in operations of products, for each step of its function and one more.
+const ELEMENT: u64 = 10;
 
 /// What the two networks give for one output.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +92,7 @@ impl Samples {
     /// # Errors
     /// Never, since shapes are the graph's own.
     pub fn noise(graph: &Graph, states: &[usize]) -> Result<Option<Self>> {
-        let count = (UNASKED / graph.flops().max(1)).min(NOISE);
+        let count = (UNASKED / work(graph).max(1)).min(NOISE);
         if count == 0 {
             return Ok(None);
         }
@@ -128,6 +131,22 @@ impl Samples {
     pub fn is_empty(&self) -> bool {
         self.predictions.is_empty()
     }
+}
+
+/// What a prediction takes, in operations of products.
+fn work(graph: &Graph) -> u64 {
+    let of_node = |id| {
+        let elements = graph.node(id).types.iter().map(|ty| ty.shape.count() as u64);
+        let each = ELEMENT * (1 + graph.op(id).scalar_instructions() as u64);
+        let inner = graph.op(id).as_scan();
+        let inner = inner.map_or(0, |scan| work(&scan.body).saturating_mul(scan.steps as u64));
+        elements.sum::<u64>().saturating_mul(each).saturating_add(inner)
+    };
+    let nodes = graph
+        .order()
+        .into_iter()
+        .filter(|&id| graph.constant(id).is_none());
+    nodes.map(of_node).fold(graph.flops(), u64::saturating_add)
 }
 
 fn inputs(graph: &Graph) -> impl Iterator<Item = (&str, &TensorType)> {

@@ -233,7 +233,7 @@ mod tests {
             (state >> 40) as f32 / (1 << 24) as f32 - 0.5
         };
         let number = |i: usize| {
-            if i % 97 == 0 {
+            if i.is_multiple_of(97) {
                 0.0
             } else {
                 0.1 * (next() + next() + next())
