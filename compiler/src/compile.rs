@@ -7,9 +7,11 @@ use crate::graph::Graph;
 use crate::keras::{self, Given, InputShapes, KeptState, KerasDType, KerasModel, Part};
 use crate::passes;
 use crate::plan::{self, Binding, Plan};
+use crate::quantize;
 use crate::report::Report;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// What to compile.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +59,10 @@ pub struct Options {
     pub one_thread: bool,
     /// In which precision a GPU keeps the weights of products.
     pub gpu_precision: backends::Precision,
+    /// In how few bits weights stand in files.
+    pub quantize: quantize::Rules,
+    /// A `.npz` file with inputs for which results are compared with those of the original weights.
+    pub samples: Option<PathBuf>,
     /// Gives the compilation up.
     pub cancel: CancelToken,
     /// What npm calls the bundle, if not by the model's name.
@@ -70,6 +76,8 @@ pub struct Outcome {
     pub manifest: Manifest,
     /// Figures.
     pub report: Report,
+    /// What became of weights that were to have an encoding.
+    pub quantized: Option<quantize::Report>,
     /// What the user should know although nothing is wrong, a line each.
     pub notes: Vec<String>,
 }
@@ -187,6 +195,53 @@ pub fn prepare(
 }
 
 impl Prepared {
+    /// Gives weights their encodings; tells nothing where none is to have one.
+    ///
+    /// # Errors
+    /// When a pattern matches no layer with weights, or the budget is used up.
+    pub fn quantize(&mut self, rules: &quantize::Rules) -> error::Result<Option<quantize::Report>> {
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let report = quantize::apply(&mut self.graph, rules);
+        let usage = |error: Error| match error.kind {
+            ErrorKind::Usage(_) => error.in_field("--quantize"),
+            _ => error,
+        };
+        report.map(Some).map_err(usage)
+    }
+
+    /// What the network gives, against what another one gives that had its weights: of the inputs in a file, or of noise where that
+    /// takes no long time.
+    fn compare(
+        &self,
+        original: &Graph,
+        options: &Options,
+    ) -> error::Result<Option<(String, Vec<quantize::Difference>)>> {
+        let states: Vec<usize> = self.states.iter().map(|state| state.input).collect();
+        let samples = match &options.samples {
+            Some(path) if self.prepared.is_some() => {
+                let what = "samples are not read for a model that takes strings".to_owned();
+                return Err(Error::new(ErrorKind::Usage(what)).in_file(path.display().to_string()));
+            }
+            Some(path) => Some(quantize::Samples::read(path, original, &states)?),
+            None => quantize::Samples::noise(original, &states)?,
+        };
+        let Some(samples) = samples else { return Ok(None) };
+        let what = match &options.samples {
+            Some(path) => path.display().to_string(),
+            None => "noise".to_owned(),
+        };
+        let begin = Instant::now();
+        let differences = quantize::compare(original, &self.graph, &samples, &mut || options.cancel.check())?;
+        let took = begin.elapsed().as_secs_f64();
+        let what = format!(
+            "{} predictions from {what}, evaluated in {took:.1} s",
+            samples.len()
+        );
+        Ok(Some((what, differences)))
+    }
+
     /// Plans the graph for a backend.
     ///
     /// # Errors
@@ -276,8 +331,14 @@ fn blame(error: Error, backend: &Backend, chosen: &Selection) -> Error {
 /// All problems that were found at the stage that could not be finished.
 pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome, Errors> {
     let target = Target::new(&options.out, options.force)?.cancelled_by(options.cancel.clone());
-    let prepared = prepare(&options.source, passes::Options::default(), progress)?;
+    let mut prepared = prepare(&options.source, passes::Options::default(), progress)?;
     let file = options.source.model.display().to_string();
+    let original = prepared.graph.clone();
+    let mut quantized = prepared.quantize(&options.quantize)?;
+    if let Some(report) = &mut quantized {
+        report.differences = prepared.compare(&original, options)?;
+    }
+    drop(original);
     let code = backends::Options {
         one_thread: options.one_thread,
         exact: options.exact,
@@ -298,6 +359,9 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     } = prepared;
     // Plans hold all weights packed; two copies are enough.
     drop(graph);
+    if let (Some(report), Some((_, plan))) = (&mut quantized, plans.last()) {
+        report.unencoded = plan.weights.unencoded().clone();
+    }
     progress.stage(Stage::Emit);
     let build = |(backend, plan): (&'static Backend, Plan)| {
         let built = backend.build(plan, code);
@@ -331,6 +395,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     Ok(Outcome {
         manifest,
         report: Report::new(&builds, passes),
+        quantized,
         notes,
     })
 }

@@ -120,6 +120,7 @@ pub mod passes;
 pub mod plan;
 pub mod pointwise;
 pub mod preparation;
+pub mod quantize;
 pub mod report;
 pub mod shader;
 pub mod tensor;

@@ -90,6 +90,12 @@ struct CompileArgs {
     /// In which precision a GPU keeps the weights of products; sums are computed in f32
     #[arg(long, value_enum, default_value = "f32", value_name = "PRECISION")]
     gpu_precision: GpuPrecision,
+    /// In how few bits weights stand in files, f16, int8 or int4; or by layers, as in 'conv*=int8,head=f32,f16'
+    #[arg(long, value_name = "[PATTERN=]ENCODING,…")]
+    quantize: Option<String>,
+    /// Inputs by their names, for which results are compared with those of f32 weights; noise when absent, if that is quick
+    #[arg(long, value_name = "FILE.npz", requires = "quantize")]
+    samples: Option<PathBuf>,
     /// What npm calls the bundle; a name made of the model's when absent
     #[arg(long, value_name = "NAME")]
     package_name: Option<String>,

@@ -5,6 +5,9 @@ import { fetchManifest, KEPT } from './manifest.js';
 import { LoadedModel } from './model.js';
 import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './source.js';
 import { openStorage } from './storage.js';
+// keras-compile: encoded {
+import { checkEncoded, decoding } from './decode.js';
+// keras-compile: encoded }
 // keras-compile: several {
 import { answerUntil, compareWith, quicker } from './several.js';
 // keras-compile: several }
@@ -87,6 +90,11 @@ async function locate(where, options, stopped) {
   const url = new URL('manifest.json', folder);
   const keeper = await keeperFor(options.cache, folder.href);
   const manifest = await fetchManifest(url, options, stopped, checks(), keeper.kept);
+// keras-compile: encoded {
+  if (manifest.weights.encoded !== undefined && !checkEncoded(manifest)) {
+    throw new BundleError(url, 'has a "weights" that makes no sense; compile the model anew');
+  }
+// keras-compile: encoded }
   return { url, manifest, locate: (name) => new URL(name, folder), ...keeper };
 }
 
@@ -186,6 +194,10 @@ class Loading {
     /** @type {Promise<Engine> | undefined} */
     let opening;
     try {
+// keras-compile: encoded {
+      const given = as;
+      as = (bundle) => given(decoding(bundle));
+// keras-compile: encoded }
       const bundle = as(openBundle(this.#located, this.#options, stop.signal));
       const section = bundle.manifest.backends[name];
       if (!section) throw new BundleError(bundle.url, `holds nothing for the backend "${name}"; compile the model anew`);

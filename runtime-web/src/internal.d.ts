@@ -6,18 +6,45 @@ import type {
 
 /** What manifest.json holds. */
 export interface Manifest {
-  /** The layout of the bundle; a loader reads exactly one. */
-  format: 2;
+  /** The layout of the bundle: 2, or 3 where weights must be decoded. */
+  format: 2 | 3;
   generator: string;
   model: string;
   inputs: Slot[];
   outputs: Slot[];
   /** What each backend adds. */
   backends: { [name in BackendName]?: Section } & { wasm?: WasmSection; webgl?: WebGLSection; webgpu?: WebGPUSection };
-  weights: { bytes: number; shards: string[] };
+  weights: {
+    /** Of all, as backends read them. */
+    bytes: number;
+    shards: string[];
+    /** Of each file, in its order, what stands there in fewer bits. */
+    encoded?: EncodedPart[][];
+  };
   /** What is done to strings before a prediction. */
   strings?: { inputs: Slot[]; steps: StringStep[]; vocabularies?: string };
   files: Record<string, { bytes: number; sha256: string }>;
+}
+
+/** Weights in fewer bits. In the file stand the plain elements of all blocks that it touches, their scales, the levels of four bits, and the codes. */
+export interface EncodedPart {
+  /** Its place in the file, in bytes. */
+  from: number;
+  bytes: number;
+  /** Where its numbers begin among all weights, in bytes, and how many there are. */
+  to: number;
+  elements: number;
+  /** A half is a number; of the others the code or its level is multiplied by a scale. */
+  encoding: 'f16' | 'int8' | 'int4';
+  /** Where in its block the first number stands. */
+  first: number;
+  /** Numbers of a block, and of a row of it. In a row each has a scale of its own. */
+  block: number;
+  lanes: number;
+  /** Rows of a block that share their scales. */
+  rows: number;
+  /** Whether the first row of a block is plain. */
+  head: boolean;
 }
 
 /** An input or output. */

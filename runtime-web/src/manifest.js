@@ -77,6 +77,10 @@ function parseManifest(url, text, sections) {
   } catch (cause) {
     throw new BundleError(url, 'is not JSON; see whether the address is right', cause);
   }
+// keras-compile: encoded {
+  // The same but for weights that must be decoded.
+  if (manifest?.format === 3) manifest.format = 2;
+// keras-compile: encoded }
   if (manifest?.format !== 2) {
     throw new BundleError(url, `has format ${JSON.stringify(manifest?.format)}, this index.js reads format 2; ` +
       'take both from the same run of keras-compile');

@@ -49,6 +49,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "plan",
         &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
+    ("quantize", &["error", "files", "tensor", "ops", "graph"]),
     ("shader", &["error", "tensor", "pointwise", "kernel"]),
     ("check", &["error", "tensor", "kernel", "plan"]),
     (
@@ -74,6 +75,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "kernel",
             "plan",
             "passes",
+            "quantize",
             "backends",
         ],
     ),
@@ -93,7 +95,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "compile",
         &[
-            "error", "graph", "keras", "passes", "plan", "backends", "report", "bundle",
+            "error", "graph", "keras", "passes", "quantize", "plan", "backends", "report", "bundle",
         ],
     ),
     ("lib", &["compile"]),
@@ -181,7 +183,7 @@ const PLACES: &[(&str, &[&str])] = &[
         ],
     ),
     ("hdf5_metno", &["keras/libhdf5.rs"]),
-    ("zip::", &["keras/archive"]),
+    ("zip::", &["keras/archive", "quantize/npz"]),
     ("channels_first", &["keras/"]),
     ("data_format", &["keras/"]),
     ("walrus", &["backends/wasm/"]),

@@ -38,6 +38,14 @@ impl CancelToken {
             .for_each(|traces| traces.remove());
     }
 
+    /// Whether to go on: between parts of long work that writes nothing.
+    ///
+    /// # Errors
+    /// When somebody has given up.
+    pub fn check(&self) -> Result<()> {
+        self.hold().map(drop)
+    }
+
     /// As long as this is held nobody gives up.
     ///
     /// # Errors

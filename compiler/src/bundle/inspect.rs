@@ -2,7 +2,7 @@
 
 use super::directory::io_error;
 use super::hash::hex;
-use super::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, Section};
+use super::manifest::{ENCODED_FORMAT, FORMAT, FileEntry, MANIFEST, Manifest, Section};
 use super::stamp::{read_limited, stamp};
 use crate::backends;
 use crate::error::{Error, Result};
@@ -35,8 +35,8 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
     })?;
     let wrong = |what: String| Error::malformed(what).in_file(&shown);
     let stamp = stamp(&text).ok_or_else(|| wrong("is not the manifest of a bundle".to_owned()))?;
-    if stamp.format != FORMAT {
-        let what = format!("has format {}, not {FORMAT}", stamp.format);
+    if ![FORMAT, ENCODED_FORMAT].contains(&stamp.format) {
+        let what = format!("has format {}, not {FORMAT} or {ENCODED_FORMAT}", stamp.format);
         return Err(wrong(what).help(format!(
             "inspect it with the version that wrote it, {}",
             stamp.generator

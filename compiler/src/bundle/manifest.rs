@@ -4,6 +4,8 @@ use super::element::ElementType;
 use crate::backends;
 use crate::error::{Error, Result};
 use crate::preparation::{Step, ValueId, Words};
+use crate::report::WeightSizes;
+use crate::tensor::Encoding;
 use crate::text::printable;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,8 +13,11 @@ use std::collections::BTreeMap;
 /// The name of the only file that is not listed in itself.
 pub(super) const MANIFEST: &str = "manifest.json";
 
-/// The layout that this version writes; the loader reads exactly one.
+/// The layout that this version writes.
 pub(super) const FORMAT: u32 = 2;
+
+/// The same with weights that must be decoded, of which other loaders know nothing.
+pub(super) const ENCODED_FORMAT: u32 = 3;
 
 /// Begins the generator of every bundle, by which one is told from other directories.
 pub(super) const PROGRAM: &str = "keras-compile";
@@ -113,6 +118,34 @@ pub struct WeightFiles {
     pub bytes: usize,
     /// File names in order.
     pub shards: Vec<String>,
+    /// What each file has in fewer bits, in the order of the file, where any has; all else stands there as kernels read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoded: Option<Vec<Vec<EncodedPart>>>,
+}
+
+/// Weights in fewer bits: see [`encoded`](crate::tensor::encoded) for how they are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncodedPart {
+    /// Where it begins in its file.
+    pub from: u64,
+    /// Its bytes there.
+    pub bytes: u64,
+    /// The byte of all weights, as kernels read them, at which its numbers begin.
+    pub to: u64,
+    /// How many numbers.
+    pub elements: usize,
+    /// How they are written.
+    pub encoding: Encoding,
+    /// Where in its block the first of them stands.
+    pub first: usize,
+    /// Elements of a block.
+    pub block: usize,
+    /// Elements of a row of a block, each with a scale of its own.
+    pub lanes: usize,
+    /// Rows that share their scales.
+    pub rows: usize,
+    /// Whether the first row of a block is of floats.
+    pub head: bool,
 }
 
 /// What is known of a file.
@@ -160,6 +193,21 @@ impl Manifest {
         let own = self.to_json().map_or(0, |text| text.len() as u64);
         let others: u64 = self.files.values().map(|file| file.bytes).sum();
         (self.files.len() + 1, others + own)
+    }
+
+    /// Bytes of weights in files by encoding, none being that of those which stay as they are, and of the floats that they stand for.
+    pub fn weight_sizes(&self) -> WeightSizes {
+        let mut sizes = WeightSizes::new();
+        let files = self.weights.shards.iter().filter_map(|name| self.files.get(name));
+        let mut plain = files.map(|file| file.bytes).sum::<u64>();
+        for part in self.weights.encoded.iter().flatten().flatten() {
+            let [bytes, floats] = sizes.entry(Some(part.encoding)).or_default();
+            *bytes = bytes.saturating_add(part.bytes);
+            *floats = floats.saturating_add((part.elements as u64).saturating_mul(4));
+            plain = plain.saturating_sub(part.bytes);
+        }
+        sizes.insert(None, [plain, plain]);
+        sizes
     }
 
     /// The files that it names outside the list of all.

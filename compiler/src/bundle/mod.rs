@@ -29,7 +29,7 @@ pub use cancel::CancelToken;
 pub use directory::Target;
 pub use element::ElementType;
 pub use inspect::{Inspection, inspect, open};
-pub use manifest::{FileEntry, Manifest, Section, Slot, StringWork, WeightFiles};
+pub use manifest::{EncodedPart, FileEntry, Manifest, Section, Slot, StringWork, WeightFiles};
 pub use package::PackageName;
 
 use crate::backends::{Build, CodeFile};
@@ -38,7 +38,7 @@ use crate::plan::{Binding, Plan, Weights};
 use crate::preparation::Preparation;
 use crate::report;
 use directory::Staging;
-use manifest::{FORMAT, GENERATOR, MANIFEST};
+use manifest::{ENCODED_FORMAT, FORMAT, GENERATOR, MANIFEST};
 use std::collections::BTreeMap;
 
 /// What a bundle is made of.
@@ -92,24 +92,24 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
     for build in builds {
         sections.insert(build.backend.name.to_owned(), add_code(build, &mut staging)?);
     }
-    let shards = shards::write(&plan.weights, &mut staging, progress)?;
+    let weights = shards::write(&plan.weights, &mut staging, progress)?;
     let mut inputs = with_states(slots(&plan.inputs, contents.inputs)?, contents.states)?;
     let mut outputs = slots(&plan.outputs, contents.outputs)?;
     let strings = contents
         .strings
         .map(|strings| prepare(strings, &mut inputs, &mut outputs, &mut staging));
     let mut manifest = Manifest {
-        format: FORMAT,
+        format: match weights.encoded {
+            Some(_) => ENCODED_FORMAT,
+            None => FORMAT,
+        },
         generator: GENERATOR.to_owned(),
         model: contents.model.to_owned(),
         inputs,
         outputs,
         strings: strings.transpose()?,
         backends: sections,
-        weights: WeightFiles {
-            bytes: plan.weights.bytes(),
-            shards,
-        },
+        weights,
         // What the scripts fetch; they themselves come after.
         files: staging.files().clone(),
     };

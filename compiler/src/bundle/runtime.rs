@@ -42,6 +42,13 @@ const SEVERAL: Part = Part {
     scripts: &[],
 };
 
+/// What only bundles need whose weights must be decoded.
+const ENCODED: Part = Part {
+    mark: "encoded",
+    modules: &runtime!("decode.js"),
+    scripts: &[],
+};
+
 /// The last of them.
 const ENTRY: Script = runtime!("index.js")[0];
 
@@ -54,7 +61,7 @@ const TYPES: Script = runtime!("index.d.ts")[0];
 /// For npm, Node and TypeScript.
 const PACKAGE: Script = runtime!("package.json")[0];
 
-/// Begins the lines of `index.js` around what only some bundles need; a name and ` {` or ` }` follow.
+/// Begins the lines of scripts around what only some bundles need; a name and ` {` or ` }` follow.
 const MARK: &str = "// keras-compile: ";
 
 /// Where `index.js` holds the manifest.
@@ -86,6 +93,9 @@ pub(super) fn add(
     if manifest.strings.is_some() {
         parts.push(&STRINGS);
     }
+    if manifest.weights.encoded.is_some() {
+        parts.push(&ENCODED);
+    }
     staging.add(ENTRY.name, script(manifest, &parts)?.as_bytes())?;
     for &Script { name, text } in parts.iter().flat_map(|part| part.scripts) {
         staging.add(name, join(&[(name, text)])?.as_bytes())?;
@@ -100,10 +110,17 @@ pub(super) fn add(
 
 /// `index.js` of one model.
 fn script(manifest: &Manifest, parts: &[&Part]) -> Result<String> {
-    let entry = choose(ENTRY.text, |mark| parts.iter().any(|part| part.mark == mark))?;
     let own = parts.iter().flat_map(|part| part.modules);
-    let mut modules: Vec<_> = MODULES.iter().chain(own).map(|m| (m.name, m.text)).collect();
-    modules.push((ENTRY.name, &entry));
+    let chosen = |module: &Script| {
+        let text = choose(module.text, |mark| parts.iter().any(|part| part.mark == mark))?;
+        Ok((module.name, text))
+    };
+    let modules = MODULES.iter().chain(own).chain([&ENTRY]).map(chosen);
+    let modules = modules.collect::<Result<Vec<_>>>()?;
+    let modules: Vec<_> = modules
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
     let text = fill(&join(&modules)?, OWN, &manifest.to_lines()?)?;
     // Literal addresses are what bundlers find; the names are our own and need no quoting.
     let address = |name| format!("'{name}': new URL('./{name}', import.meta.url),");
@@ -126,7 +143,7 @@ fn choose(text: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
             (Some((name, "{")), None) => open = Some(name),
             (Some((name, "}")), Some(begun)) if name == begun => open = None,
             (Some((name, "{" | "}")), _) => {
-                let what = format!("index.js has a mark of {name:?} where none should be");
+                let what = format!("a script has a mark of {name:?} where none should be");
                 return Err(Error::internal(what));
             }
             (_, Some(name)) if !wanted(name) => {}
@@ -135,7 +152,7 @@ fn choose(text: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
     }
     match open {
         Some(name) => Err(Error::internal(format!(
-            "index.js does not end what is for {name:?}"
+            "a script does not end what is for {name:?}"
         ))),
         None => Ok(chosen),
     }
@@ -160,7 +177,7 @@ mod tests {
     /// Those of all backends, and the others.
     fn parts() -> impl Iterator<Item = &'static Part> {
         let of_backends = BACKENDS.iter().flat_map(|backend| backend.parts);
-        of_backends.copied().chain([&SEVERAL, &STRINGS])
+        of_backends.copied().chain([&ENCODED, &SEVERAL, &STRINGS])
     }
 
     #[test]
@@ -188,7 +205,9 @@ mod tests {
     #[test]
     fn every_mark_is_a_part() {
         let found = std::cell::RefCell::new(std::collections::BTreeSet::new());
-        choose(ENTRY.text, |mark| found.borrow_mut().insert(mark.to_owned())).unwrap();
+        for module in MODULES.iter().chain([&ENTRY]) {
+            choose(module.text, |mark| found.borrow_mut().insert(mark.to_owned())).unwrap();
+        }
         // What others import needs no line of its own.
         let imported = |part: &&Part| part.mark == "gpu";
         let own = parts().filter(|part| !imported(part));

@@ -9,7 +9,8 @@ use crate::budget::Budget;
 use crate::error::ErrorKind;
 use crate::plan::{ArenaId, Step, Weights};
 use crate::report::{StepRow, steps};
-use crate::tensor::{DType, TensorType};
+use crate::tensor::encoded::decode;
+use crate::tensor::{DType, Encoded, Encoding, Grouping, TensorType};
 use std::fs;
 use std::path::PathBuf;
 
@@ -207,6 +208,102 @@ fn weights_are_cut_into_shards_without_loss() {
             .map(|b| f32::from_le_bytes(b.try_into().unwrap()));
         assert!(found.eq(data.iter().copied()), "the part at {offset}");
     }
+}
+
+#[test]
+fn encoded_weights_are_cut_with_their_files() {
+    let scratch = Scratch::new("encoded");
+    let encoded = |encoding, block, lanes, rows, head, count: usize| {
+        let grouping = Grouping {
+            block,
+            lanes,
+            rows,
+            head,
+        };
+        let scales = match encoding {
+            Encoding::F16 => 0,
+            _ => grouping.scales(count),
+        };
+        let encoded = Encoded {
+            encoding,
+            grouping,
+            table: std::array::from_fn(|i| i as f32 - 8.0),
+            scales: (0..scales).map(|i| 0.001 + (i % 1000) as f32 * 0.003).collect(),
+        };
+        let number = |i: usize| {
+            let scale = grouping
+                .group(i)
+                .map(|group| encoded.scales.get(group).copied().unwrap_or(1.0));
+            ((i * 7 % 16) as f32 - 8.0) * scale.unwrap_or(0.3)
+        };
+        let data: Vec<f32> = (0..count).map(number).collect();
+        (data, encoded)
+    };
+    let mut plan = plan(vec![vec![0.1; 77]], "x");
+    for (data, encoded) in [
+        encoded(Encoding::Int8, 8 * 1001, 8, 1000, true, 8 * 1001 * 200),
+        encoded(Encoding::Int4, 1 << 20, 16, 64, false, 1 << 20),
+        encoded(Encoding::F16, 3000, 1, 3000, false, 900_000),
+        // Of which each number takes as much as before.
+        encoded(Encoding::Int8, 1, 1, 1, false, 100_000),
+    ] {
+        plan.weights.add_encoded(data, vec![encoded], "layer");
+    }
+    assert!(plan.weights.unencoded().is_empty());
+    let manifest = write_plan(&plan, &scratch.target()).unwrap();
+    let weights = &manifest.weights;
+    assert_eq!(manifest.format, 3);
+    assert_eq!(
+        weights.shards.len(),
+        plan.weights.bytes().div_ceil(SHARD_BYTES as usize)
+    );
+    let mut image: Vec<u8> = Vec::new();
+    let mut cut = 0;
+    for (name, parts) in weights.shards.iter().zip(weights.encoded.as_ref().unwrap()) {
+        let file = scratch.read(name);
+        assert!(image.len().is_multiple_of(SHARD_BYTES as usize));
+        let mut from = 0;
+        for part in parts {
+            let (begin, end) = (part.from as usize, (part.from + part.bytes) as usize);
+            image.extend(&file[from..begin]);
+            assert_eq!(image.len() as u64, part.to);
+            let grouping = Grouping {
+                block: part.block,
+                lanes: part.lanes,
+                rows: part.rows,
+                head: part.head,
+            };
+            let read = decode(
+                part.encoding,
+                &grouping,
+                part.first,
+                part.elements,
+                &file[begin..end],
+            );
+            image.extend(read.unwrap().iter().flat_map(|number| number.to_le_bytes()));
+            cut += usize::from(part.first > 0);
+            from = end;
+        }
+        image.extend(&file[from..]);
+    }
+    assert_eq!(image.len(), plan.weights.bytes());
+    assert!(cut > 0, "no part is cut inside of a block");
+    for (offset, data) in plan.weights.parts() {
+        let own = image[offset..offset + 4 * data.len()].as_chunks::<4>().0.iter();
+        assert!(
+            own.map(|bytes| f32::from_le_bytes(*bytes))
+                .eq(data.iter().copied()),
+            "{offset}"
+        );
+    }
+    let sizes = manifest.weight_sizes();
+    assert_eq!(
+        sizes.keys().filter_map(|encoding| *encoding).collect::<Vec<_>>(),
+        Encoding::ALL
+    );
+    let [files, floats] = [0, 1].map(|which| sizes.values().map(|both| both[which]).sum::<u64>());
+    assert_eq!(floats, plan.weights.bytes() as u64);
+    assert!(files < floats / 2);
 }
 
 #[test]

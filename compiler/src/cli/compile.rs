@@ -7,7 +7,8 @@ use crate::{CompileArgs, Emit, GpuPrecision, Switch};
 use keras_compile::backends::{self, BACKENDS, Precision, Selection};
 use keras_compile::bundle::{CancelToken, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
-use keras_compile::report::{bytes, listing};
+use keras_compile::quantize::Rules;
+use keras_compile::report::{bytes, listing, weights};
 use keras_compile::{Options, Outcome, Progress, Stage, passes, prepare};
 
 /// Compiles into a directory and prints the report.
@@ -24,6 +25,8 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
             GpuPrecision::F32 => Precision::F32,
             GpuPrecision::F16 => Precision::F16,
         },
+        quantize: args.rules()?,
+        samples: args.samples.clone(),
         cancel: CancelToken::default(),
         package: args.package_name.as_deref().map(PackageName::new).transpose()?,
     };
@@ -35,13 +38,16 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
     let Outcome {
         manifest,
         report,
+        quantized,
         notes,
     } = outcome?;
     if !args.quiet {
         reporter.notes(&notes);
         let (files, total) = manifest.total();
         let written = format!("{}: {} in {files} files", out.display(), bytes(total));
-        print(&format!("{}\n{written}\n", report.display(args.verbose)))?;
+        let weights = quantized.map(|quantized| weights(&manifest.weight_sizes(), &quantized, args.verbose));
+        let weights = weights.unwrap_or_default();
+        print(&format!("{}{weights}\n{written}\n", report.display(args.verbose)))?;
     }
     Ok(())
 }
@@ -50,6 +56,13 @@ impl CompileArgs {
     fn selection(&self) -> Result<Selection> {
         let list: Result<Selection> = self.backends.parse();
         list.map_err(|error| error.in_field("--backends"))
+    }
+
+    fn rules(&self) -> Result<Rules> {
+        let rules = self.quantize.as_deref().map(str::parse::<Rules>).transpose();
+        Ok(rules
+            .map_err(|error| error.in_field("--quantize"))?
+            .unwrap_or_default())
     }
 }
 
@@ -76,7 +89,8 @@ pub fn emit(args: &CompileArgs, what: Emit) -> std::result::Result<(), Errors> {
             .find(|backend| backend.texts.iter().any(|own| own.name == text.name)),
         Emit::Ir | Emit::Plan => selection.iter().next(),
     };
-    let prepared = prepare(&args.source.source()?, passes, &mut reporter)?;
+    let mut prepared = prepare(&args.source.source()?, passes, &mut reporter)?;
+    prepared.quantize(&args.rules()?)?;
     let plan = || {
         let backend = backend.ok_or_else(|| Error::internal("no backend was chosen"))?;
         let options = backends::Options {

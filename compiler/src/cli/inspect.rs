@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use keras_compile::bundle::{self, Inspection, Slot};
 use keras_compile::error::{Collector, Error, Errors};
-use keras_compile::report::{Align, Table, bytes, grouped};
+use keras_compile::report::{Align, Table, bytes, grouped, weight_sizes};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -65,9 +65,13 @@ fn bundle(directory: &Path) -> Result<(), Errors> {
     ]);
     table.row(vec![
         format!("weights ({})", manifest.weights.shards.len()),
-        grouped(manifest.weights.bytes as u64),
+        grouped(manifest.weight_sizes().values().map(|both| both[0]).sum()),
     ]);
-    print(&(text + &table.to_string()))?;
+    let encoded = match manifest.weights.encoded {
+        Some(_) => format!("weights: {}\n", weight_sizes(&manifest.weight_sizes())),
+        None => String::new(),
+    };
+    print(&(text + &table.to_string() + &encoded))?;
     let mut collector = Collector::default();
     problems.into_iter().for_each(|problem| collector.push(problem));
     collector.finish(())

@@ -200,6 +200,10 @@ impl Operation for Conv {
     fn storage(&self) -> Storage {
         Storage::Strided
     }
+    fn weights(&self, inputs: &[&TensorType]) -> Option<(usize, [usize; 2])> {
+        let shape = &inputs.get(1)?.shape;
+        Some((1, [shape.count(), *shape.dims().last()?]))
+    }
     fn product(&self, inputs: &[&TensorType], result: &TensorType) -> Option<Product> {
         let (&[_, rows, pixels, _], &[.., channels, _]) = (inputs[0].shape.dims(), inputs[1].shape.dims())
         else {
@@ -223,7 +227,7 @@ impl Operation for Conv {
         }
         let bias = if self.bias { Some(constant(site, 2)?) } else { None };
         let dims = site.output.image_dims();
-        let weights = Matrix::new(constant(site, 1)?, bias, dims[3]);
+        let weights = Matrix::of(site, 1, bias, dims[3])?;
         if let Method::Bounded { width } = method {
             self.lower_bounded(site, jobs, Some((weights, width)));
             return Ok(());

@@ -71,6 +71,17 @@ impl Operation for Gather {
         jobs.push(kernel, operands);
         Ok(())
     }
+    /// Rows of the table: each is a channel of its own, which lies in one piece.
+    fn weights(&self, inputs: &[&TensorType]) -> Option<(usize, [usize; 2])> {
+        let row = inputs
+            .first()?
+            .shape
+            .dims()
+            .get(self.axis + 1..)?
+            .iter()
+            .product();
+        Some((0, [row, 1]))
+    }
     fn indices(&self, inputs: &[&TensorType]) -> Option<(usize, IndexRange)> {
         let extent = *inputs.first()?.shape.dims().get(self.axis)? as i64;
         let first = if self.negative { -extent } else { 0 };

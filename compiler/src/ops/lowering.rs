@@ -4,7 +4,7 @@ use super::WindowAxis;
 use crate::error::{Error, Result};
 use crate::kernel::{Epilogue, Family, Image, Kernel, Move, MoveOperands, Operands};
 use crate::pointwise::Tape;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Encoded, Grouping, Tensor};
 
 /// How a value lies in memory. All numbers count elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +215,9 @@ impl Pointer<'_> {
     }
 }
 
+/// Columns of the panels in which weights may be arranged.
+const PANELS: [usize; 4] = [4, 8, 16, 32];
+
 /// Weights `[k, n]` and a bias `[n]`: some columns of a constant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Matrix<'a> {
@@ -228,6 +231,8 @@ pub struct Matrix<'a> {
     first: usize,
     /// How many there are.
     columns: usize,
+    /// What the elements are made of, where the constant says it.
+    encoded: Option<&'a Encoded>,
 }
 
 impl<'a> Matrix<'a> {
@@ -239,6 +244,64 @@ impl<'a> Matrix<'a> {
             all: columns,
             first: 0,
             columns,
+            encoded: None,
+        }
+    }
+
+    /// All columns of a constant whose last axis they are, with a bias.
+    ///
+    /// # Errors
+    /// When it is no constant of floats.
+    pub fn of(site: &Site<'a>, index: usize, bias: Option<&'a [f32]>, columns: usize) -> Result<Self> {
+        let matrix = Self::new(constant(site, index)?, bias, columns);
+        let encoded = site.constants[index].and_then(|tensor| tensor.encoded());
+        Ok(Self {
+            encoded: encoded.map(AsRef::as_ref),
+            ..matrix
+        })
+    }
+
+    /// What the elements are made of when they lie in panels of so many columns, which a row of biases precedes.
+    fn in_panels(&self, encoded: &Encoded, lanes: usize) -> Encoded {
+        let rows = self.values.len() / self.all;
+        let of_groups = rows.div_ceil(encoded.grouping.rows);
+        // Columns beyond the last are zeros.
+        let scale = |i: usize| {
+            let (panel, group, lane) = (i / lanes / of_groups, i / lanes % of_groups, i % lanes);
+            let column = Some(panel * lanes + lane).filter(|&column| column < self.columns);
+            let own = column.and_then(|column| encoded.scales.get(group * self.all + self.first + column));
+            own.copied().unwrap_or(0.0)
+        };
+        let scales = match encoded.scales.is_empty() {
+            true => 0,
+            false => self.columns.div_ceil(lanes) * of_groups * lanes,
+        };
+        Encoded {
+            grouping: Grouping {
+                block: (rows + 1) * lanes,
+                lanes,
+                rows: encoded.grouping.rows,
+                head: true,
+            },
+            scales: (0..scales).map(scale).collect(),
+            ..encoded.clone()
+        }
+    }
+
+    /// What so many elements may be made of, arranged as targets like it. Which of these it is the elements must tell.
+    pub fn arranged(&self, elements: usize) -> Vec<Encoded> {
+        let Some(encoded) = self.encoded else {
+            return Vec::new();
+        };
+        let rows = self.values.len() / self.all;
+        let panels = PANELS.iter().filter(|&&lanes| {
+            let panels = self.columns.div_ceil(lanes);
+            elements == panels * (rows + 1) * lanes
+        });
+        let found: Vec<_> = panels.map(|&lanes| self.in_panels(encoded, lanes)).collect();
+        match found.is_empty() {
+            true => vec![encoded.clone()],
+            false => found,
         }
     }
 

@@ -141,6 +141,12 @@ impl Operation for MatMul {
     fn storage(&self) -> Storage {
         Storage::Strided
     }
+    fn weights(&self, inputs: &[&TensorType]) -> Option<(usize, [usize; 2])> {
+        let [.., k, n] = *inputs.get(1)?.shape.dims() else {
+            return None;
+        };
+        Some((1, [k * n, n]))
+    }
     fn product(&self, inputs: &[&TensorType], result: &TensorType) -> Option<Product> {
         let &[channels, _] = inputs[1].shape.dims() else {
             return None;
@@ -158,7 +164,7 @@ impl Operation for MatMul {
         if let Some(Method::Panels { width }) = site.method {
             let bias = if self.bias { Some(constant(site, 2)?) } else { None };
             let columns = site.inputs[1].dims[1];
-            let weights = Pointer::Weights(Matrix::new(constant(site, 1)?, bias, columns));
+            let weights = Pointer::Weights(Matrix::of(site, 1, bias, columns)?);
             self.lower_each(site, jobs, Right::Panels { width }, &weights);
         } else {
             let b = &site.inputs[1];

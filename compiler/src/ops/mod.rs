@@ -136,6 +136,13 @@ pub trait Operation: Clone + PartialEq + fmt::Debug {
         None
     }
 
+    /// Which of the inputs holds weights, where each channel of the result has its own, and how they lie: the elements of each of
+    /// the matrices `[k, channels]` that it consists of, and the channels; 1 where all elements of such a block are one channel's.
+    fn weights(&self, inputs: &[&TensorType]) -> Option<(usize, [usize; 2])> {
+        let _ = inputs;
+        None
+    }
+
     /// Whether the result has all elements of the input at `input`, each as it was but for what
     /// truncation toward zero takes away.
     fn keeps_integers(&self, input: usize) -> bool {
@@ -230,6 +237,10 @@ macro_rules! ops {
             /// See [`Operation::indices`].
             pub fn indices(&self, inputs: &[&TensorType]) -> Option<(usize, IndexRange)> {
                 match self { $(Self::$op(op) => op.indices(inputs)),+ }
+            }
+            /// See [`Operation::weights`].
+            pub fn weights(&self, inputs: &[&TensorType]) -> Option<(usize, [usize; 2])> {
+                match self { $(Self::$op(op) => op.weights(inputs)),+ }
             }
             /// See [`Operation::keeps_integers`].
             pub fn keeps_integers(&self, input: usize) -> bool {

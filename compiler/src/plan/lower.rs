@@ -12,7 +12,7 @@ use crate::graph::{Graph, NodeId};
 use crate::kernel::{Kernel, MoveOperands};
 use crate::ops::Storage;
 use crate::ops::lowering::{Job, Jobs, Pointer, Site, View, copy};
-use crate::tensor::{Data, Tensor};
+use crate::tensor::{Data, Encoded, Tensor};
 use std::collections::{HashMap, HashSet};
 
 /// All steps of a model before buffers have addresses.
@@ -76,6 +76,14 @@ pub(super) fn lower(
     }
     Ok(lowering.program)
 }
+
+/// The places of inputs, the constants among these, and the places of the result and of scratch memory.
+type Around<'a> = (
+    &'a [Option<&'a Place>],
+    &'a [Option<&'a Tensor>],
+    &'a Place,
+    &'a [BufferId],
+);
 
 pub(super) struct Lowering<'a> {
     target: &'a dyn Target,
@@ -200,9 +208,15 @@ impl Lowering<'_> {
             let pointers = job.pointers.into_iter().zip(arranged);
             let arguments = pointers
                 .map(|(pointer, arranged)| match arranged {
-                    Some(Arranged::Stored(data)) => Ok(at(Space::Weights, self.program.weights.add(data))),
+                    Some(Arranged::Stored(data, encoded)) => {
+                        let offset = self.program.weights.add_encoded(data, encoded, &node.name);
+                        Ok(at(Space::Weights, offset))
+                    }
                     Some(Arranged::Prepared(offset)) => Ok(at(Space::Prepared, offset)),
-                    None => self.resolve(&pointer, inputs, constants, place, &scratch),
+                    None => {
+                        let around = (inputs, constants, place, &scratch[..]);
+                        self.resolve(&pointer, around, &node.name)
+                    }
                 })
                 .collect::<Result<Vec<_>>>()?;
             // Copies and fills do no arithmetic; grouped convolutions share it evenly.
@@ -229,32 +243,38 @@ impl Lowering<'_> {
         let mut packed = Vec::with_capacity(jobs.len());
         for job in jobs {
             let pack = |pointer: &Pointer<'_>| match pointer {
-                Pointer::Weights(matrix) => self.target.pack(&job.kernel, matrix).map(Some),
+                Pointer::Weights(matrix) => {
+                    let packed = self.target.pack(&job.kernel, matrix)?;
+                    let encoded = matrix.arranged(packed.data.len());
+                    Ok(Some((packed, encoded)))
+                }
                 _ => Ok(None),
             };
             let own = job.pointers.iter().map(pack).collect::<Result<Vec<_>>>()?;
             bytes += own
                 .iter()
                 .flatten()
-                .map(|packed| 4 * packed.data.len())
+                .map(|(packed, _)| 4 * packed.data.len())
                 .sum::<usize>();
             packed.push(own);
         }
         graph.budget().take(Resource::Packed, bytes)?;
         let name = &graph.node(id).name;
         let arranged = packed.into_iter().map(|own| {
-            let arrange = |packed: Option<Packed>| packed.map(|packed| self.prepare(packed, name));
+            let arrange = |packed: Option<(Packed, Vec<Encoded>)>| {
+                packed.map(|(packed, encoded)| self.prepare(packed, encoded, name))
+            };
             own.into_iter().map(arrange).collect()
         });
         Ok(arranged.collect())
     }
 
     /// Adds what computes a constant when the model is loaded, if it is to be, unless it is there already.
-    fn prepare(&mut self, packed: Packed, name: &str) -> Arranged {
+    fn prepare(&mut self, packed: Packed, encoded: Vec<Encoded>, name: &str) -> Arranged {
         let Some(preparation) = packed.prepare else {
-            return Arranged::Stored(packed.data);
+            return Arranged::Stored(packed.data, encoded);
         };
-        let from = self.program.weights.add(packed.data);
+        let from = self.program.weights.add_encoded(packed.data, encoded, name);
         let to = self.program.prepared_bytes;
         let arguments = vec![at(Space::Weights, from), at(Space::Prepared, to)];
         let run = self.run(preparation.kernel, arguments, name, 0);
@@ -280,13 +300,12 @@ impl Lowering<'_> {
         vec![self.run(fill.into(), arguments, name, 0)]
     }
 
+    /// Where a pointer of a layer points.
     fn resolve(
         &mut self,
         pointer: &Pointer<'_>,
-        inputs: &[Option<&Place>],
-        constants: &[Option<&Tensor>],
-        output: &Place,
-        scratch: &[BufferId],
+        (inputs, constants, output, scratch): Around<'_>,
+        name: &str,
     ) -> Result<Argument<BufferId>> {
         let inside = |place: &Place, elements: isize| {
             let offset = place.offset.checked_add_signed(elements);
@@ -303,7 +322,7 @@ impl Lowering<'_> {
             Pointer::Input(i, elements) => match (inputs[i], constants[i]) {
                 (Some(place), _) => inside(place, elements),
                 (None, Some(tensor)) => {
-                    let start = self.constant(tensor);
+                    let start = self.constant(tensor, name);
                     Ok(at(Space::Weights, start + elements as usize * 4))
                 }
                 (None, None) => Err(Error::internal(format!("input {i} has no place"))),
@@ -312,12 +331,14 @@ impl Lowering<'_> {
     }
 
     /// Stores a constant as it is.
-    fn constant(&mut self, tensor: &Tensor) -> usize {
+    fn constant(&mut self, tensor: &Tensor, name: &str) -> usize {
         let data = match tensor.data() {
             Data::F32(data) => data.to_vec(),
             Data::I32(data) => data.iter().map(|&v| f32::from_bits(v as u32)).collect(),
         };
-        self.program.weights.add(data)
+        let encoded = tensor.encoded().map(|encoded| encoded.as_ref().clone());
+        let encoded = encoded.into_iter().collect();
+        self.program.weights.add_encoded(data, encoded, name)
     }
 
     /// Copies a value or a constant to `to`.
@@ -339,8 +360,8 @@ impl Lowering<'_> {
             |place| place.view.clone(),
         );
         let arguments = vec![
-            self.resolve(&Pointer::Input(0, 0), &[from], constants, to, &[])?,
-            self.resolve(&Pointer::Output(0), &[], &[], to, &[])?,
+            self.resolve(&Pointer::Input(0, 0), (&[from], constants, to, &[]), name)?,
+            self.resolve(&Pointer::Output(0), (&[], &[], to, &[]), name)?,
         ];
         Ok(self.run(copy(&view, &to.view).into(), arguments, name, 0))
     }
@@ -360,7 +381,7 @@ impl Lowering<'_> {
 
 /// Weights as the target wants them: to be stored, or among what is prepared.
 enum Arranged {
-    Stored(Vec<f32>),
+    Stored(Vec<f32>, Vec<Encoded>),
     Prepared(usize),
 }
 

@@ -1,7 +1,8 @@
 //! Packed constants.
 
+use crate::tensor::Encoded;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Packed constants in the order in which kernels first need them; equal ones are stored once. Copies share their elements.
@@ -9,6 +10,10 @@ use std::sync::Arc;
 pub struct Weights {
     alignment: usize,
     parts: Vec<(usize, Arc<Vec<f32>>)>,
+    /// What parts are made of, by their byte offset, where they can be written in fewer bits.
+    encoded: BTreeMap<usize, Arc<Encoded>>,
+    /// The layers of those that cannot, although their constants could.
+    unencoded: BTreeSet<String>,
     bytes: usize,
     known: HashMap<[u8; 32], usize>,
 }
@@ -19,6 +24,8 @@ impl Weights {
         Self {
             alignment,
             parts: Vec::new(),
+            encoded: BTreeMap::new(),
+            unencoded: BTreeSet::new(),
             bytes: 0,
             known: HashMap::new(),
         }
@@ -42,16 +49,45 @@ impl Weights {
         self.parts.push((offset, Arc::new(data)));
         offset
     }
+
+    /// Stores elements that can be written in fewer bits, and gives their byte offset: the first of `encoded` counts that says
+    /// bit by bit what they are made of. If none does, they are stored as they are, and `name` is remembered.
+    pub fn add_encoded(&mut self, data: Vec<f32>, encoded: Vec<Encoded>, name: &str) -> usize {
+        let offset = self.add(data);
+        if encoded.is_empty() || self.encoded.contains_key(&offset) {
+            return offset;
+        }
+        let (_, data) = self.part_at(offset).unwrap_or_default();
+        match encoded.into_iter().find(|encoded| encoded.fits(data)) {
+            Some(encoded) => {
+                self.encoded.insert(offset, Arc::new(encoded));
+            }
+            None => {
+                self.unencoded.insert(name.to_owned());
+            }
+        }
+        offset
+    }
+
+    /// Layers with weights whose arrangement is none that their encoding can be written in.
+    pub fn unencoded(&self) -> &BTreeSet<String> {
+        &self.unencoded
+    }
+
     /// Lays the parts that start at these offsets out in this order, which names each once; gives where each lies now.
     pub(super) fn reorder(&mut self, order: &[usize]) -> BTreeMap<usize, usize> {
         let mut parts: BTreeMap<usize, Arc<Vec<f32>>> = std::mem::take(&mut self.parts).into_iter().collect();
         self.bytes = 0;
+        let mut encoded = std::mem::take(&mut self.encoded);
         let mut places = BTreeMap::new();
         for &start in order {
             let Some(data) = parts.remove(&start) else {
                 continue;
             };
             places.insert(start, self.bytes);
+            if let Some(own) = encoded.remove(&start) {
+                self.encoded.insert(self.bytes, own);
+            }
             let end = self.bytes + data.len() * 4;
             self.parts.push((self.bytes, data));
             self.bytes = end.next_multiple_of(self.alignment);
@@ -89,8 +125,14 @@ impl Weights {
         };
         Self {
             parts: self.parts.iter().map(part).collect(),
+            encoded: BTreeMap::new(),
             ..self.clone()
         }
+    }
+
+    /// What the part that starts at a byte offset is made of, where it can be written in fewer bits.
+    pub fn encoded(&self, offset: usize) -> Option<&Encoded> {
+        self.encoded.get(&offset).map(AsRef::as_ref)
     }
 
     /// The parts in order of their byte offset; the gaps between them are zeros.

@@ -6,12 +6,14 @@ mod listing;
 mod steps;
 mod table;
 mod traffic;
+mod weights;
 
 pub use code::CodeReport;
 pub use kernels::KernelRow;
 pub use listing::listing;
 pub use steps::{StepRow, steps};
 pub use table::{Align, Table, bytes, grouped};
+pub use weights::{WeightSizes, weight_sizes, weights};
 
 use crate::backends::Build;
 use crate::passes;

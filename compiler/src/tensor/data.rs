@@ -1,6 +1,6 @@
 //! Constant tensors.
 
-use super::{DType, Shape, TensorType};
+use super::{DType, Encoded, Shape, TensorType};
 use crate::error::{Error, Result};
 use std::sync::Arc;
 
@@ -13,11 +13,12 @@ pub enum Data {
     I32(Arc<[i32]>),
 }
 
-/// A constant: shape and elements.
+/// A constant: shape and elements, and what these are made of where they can be written in fewer bits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
     shape: Shape,
     data: Data,
+    encoded: Option<Arc<Encoded>>,
 }
 
 impl Tensor {
@@ -45,7 +46,11 @@ impl Tensor {
             Data::I32(d) => d.len(),
         };
         if found == shape.count() {
-            Ok(Self { shape, data })
+            Ok(Self {
+                shape,
+                data,
+                encoded: None,
+            })
         } else {
             Err(Error::inconsistent(format!(
                 "{found} elements do not fill shape {shape}"
@@ -57,6 +62,7 @@ impl Tensor {
         Self {
             shape: Shape::default(),
             data: Data::F32(Arc::from([value])),
+            encoded: None,
         }
     }
     /// A float tensor with every element `value`.
@@ -65,7 +71,20 @@ impl Tensor {
         Self {
             data: Data::F32(vec![value; shape.count()].into()),
             shape,
+            encoded: None,
         }
+    }
+    /// The same elements, with what they are made of.
+    #[must_use]
+    pub fn encoded_as(self, encoded: Encoded) -> Self {
+        Self {
+            encoded: Some(Arc::new(encoded)),
+            ..self
+        }
+    }
+    /// What the elements are made of, where they can be written in fewer bits.
+    pub fn encoded(&self) -> Option<&Arc<Encoded>> {
+        self.encoded.as_ref()
     }
     /// Extents.
     pub fn shape(&self) -> &Shape {
@@ -104,6 +123,7 @@ impl Tensor {
     /// # Errors
     /// When the tensor holds integers.
     pub fn as_f32_mut(&mut self) -> Result<&mut [f32]> {
+        self.encoded = None;
         match &mut self.data {
             Data::F32(d) => Ok(Arc::make_mut(d)),
             Data::I32(_) => Err(Error::internal("an i32 tensor was changed as f32")),

@@ -1,0 +1,82 @@
+//! What became of weights in fewer bits.
+
+use super::table::{bytes, grouped};
+use crate::quantize::{Difference, Reason, Report};
+use crate::tensor::Encoding;
+use std::collections::BTreeMap;
+
+/// Bytes of weights in files by encoding, none being that of those which stay as they are, and of the floats that they stand for.
+pub type WeightSizes = BTreeMap<Option<Encoding>, [u64; 2]>;
+
+/// What weights take, in a line.
+pub fn weight_sizes(sizes: &WeightSizes) -> String {
+    let total = |which: usize| bytes(sizes.values().map(|both| both[which]).sum::<u64>());
+    let each = sizes.iter().rev().filter(|(_, both)| both[0] > 0);
+    let each = each.map(|(encoding, both)| match encoding {
+        Some(encoding) => format!("{encoding} {} for {}", bytes(both[0]), bytes(both[1])),
+        None => format!("f32 {}", bytes(both[0])),
+    });
+    let each: Vec<_> = each.collect();
+    format!("{} in files for {}: {}", total(0), total(1), each.join(", "))
+}
+
+/// The lines of a report: sizes, what stays as it is and why, with `verbose` each layer, and how far results are off.
+pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
+    let mut text = format!("weights  {}\n", weight_sizes(sizes));
+    let mut reasons: Vec<(Reason, Vec<String>, usize)> = Vec::new();
+    for kept in &report.kept {
+        let known = reasons.iter().position(|(why, ..)| *why == kept.why);
+        let at = known.unwrap_or_else(|| {
+            reasons.push((kept.why, Vec::new(), 0));
+            reasons.len() - 1
+        });
+        let (_, layers, elements) = &mut reasons[at];
+        layers.push(kept.layer.clone());
+        *elements += kept.elements;
+    }
+    for (why, layers, elements) in &reasons {
+        let named = verbose || !matches!(why, Reason::Small(_));
+        let which = match named {
+            true => layers.join(", "),
+            false => format!("{} of them", layers.len()),
+        };
+        text += &format!(
+            "         f32, {} numbers, {why}: {which}\n",
+            grouped(*elements as u64)
+        );
+    }
+    if !report.unencoded.is_empty() {
+        let layers: Vec<_> = report.unencoded.iter().map(String::as_str).collect();
+        text += &format!(
+            "         f32, since kernels read them in another order: {}\n",
+            layers.join(", ")
+        );
+    }
+    match &report.differences {
+        None => {
+            text += "         errors are not computed for a network of this size; --samples FILE.npz does\n"
+        }
+        Some((from, differences)) => {
+            differences
+                .iter()
+                .for_each(|difference| text += &error(difference));
+            text += &format!("         of {from}\n");
+        }
+    }
+    text
+}
+
+fn error(difference: &Difference) -> String {
+    let Difference {
+        name,
+        largest,
+        mean,
+        cosine,
+        agreeing: [agreeing, rows],
+    } = difference;
+    let top = match rows {
+        0 => String::new(),
+        _ => format!(", the largest is the same in {agreeing} of {rows}"),
+    };
+    format!("error    {name:?}: {largest:.2e} at most, {mean:.2e} in the mean, cosine {cosine:.6}{top}\n")
+}
