@@ -82,7 +82,15 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         state,
         shapes: HashMap::new(),
     };
-    let results = lowering.network(&model.root, values);
+    let mut results = lowering.network(&model.root, values);
+    for (port, value) in model.root.outputs.iter().zip(&mut results) {
+        let undefined = value.and_then(|value| lowering.state.undefined.get(&value.node));
+        if let Some(why) = undefined {
+            let layer = model.root.layer(port.tensor.layer);
+            lowering.state.problems.push(layer.at(layers::undefined(why)));
+            *value = None;
+        }
+    }
     let Lowering { state, shapes } = lowering;
     let State {
         mut graph,

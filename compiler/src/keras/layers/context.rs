@@ -210,6 +210,17 @@ impl<'a> Cx<'a> {
     pub fn arguments(&self) -> impl Iterator<Item = &Arg<'a>> {
         self.args.iter().chain(self.kwargs.iter().map(|(_, arg)| arg))
     }
+    /// Refuses tensors that have no defined numbers.
+    pub fn refuse_undefined(&self) -> Result<()> {
+        if self.state.undefined.is_empty() {
+            return Ok(());
+        }
+        let mut values = self.arguments().flat_map(Arg::values);
+        match values.find_map(|value| self.state.undefined.get(&value.node)) {
+            None => Ok(()),
+            Some(why) => Err(undefined(why)),
+        }
+    }
     /// A positional argument.
     pub fn arg(&self, index: usize) -> Option<&Arg<'a>> {
         self.args.get(index)
@@ -370,6 +381,11 @@ impl<'a> Cx<'a> {
             )))
         }
     }
+}
+
+/// The error that something is made of a tensor without defined numbers.
+pub fn undefined(why: &str) -> Error {
+    Error::new(ErrorKind::Inconsistent(why.to_owned()))
 }
 
 /// One result without a mask of its own.

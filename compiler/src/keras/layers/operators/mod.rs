@@ -1,6 +1,7 @@
 //! Operations that are no layers: `keras.ops` applied to symbolic tensors in Keras 3, and TensorFlow functions in
 //! Keras 2, which become layers of class `TFOpLambda` and `SlicingOpLambda`.
 
+mod algebra;
 mod arguments;
 mod attention;
 mod colours;
@@ -33,6 +34,7 @@ mod selection;
 mod settings;
 mod shapes;
 mod sizes;
+pub(super) mod steps;
 mod table;
 mod warps;
 mod windows;
@@ -126,6 +128,7 @@ fn function(config: &crate::keras::Config) -> Result<Kind, Error> {
 
 /// Runs an operation on the arguments of a call.
 pub fn run(cx: &mut Cx<'_>, library: Library, kind: Kind) -> Outcome {
+    cx.refuse_undefined()?;
     let arguments = Arguments::new(cx);
     let values = match kind {
         Kind::Scalar(row) => pointwise::scalar(cx, &arguments, library, row),
