@@ -22,6 +22,7 @@ mod discretization;
 mod einsum;
 mod embedding;
 mod encoding;
+mod equalization;
 mod heads;
 mod identity;
 mod image;

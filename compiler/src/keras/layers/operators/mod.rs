@@ -36,6 +36,8 @@ mod shapes;
 mod sizes;
 pub(super) mod steps;
 mod table;
+mod transcription;
+mod translation;
 mod warps;
 mod windows;
 
@@ -44,6 +46,8 @@ use super::scalars::{self, Scalar};
 use crate::error::{Error, ErrorKind};
 use arguments::Arguments;
 pub use arguments::numbers;
+pub use common::picked;
+pub use cumulative::sums_along;
 use table::{FUNCTIONS, Function, OPERATIONS};
 
 /// What an operation does.

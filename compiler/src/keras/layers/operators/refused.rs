@@ -30,12 +30,14 @@ pub const REFUSED: &[(&[&str], &str)] = &[
         "the order within its parts is not defined: use argsort",
     ),
     (
-        &["BitwiseInvert", "BitwiseNot", "View", "Nextafter"],
-        "it is about the bits of a type, and all numbers are 32-bit floats here",
+        &["BitwiseInvert", "BitwiseNot"],
+        "what it gives depends on the type of the integers, which computed numbers do not carry here: write -1 - x, or 255 - x of uint8",
+    ),
+    (
+        &["View", "Nextafter"],
+        "it is about the bits of a type, and all numbers are 32-bit floats here, of which GPUs take the smallest for 0",
     ),
     (&["ElasticTransform"], "it is random"),
-    (&["ScaleAndTranslate"], "use resize, or affine_transform"),
-    (&["CTCLoss", "CTCDecode"], "do its work in JavaScript"),
 ];
 
 /// Why an operation is refused.

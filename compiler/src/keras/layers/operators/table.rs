@@ -4,7 +4,8 @@ use super::arguments::Arguments;
 use super::{
     algebra, attention, colours, convolutions, cumulative, filters, fourier, functions, images, indexing,
     joins, losses, made, matrices, nans, normalization, norms, ordering, padding, picking, products,
-    quantiles, rearrange, reductions, scatter, selection, shapes, sizes, warps, windows,
+    quantiles, rearrange, reductions, scatter, selection, shapes, sizes, transcription, translation, warps,
+    windows,
 };
 use crate::keras::layers::context::{Cx, Outcome};
 
@@ -207,6 +208,9 @@ pub(super) const OPERATIONS: &[(&str, Function)] = &[
     ("SSIM", filters::ssim),
     ("PadImages", filters::pad_images),
     ("CropImages", filters::crop_images),
+    ("ScaleAndTranslate", translation::scale_and_translate),
+    ("CTCDecode", transcription::decode),
+    ("CTCLoss", transcription::loss),
 ];
 
 /// TensorFlow's functions by name, without `tf.` and `compat.v1.`, besides those of single elements.
