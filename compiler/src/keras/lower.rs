@@ -337,7 +337,7 @@ impl Lowering {
         call: &Call,
         find: Find<'_>,
     ) -> Vec<Option<KerasTensor>> {
-        if let Err(error) = layers::check_training(call.kwarg("training")) {
+        if let Err(error) = layers::check_training(self.state.semantics, call.kwarg("training")) {
             self.state.problems.push(layer.at(error));
         }
         let tensors = match taken(layer, net, call) {

@@ -1,5 +1,6 @@
 //! What a layer's function works with.
 
+use super::read::check_training;
 use crate::budget::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Builder, NodeId};
@@ -257,6 +258,11 @@ impl<'a> Cx<'a> {
             Some(Arg::Literal(Json::Bool(on))) => Ok(*on),
             Some(arg) => Err(Self::unsupported_argument(name, &arg).into()),
         }
+    }
+    /// Refuses a call that is trained, unless `predict` makes it one that is not.
+    pub fn check_training(&mut self) -> Result<()> {
+        let training = self.literal("training");
+        check_training(self.state.semantics, training)
     }
     /// Requires that there are no more positional arguments than those.
     pub fn expect_arguments(&self, most: usize) -> Result<(), Stop> {
