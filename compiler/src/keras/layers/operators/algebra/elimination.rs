@@ -60,44 +60,94 @@ fn pivot(b: &mut Builder<'_>, m: NodeId, column: NodeId, rows: NodeId, k: NodeId
     Ok(Pivot { place, row, value })
 }
 
-/// The element of the next matrix, with the rows of the step and of its pivot exchanged.
+/// What a row is in a step, in which the row of the step and that of its pivot are exchanged.
+#[derive(Clone, Copy)]
+enum Row {
+    /// It has been the row of a step.
+    Done,
+    /// That of the step, in whose place that of the pivot comes.
+    Top,
+    /// That of the pivot, in whose place that of the step comes, unless it is the same.
+    Moved,
+    /// Any other.
+    Below,
+}
+
+impl Row {
+    const fn number(self) -> f32 {
+        self as u8 as f32
+    }
+    fn holds(self, t: &mut TapeBuilder, row: Value) -> Value {
+        let number = t.constant(self.number());
+        t.compare(Compare::Eq, row, number)
+    }
+    /// What each row is, of its place, the step and the place of the pivot.
+    fn tape() -> Tape {
+        tape(|t, [row, k, place]| {
+            let [done, top, moved, below] =
+                [Self::Done, Self::Top, Self::Moved, Self::Below].map(Self::number);
+            let (done, top, moved, below) = (
+                t.constant(done),
+                t.constant(top),
+                t.constant(moved),
+                t.constant(below),
+            );
+            let (before, here, there) = (
+                t.compare(Compare::Lt, row, k),
+                t.compare(Compare::Eq, row, k),
+                t.compare(Compare::Eq, row, place),
+            );
+            let kind = t.select(there, moved, below);
+            let kind = t.select(here, top, kind);
+            t.select(before, done, kind)
+        })
+    }
+}
+
+/// How often the row of the pivot is taken from each row, of what stands in the column of the step: that of the row, which of the
+/// rows it is, that of the row of the step, and the pivot. A column of zeros stays as it is, so that a determinant is 0.
+fn share() -> Tape {
+    tape(|t, [own, row, other, pivot]| {
+        let (zero, moved) = (t.constant(0.0), Row::Moved.holds(t, row));
+        let factor = t.select(moved, other, own);
+        let share = t.binary(Binary::Div, factor, pivot);
+        let none = t.compare(Compare::Eq, factor, zero);
+        t.select(none, zero, share)
+    })
+}
+
+/// The element of the next matrix, of that of this one and what its row is; the element above in the row of the pivot, that
+/// in the row of the step, and the share; for factors also its column and the step. No more than a map may take.
 fn eliminated(way: Way) -> Tape {
-    tape(
-        |t, [value, row, column, k, place, top, old, factor, other, pivot]| {
-            let (on_top, there) = (t.compare(Compare::Eq, row, k), t.compare(Compare::Eq, row, place));
-            let moved = t.select(there, old, value);
-            let factor = t.select(there, other, factor);
-            // A column of zeros stays as it is, so that a determinant is 0.
-            let zero = t.constant(0.0);
-            let none = t.compare(Compare::Eq, factor, zero);
-            match way {
-                Way::Factors(n) => {
-                    let share = t.binary(Binary::Div, factor, pivot);
-                    let share = t.select(none, zero, share);
-                    let part = t.binary(Binary::Mul, share, top);
-                    let rest = t.binary(Binary::Sub, moved, part);
-                    let end = t.constant(n as f32);
-                    let (right, inside) = (
-                        t.compare(Compare::Lt, k, column),
-                        t.compare(Compare::Lt, column, end),
-                    );
-                    let inside = t.logic(Logic::And, right, inside);
-                    let changed = t.select(inside, rest, moved);
-                    let here = t.compare(Compare::Eq, column, k);
-                    let changed = t.select(here, share, changed);
-                    let below = t.compare(Compare::Lt, k, row);
-                    let result = t.select(below, changed, value);
-                    t.select(on_top, top, result)
-                }
-                Way::Solution => {
-                    let top = t.binary(Binary::Div, top, pivot);
-                    let part = t.binary(Binary::Mul, factor, top);
-                    let rest = t.binary(Binary::Sub, moved, part);
-                    t.select(on_top, top, rest)
-                }
-            }
-        },
-    )
+    let less = |t: &mut TapeBuilder, [value, row, top, old, share]: [Value; 5]| {
+        let moved = Row::Moved.holds(t, row);
+        let moved = t.select(moved, old, value);
+        let part = t.binary(Binary::Mul, share, top);
+        (moved, t.binary(Binary::Sub, moved, part))
+    };
+    match way {
+        Way::Factors(n) => tape(|t, [value, row, top, old, share, column, k]| {
+            let (moved, rest) = less(t, [value, row, top, old, share]);
+            let end = t.constant(n as f32);
+            let (right, inside) = (
+                t.compare(Compare::Lt, k, column),
+                t.compare(Compare::Lt, column, end),
+            );
+            let inside = t.logic(Logic::And, right, inside);
+            let changed = t.select(inside, rest, moved);
+            let here = t.compare(Compare::Eq, column, k);
+            let changed = t.select(here, share, changed);
+            let (on_top, done) = (Row::Top.holds(t, row), Row::Done.holds(t, row));
+            let result = t.select(on_top, top, changed);
+            t.select(done, value, result)
+        }),
+        Way::Solution => tape(|t, [value, row, top, old, share, pivot]| {
+            let (_, rest) = less(t, [value, row, top, old, share]);
+            let top = t.binary(Binary::Div, top, pivot);
+            let on_top = Row::Top.holds(t, row);
+            t.select(on_top, top, rest)
+        }),
+    }
 }
 
 /// What elimination gives of matrices `[count, n, width]`.
@@ -119,18 +169,13 @@ fn eliminate(cx: &mut Cx<'_>, matrices: NodeId, way: Way) -> Result<Eliminated, 
         let pivot = pivot(b, m, column, rows, k)?;
         let old = at(b, m, 1, k)?;
         let other = at(b, old, 2, k)?;
-        let inputs = [
-            m,
-            rows,
-            columns,
-            k,
-            pivot.place,
-            pivot.row,
-            old,
-            column,
-            other,
-            pivot.value,
-        ];
+        let row = b.map(Row::tape(), &[rows, k, pivot.place])?;
+        let share = b.map(share(), &[column, row, other, pivot.value])?;
+        let mut inputs = vec![m, row, pivot.row, old, share];
+        inputs.extend(match way {
+            Way::Factors(_) => vec![columns, k],
+            Way::Solution => vec![pivot.value],
+        });
         let next = b.map(eliminated(way), &inputs)?;
         let sign = tape(|t, [place, k]| {
             let (same, other) = (t.constant(1.0), t.constant(-1.0));
