@@ -232,6 +232,23 @@ fn many_of_one_kind() {
     ]);
 }
 
+/// Loops whose steps are many for the length of what asks for them.
+#[test]
+fn linear_algebra_again_and_again() {
+    let many = |class: &str, extent: usize| {
+        let mut model = chain(class, 2_000, |_| json!({}), &[extent, extent]);
+        let layers = model["config"]["layers"].as_array_mut().into_iter().flatten();
+        layers
+            .skip(1)
+            .for_each(|layer| layer["module"] = json!("keras.src.ops.linalg"));
+        archive(model)
+    };
+    check(vec![
+        ("2,000 pseudo-inverses", many("Pinv", 32), Compiled),
+        ("2,000 inverses", many("Inv", 64), Compiled),
+    ]);
+}
+
 /// Keys that no layer has, with long texts.
 fn unknown(count: usize, length: usize) -> Value {
     let entry = |i| (format!("key{i}"), json!("x".repeat(length)));

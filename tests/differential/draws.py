@@ -151,7 +151,11 @@ def pooling(k, rng, x):
         return getattr(k.layers, rng.choice(names) + d)(**args)
     if is_three(k) and flag(rng, 0.4):
         name = rng.choice(["AdaptiveAveragePooling", "AdaptiveMaxPooling"]) + d
-        return getattr(k.layers, name)(tuple(rng.randint(2, 3) for _ in range(rank)) if rank > 1 else rng.randint(2, 3))
+        wanted = [rng.randint(2, 3) for _ in range(rank)]
+        if any(size > extent for size, extent in zip(wanted, x.shape[1:-1])):
+            # The windows of the maximum have no elements then, and TensorFlow divides by zero, which ends the process.
+            raise ValueError("less than is wanted")
+        return getattr(k.layers, name)(tuple(wanted) if rank > 1 else wanted[0])
     return getattr(k.layers, rng.choice(["GlobalAveragePooling", "GlobalMaxPooling"]) + d)(keepdims=flag(rng, 0.3))
 
 

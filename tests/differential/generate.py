@@ -7,10 +7,15 @@ has one to three inputs and grows layer by layer from whatever tensors there are
 tensors that fit, operations, masks, models inside models, layers that are called twice; its outputs are the tensors that
 nothing reads. What Keras itself refuses is drawn anew, and models whose numbers are not finite, or so large that
 rounding decides, are left out.
+
+Kernels of TensorFlow may end the process, with a division by zero say. The models are therefore made by another process,
+which is started again behind the seed at which it ended; that seed is named, and the exit code is 3.
 """
 import argparse
 import os
 import random
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -21,6 +26,7 @@ import generated
 import golden
 import draws
 
+ENDED = 3
 LARGEST = 1e4
 ELEMENTS = 6000
 
@@ -110,17 +116,13 @@ def one(keras, seed):
     return made
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keras2", action="store_true")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--out", required=True)
-    args = parser.parse_args()
-    keras = golden.load_keras(args.keras2)
+def generate(keras, args):
+    """Writes the models of a range of seeds; the seed that is on the way stands in a file beside them."""
     written, skipped = 0, {}
-    with open(args.out, "w", encoding="utf-8") as file:
+    with open(args.out, "a", encoding="utf-8") as file:
         for seed in range(args.seed, args.seed + args.count):
+            with open(args.out + ".seed", "w", encoding="utf-8") as at:
+                at.write(str(seed))
             try:
                 made = one(keras, seed)
             except Exception as error:
@@ -131,11 +133,47 @@ def main():
                 skipped["large numbers"] = skipped.get("large numbers", 0) + 1
                 continue
             file.write(golden.dump(made) + "\n")
+            file.flush()
             written += 1
     print(f"{args.out}: {written} models of Keras {keras.__version__}, {sum(skipped.values())} left out")
     for why, count in sorted(skipped.items(), key=lambda item: -item[1])[:6]:
         print(f"  {count}: {why}")
 
 
+def supervise(args):
+    """Has the models made; gives the seeds at which Keras ended, as (seed, why)."""
+    ended, first, end = [], args.seed, args.seed + args.count
+    open(args.out, "w", encoding="utf-8").close()
+    while first < end:
+        command = [sys.executable, os.path.abspath(__file__), "--part", "--seed", str(first), "--count", str(end - first), "--out", args.out]
+        code = subprocess.run(command + (["--keras2"] if args.keras2 else [])).returncode
+        if code == 0:
+            break
+        if code > 0:
+            sys.exit(code)
+        with open(args.out + ".seed", encoding="utf-8") as at:
+            seed = int(at.read())
+        ended.append((seed, signal.Signals(-code).name))
+        first = seed + 1
+    return ended
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keras2", action="store_true")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--part", action="store_true", help="make them in this very process")
+    args = parser.parse_args()
+    if args.part:
+        return generate(golden.load_keras(args.keras2), args)
+    ended = supervise(args)
+    for seed, why in ended:
+        print(f"{args.out}: Keras ended at seed {seed} ({why})")
+    return ENDED if ended else 0
+
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -91,6 +91,29 @@ def classes(k):
             return shape
 
     @register
+    class Read(k.layers.Layer):
+        """Layers inside take the mask of the input; functions end it."""
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.wide = k.layers.Dense(3)
+            self.first = k.layers.LSTM(2, return_sequences=True)
+            self.second = k.layers.LSTM(2, return_sequences=True)
+
+        def build(self, shape):
+            if k.__version__.startswith("3"):
+                for layer, sizes in ((self.wide, shape), (self.first, (*shape[:-1], 3)), (self.second, (*shape[:-1], 3))):
+                    layer.build(sizes)
+            super().build(shape)
+
+        def call(self, x):
+            y = self.wide(x)
+            return self.first(y), self.second(y * 0.5) + tf.reduce_sum(x)
+
+        def compute_output_shape(self, shape):
+            return (*shape[:-1], 2), (*shape[:-1], 2)
+
+    @register
     def bent(x):
         return x * tf.sigmoid(1.25 * x)
 
@@ -98,7 +121,7 @@ def classes(k):
     def centred(x):
         return x - tf.reduce_mean(x, axis=-1, keepdims=True)
 
-    return {made.__name__: made for made in (Scale, Unit, Gate, Residual, Passing, bent, centred)}
+    return {made.__name__: made for made in (Scale, Unit, Gate, Residual, Passing, Read, bent, centred)}
 
 
 SCALE = {"mine>Scale": {"inputs": ["x"], "weights": ["gamma", "beta"], "call": "x * gamma + beta"}}
@@ -180,3 +203,21 @@ def custom_mask(k):
     x = k.Input((4, 2), name="x")
     y = made["Passing"](name="passing")(k.layers.Masking(0.0)(k.layers.ReLU()(x)))
     return k.Model(x, k.layers.LSTM(2)(y)), {"batch": 2, "custom": {"Passing": {"call": "x * 2 - 1", "mask": "pass"}}}
+
+
+READ = {"Read": {
+    "layers": [
+        {"name": "wide", "class_name": "Dense", "config": {"units": 3}},
+        {"name": "first", "class_name": "LSTM", "config": {"units": 2, "return_sequences": True}},
+        {"name": "second", "class_name": "LSTM", "config": {"units": 2, "return_sequences": True}},
+    ],
+    "call": "(first(wide(x)), second(wide(x) * 0.5) + tf.reduce_sum(x))", "mask": "end",
+}}
+
+
+@case()
+def custom_layers_with_masks(k):
+    made = classes(k)
+    x = k.Input((5, 2), name="x")
+    y, z = made["Read"](name="read")(k.layers.Masking(0.0)(k.layers.ReLU()(x)))
+    return k.Model(x, [k.layers.GRU(2, name="own")(y), k.layers.GRU(2, name="none")(z)]), {"batch": 3, "ranges": {"x": (-2.0, 1.0)}, "custom": READ}

@@ -409,6 +409,40 @@ def ops_warps(k):
     return k.Model([x, y], outputs)
 
 
+# -------------------------------------------------------------------------------------- transcription
+@case(only=3)
+def ops_transcription(k):
+    o = k.ops
+    x, n = k.Input((6, 4), name="x"), k.Input((), name="n", dtype="int32")
+    outputs = [*o.ctc_decode(x, n), *o.ctc_decode(x, n, mask_index=3, merge_repeated=False), *o.ctc_decode(o.round(x), n, mask_index=-1), *o.ctc_decode(x * 0.0, n, mask_index=2)]
+    return k.Model([x, n], floats(k, outputs)), {"batch": 4, "ranges": {"n": (1.0, 7.0)}}
+
+
+@case(only=3)
+def ops_transcription_losses(k):
+    o = k.ops
+    x, y = k.Input((7, 5), name="x"), k.Input((3,), name="y", dtype="int32")
+    n, m = k.Input((), name="n", dtype="int32"), k.Input((), name="m", dtype="int32")
+    twice = o.concatenate([y[:, :1], y[:, :1]], axis=1)
+    two = m * 0 + 2
+    outputs = [o.ctc_loss(y, x, m, n), o.ctc_loss(y - 1, x, m, n, mask_index=4), o.ctc_loss(twice, x, two, n), o.ctc_loss(y - 1, 3.0 * x, m * 0, n, mask_index=-1)]
+    return k.Model([x, y, n, m], outputs), {"batch": 4, "ranges": {"y": (1.0, 5.0), "n": (6.0, 8.0), "m": (1.0, 4.0)}}
+
+
+# --------------------------------------------------------------------------------- scaled and moved images
+@case(only=3)
+def ops_scaled_and_moved_images(k):
+    o = k.ops
+    x = k.Input((5, 6, 2), name="x")
+
+    def moved(x, shape, scale, move, method, **args):
+        return o.image.scale_and_translate(x, (1, *shape), o.convert_to_tensor(scale), o.convert_to_tensor(move), (1, 2), method, **args)
+    outputs = [moved(x, (8, 4, 2), [1.6, 0.7], [0.0, 0.3], method) for method in ("linear", "cubic", "lanczos3", "lanczos5")]
+    outputs += [moved(x, (5, 6, 2), [1.0, 1.0], [1.5, -0.5], "bilinear"), moved(x, (3, 2, 2), [0.5, 0.3], [0.0, 0.0], "trilinear", antialias=False)]
+    outputs += [o.image.scale_and_translate(x, (1, 5, 6, 3), [1.5], [0.0], (3,), "linear")]
+    return k.Model(x, outputs)
+
+
 # -------------------------------------------------------------------------------- TensorFlow's functions
 @case(only=2)
 def tf_special_functions(k):

@@ -32,6 +32,7 @@ import golden
 import graph_cases
 import lambda_cases
 import layer_table
+import matrix_cases
 import node_cases
 import operation_cases
 import other_cases
@@ -56,6 +57,7 @@ FILES = {
     "classes": class_cases,
     "custom": custom_cases,
     "nodes": node_cases,
+    "matrices": matrix_cases,
 }
 
 HERE = os.path.dirname(os.path.abspath(__file__))

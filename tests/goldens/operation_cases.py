@@ -135,6 +135,16 @@ def auto_contrast(k):
     return bright(k.Model(x, [flat, k.layers.AutoContrast(value_range=(0, 1))(x / 255.0)]))
 
 
+@case(only=3)
+def adaptive_equalization(k):
+    """Tiles that fit the image and others, few levels and many, limits that clip and none."""
+    layer = k.layers.ContrastLimitedAdaptiveHistogramEqualization
+    x = image(k, 8, 12)
+    outputs = [layer(tile_grid_size=(2, 3))(x), layer(clip_limit=0.0, tile_grid_size=(3, 5))(x), layer(clip_limit=60.0, tile_grid_size=(1, 2))(x)]
+    outputs += [layer(value_range=(0, 1), tile_grid_size=(2, 2))(k.ops.floor(x / 16.0) / 16.0), layer()(x), layer(tile_grid_size=(4, 4), data_format="channels_first")(k.ops.transpose(x, (0, 3, 1, 2)))]
+    return bright(k.Model(x, outputs))
+
+
 @case(only=2)
 def preprocess_input_of_vgg(k):
     """Turns RGB into BGR and takes means away: slices and nn.bias_add."""

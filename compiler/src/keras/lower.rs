@@ -82,7 +82,15 @@ pub fn lower(model: &KerasModel, input_shapes: &InputShapes) -> Result<Lowered, 
         state,
         shapes: HashMap::new(),
     };
-    let results = lowering.network(&model.root, values);
+    let mut results = lowering.network(&model.root, values);
+    for (port, value) in model.root.outputs.iter().zip(&mut results) {
+        let undefined = value.and_then(|value| lowering.state.undefined.get(&value.node));
+        if let Some(why) = undefined {
+            let layer = model.root.layer(port.tensor.layer);
+            lowering.state.problems.push(layer.at(layers::undefined(why)));
+            *value = None;
+        }
+    }
     let Lowering { state, shapes } = lowering;
     let State {
         mut graph,
@@ -329,7 +337,7 @@ impl Lowering {
         call: &Call,
         find: Find<'_>,
     ) -> Vec<Option<KerasTensor>> {
-        if let Err(error) = layers::check_training(call.kwarg("training")) {
+        if let Err(error) = layers::check_training(self.state.semantics, call.kwarg("training")) {
             self.state.problems.push(layer.at(error));
         }
         let tensors = match taken(layer, net, call) {

@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) kept: Vec<Kept>,
     /// Strings, and what is done to them outside of tensors.
     pub(super) texts: Texts,
+    /// Tensors that have no defined numbers, and why: whoever is called with one is refused.
+    pub(super) undefined: HashMap<NodeId, &'static str>,
     /// How many layers around the present one make samples of time steps.
     pub(super) folded: usize,
     /// How often layers were called whose constants may follow from the shapes of their inputs.
@@ -49,6 +51,7 @@ impl State {
             unmasked: HashSet::new(),
             kept: Vec::new(),
             texts: Texts::default(),
+            undefined: HashMap::new(),
             folded: 0,
             calls: HashMap::new(),
         }

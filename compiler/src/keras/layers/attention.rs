@@ -5,7 +5,6 @@ use super::context::{Arg, Cx, KerasTensor, Outcome, Stop};
 use super::contraction::{Labelled, label, product};
 use super::mask;
 use super::pool::drop_axes;
-use super::read::check_training;
 use crate::graph::NodeId;
 use crate::keras::ranges::SHARE;
 use crate::ops::ReduceKind;
@@ -43,7 +42,7 @@ fn attend(cx: &mut Cx<'_>, score: Option<Score>, scaled: bool) -> Outcome {
     let causal = !cx.is_keras3() && r.flag("causal", false);
     r.finish(cx)?;
     if dropout > 0.0 {
-        check_training(cx.literal("training"))?;
+        cx.check_training()?;
     }
     let causal = cx.switch("use_causal_mask")? || causal;
     let both = cx.switch("return_attention_scores")?;

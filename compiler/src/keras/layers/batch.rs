@@ -4,7 +4,6 @@ use super::context::{Cx, Outcome, Stop, one};
 use super::keras1::{self, Mode};
 use super::mask;
 use super::normalize::{centred, mean_square};
-use super::read::check_training;
 use super::spatial::{Format, channels_first, channels_last};
 use super::weights::{Weights, elements, rounded};
 use crate::error::Result;
@@ -37,12 +36,11 @@ pub fn batch(cx: &mut Cx<'_>) -> Outcome {
     if mode == Mode::Sample {
         return keras1::normalized_samples(cx, &axis, epsilon);
     }
-    let training = check_training(cx.literal("training"));
+    let training = cx.check_training();
     // A layer that is not trained keeps to what it knows.
     let always = mode == Mode::Batch;
     let of_batch = training.is_err() && trainable || always;
-    if of_batch && !always && (renorm || cx.is_keras3()) {
-        // In Keras 3 `model(x)` computes with the statistics of the batch, and `model.predict(x)` does not.
+    if of_batch && !always && renorm {
         training?;
     }
     let x = cx.float_input()?;

@@ -1,5 +1,6 @@
 //! What a layer's function works with.
 
+use super::read::check_training;
 use crate::budget::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Builder, NodeId};
@@ -210,6 +211,17 @@ impl<'a> Cx<'a> {
     pub fn arguments(&self) -> impl Iterator<Item = &Arg<'a>> {
         self.args.iter().chain(self.kwargs.iter().map(|(_, arg)| arg))
     }
+    /// Refuses tensors that have no defined numbers.
+    pub fn refuse_undefined(&self) -> Result<()> {
+        if self.state.undefined.is_empty() {
+            return Ok(());
+        }
+        let mut values = self.arguments().flat_map(Arg::values);
+        match values.find_map(|value| self.state.undefined.get(&value.node)) {
+            None => Ok(()),
+            Some(why) => Err(undefined(why)),
+        }
+    }
     /// A positional argument.
     pub fn arg(&self, index: usize) -> Option<&Arg<'a>> {
         self.args.get(index)
@@ -246,6 +258,11 @@ impl<'a> Cx<'a> {
             Some(Arg::Literal(Json::Bool(on))) => Ok(*on),
             Some(arg) => Err(Self::unsupported_argument(name, &arg).into()),
         }
+    }
+    /// Refuses a call that is trained, unless `predict` makes it one that is not.
+    pub fn check_training(&mut self) -> Result<()> {
+        let training = self.literal("training");
+        check_training(self.state.semantics, training)
     }
     /// Requires that there are no more positional arguments than those.
     pub fn expect_arguments(&self, most: usize) -> Result<(), Stop> {
@@ -370,6 +387,11 @@ impl<'a> Cx<'a> {
             )))
         }
     }
+}
+
+/// The error that something is made of a tensor without defined numbers.
+pub fn undefined(why: &str) -> Error {
+    Error::new(ErrorKind::Inconsistent(why.to_owned()))
 }
 
 /// One result without a mask of its own.

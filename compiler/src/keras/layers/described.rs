@@ -92,7 +92,6 @@ pub fn described(cx: &mut Cx<'_>) -> Outcome {
     let layers = found.described.layers.iter();
     named.extend(layers.map(|(name, _)| (name.clone(), Value::Layer(name.clone()))));
     named.push((CONFIG.to_owned(), arguments(cx.site.config)));
-    let mask = mask(cx, &found)?;
     let calls = cx.state.called(&cx.site.path);
     let place = Place {
         path: format!("{}/call_{calls}", cx.site.path),
@@ -100,7 +99,13 @@ pub fn described(cx: &mut Cx<'_>) -> Outcome {
     };
     let result = evaluate(cx, &place, &function, Vec::new(), named)?;
     let mut values = tensors(cx, &result)?;
-    values.iter_mut().for_each(|value| value.mask = mask);
+    // Masks that layers inside have given their results stay.
+    if values.iter().any(|value| value.mask.is_none()) {
+        let mask = mask(cx, &found)?;
+        values
+            .iter_mut()
+            .for_each(|value| value.mask = value.mask.or(mask));
+    }
     Ok(values)
 }
 
@@ -147,10 +152,6 @@ fn inputs(cx: &mut Cx<'_>, found: &Found) -> Result<Vec<(String, Value)>, Stop> 
 /// The mask of what it gives.
 fn mask(cx: &mut Cx<'_>, found: &Found) -> Result<Option<crate::graph::NodeId>, Stop> {
     let Some(mask) = cx.mask()? else { return Ok(None) };
-    if !found.described.layers.is_empty() {
-        let message = "its input has a mask, which would go into the layers inside".to_owned();
-        return Err(found.error(cx, "layers", message));
-    }
     match found.described.mask {
         Some(pass) => Ok(pass.then_some(mask)),
         None => {

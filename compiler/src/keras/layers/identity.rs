@@ -1,7 +1,7 @@
 //! Layers that do nothing at inference. Their arguments matter to training only, but must make sense.
 
 use super::context::{Cx, Outcome, one};
-use super::read::{Read, check_training};
+use super::read::Read;
 use crate::keras::ranges::{ANY, NOT_NEGATIVE, SHARE};
 
 /// `Identity`, and others without arguments.
@@ -50,7 +50,7 @@ pub fn regularization(cx: &mut Cx<'_>) -> Outcome {
 
 /// Gives the input, after a look at the arguments.
 fn idle(cx: &mut Cx<'_>, look: impl FnOnce(bool, &Read<'_>)) -> Outcome {
-    check_training(cx.literal("training"))?;
+    cx.check_training()?;
     let r = cx.read();
     look(cx.is_keras3(), &r);
     r.finish_idle(cx);

@@ -3,7 +3,6 @@
 
 use super::context::{Cx, Outcome, Stop, one};
 use super::interpolation::Interpolation;
-use super::read::check_training;
 use super::resize::resized;
 use super::shape::crop;
 use super::spatial::{Format, channels_first, channels_last};
@@ -14,18 +13,8 @@ use crate::pointwise::{Binary, Compare, TapeBuilder};
 
 /// Random augmentation: at inference the input, as floats.
 pub fn augmentation(cx: &mut Cx<'_>) -> Outcome {
-    check_augmentation(cx)?;
+    cx.check_training()?;
     one(cx.float_input()?)
-}
-
-/// Refuses `training=True` in a call, except in Keras 3: there it is the default of these layers, which Keras saves
-/// with every call and overrules at inference (`operation_fn` in `keras.src.models.functional`).
-fn check_augmentation(cx: &mut Cx<'_>) -> Result<(), Stop> {
-    let training = cx.literal("training");
-    if !cx.is_keras3() {
-        check_training(training)?;
-    }
-    Ok(())
 }
 
 /// `CenterCrop`: the middle of an image; a smaller one is fitted to the target.
@@ -50,7 +39,7 @@ pub fn random_crop(cx: &mut Cx<'_>) -> Outcome {
     let target = [r.usize("height", COUNT), r.usize("width", COUNT)];
     let format = r.format();
     r.finish(cx)?;
-    check_augmentation(cx)?;
+    cx.check_training()?;
     if cx.is_keras3() {
         return one(cx.input()?.node);
     }

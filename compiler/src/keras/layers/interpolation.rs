@@ -175,7 +175,7 @@ impl Kernel {
         }
     }
     /// Its value at a distance, as TensorFlow's `sampling_kernels.h` has it.
-    fn at(self, x: f64) -> f64 {
+    pub fn at(self, x: f64) -> f64 {
         let radius = f64::from(self.radius());
         match self {
             _ if x >= radius && !matches!(self, Self::Lanczos(_)) => 0.0,

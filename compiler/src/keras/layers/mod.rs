@@ -22,6 +22,7 @@ mod discretization;
 mod einsum;
 mod embedding;
 mod encoding;
+mod equalization;
 mod heads;
 mod identity;
 mod image;
@@ -61,7 +62,7 @@ mod volume;
 mod weights;
 mod wrap;
 
-pub(super) use context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
+pub(super) use context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop, undefined};
 pub(super) use described::CUSTOM;
 pub(super) use lambda::{EXPRESSION, unknown_name};
 pub(super) use read::check_training;
@@ -179,7 +180,9 @@ fn begin<'a>(
         let all = args.iter_mut().chain(kwargs.iter_mut().map(|(_, arg)| arg));
         all.for_each(|arg| arg.unmask(&state.unmasked));
     }
-    Ok(Cx::new(state, site, args, kwargs))
+    let cx = Cx::new(state, site, args, kwargs);
+    cx.refuse_undefined()?;
+    Ok(cx)
 }
 
 /// Starts a call of a layer that applies a model to every time step: gives the steps as a batch.

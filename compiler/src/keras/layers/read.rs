@@ -171,9 +171,11 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Refuses a call with `training=True`, which asks for dropout and the statistics of the batch.
-pub fn check_training<'v>(training: impl Into<Training<'v>>) -> Result<()> {
+/// Refuses a call with `training=True`, which asks for dropout and the statistics of the batch. In Keras 3 `predict` overrules
+/// what is saved with a call (`operation_fn` in `keras.src.models.functional`).
+pub fn check_training<'v>(semantics: Semantics, training: impl Into<Training<'v>>) -> Result<()> {
     match training.into().0 {
+        _ if semantics == Semantics::Keras3 => Ok(()),
         Some(value) if *value == Json::Bool(true) || value.as_i64() == Some(1) => {
             Err(Error::new(ErrorKind::UnsupportedValue {
                 value: value.to_string(),

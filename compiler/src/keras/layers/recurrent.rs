@@ -9,7 +9,7 @@ use super::context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
 use super::conv_lstm::Convolution;
 use super::kept::{keep, kept};
 use super::loops::{Loop, Steps, widened};
-use super::read::{Read, check_training};
+use super::read::Read;
 use crate::error::{Error, ErrorKind};
 use crate::graph::NodeId;
 use crate::keras::class::{Recurrence, Role};
@@ -108,7 +108,7 @@ pub fn sequence(cx: &mut Cx<'_>) -> Result<Sequence, Stop> {
 impl Recurrent {
     /// Reads the config of the layer.
     pub fn read(cx: &mut Cx<'_>) -> Result<Self, Stop> {
-        check_training(cx.literal("training"))?;
+        cx.check_training()?;
         let r = cx.read();
         let Role::Recurrent(recurrence) = cx.site.role() else {
             return Err(Error::internal("a recurrent layer without a loop").into());

@@ -21,11 +21,8 @@ const BASE: &str = "it is a base of other layers, which are Python code: say wha
 const CHANGING: &str =
     "its vocabulary changes while it runs: use IntegerLookup, or do its work in JavaScript";
 
-const TILES: &str = "the tables of its tiles are not computed here: do its work in JavaScript";
-
 /// Others, with the reason.
 const OTHERS: &[(&str, &str)] = &[
-    ("ContrastLimitedAdaptiveHistogramEqualization", TILES),
     ("DenseFeatures", COLUMNS),
     ("DynamicEmbedding", CHANGING),
     ("DynamicLookup", CHANGING),

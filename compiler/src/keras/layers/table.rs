@@ -3,9 +3,9 @@
 use super::context::{Cx, Outcome};
 use super::{
     activation, adaptive, attention, batch, conv, counts, custom, dense, described, discretization, einsum,
-    embedding, encoding, heads, identity, image, keras1, lambda, local, lookup, mask, merge, normalize,
-    operators, pipeline, pool, rectifiers, recurrent, resize, shape, spectrogram, text, transposed,
-    vocabulary, volume, wrap,
+    embedding, encoding, equalization, heads, identity, image, keras1, lambda, local, lookup, mask, merge,
+    normalize, operators, pipeline, pool, rectifiers, recurrent, resize, shape, spectrogram, text,
+    transposed, vocabulary, volume, wrap,
 };
 use crate::error::Error;
 use crate::keras::class::{Child, Class, Fixed, Form, Recurrence, Role, Rule};
@@ -390,6 +390,11 @@ static IMAGES: &[Row] = &[
     row("RandomCrop", image::random_crop, End)
         .keys(&[("seed", Rule::Anything), ("rng_type", Rule::Anything)]),
     row("AutoContrast", image::auto_contrast, End),
+    row(
+        "ContrastLimitedAdaptiveHistogramEqualization",
+        equalization::adaptive,
+        End,
+    ),
 ];
 
 static SOUND: &[Row] = &[

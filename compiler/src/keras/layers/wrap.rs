@@ -1,7 +1,6 @@
 //! Layers around layers: `keras.layers.Bidirectional`, `TimeDistributed`.
 
 use super::context::{Arg, CalledLayer, Cx, KerasTensor, Outcome, Stop};
-use super::read::check_training;
 use super::recurrent::{Computed, Recurrent, Sequence, sequence};
 use crate::error::{Error, ErrorKind};
 use crate::graph::NodeId;
@@ -160,7 +159,7 @@ pub fn time_distributed(cx: &mut Cx<'_>) -> Outcome {
 /// `SpectralNormalization`: training keeps the kernel of the layer inside normalized, and a vector by which it does so; here it
 /// is that layer. Keras 3 gives the result the type of the input, which makes integers of what an `Embedding` finds.
 pub fn spectral_normalization(cx: &mut Cx<'_>) -> Outcome {
-    check_training(cx.literal("training"))?;
+    cx.check_training()?;
     let r = cx.read();
     let object = r.object("layer");
     r.usize_or("power_iterations", 1, COUNT);

@@ -4,7 +4,7 @@ use crate::budget::{Budget, Resource};
 use crate::error::{Error, Result};
 use crate::keras::given::taken;
 use crate::keras::layers;
-use crate::keras::model::{Call, Layer, LayerId, Network, TensorRef};
+use crate::keras::model::{Call, Layer, LayerId, Network, Semantics, TensorRef};
 use crate::keras::topology;
 use std::collections::HashMap;
 
@@ -32,8 +32,9 @@ impl Flat {
 
 /// Puts the layers of nested models, to any depth, into the outermost one. Models that a layer applies to every time step stay
 /// inside it.
-pub(super) fn inline(root: &Network, budget: &Budget) -> Result<Flat> {
+pub(super) fn inline(root: &Network, semantics: Semantics, budget: &Budget) -> Result<Flat> {
     let mut inliner = Inliner {
+        semantics,
         budget,
         layers: Vec::new(),
         places: HashMap::new(),
@@ -84,6 +85,7 @@ impl Values {
 }
 
 struct Inliner<'b> {
+    semantics: Semantics,
     /// What every call is taken from: models in models may be called more often than a file is long.
     budget: &'b Budget,
     layers: Vec<Layer>,
@@ -135,7 +137,7 @@ impl Inliner<'_> {
         call: &Call,
         values: &Values,
     ) -> Result<Vec<TensorRef>> {
-        layers::check_training(call.kwarg("training")).map_err(|error| layer.at(error))?;
+        layers::check_training(self.semantics, call.kwarg("training")).map_err(|error| layer.at(error))?;
         let given = taken(layer, net, call)?;
         let given = given.into_iter().map(|tensor| values.find(tensor));
         let given = given.collect::<Result<Vec<_>>>()?;

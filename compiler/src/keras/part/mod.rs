@@ -45,7 +45,7 @@ pub fn cut(model: &mut KerasModel, part: &Part) -> Result<(), Errors> {
     if part.is_all() {
         return Ok(());
     }
-    let mut flat = inline::inline(&model.root, &model.budget.fork())?;
+    let mut flat = inline::inline(&model.root, model.version.semantics, &model.budget.fork())?;
     let mut problems = Collector::default();
     let mut outputs = Vec::new();
     for name in &part.outputs {

@@ -3,7 +3,7 @@
 use crate::graph::NodeId;
 use crate::keras::layers::context::{Cx, KerasTensor, Stop};
 use crate::keras::layers::mask;
-use crate::keras::layers::read::{Read, check_training};
+use crate::keras::layers::read::Read;
 use crate::keras::ranges::{COUNT, SHARE};
 
 /// Arguments that both classes have.
@@ -74,7 +74,7 @@ impl Call {
         let causal = cx.switch("use_causal_mask")?;
         let scores = cx.switch("return_attention_scores")?;
         if common.dropout {
-            check_training(cx.literal("training"))?;
+            cx.check_training()?;
         }
         Ok(Self {
             query,

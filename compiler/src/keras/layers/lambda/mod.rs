@@ -95,13 +95,23 @@ fn apply(cx: &mut Cx<'_>, function: &Function, mut named: Vec<(String, Value)>) 
         calls => format!("{}/call_{calls}", cx.site.path),
     };
     let result = evaluate(cx, &Place { path, own: false }, function, arguments, named)?;
-    tensors(cx, &result)
+    unmasked(cx, &result)
+}
+
+/// The tensors that a function gives, without masks of what it was called with.
+fn unmasked(cx: &mut Cx<'_>, result: &Value) -> Outcome {
+    let mut values = tensors(cx, result)?;
+    values.iter_mut().for_each(|value| value.mask = None);
+    Ok(values)
 }
 
 /// The tensors that a function gives.
 pub fn tensors(cx: &mut Cx<'_>, result: &Value) -> Outcome {
     let single = |cx: &Cx<'_>, value: &Value| match value {
-        Value::Tensor { node, .. } => Ok(KerasTensor::new(*node)),
+        Value::Tensor { node, mask, .. } => Ok(KerasTensor {
+            node: *node,
+            mask: *mask,
+        }),
         other => Err(cx.inconsistent(format!("its function gives {}, and no tensor", other.kind()))),
     };
     match result.items() {

@@ -3,7 +3,7 @@
 
 use super::evaluate::{Named, Place, evaluate};
 use super::value::{Value, of_argument};
-use super::{COST, tensors};
+use super::{COST, unmasked};
 use crate::budget::Resource;
 use crate::error::{Error, ErrorKind};
 use crate::keras::expression::{self, Constant, Function};
@@ -212,7 +212,7 @@ pub fn node(cx: &mut Cx<'_>) -> Outcome {
         own: true,
     };
     let result = evaluate(cx, &place, &function, arguments, named)?;
-    tensors(cx, &result)
+    unmasked(cx, &result)
 }
 
 /// Why such a layer cannot be compiled whatever its inputs are, if so.

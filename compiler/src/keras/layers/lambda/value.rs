@@ -16,6 +16,8 @@ pub enum Value {
         node: NodeId,
         /// Whether its elements are true or false, as 1 or 0.
         truth: bool,
+        /// Keras' mask for it, which goes into layers that are called with it, and no further than functions.
+        mask: Option<NodeId>,
     },
     /// A constant.
     Constant(Constant),
@@ -43,7 +45,11 @@ impl Value {
 
     /// A tensor of numbers.
     pub fn tensor(node: NodeId) -> Self {
-        Self::Tensor { node, truth: false }
+        Self::Tensor {
+            node,
+            truth: false,
+            mask: None,
+        }
     }
     /// An integer.
     pub fn int(value: usize) -> Self {
@@ -153,7 +159,11 @@ impl Value {
 /// An argument of a call of a layer as a value; `None` for what no expression holds.
 pub fn of_argument(argument: &Arg<'_>) -> Option<Value> {
     Some(match argument {
-        Arg::KerasTensor(tensor) => Value::tensor(tensor.node),
+        Arg::KerasTensor(tensor) => Value::Tensor {
+            node: tensor.node,
+            truth: false,
+            mask: tensor.mask,
+        },
         Arg::List(items) => Value::List(items.iter().map(of_argument).collect::<Option<_>>()?),
         Arg::Dict(items) => {
             let entry = |(key, item): &(&str, Arg<'_>)| Some(((*key).to_owned(), of_argument(item)?));
@@ -165,7 +175,7 @@ pub fn of_argument(argument: &Arg<'_>) -> Option<Value> {
 
 /// A value as an argument of a call, with its literals.
 pub enum Owned {
-    Tensor(NodeId),
+    Tensor(KerasTensor),
     Literal(Json),
     List(Vec<Owned>),
 }
@@ -174,17 +184,20 @@ impl Owned {
     /// `None` where the value is none that a call takes.
     pub fn of(value: &Value) -> Option<Self> {
         match value {
-            Value::Tensor { node, .. } => Some(Self::Tensor(*node)),
+            Value::Tensor { node, mask, .. } => Some(Self::Tensor(KerasTensor {
+                node: *node,
+                mask: *mask,
+            })),
             Value::Tuple(items) | Value::List(items) if value.has_tensor() => {
                 items.iter().map(Self::of).collect::<Option<_>>().map(Self::List)
             }
             other => other.json().map(Self::Literal),
         }
     }
-    /// The argument.
+    /// The argument of a layer.
     pub fn arg(&self) -> Arg<'_> {
         match self {
-            Self::Tensor(node) => Arg::KerasTensor(KerasTensor::new(*node)),
+            Self::Tensor(tensor) => Arg::KerasTensor(*tensor),
             Self::Literal(value) => Arg::Literal(value),
             Self::List(items) => Arg::List(items.iter().map(Self::arg).collect()),
         }

@@ -63,6 +63,11 @@ pub fn sums(cx: &mut Cx<'_>, a: Args<'_, '_>, x: NodeId) -> Outcome {
     one(product(cx, x, matrix, &output)?)
 }
 
+/// The sums up to each place of an axis, each place included, without a matrix.
+pub fn sums_along(cx: &mut Cx<'_>, x: NodeId, axis: usize) -> Result<NodeId, Stop> {
+    scanned(cx, x, axis, (false, false), Tape::binary(Binary::Add), 0.0)
+}
+
 /// Products up to each place of an axis.
 pub fn cumulative_product(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
     let x = a.tensor(cx, 0, X)?;

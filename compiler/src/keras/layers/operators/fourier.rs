@@ -64,7 +64,7 @@ fn extent(cx: &Cx<'_>, x: NodeId, from_last: usize) -> Result<usize, Stop> {
 }
 
 /// A tensor times a matrix `[extent, results]` along an axis counted from the last.
-fn times(
+pub fn times(
     cx: &mut Cx<'_>,
     x: NodeId,
     from_last: usize,

@@ -1,6 +1,7 @@
 //! Operations that are no layers: `keras.ops` applied to symbolic tensors in Keras 3, and TensorFlow functions in
 //! Keras 2, which become layers of class `TFOpLambda` and `SlicingOpLambda`.
 
+mod algebra;
 mod arguments;
 mod attention;
 mod colours;
@@ -33,7 +34,10 @@ mod selection;
 mod settings;
 mod shapes;
 mod sizes;
+pub(super) mod steps;
 mod table;
+mod transcription;
+mod translation;
 mod warps;
 mod windows;
 
@@ -42,6 +46,8 @@ use super::scalars::{self, Scalar};
 use crate::error::{Error, ErrorKind};
 use arguments::Arguments;
 pub use arguments::numbers;
+pub use common::picked;
+pub use cumulative::sums_along;
 use table::{FUNCTIONS, Function, OPERATIONS};
 
 /// What an operation does.
@@ -126,6 +132,7 @@ fn function(config: &crate::keras::Config) -> Result<Kind, Error> {
 
 /// Runs an operation on the arguments of a call.
 pub fn run(cx: &mut Cx<'_>, library: Library, kind: Kind) -> Outcome {
+    cx.refuse_undefined()?;
     let arguments = Arguments::new(cx);
     let values = match kind {
         Kind::Scalar(row) => pointwise::scalar(cx, &arguments, library, row),

@@ -1,5 +1,6 @@
 //! Norms, and what is divided by them.
 
+use super::algebra::matrix_norm;
 use super::arguments::{Arguments, X};
 use super::functions::AXIS;
 use super::reductions::root_of_squares;
@@ -20,6 +21,8 @@ type Args<'a, 'b> = &'b Arguments<'a>;
 enum Order {
     /// √Σx².
     Euclidean,
+    /// The sum of singular values.
+    Nuclear,
     /// (Σ|x|ᵖ)^(1/p); p may be infinite.
     Power(f64),
 }
@@ -31,6 +34,7 @@ pub fn norm(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         None => Order::Euclidean,
         Some(Json::String(name)) => match name.as_str() {
             "euclidean" | "fro" => Order::Euclidean,
+            "nuc" => Order::Nuclear,
             "inf" | "Infinity" => Order::Power(f64::INFINITY),
             "-inf" | "-Infinity" => Order::Power(f64::NEG_INFINITY),
             _ => return Err(a.unsupported(cx, &["ord"], given.as_ref().unwrap_or(&Json::Null))),
@@ -53,13 +57,15 @@ pub fn norm(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
         None => (0..i64::try_from(rank).unwrap_or(0)).collect(),
     };
     let keep = a.flag(cx, 3, &["keepdims"], false)?;
-    let Order::Power(power) = order else {
-        return euclidean_norm_of(cx, a);
-    };
     let mut places = Vec::new();
     for axis in axes {
         places.push(cx.axis(axis, rank)?);
     }
+    let power = match order {
+        Order::Power(power) => power,
+        Order::Euclidean => return euclidean_norm_of(cx, a),
+        Order::Nuclear => return of_singular_values(cx, x, &places, keep, ReduceKind::Sum),
+    };
     let y = match places[..] {
         [axis] => of_vectors(cx, x, &[axis], power)?,
         // TensorFlow takes all elements as one vector where it is given no axes.
@@ -79,13 +85,37 @@ pub fn norm(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {
             };
             cx.b().reduce(kind, [other], sums)?
         }
+        _ if power == 2.0 => return of_singular_values(cx, x, &places, keep, ReduceKind::Max),
+        _ if power == -2.0 => return of_singular_values(cx, x, &places, keep, ReduceKind::Min),
         _ => {
             return Err(cx.inconsistent(format!(
-                "the norm of order {power} of matrices is made of singular values, which are not supported: take another order"
+                "there is no norm of order {power} over {} axes",
+                places.len()
             )));
         }
     };
     one(drop_axes(cx, y, &places, keep)?)
+}
+
+/// A norm that is made of the singular values of matrices over two axes.
+fn of_singular_values(cx: &mut Cx<'_>, x: NodeId, places: &[usize], keep: bool, kind: ReduceKind) -> Outcome {
+    let &[rows, columns] = places else {
+        return Err(cx.inconsistent("singular values are of matrices: it takes two axes"));
+    };
+    if rows == columns {
+        return Err(cx.inconsistent("a matrix has two axes"));
+    }
+    let dims = cx.dims(x);
+    let outer = (0..dims.len()).filter(|axis| !places.contains(axis));
+    let perm: Vec<usize> = outer.chain([rows, columns]).collect();
+    let x = cx.b().transpose(x, perm)?;
+    let y = matrix_norm(cx, x, kind)?;
+    if !keep {
+        return one(y);
+    }
+    let kept = (0..dims.len()).map(|axis| if places.contains(&axis) { 1 } else { dims[axis] });
+    let kept: Vec<usize> = kept.collect();
+    one(cx.b().reshape(y, kept)?)
 }
 
 fn euclidean_norm_of(cx: &mut Cx<'_>, a: Args<'_, '_>) -> Outcome {

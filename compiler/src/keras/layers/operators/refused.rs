@@ -6,8 +6,6 @@ const OPEN: &str = "the shape of its result depends on the numbers, and shapes a
 const PROGRAM: &str = "it holds a Python function, which is not in the file";
 /// Complex numbers.
 const COMPLEX: &str = "numbers are real here: compute with real and imaginary parts as two tensors";
-/// Decompositions.
-const PIVOTS: &str = "its steps depend on the numbers (pivots, iterations): compute it before, and put the result into the model";
 
 /// Classes of operations and the reason.
 pub const REFUSED: &[(&[&str], &str)] = &[
@@ -26,39 +24,20 @@ pub const REFUSED: &[(&[&str], &str)] = &[
         ],
         PROGRAM,
     ),
-    (&["ViewAsComplex", "ViewAsReal", "Polar"], COMPLEX),
-    (
-        &[
-            "Cholesky",
-            "CholeskyInverse",
-            "Det",
-            "Slogdet",
-            "Logdet",
-            "Eig",
-            "Eigh",
-            "Inv",
-            "LuFactor",
-            "Qr",
-            "Solve",
-            "SolveTriangular",
-            "SVD",
-            "Lstsq",
-            "MatrixRank",
-            "Pinv",
-        ],
-        PIVOTS,
-    ),
+    (&["ViewAsComplex", "ViewAsReal", "Polar", "Eig"], COMPLEX),
     (
         &["Argpartition"],
         "the order within its parts is not defined: use argsort",
     ),
     (
-        &["BitwiseInvert", "BitwiseNot", "View", "Nextafter"],
-        "it is about the bits of a type, and all numbers are 32-bit floats here",
+        &["BitwiseInvert", "BitwiseNot"],
+        "what it gives depends on the type of the integers, which computed numbers do not carry here: write -1 - x, or 255 - x of uint8",
+    ),
+    (
+        &["View", "Nextafter"],
+        "it is about the bits of a type, and all numbers are 32-bit floats here, of which GPUs take the smallest for 0",
     ),
     (&["ElasticTransform"], "it is random"),
-    (&["ScaleAndTranslate"], "use resize, or affine_transform"),
-    (&["CTCLoss", "CTCDecode"], "do its work in JavaScript"),
 ];
 
 /// Why an operation is refused.

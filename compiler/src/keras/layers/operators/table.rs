@@ -2,9 +2,10 @@
 
 use super::arguments::Arguments;
 use super::{
-    attention, colours, convolutions, cumulative, filters, fourier, functions, images, indexing, joins,
-    losses, made, matrices, nans, normalization, norms, ordering, padding, picking, products, quantiles,
-    rearrange, reductions, scatter, selection, shapes, sizes, warps, windows,
+    algebra, attention, colours, convolutions, cumulative, filters, fourier, functions, images, indexing,
+    joins, losses, made, matrices, nans, normalization, norms, ordering, padding, picking, products,
+    quantiles, rearrange, reductions, scatter, selection, shapes, sizes, transcription, translation, warps,
+    windows,
 };
 use crate::keras::layers::context::{Cx, Outcome};
 
@@ -142,6 +143,21 @@ pub(super) const OPERATIONS: &[(&str, Function)] = &[
     ("Triu", matrices::upper),
     ("Vander", matrices::vandermonde),
     ("Corrcoef", matrices::correlations),
+    ("Cholesky", algebra::cholesky),
+    ("CholeskyInverse", algebra::cholesky_inverse),
+    ("Det", algebra::determinant),
+    ("Slogdet", algebra::sign_and_log),
+    ("Logdet", algebra::log_determinant),
+    ("Inv", algebra::inverse),
+    ("Solve", algebra::solve),
+    ("SolveTriangular", algebra::solve_triangular),
+    ("LuFactor", algebra::lu_factor),
+    ("Qr", algebra::qr),
+    ("SVD", algebra::singular_values),
+    ("Eigh", algebra::eigen),
+    ("Pinv", algebra::pseudo_inverse),
+    ("Lstsq", algebra::least_squares),
+    ("MatrixRank", algebra::rank),
     ("Append", joins::append),
     ("Hstack", joins::horizontal),
     ("Vstack", joins::vertical),
@@ -192,6 +208,9 @@ pub(super) const OPERATIONS: &[(&str, Function)] = &[
     ("SSIM", filters::ssim),
     ("PadImages", filters::pad_images),
     ("CropImages", filters::crop_images),
+    ("ScaleAndTranslate", translation::scale_and_translate),
+    ("CTCDecode", transcription::decode),
+    ("CTCLoss", transcription::loss),
 ];
 
 /// TensorFlow's functions by name, without `tf.` and `compat.v1.`, besides those of single elements.

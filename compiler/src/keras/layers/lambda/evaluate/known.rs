@@ -79,7 +79,11 @@ pub(super) fn index(cx: &mut Cx<'_>, place: &Place, of: Value, index: Value) -> 
         (Value::Tensor { truth, .. }, _) => {
             let truth = *truth;
             match class(cx, place, "GetItem", vec![of, index])? {
-                Value::Tensor { node, .. } => Ok(Value::Tensor { node, truth }),
+                Value::Tensor { node, .. } => Ok(Value::Tensor {
+                    node,
+                    truth,
+                    mask: None,
+                }),
                 other => Ok(other),
             }
         }

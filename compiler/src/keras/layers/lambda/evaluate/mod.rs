@@ -393,7 +393,10 @@ fn of_table(
     let outcome = operators::run(&mut inner, operation.library, operation.kind);
     cx.state.semantics = semantics;
     let truth = TRUTHS.contains(&operation.name);
-    Ok(several(outcome?, truth))
+    // Masks end in functions.
+    let mut values = outcome?;
+    values.iter_mut().for_each(|value| value.mask = None);
+    Ok(several(values, truth))
 }
 
 /// Operations whose first argument is a size or a number, and no tensor.
@@ -428,6 +431,7 @@ fn several(values: Vec<KerasTensor>, truth: bool) -> Value {
         .map(|value| Value::Tensor {
             node: value.node,
             truth,
+            mask: value.mask,
         })
         .collect();
     match found.len() {
