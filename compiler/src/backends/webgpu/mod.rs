@@ -9,6 +9,7 @@
 //!
 //! There are two programs of a plan where GPUs and CPUs that stand in for them want other tiles ([`Machine`]).
 
+mod blocks;
 mod bundle;
 mod chain;
 mod dispatch;
@@ -16,12 +17,14 @@ mod fill;
 mod machine;
 mod module;
 mod operands;
+mod parts;
 mod product;
 mod program;
 mod reduce;
 mod results;
 mod rows;
 mod target;
+mod tiles;
 mod validate;
 mod windows;
 mod writer;
