@@ -4,7 +4,7 @@ use keras_compile::error::Result;
 use keras_compile::graph::{Builder, Graph, NodeId};
 use keras_compile::ops::{Conv, MatMul, Pool, PoolKind, PoolPadding, Reduce, ReduceKind, Slice};
 use keras_compile::pointwise::library::silu;
-use keras_compile::pointwise::{Binary, Tape};
+use keras_compile::pointwise::{Binary, Tape, Unary};
 use keras_compile::tensor::Tensor;
 use keras_compile_tests::cases::try_all;
 use keras_compile_tests::gpu::{Model, ShaderText};
@@ -550,6 +550,63 @@ fn batches_of_products() {
     for (name, graph) in &graphs {
         let model = Model::new(graph).expect("a model");
         assert_eq!(model.built.program.steps.len(), 1, "{name}");
+    }
+    try_graphs(&graphs);
+}
+
+/// Queries, keys and values by batch and head, what is added to scores, and a function of results.
+fn attention(
+    b: &mut Builder<'_>,
+    ([heads, queries, keys], [depth, width]): ([usize; 3], [usize; 2]),
+    (masked, late): (bool, bool),
+) -> Result<NodeId> {
+    let q = input(b, &[2, heads, queries, depth])?;
+    let k = input(b, &[2, heads, depth, keys])?;
+    let v = input(b, &[2, heads, keys, width])?;
+    let product = |epilogue| MatMul {
+        bias: false,
+        epilogue,
+    };
+    let scaled = Tape::binary_const(Binary::Mul, 3.0);
+    let scores = if masked {
+        let mask = input(b, &[2, 1, queries, keys])?;
+        b.add(product(scaled.then(&Tape::binary(Binary::Add))), &[q, k, mask])?
+    } else {
+        b.add(product(scaled), &[q, k])?
+    };
+    let max = b.reduce(ReduceKind::Max, [3], scores)?;
+    let power = Tape::binary(Binary::Sub).then(&Tape::unary(Unary::Exp));
+    let exp = b.map(power, &[scores, max])?;
+    let sum = b.reduce(ReduceKind::Sum, [3], exp)?;
+    let shares = b.map(Tape::binary(Binary::Div), &[exp, sum])?;
+    // Values that are made behind the scores, where these lay or what they were made of.
+    let v = if late { b.map(relu(), &[v])? } else { v };
+    let residual = input(b, &[2, heads, queries, width])?;
+    b.add(product(Tape::binary(Binary::Add)), &[shares, v, residual])
+}
+
+/// Attention is one dispatch on GPUs, whatever its blocks leave over.
+#[test]
+fn attention_is_one_dispatch() {
+    let mut graphs = Vec::new();
+    for sizes in [
+        ([3, 32, 32], [32, 32]),
+        ([2, 33, 47], [8, 16]),
+        ([3, 50, 35], [7, 5]),
+        ([1, 97, 130], [66, 70]),
+        ([2, 17, 66], [40, 128]),
+        ([5, 70, 16], [33, 33]),
+        ([1, 1, 3], [2, 1]),
+    ] {
+        for late in [false, true] {
+            let masked = late == (sizes.0[0] < 3);
+            let name = format!("{sizes:?}, masked {masked}, late {late}");
+            graphs.push(named(name, |b, _| attention(b, sizes, (masked, late))));
+        }
+    }
+    for (name, graph) in &graphs {
+        let late = usize::from(name.ends_with("late true"));
+        assert_eq!(dispatches(graph)[0], 1 + late, "{name}");
     }
     try_graphs(&graphs);
 }

@@ -19,11 +19,11 @@ pub const BLOCK: usize = 32;
 pub const EACH: usize = 4;
 
 /// Invocations along each side.
-const SIDE: usize = BLOCK / EACH;
+pub const SIDE: usize = BLOCK / EACH;
 
 /// Quads from one row of the left side in shared memory to the next: one more than are used, so that rows that are read together
 /// lie in different banks.
-const STEP: usize = SIDE + 1;
+pub(super) const STEP: usize = SIDE + 1;
 
 /// What an invocation computes of a block, in expressions.
 #[derive(Debug)]
@@ -62,14 +62,24 @@ pub fn convolves_in_blocks(kernel: &Convolve) -> bool {
 /// The raw results of a [`Contract`] without taps, four channels for each of an invocation's pixels. The part that begins with the
 /// first element has the bias.
 pub fn contract_block(s: &mut Shader, kernel: &Contract, block: &Block<'_>) -> Vec<String> {
+    let left = contract_left(s, kernel, block);
+    let right = Columns::new(s, kernel, block.n, &block.pixels[0]);
+    multiply(s, block, right, left)
+}
+
+/// What reads four elements of the left side behind a number for each pixel.
+pub(super) fn contract_left<'b, 'a>(
+    s: &mut Shader,
+    kernel: &Contract,
+    block: &'b Block<'a>,
+) -> impl Fn(&mut Shader, &str) -> Vec<String> + use<'a, 'b> {
     let unit = unit(kernel.run.is_multiple_of(4) && is_quad(s, &kernel.a));
     let mut starts = bases(s, &kernel.a, block.pixels);
     if unit == Lanes::Four {
         let quads = starts.into_iter().map(|at| s.bind("l", in_units(unit, at)));
         starts = quads.collect();
     }
-    let right = Columns::new(s, kernel, block.n, &block.pixels[0]);
-    multiply(s, block, right, |s, k| {
+    move |s, k| {
         let elements = block.elements(s, k, unit);
         let pixel = |s: &mut Shader, start: &String| {
             let place = |e: &Element| (format!("{start} + {}", e.number), e.is_there.clone());
@@ -77,7 +87,7 @@ pub fn contract_block(s: &mut Shader, kernel: &Contract, block: &Block<'_>) -> V
             read(s, unit, &places)
         };
         starts.iter().map(|start| pixel(s, start)).collect()
-    })
+    }
 }
 
 /// The same of a [`Convolve`] that [can be](convolves_in_blocks).
@@ -207,7 +217,7 @@ fn read(s: &mut Shader, unit: Lanes, places: &[(String, String)]) -> String {
 }
 
 /// Sums up the products of both sides; `left` gives four elements behind a number for each pixel of the invocation.
-fn multiply(
+pub(super) fn multiply(
     s: &mut Shader,
     block: &Block<'_>,
     mut columns: Columns,
@@ -230,30 +240,45 @@ fn multiply(
             let to = format!("({row} + {}u) * {STEP}u + {column}", SIDE * i);
             s.line(format!("left[{to}] = {value};"));
         }
-        for i in 0..EACH {
-            let number = s.bind("k", format!("{k} + {row} + {}u", SIDE * i));
-            let inside = s.bind("k", format!("min({number}, {end} - 1u)"));
-            let value = columns.row(s, &inside);
-            let to = format!("({row} + {}u) * {SIDE}u + {column}", SIDE * i);
-            s.line(format!(
-                "right[{to}] = select(vec4<f32>(0.0f), {value}, {number} < {end});"
-            ));
-        }
+        load_right(s, block.at, &columns, (&k, end));
         s.line("workgroupBarrier();");
-        s.count(&format!("{SIDE}u"), 1, |s, q| {
-            let rows: Vec<_> = (0..4)
-                .map(|i| s.bind("b", format!("right[({q} * 4u + {i}u) * {SIDE}u + {column}]")))
-                .collect();
-            for (i, sum) in sums.iter().enumerate() {
-                let a = s.bind("a", format!("left[({row} + {}u) * {STEP}u + {q}]", SIDE * i));
-                for (part, b) in ["x", "y", "z", "w"].into_iter().zip(&rows) {
-                    s.line(format!("{sum} += {b} * {a}.{part};"));
-                }
-            }
-        });
+        accumulate(s, block.at, &sums);
         // Nobody loads what comes next while others still read.
         s.line("workgroupBarrier();");
         s.line(format!("{k} += {BLOCK}u;"));
     });
     sums
+}
+
+/// Loads a block of the right side: some rows from the one numbered `k` on, 0 behind the last.
+pub(super) fn load_right(
+    s: &mut Shader,
+    [row, column]: [&str; 2],
+    columns: &Columns,
+    (k, end): (&str, &str),
+) {
+    for i in 0..EACH {
+        let number = s.bind("k", format!("{k} + {row} + {}u", SIDE * i));
+        let inside = s.bind("k", format!("min({number}, {end} - 1u)"));
+        let value = columns.row(s, &inside);
+        let to = format!("({row} + {}u) * {SIDE}u + {column}", SIDE * i);
+        s.line(format!(
+            "right[{to}] = select(vec4<f32>(0.0f), {value}, {number} < {end});"
+        ));
+    }
+}
+
+/// Adds the products of both blocks that were loaded.
+pub(super) fn accumulate(s: &mut Shader, [row, column]: [&str; 2], sums: &[String]) {
+    s.count(&format!("{SIDE}u"), 1, |s, q| {
+        let rows: Vec<_> = (0..4)
+            .map(|i| s.bind("b", format!("right[({q} * 4u + {i}u) * {SIDE}u + {column}]")))
+            .collect();
+        for (i, sum) in sums.iter().enumerate() {
+            let a = s.bind("a", format!("left[({row} + {}u) * {STEP}u + {q}]", SIDE * i));
+            for (part, b) in ["x", "y", "z", "w"].into_iter().zip(&rows) {
+                s.line(format!("{sum} += {b} * {a}.{part};"));
+            }
+        }
+    });
 }

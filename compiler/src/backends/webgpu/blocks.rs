@@ -6,10 +6,7 @@ use super::operands::Operands;
 use super::parts::{scratch, total};
 use super::tiles::{Place, Results, Tile};
 use crate::error::Result;
-use crate::shader::{self, BLOCK, Block, EACH, Pixel, Shader};
-
-/// Invocations of a workgroup along each side of a block.
-const SIDE: usize = BLOCK / EACH;
+use crate::shader::{self, BLOCK, Block, EACH, Pixel, SIDE, Shader};
 
 /// A product in blocks.
 #[derive(Debug)]
@@ -56,12 +53,8 @@ impl<'a> Division<'a> {
         sums: impl FnOnce(&mut Shader, &Block<'_>) -> Result<Vec<String>>,
     ) -> Result<Vec<Made>> {
         let results = &self.results;
-        let all = results.pixels();
-        let groups = all.div_ceil(BLOCK);
         let mut s = run.shader();
         let mut number = s.bind("n", "group.y * groups.x + group.x");
-        let row = s.bind("r", format!("lane / {SIDE}u"));
-        let column = s.bind("c", format!("lane % {SIDE}u"));
         let mut part = String::new();
         let depth = s.number(self.depth);
         let mut range = ["0u".to_owned(), s.bind("k", depth)];
@@ -74,35 +67,31 @@ impl<'a> Division<'a> {
             let end = s.bind("k", format!("min({first} + {length}, {})", range[1]));
             range = [first, end];
         }
-        let along = s.number(results.images * groups);
+        let along = s.number(results.images * results.pixels().div_ceil(BLOCK));
+        let own = Own::new(&mut s, results, format!("{number} % {along}"));
+        let [row, column] = &own.at;
         // Workgroups behind the last have channels behind the last, and write nothing.
-        let n = s.bind("n", format!("{number} / {along} * {BLOCK}u + {column} * {EACH}u"));
+        let n = format!("{number} / {along} * {BLOCK}u + {column} * {EACH}u");
+        let n = s.bind("n", n);
         let last_quad = s.number((results.dims[3] - 1) / 4 * 4);
-        let own = s.bind("n", format!("min({n}, {last_quad})"));
-        let (before, group) = results.image(&mut s, format!("{number} % {along}"), groups, all);
-        let first = s.bind("m", format!("{group} * {BLOCK}u + {row}"));
-        let last = s.number(all - 1);
-        let places = s.for_all(0..EACH, |s, i| {
-            results.place(s, (&first, &format!("{}u", SIDE * i)), (&before, &last))
-        });
-        let pixels: Vec<Pixel> = places.iter().map(|place| place.index.clone()).collect();
+        let inside = s.bind("n", format!("min({n}, {last_quad})"));
         let block = Block {
-            at: [&row, &column],
-            pixels: &pixels,
-            n: &own,
+            at: [row, column],
+            pixels: &own.pixels(),
+            n: &inside,
             range: [&range[0], &range[1]],
         };
         let sums = sums(&mut s, &block)?;
-        let to = (n.as_str(), last.as_str());
+        let to = (n.as_str(), own.last.as_str());
         let channels = s.number(results.dims[3]);
         let count = blocks(results) * self.parts * WORKGROUP;
         let out = s.block(format!("if ({n} < {channels})"), |s| {
             if self.parts > 1 {
-                self.store_part(s, &places, (&part, to), &sums);
+                self.store_part(s, &own.places, (&part, to), &sums);
                 (run.scratch(), Stores::Quads)
             } else {
                 let sums: Vec<_> = sums.into_iter().map(|sum| vec![sum]).collect();
-                (2, results.store(s, (&[], &places), to, &sums))
+                (2, results.store(s, (&[], &own.places), to, &sums))
             }
         });
         let made = finish(run.memories(), s, out, &shader::shared(), count)?;
@@ -129,6 +118,41 @@ impl<'a> Division<'a> {
                 s.line(format!("store({at}, bitcast<vec4<u32>>({sum}));"));
             });
         }
+    }
+}
+
+/// What an invocation computes.
+pub(super) struct Own {
+    /// Its row in the workgroup, and its column.
+    pub at: [String; 2],
+    /// Its pixels.
+    pub places: Vec<Place>,
+    /// The number of the last pixel of an image.
+    pub last: String,
+}
+
+impl Own {
+    /// In the block of pixels of this number, which is counted over all images.
+    pub fn new(s: &mut Shader, results: &Results<'_>, number: String) -> Self {
+        let all = results.pixels();
+        let row = s.bind("r", format!("lane / {SIDE}u"));
+        let column = s.bind("c", format!("lane % {SIDE}u"));
+        let (before, group) = results.image(s, number, all.div_ceil(BLOCK), all);
+        let first = s.bind("m", format!("{group} * {BLOCK}u + {row}"));
+        let last = s.number(all - 1);
+        let places = s.for_all(0..EACH, |s, i| {
+            results.place(s, (&first, &format!("{}u", SIDE * i)), (&before, &last))
+        });
+        Self {
+            at: [row, column],
+            places,
+            last,
+        }
+    }
+
+    /// The indices of its pixels.
+    pub fn pixels(&self) -> Vec<Pixel> {
+        self.places.iter().map(|place| place.index.clone()).collect()
     }
 }
 

@@ -43,6 +43,20 @@ impl Machine {
         64_usize.div_ceil(blocks.max(1)).min(depth / 256)
     }
 
+    /// Whether attention is one dispatch of so many workgroups, each for [`BLOCK`] rows, where so many rows are there, keys, and channels
+    /// of values.
+    ///
+    /// Where there is little to do, fewer dispatches are worth most. Else few workgroups keep too little of a GPU busy, and those that are mostly
+    /// empty multiply for nothing. Sums of many channels do not fit into registers.
+    pub(super) fn attends(self, workgroups: usize, [rows, keys, channels]: [usize; 3]) -> bool {
+        let is_small = rows * keys <= 1 << 16;
+        let is_full = 2 * rows >= workgroups * BLOCK;
+        self == Self::Hardware
+            && channels <= 4 * BLOCK
+            && (is_full || is_small && keys <= 256)
+            && (is_small || workgroups >= 16)
+    }
+
     /// Most rows of a long product that are computed in parts of the contraction without blocks, which would be mostly empty.
     pub(super) fn few_rows(self) -> usize {
         match self {
@@ -83,6 +97,16 @@ mod tests {
         assert!(!shares(Machine::Hardware, 8, full, 640));
         assert!(!shares(Machine::Hardware, 900, full / 2 - 1, 640));
         assert!(!shares(Machine::Hardware, 900, full, 63));
+    }
+
+    #[test]
+    fn attention_is_one_dispatch_where_it_is_small_or_fills_workgroups() {
+        let attends = |workgroups, sizes| Machine::Hardware.attends(workgroups, sizes);
+        assert!(attends(1, [4, 4, 8]) && attends(84, [2364, 197, 64]));
+        assert!(!attends(12, [12, 1000, 64]), "rows that are alone");
+        assert!(!attends(8, [256, 512, 64]), "few workgroups");
+        assert!(!attends(84, [2364, 197, 129]), "many channels");
+        assert!(!Machine::Software.attends(1, [4, 4, 8]));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!
 //! There are two programs of a plan where GPUs and CPUs that stand in for them want other tiles ([`Machine`]).
 
+mod attention;
 mod blocks;
 mod bundle;
 mod chain;
