@@ -3,54 +3,15 @@
 //! They are done with the last of them, so that what the others read must still be there.
 
 use super::lower::Program;
-use super::memory::Lifetime;
-use super::step::{BufferId, Run, Space, Step};
+use super::packing::Lifetime;
+use super::step::{BufferId, Run, Space, Step, Steps};
 use super::target::Target;
-use crate::kernel::Kernel;
 use std::collections::HashSet;
-
-/// The steps of a program before they have addresses.
-#[derive(Debug, Clone, Copy)]
-pub struct Steps<'p> {
-    steps: &'p [Step<BufferId>],
-    kernels: &'p [Kernel],
-    outputs: &'p HashSet<BufferId>,
-}
-
-impl<'p> Steps<'p> {
-    /// How many there are.
-    pub fn count(self) -> usize {
-        self.steps.len()
-    }
-
-    /// The run of a step and its kernel, if it is no loop.
-    pub fn single(self, step: usize) -> Option<(&'p Run<BufferId>, &'p Kernel)> {
-        match self.steps.get(step)? {
-            Step::Run(run) => Some((run, &self.kernels[run.kernel.0])),
-            Step::Loop { .. } => None,
-        }
-    }
-
-    /// The steps that read or write a buffer, in order; none where it is an output of the model, which all may read.
-    pub fn with(self, buffer: BufferId) -> Option<Vec<usize>> {
-        let touches = |step: &&'p Step<BufferId>| {
-            let mut arguments = step.runs().iter().flat_map(|run| &run.arguments);
-            arguments.any(|argument| argument.space == Space::Arena(buffer))
-        };
-        let steps = self.steps.iter().enumerate();
-        let found = steps.filter(|(_, step)| touches(step)).map(|(number, _)| number);
-        (!self.outputs.contains(&buffer)).then(|| found.collect())
-    }
-}
 
 /// The groups that a target has, of which none loses what it reads before its last step.
 pub(super) fn found(program: &Program, target: &dyn Target) -> Vec<Vec<usize>> {
     let outputs = program.outputs.iter().map(|(_, place)| place.buffer).collect();
-    let mut groups = target.joint(Steps {
-        steps: &program.steps,
-        kernels: &program.kernels,
-        outputs: &outputs,
-    });
+    let mut groups = target.joint(Steps::new(&program.steps, &program.kernels, &outputs));
     groups.retain(|group| keeps(program, group));
     groups
 }

@@ -4,7 +4,7 @@ use super::Plan;
 use super::joint;
 use super::layout::Layout;
 use super::lower::Program;
-use super::packing::{most_alive, pack_all};
+use super::packing::{Lifetime, most_alive, pack_all};
 use super::step::{ArenaId, Argument, Binding, BufferId, Run, Space, Step};
 use super::target::{Arenas, Target};
 use crate::budget::Budget;
@@ -12,9 +12,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{Kernel, Operand, Role};
 use crate::tensor::{Shape, TensorType};
 use std::collections::{BTreeSet, HashMap, HashSet};
-
-/// First and last step at which a buffer is alive.
-pub(super) type Lifetime = Option<(usize, usize)>;
 
 /// Gives every buffer an address and every step its arguments.
 pub(super) fn place(program: Program, layout: Layout, target: &dyn Target, budget: Budget) -> Result<Plan> {

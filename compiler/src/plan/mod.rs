@@ -29,9 +29,8 @@ mod weights;
 mod windows;
 
 pub use crate::ops::lowering::{Matrix, Method, Product};
-pub use joint::Steps;
 pub use methods::Decision;
-pub use step::{ArenaId, Argument, Binding, BufferId, KernelId, Run, Space, Step};
+pub use step::{ArenaId, Argument, Binding, BufferId, KernelId, Run, Space, Step, Steps};
 pub use target::{Arenas, Candidate, Joins, Packed, Preparation, Target, Views};
 pub use weights::Weights;
 

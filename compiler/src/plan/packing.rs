@@ -1,7 +1,8 @@
 //! Packing buffers into arenas, greedy by size: the largest buffer first, each at the lowest address where it meets no buffer that is
 //! alive at the same time (Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
 
-use super::memory::Lifetime;
+/// First and last step at which a buffer is alive.
+pub(super) type Lifetime = Option<(usize, usize)>;
 
 /// Offsets of all buffers in their arenas, and the bytes of each arena.
 pub(super) fn pack_all(sizes: &[usize], lifetimes: &[Lifetime], homes: &[usize]) -> (Vec<usize>, Vec<usize>) {

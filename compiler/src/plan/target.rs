@@ -1,6 +1,6 @@
 //! What a plan asks the machine that it is made for.
 
-use super::joint::Steps;
+use super::step::Steps;
 use crate::error::Result;
 use crate::kernel::{Image, Kernel};
 use crate::ops::lowering::{Matrix, Method, Product};

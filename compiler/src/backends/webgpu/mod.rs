@@ -15,6 +15,7 @@ mod bundle;
 mod chain;
 mod dispatch;
 mod fill;
+mod joint;
 mod machine;
 mod module;
 mod operands;

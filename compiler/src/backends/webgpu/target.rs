@@ -1,6 +1,6 @@
 //! What the plan asks.
 
-use super::attention;
+use super::joint;
 use crate::backends::gpu;
 use crate::error::Result;
 use crate::kernel::{Image, Kernel};
@@ -43,7 +43,7 @@ impl Target for WebGpu {
     }
 
     fn joint(&self, steps: Steps<'_>) -> Vec<Vec<usize>> {
-        attention::all(steps)
+        joint::all(steps)
     }
 
     fn compacts(&self, _: &Product, _: &Image) -> bool {
