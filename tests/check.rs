@@ -258,7 +258,7 @@ fn wrong_kernels_disagree() {
 fn subjects_that_are_not_there_are_refused() {
     let plan = planned(small);
     let subject = Subject {
-        before: 0,
+        with: Vec::new(),
         step: plan.steps.len(),
         run: 0,
         dispatches: 0..1,

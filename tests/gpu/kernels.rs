@@ -4,10 +4,10 @@ use keras_compile::error::Result;
 use keras_compile::graph::{Builder, Graph, NodeId};
 use keras_compile::ops::{Conv, MatMul, Pool, PoolKind, PoolPadding, Reduce, ReduceKind, Slice};
 use keras_compile::pointwise::library::silu;
-use keras_compile::pointwise::{Binary, Tape};
+use keras_compile::pointwise::{Binary, Tape, Unary};
 use keras_compile::tensor::Tensor;
 use keras_compile_tests::cases::try_all;
-use keras_compile_tests::gpu::Model;
+use keras_compile_tests::gpu::{Model, ShaderText};
 use keras_compile_tests::graphs::{self, compare, conv_of, graph, input, relu, softmax, window};
 use keras_compile_tests::random::Random;
 
@@ -115,6 +115,129 @@ fn products_of_two_values() {
         })
     };
     try_graphs(&sizes.map(product));
+}
+
+/// Whether a workgroup shares both sides of a product in the program for GPUs, and in how many dispatches it is computed.
+fn shares(graph: &Graph) -> (bool, usize) {
+    let model = Model::new(graph).expect("a model");
+    let shared = |shader: &ShaderText| shader.text.contains("var<workgroup> left");
+    (model.built.shaders.iter().any(shared), dispatches(graph)[0])
+}
+
+fn products_shared(graphs: &[Named], expected: (bool, usize)) {
+    for (name, graph) in graphs {
+        assert_eq!(shares(graph), expected, "{name}");
+    }
+    try_graphs(graphs);
+}
+
+/// Rows, length and columns of products in blocks of 32 pixels and 32 channels, 32 elements at a time.
+#[test]
+fn products_in_blocks() {
+    let product = |(m, k, n): (usize, usize, usize)| {
+        named(format!("{m}x{k}x{n}"), |b, r| {
+            let x = input(b, &[m, k])?;
+            let (w, bias) = (b.constant(r.tensor(&[k, n]))?, b.constant(r.tensor(&[n]))?);
+            let residual = input(b, &[m, n])?;
+            let epilogue = Tape::binary(Binary::Add).then(&silu::tape());
+            b.add(MatMul { bias: true, epilogue }, &[x, w, bias, residual])
+        })
+    };
+    let sizes = [
+        (96, 64, 96),
+        (97, 68, 100),
+        (95, 65, 97),
+        (127, 99, 70),
+        (290, 64, 20),
+        (49, 71, 161),
+    ];
+    products_shared(&sizes.map(product), (true, 1));
+    // Long ones in parts.
+    let long = [
+        (27, 2304, 40),
+        (35, 2311, 31),
+        (49, 2000, 65),
+        (20, 1500, 161),
+        (64, 1056, 64),
+    ];
+    products_shared(&long.map(product), (true, 2));
+    // Few rows in parts without blocks.
+    let few = [
+        (1, 512, 5),
+        (2, 513, 9),
+        (5, 1500, 40),
+        (9, 514, 8),
+        (15, 2048, 130),
+    ];
+    products_shared(&few.map(product), (false, 2));
+}
+
+/// Every batch has a right-hand side of its own, which no block crosses.
+#[test]
+fn products_of_two_values_in_blocks() {
+    let sizes = [
+        (3, 49, 64, 49),
+        (9, 32, 67, 32),
+        (12, 17, 64, 31),
+        (2, 70, 129, 66),
+        (2, 50, 1500, 40),
+        (1, 100, 70, 100),
+    ];
+    let product = |(batch, m, k, n): (usize, usize, usize, usize)| {
+        named(format!("{batch}x{m}x{k}x{n}"), |b, _| {
+            let x = input(b, &[batch, m, k])?;
+            let y = input(b, &[batch, k, n])?;
+            let residual = input(b, &[batch, m, n])?;
+            let epilogue = Tape::binary(Binary::Add).then(&relu());
+            let bias = false;
+            b.add(MatMul { bias, epilogue }, &[x, y, residual])
+        })
+    };
+    try_graphs(&sizes.map(product));
+    let blocks = sizes.map(product).map(|(_, graph)| shares(&graph).0);
+    assert_eq!(blocks, [true, true, true, true, false, true]);
+}
+
+/// Windows over images as products in blocks.
+#[test]
+fn convolutions_in_blocks() {
+    let mut cases = Vec::new();
+    let steps = [(1, 1, 1), (2, 1, 1), (3, 1, 2), (1, 2, 2), (2, 3, 3), (1, 1, 0)];
+    // Channels that fill quads and blocks, or do not.
+    let widths = [(8, 35), (12, 40), (9, 64), (32, 38), (33, 66)];
+    for (i, (stride, dilation, pads)) in steps.into_iter().enumerate() {
+        for (channels, results) in [widths[i % 5], widths[(i + 2) % 5]] {
+            cases.push(([2, 29, 31, channels], 3, stride, dilation, pads, 1, results));
+        }
+    }
+    cases.push(([1, 61, 67, 3], 7, 2, 1, 3, 1, 64));
+    // In groups of whole blocks, whose results are next to each other.
+    cases.push(([1, 19, 17, 16], 3, 1, 1, 1, 2, 64));
+    cases.push(([2, 19, 17, 27], 3, 2, 1, 1, 3, 96));
+    let convolution =
+        |(dims, k, s, d, p, groups, results): ([usize; 4], usize, usize, usize, usize, usize, usize)| {
+            let name = format!("{dims:?} k{k} s{s} d{d} p{p} g{groups} o{results}");
+            named(name, |b, r| {
+                let x = input(b, &dims)?;
+                let axes = [window(k, s, d, p, p); 2];
+                conv_of(b, r, x, axes, groups, results, (relu(), &[]))
+            })
+        };
+    products_shared(&cases.into_iter().map(convolution).collect::<Vec<_>>(), (true, 1));
+    let lopsided = [window(4, 3, 1, 1, 2), window(5, 1, 2, 0, 3)];
+    let long = [
+        ([1, 7, 7, 256], [window(3, 1, 1, 1, 1); 2], 1, 48),
+        ([1, 6, 7, 122], [window(3, 1, 1, 1, 1); 2], 1, 50),
+        ([1, 30, 12, 66], lopsided, 1, 60),
+        ([1, 7, 7, 256], [window(3, 1, 1, 1, 1); 2], 2, 64),
+    ];
+    let long = long.map(|(dims, axes, groups, results)| {
+        named(format!("{dims:?} g{groups} o{results}"), |b, r| {
+            let x = input(b, &dims)?;
+            conv_of(b, r, x, axes, groups, results, (relu(), &[]))
+        })
+    });
+    products_shared(&long, (true, 2));
 }
 
 /// Windows over images of all kinds: `[batch, rows, pixels, channels], kernel, stride, dilation, pads, groups, channels`.
@@ -427,6 +550,63 @@ fn batches_of_products() {
     for (name, graph) in &graphs {
         let model = Model::new(graph).expect("a model");
         assert_eq!(model.built.program.steps.len(), 1, "{name}");
+    }
+    try_graphs(&graphs);
+}
+
+/// Queries, keys and values by batch and head, what is added to scores, and a function of results.
+fn attention(
+    b: &mut Builder<'_>,
+    ([heads, queries, keys], [depth, width]): ([usize; 3], [usize; 2]),
+    (masked, late): (bool, bool),
+) -> Result<NodeId> {
+    let q = input(b, &[2, heads, queries, depth])?;
+    let k = input(b, &[2, heads, depth, keys])?;
+    let v = input(b, &[2, heads, keys, width])?;
+    let product = |epilogue| MatMul {
+        bias: false,
+        epilogue,
+    };
+    let scaled = Tape::binary_const(Binary::Mul, 3.0);
+    let scores = if masked {
+        let mask = input(b, &[2, 1, queries, keys])?;
+        b.add(product(scaled.then(&Tape::binary(Binary::Add))), &[q, k, mask])?
+    } else {
+        b.add(product(scaled), &[q, k])?
+    };
+    let max = b.reduce(ReduceKind::Max, [3], scores)?;
+    let power = Tape::binary(Binary::Sub).then(&Tape::unary(Unary::Exp));
+    let exp = b.map(power, &[scores, max])?;
+    let sum = b.reduce(ReduceKind::Sum, [3], exp)?;
+    let shares = b.map(Tape::binary(Binary::Div), &[exp, sum])?;
+    // Values that are made behind the scores, where these lay or what they were made of.
+    let v = if late { b.map(relu(), &[v])? } else { v };
+    let residual = input(b, &[2, heads, queries, width])?;
+    b.add(product(Tape::binary(Binary::Add)), &[shares, v, residual])
+}
+
+/// Attention is one dispatch on GPUs, whatever its blocks leave over.
+#[test]
+fn attention_is_one_dispatch() {
+    let mut graphs = Vec::new();
+    for sizes in [
+        ([3, 32, 32], [32, 32]),
+        ([2, 33, 47], [8, 16]),
+        ([3, 50, 35], [7, 5]),
+        ([1, 97, 130], [66, 70]),
+        ([2, 17, 66], [40, 128]),
+        ([5, 70, 16], [33, 33]),
+        ([1, 1, 3], [2, 1]),
+    ] {
+        for late in [false, true] {
+            let masked = late == (sizes.0[0] < 3);
+            let name = format!("{sizes:?}, masked {masked}, late {late}");
+            graphs.push(named(name, |b, _| attention(b, sizes, (masked, late))));
+        }
+    }
+    for (name, graph) in &graphs {
+        let late = usize::from(name.ends_with("late true"));
+        assert_eq!(dispatches(graph)[0], 1 + late, "{name}");
     }
     try_graphs(&graphs);
 }

@@ -58,7 +58,7 @@ pub fn check_touches(plan: &Plan, inputs: &[Tensor]) -> Result<(), String> {
 pub fn subjects(plan: &Plan) -> Vec<Subject> {
     let runs = plan.steps.iter().enumerate().flat_map(|(step, content)| {
         (0..content.runs().len()).map(move |run| Subject {
-            before: 0,
+            with: Vec::new(),
             step,
             run,
             dispatches: run..run + 1,

@@ -66,6 +66,7 @@ fn plan(parts: Vec<Vec<f32>>, input: &str) -> Plan {
             count: 1,
             body: Vec::new(),
         }],
+        joint: Vec::new(),
         weights,
         originals_bytes: 0,
         prepared_bytes: 0,

@@ -12,7 +12,7 @@ use std::ops::Range;
 const OF_ANSWER: f32 = 2.0;
 
 /// Kernels one after the other, of which only what is asked for is computed. The results of all but the last lie one after the
-/// other, in row-major order.
+/// other, in row-major order. Of others between them it is only known where they write, which is where operands are filled.
 pub(super) struct Chained<'m, 'c, 'p> {
     filled: &'m Filled<'c, 'p>,
     links: Vec<Link<'p>>,
@@ -20,12 +20,23 @@ pub(super) struct Chained<'m, 'c, 'p> {
     known: RefCell<HashMap<(usize, usize, Off), u32>>,
 }
 
+/// A run, which is one of those that are done together or comes between them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Linked<'p> {
+    /// The run.
+    pub run: &'p Run,
+    /// Whether it is one of those.
+    pub is_own: bool,
+}
+
 /// One of the kernels.
 struct Link<'p> {
+    /// Whether its results are computed, rather than filled.
+    is_own: bool,
     kernel: &'p Kernel,
     /// The element address of each operand.
     at: Vec<usize>,
-    /// The element addresses of its results.
+    /// The element addresses of its results, or those between which others write.
     results: Range<usize>,
 }
 
@@ -46,17 +57,25 @@ impl<'m, 'c, 'p> Chained<'m, 'c, 'p> {
         plan: &'p Plan,
         constants: &Constants<'p>,
         filled: &'m Filled<'c, 'p>,
-        runs: &[&'p Run],
+        runs: &[Linked<'p>],
     ) -> Result<Self> {
-        let link = |run: &&'p Run| {
+        let link = |&Linked { run, is_own }: &Linked<'p>| {
             let kernel = plan.kernel(run);
             let at = constants.addresses_of(run, 0);
             let operands = kernel.operands();
             let out = operands.iter().position(|operand| operand.role == Role::Out);
-            let start = out.map(|out| at[out]);
-            let start = start.ok_or_else(|| Error::internal("a kernel without a result"))?;
-            let results = start..start + kernel.extents().iter().product::<usize>();
-            Ok(Link { kernel, at, results })
+            let none = || Error::internal("a kernel without a result");
+            let out = out.ok_or_else(none)?;
+            let results = match (is_own, operands[out].bounds()) {
+                (false, Some((low, high))) => at[out].strict_add_signed(low)..at[out].strict_add_signed(high),
+                _ => at[out]..at[out] + kernel.extents().iter().product::<usize>(),
+            };
+            Ok(Link {
+                is_own,
+                kernel,
+                at,
+                results,
+            })
         };
         Ok(Self {
             filled,
@@ -127,8 +146,10 @@ impl Elements for View<'_, '_, '_, '_> {
         let earlier = self.chain.links[..self.level].iter().enumerate().rev();
         let mut writers = earlier.filter(|(_, link)| link.results.contains(&at));
         match writers.next() {
-            Some((level, link)) => self.chain.view(level, self.off).result(at - link.results.start),
-            None => self.chain.filled.bits(at),
+            Some((level, link)) if link.is_own => {
+                self.chain.view(level, self.off).result(at - link.results.start)
+            }
+            _ => self.chain.filled.bits(at),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Sampled results of single kernels.
 
-use super::chained::Chained;
+use super::chained::{Chained, Linked};
 use super::memory::{Constants, Filled};
 use super::pattern::{Content, Fill, Random};
 use super::{KernelCheck, SEEDS, Sample, Samples, Subject};
@@ -32,17 +32,21 @@ pub(super) fn checks<'p>(
     let check = |subject: &Subject| {
         let runs =
             runs(plan, subject).ok_or_else(|| Error::internal("a check of a run that is not there"))?;
-        check(plan, constants, subject, &runs, count).map_err(|error| error.in_node(&runs[0].name))
+        check(plan, constants, subject, &runs, count).map_err(|error| error.in_node(&runs[0].run.name))
     };
     subjects.iter().map(check).collect()
 }
 
-/// The run of a subject, behind those that are done with it.
-fn runs<'p>(plan: &'p Plan, subject: &Subject) -> Option<Vec<&'p Run>> {
-    let first = subject.step.checked_sub(subject.before)?;
-    let before = plan.steps.get(first..subject.step)?.iter();
-    let mut runs: Vec<&Run> = before.map(|step| step.runs().first()).collect::<Option<_>>()?;
-    runs.push(plan.steps.get(subject.step)?.runs().get(subject.run)?);
+/// The run of a subject, behind those that are done with it and those of others between them.
+fn runs<'p>(plan: &'p Plan, subject: &Subject) -> Option<Vec<Linked<'p>>> {
+    let first = subject.with.first().copied().unwrap_or(subject.step);
+    let mut runs = Vec::new();
+    for (number, step) in plan.steps.iter().enumerate().take(subject.step).skip(first) {
+        let is_own = subject.with.contains(&number);
+        runs.extend(step.runs().iter().map(|run| Linked { run, is_own }));
+    }
+    let run = plan.steps.get(subject.step)?.runs().get(subject.run)?;
+    runs.push(Linked { run, is_own: true });
     Some(runs)
 }
 
@@ -50,10 +54,10 @@ fn check<'p>(
     plan: &'p Plan,
     constants: &Constants<'p>,
     subject: &Subject,
-    runs: &[&'p Run],
+    runs: &[Linked<'p>],
     count: usize,
 ) -> Result<KernelCheck> {
-    let run = runs[runs.len() - 1];
+    let run = runs[runs.len() - 1].run;
     let kernel = plan.kernel(run);
     let mut best: Option<KernelCheck> = None;
     for floats in FLOATS {
@@ -101,12 +105,22 @@ fn arena(kernel: &Kernel, run: &Run) -> Result<usize> {
 
 /// What every operand is filled with that lies in an arena and is read, if none of the runs before writes it. Indices come last:
 /// where the bounds of two operands overlap, they must be in range.
-fn fills(plan: &Plan, runs: &[&Run], floats: Content) -> Vec<Fill> {
+fn fills(plan: &Plan, runs: &[Linked<'_>], floats: Content) -> Vec<Fill> {
     let mut fills = Vec::new();
     // Bytes of arenas.
     let mut written: Vec<(usize, Range<usize>)> = Vec::new();
-    for run in runs {
+    for &Linked { run, is_own } in runs {
         let kernel = plan.kernel(run);
+        if !is_own {
+            // What lies there from then on is not what was written before.
+            let over = bytes_written(kernel, run);
+            written.retain(|(arena, bytes)| {
+                !over
+                    .iter()
+                    .any(|(other, over)| arena == other && bytes.start < over.end && over.start < bytes.end)
+            });
+            continue;
+        }
         for fill in fills_of(kernel, run, floats) {
             let holds = |(arena, bytes): &(usize, Range<usize>)| {
                 *arena == fill.buffer && bytes.start <= fill.offset && fill.offset + fill.length <= bytes.end
@@ -128,6 +142,22 @@ fn fills(plan: &Plan, runs: &[&Run], floats: Content) -> Vec<Fill> {
     }
     fills.sort_by_key(|fill| matches!(fill.content, Content::Whole(_) | Content::Integers(_)));
     fills
+}
+
+/// The bytes of arenas between which a run writes.
+fn bytes_written(kernel: &Kernel, run: &Run) -> Vec<(usize, Range<usize>)> {
+    let operands = kernel.operands();
+    let written = operands.iter().zip(&run.arguments);
+    let written = written.filter(|(operand, _)| operand.role.is_written());
+    written
+        .filter_map(|(operand, argument)| {
+            let (Space::Arena(arena), Some((low, high))) = (argument.space, operand.bounds()) else {
+                return None;
+            };
+            let at = |elements: isize| argument.offset.strict_add_signed(4 * elements);
+            Some((arena.0, at(low)..at(high)))
+        })
+        .collect()
 }
 
 fn fills_of(kernel: &Kernel, run: &Run, floats: Content) -> Vec<Fill> {

@@ -17,8 +17,8 @@ pub struct Subject {
     pub run: usize,
     /// What of the step the backend does for it; the result is there after the last.
     pub dispatches: Range<usize>,
-    /// How many steps before, of one run each, the backend does with it.
-    pub before: usize,
+    /// The steps before, of one run each, that the backend does with it, in order.
+    pub with: Vec<usize>,
 }
 
 /// A run for every piece of code: of all that use it the one that is least work, since pages wait for the check.
@@ -74,7 +74,7 @@ mod tests {
                 step,
                 run: 0,
                 dispatches: 0..1,
-                before: 0,
+                with: Vec::new(),
             };
             for &piece in pieces {
                 subjects.offer(piece, &kernel, &run, subject.clone());

@@ -7,17 +7,20 @@
 //!    their producer write into the middle of a zeroed frame), as far as the target has such views.
 //! 4. [`lower`] and [`scan`] turn nodes into steps: kernels with their arguments, and loops.
 //! 5. [`order`] puts weights first that are needed only until others have been made from them.
-//! 6. [`memory`] packs buffers with exact lifetimes into arenas.
+//! 6. [`memory`] gives buffers exact lifetimes, of those that a target does at once ([`joint`]) together, and [`packing`] packs them into
+//!    arenas.
 //! 7. [`bounds`] checks that no kernel leaves its memory.
 //!
 //! What depends on the machine is asked of a [`Target`].
 
 mod bounds;
+mod joint;
 mod layout;
 mod lower;
 mod memory;
 mod methods;
 mod order;
+mod packing;
 mod scan;
 mod schedule;
 mod step;
@@ -27,7 +30,7 @@ mod windows;
 
 pub use crate::ops::lowering::{Matrix, Method, Product};
 pub use methods::Decision;
-pub use step::{ArenaId, Argument, Binding, BufferId, KernelId, Run, Space, Step};
+pub use step::{ArenaId, Argument, Binding, BufferId, KernelId, Run, Space, Step, Steps};
 pub use target::{Arenas, Candidate, Joins, Packed, Preparation, Target, Views};
 pub use weights::Weights;
 
@@ -45,6 +48,9 @@ pub struct Plan {
     pub prepare: Vec<Run>,
     /// What a prediction does.
     pub steps: Vec<Step>,
+    /// Groups of steps, by their numbers in order, that can be done at once when the last of them is due: until then what they read is
+    /// there, and it writes to no arena that they read.
+    pub joint: Vec<Vec<usize>>,
     /// Packed constants.
     pub weights: Weights,
     /// The first so many bytes of the weights are read by [`Plan::prepare`] only, in the order of its runs: nobody needs

@@ -1,7 +1,9 @@
 //! Steps and their arguments: before buffers have addresses, and after.
 
+use crate::kernel::Kernel;
 use crate::ops::IndexRange;
 use crate::tensor::TensorType;
+use std::collections::HashSet;
 
 /// Contiguous memory with one lifetime: where values lie before they have addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +105,53 @@ impl<B> Step<B> {
                 body: body.into_iter().map(|run| run.map(&mut argument)).collect(),
             },
         }
+    }
+}
+
+/// The steps of a program before they have addresses.
+#[derive(Debug, Clone, Copy)]
+pub struct Steps<'p> {
+    steps: &'p [Step<BufferId>],
+    kernels: &'p [Kernel],
+    outputs: &'p HashSet<BufferId>,
+}
+
+impl<'p> Steps<'p> {
+    /// Of a program with these outputs.
+    pub(super) fn new(
+        steps: &'p [Step<BufferId>],
+        kernels: &'p [Kernel],
+        outputs: &'p HashSet<BufferId>,
+    ) -> Self {
+        Self {
+            steps,
+            kernels,
+            outputs,
+        }
+    }
+
+    /// How many there are.
+    pub fn count(self) -> usize {
+        self.steps.len()
+    }
+
+    /// The run of a step and its kernel, if it is no loop.
+    pub fn single(self, step: usize) -> Option<(&'p Run<BufferId>, &'p Kernel)> {
+        match self.steps.get(step)? {
+            Step::Run(run) => Some((run, &self.kernels[run.kernel.0])),
+            Step::Loop { .. } => None,
+        }
+    }
+
+    /// The steps that read or write a buffer, in order; none where it is an output of the model, which all may read.
+    pub fn with(self, buffer: BufferId) -> Option<Vec<usize>> {
+        let touches = |step: &&'p Step<BufferId>| {
+            let mut arguments = step.runs().iter().flat_map(|run| &run.arguments);
+            arguments.any(|argument| argument.space == Space::Arena(buffer))
+        };
+        let steps = self.steps.iter().enumerate();
+        let found = steps.filter(|(_, step)| touches(step)).map(|(number, _)| number);
+        (!self.outputs.contains(&buffer)).then(|| found.collect())
     }
 }
 

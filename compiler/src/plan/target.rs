@@ -1,5 +1,6 @@
 //! What a plan asks the machine that it is made for.
 
+use super::step::Steps;
 use crate::error::Result;
 use crate::kernel::{Image, Kernel};
 use crate::ops::lowering::{Matrix, Method, Product};
@@ -36,6 +37,13 @@ pub trait Target {
     /// Whether one kernel multiplies a batch of matrices with a matrix for each, else there is one for every matrix.
     fn batches_products(&self) -> bool {
         false
+    }
+
+    /// Groups of steps that its code may do at once, with the last of each, by their numbers in order. No step is in two of them, and
+    /// no other reads what any but the last writes.
+    fn joint(&self, steps: Steps<'_>) -> Vec<Vec<usize>> {
+        let _ = steps;
+        Vec::new()
     }
 
     /// Whether the pixels of an image, which have these distances where windows of one tap read them, should be copied

@@ -65,37 +65,43 @@ pub fn contract(
     sums
 }
 
-/// The part of the sums of a [`Contract`] with packed weights and a single row that stands between two elements of the
-/// contraction, for four channels from the one numbered `n` on. The first part has the bias.
+/// The part of the sums of a [`Contract`] with packed weights and no taps that stands between two elements of the contraction, for
+/// some pixels and four channels from the one numbered `n` on. The first part has the bias.
 pub fn contract_part(
     s: &mut Shader,
     kernel: &Contract,
-    width: usize,
+    (pixels, width): (&[Pixel], usize),
     n: &str,
     (first, end): (&str, &str),
-) -> String {
+) -> Vec<String> {
     let mut right = Columns::of_panels(s, width, kernel.k(), n);
-    let sums = right.sums(s, 1, 1);
-    let sum = sums[0][0].clone();
-    s.line(format!("if ({first} > 0u) {{ {sum} = vec4<f32>(0.0f); }}"));
+    let sums = right.sums(s, pixels.len(), 1);
+    s.block(format!("if ({first} > 0u)"), |s| {
+        for sum in sums.iter().flatten() {
+            s.line(format!("{sum} = vec4<f32>(0.0f);"));
+        }
+    });
     s.line(format!("{} += {first} * {};", right.cursor, right.step));
-    let start = s.start(0);
+    let starts = bases(s, &kernel.a, pixels);
     let i = s.fresh("i");
-    let unit = unit(s.is_aligned(0) && kernel.run.is_multiple_of(4));
+    let unit = unit(is_quad(s, &kernel.a) && kernel.run.is_multiple_of(4));
     let step = unit.count();
     s.block(
         format!("for (var {i} = {first}; {i} < {end}; {i} += {step}u)"),
         |s| {
-            let at = format!("{start} + {i}");
-            let value = match unit {
-                Lanes::One => s.float(0, &at),
-                Lanes::Four => s.quad(0, &at),
-            };
-            let left = s.bind("a", value);
-            right.multiply_all(s, &[left], unit, &sums);
+            let mut left = Vec::with_capacity(starts.len());
+            for start in &starts {
+                let at = format!("{start} + {i}");
+                let value = match unit {
+                    Lanes::One => s.float(0, &at),
+                    Lanes::Four => s.quad(0, &at),
+                };
+                left.push(s.bind("a", value));
+            }
+            right.multiply_all(s, &left, unit, &sums);
         },
     );
-    sum
+    sums.concat()
 }
 
 /// Whether four channels of every pixel lie together, at a multiple of four.
@@ -104,7 +110,7 @@ pub(super) fn is_quad(s: &Shader, image: &Image) -> bool {
 }
 
 /// Where operand 0 begins for each pixel.
-fn bases(s: &mut Shader, image: &Image, pixels: &[Pixel]) -> Vec<String> {
+pub(super) fn bases(s: &mut Shader, image: &Image, pixels: &[Pixel]) -> Vec<String> {
     let strides: Vec<isize> = image.iter().map(|&stride| stride as isize).collect();
     // One parameter for each stride, whatever the number of pixels.
     let start = s.start(0);
@@ -173,7 +179,8 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    fn new(s: &mut Shader, kernel: &Contract, n: &str, pixel: &Pixel) -> Self {
+    /// Columns of a kernel's right-hand side, of the matrix that is a pixel's.
+    pub(super) fn new(s: &mut Shader, kernel: &Contract, n: &str, pixel: &Pixel) -> Self {
         match kernel.right {
             Right::Panels { width } => Self::of_panels(s, width, kernel.k(), n),
             Right::Rows { stride, images } => {
@@ -237,6 +244,12 @@ impl Columns {
             Lanes::Four => s.quad_numbered(1, &at),
             Lanes::One => s.four(1, &at, 1),
         }
+    }
+
+    /// A quad of the row of this number, if nothing went on.
+    pub(super) fn row(&self, s: &mut Shader, number: &str) -> String {
+        let at = s.bind("b", format!("{} + {number} * {}", self.cursor, self.step));
+        self.load(s, &at, 0)
     }
 
     /// Goes on along as many rows as there are `lanes`, with a value of each for every pixel.

@@ -8,7 +8,7 @@ use crate::kernel::Convolve;
 
 /// How the four channels of a quad read the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
+pub(super) enum Reading {
     /// All of them the channels of one group.
     Together,
     /// Each its own channel, which lie together.
@@ -53,19 +53,15 @@ pub fn convolve(
     };
     let [wy, wx] = kernel.window;
     let first_channels = channels(s, kernel, reading, n, of_group);
-    let mut start = s.start(0);
-    if let (Reading::Together | Reading::Own, Some(first)) = (reading, first_channels.first()) {
-        start += &format!(" + {first}");
-    }
-    let start = s.bind("l", in_units(unit, start));
-    let strides = kernel.x.map(|stride| s.number(stride / unit.count()));
-    let padded = [wy, wx].map(|axis| axis.before + axis.after > 0);
-    let starts = s.for_all(pixels, |s, [batch, row, pixel]| {
-        let base = s.bind("l", format!("{start} + {batch} * {}", strides[0]));
-        let (row, rows) = first(s, wy, row, kernel.input[0]);
-        let (pixel, columns) = first(s, wx, pixel, kernel.input[1]);
-        (base, row, rows, pixel, columns)
-    });
+    let of_all = match reading {
+        Reading::Together | Reading::Own => first_channels.first(),
+        Reading::Apart => None,
+    };
+    let Starts {
+        strides,
+        padded,
+        pixels: starts,
+    } = Starts::new(s, kernel, pixels, (unit, of_all));
     let mut right = Columns::of_panels(s, width, kernel.k(), n);
     let sums = right.sums(s, pixels.len(), quads);
     let over_rows = format!("{}u", wy.size);
@@ -79,27 +75,27 @@ pub fn convolve(
         // The positions of the tap, before the first of which numbers wrap around and are beyond the last.
         let starts: Vec<_> = starts
             .iter()
-            .map(|(base, row, rows, pixel, columns)| {
-                let row = s.bind("y", tap(row, ky, wy));
-                let at = s.bind("l", format!("{base} + {row} * {}", strides[1]));
-                let inside = padded[0].then(|| s.bind("o", format!("{row} < {rows}")));
-                (base, at, inside, pixel, columns)
+            .map(|start| {
+                let row = s.bind("y", tap(&start.row, ky, wy));
+                let at = s.bind("l", format!("{} + {row} * {}", start.base, strides[1]));
+                let inside = padded[0].then(|| s.bind("o", format!("{row} < {}", start.rows)));
+                (start, at, inside)
             })
             .collect();
         s.count(&over_pixels, 1, |s, kx| {
             let places: Vec<_> = starts
                 .iter()
-                .map(|(base, at, inside, pixel, columns)| {
-                    let pixel = s.bind("x", tap(pixel, kx, wx));
+                .map(|(start, at, inside)| {
+                    let pixel = s.bind("x", tap(&start.pixel, kx, wx));
                     let at = format!("{at} + {pixel} * {}", strides[2]);
-                    let of_row = padded[1].then(|| format!("{pixel} < {columns}"));
+                    let of_row = padded[1].then(|| format!("{pixel} < {}", start.columns));
                     let conditions: Vec<_> = inside.iter().chain(&of_row).map(String::as_str).collect();
                     if conditions.is_empty() {
                         return (s.bind("l", at), None);
                     }
                     let inside = s.bind("o", conditions.join(" && "));
                     (
-                        s.bind("l", format!("select({base}, {at}, {inside})")),
+                        s.bind("l", format!("select({}, {at}, {inside})", start.base)),
                         Some(inside),
                     )
                 })
@@ -142,9 +138,75 @@ pub fn convolve(
     Ok(sums)
 }
 
+/// Where the windows of some pixels begin.
+pub(super) struct Starts {
+    /// Distance between batches, rows and pixels of the image.
+    pub strides: [String; 3],
+    /// Whether windows reach beyond the image, along each axis.
+    pub padded: [bool; 2],
+    /// For each pixel.
+    pub pixels: Vec<Start>,
+}
+
+/// Where the window of a pixel begins.
+pub(super) struct Start {
+    /// The beginning of its image.
+    pub base: String,
+    /// The row of the first tap, which wraps around where it lies in the padding before.
+    pub row: String,
+    /// Rows of the image.
+    pub rows: String,
+    /// The same of pixels.
+    pub pixel: String,
+    /// Pixels of a row of the image.
+    pub columns: String,
+}
+
+impl Starts {
+    /// In units of one element or four, from a channel on.
+    pub(super) fn new(
+        s: &mut Shader,
+        kernel: &Convolve,
+        pixels: &[Pixel],
+        (unit, channel): (Lanes, Option<&String>),
+    ) -> Self {
+        let [wy, wx] = kernel.window;
+        let mut start = s.start(0);
+        if let Some(first) = channel {
+            start += &format!(" + {first}");
+        }
+        let start = s.bind("l", in_units(unit, start));
+        let strides = kernel.x.map(|stride| s.number(stride / unit.count()));
+        let padded = [wy, wx].map(|axis| axis.before + axis.after > 0);
+        let pixels = s.for_all(pixels, |s, [batch, row, pixel]| {
+            let base = s.bind("l", format!("{start} + {batch} * {}", strides[0]));
+            let (row, rows) = first(s, wy, row, kernel.input[0]);
+            let (pixel, columns) = first(s, wx, pixel, kernel.input[1]);
+            Start {
+                base,
+                row,
+                rows,
+                pixel,
+                columns,
+            }
+        });
+        Self {
+            strides,
+            padded,
+            pixels,
+        }
+    }
+}
+
 /// The first channel of the image that each channel of a result reads; one for all if they read the same or lie together, and
 /// none if that is the first of all.
-fn channels(s: &mut Shader, kernel: &Convolve, reading: Reading, n: &str, of_group: usize) -> Vec<String> {
+pub(super) fn channels(
+    s: &mut Shader,
+    kernel: &Convolve,
+    reading: Reading,
+    n: &str,
+    of_group: usize,
+) -> Vec<String> {
     if reading == Reading::Own {
         return vec![n.to_owned()];
     }

@@ -10,6 +10,8 @@
 //! of four: `q0(at) -> vec4<f32>` and `v0(at) -> vec4<u32>`. The number is that of the operand. Where it lies in several layers,
 //! `l0(at)` gives the layer and the place in it of the quad with which a run begins, and `r0(run, at) -> vec4<f32>` a quad of the run. [`Access`] says which of them a shader calls.
 
+mod attention;
+mod blocks;
 mod contract;
 mod convolve;
 mod gather;
@@ -22,6 +24,11 @@ mod reduce;
 mod tape;
 mod text;
 
+pub use attention::{attention, shared_by_rows};
+pub use blocks::{
+    BLOCK, Block, EACH, SIDE, contract_block, contracts_in_blocks, convolve_block, convolves_in_blocks,
+    shared,
+};
 pub use contract::{contract, contract_part, epilogue};
 pub use convolve::convolve;
 pub use gather::gather;

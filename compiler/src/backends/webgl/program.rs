@@ -126,7 +126,7 @@ impl Program {
                 let subject = Subject {
                     step: number,
                     run: index,
-                    before: 0,
+                    with: Vec::new(),
                     dispatches: index..index + 1,
                 };
                 program

@@ -40,9 +40,9 @@ pub(super) struct Moved {
 }
 
 impl Chain {
-    /// The longest from a step on, if it is more than that step and reduces something.
-    pub fn from(plan: &Plan, first: usize) -> Option<Self> {
-        let rows = plan.steps[first..]
+    /// The longest from a step on and before another, if it is more than that step and reduces something.
+    pub fn from(plan: &Plan, first: usize, end: usize) -> Option<Self> {
+        let rows = plan.steps[first..end]
             .iter()
             .take(MOST_OPERANDS)
             .map_while(single)
@@ -51,7 +51,7 @@ impl Chain {
                 Kernel::Map(_) => None,
                 _ => Some(None),
             })??;
-        let mut end = plan.steps.len();
+        let mut end = end;
         loop {
             let mut growing = Growing::new(plan, first, rows);
             while growing.chain.steps.end < end && growing.grow() {}

@@ -22,7 +22,7 @@ pub(super) fn dispatch(kernel: &Kernel, run: &Run, operands: &Operands) -> Resul
         Kernel::Reduce(k) => reduce::reduce(k, operands),
         Kernel::Fill(k) => fill::fill(k, operands),
         Kernel::Contract(k) => return product::contract(k, operands),
-        Kernel::Convolve(k) => product::convolve(k, operands),
+        Kernel::Convolve(k) => return product::convolve(k, operands),
         Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => Err(other(kernel)),
     };
     Ok(vec![made?])

@@ -9,19 +9,24 @@
 //!
 //! There are two programs of a plan where GPUs and CPUs that stand in for them want other tiles ([`Machine`]).
 
+mod attention;
+mod blocks;
 mod bundle;
 mod chain;
 mod dispatch;
 mod fill;
+mod joint;
 mod machine;
 mod module;
 mod operands;
+mod parts;
 mod product;
 mod program;
 mod reduce;
 mod results;
 mod rows;
 mod target;
+mod tiles;
 mod validate;
 mod windows;
 mod writer;

@@ -1,5 +1,6 @@
 //! What is run in which order, as the runtime reads it.
 
+use super::attention::Attention;
 use super::chain::Chain;
 use super::machine::Machine;
 use super::operands::PACKED;
@@ -10,7 +11,7 @@ use crate::error::Result;
 use crate::kernel::{Contract, Convolve, Kernel, Right};
 use crate::plan::{Plan, Run, Space, Weights};
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Pipelines, and the dispatches of a prediction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,9 +89,25 @@ impl Program {
         if precision == Precision::F16 && plan.runs().any(|run| has_halves(plan, run)) {
             writer.halves()?;
         }
+        let joint: Vec<_> = plan
+            .joint
+            .iter()
+            .filter_map(|group| Attention::of(plan, group, machine))
+            .collect();
+        let owned: BTreeSet<usize> = joint
+            .iter()
+            .flat_map(|attention| attention.steps)
+            .copied()
+            .collect();
         let mut number = 0;
         while number < plan.steps.len() {
-            number = match Chain::from(plan, number) {
+            let end = owned.range(number..).next().copied().unwrap_or(plan.steps.len());
+            if number == end {
+                let own = joint.iter().find(|attention| attention.last() == number);
+                number = writer.joint(number, own)?;
+                continue;
+            }
+            number = match Chain::from(plan, number, end) {
                 Some(chain) => writer.chain(&chain)?,
                 None => writer.step(number)?,
             };

@@ -1,9 +1,10 @@
 //! What the plan asks.
 
+use super::joint;
 use crate::backends::gpu;
 use crate::error::Result;
 use crate::kernel::{Image, Kernel};
-use crate::plan::{Arenas, Candidate, Matrix, Packed, Product, Target, Views};
+use crate::plan::{Arenas, Candidate, Matrix, Packed, Product, Steps, Target, Views};
 
 /// To this many bytes buffers align what is bound with an offset, by default.
 pub(super) const ALIGNMENT: usize = 256;
@@ -39,6 +40,10 @@ impl Target for WebGpu {
 
     fn batches_products(&self) -> bool {
         true
+    }
+
+    fn joint(&self, steps: Steps<'_>) -> Vec<Vec<usize>> {
+        joint::all(steps)
     }
 
     fn compacts(&self, _: &Product, _: &Image) -> bool {

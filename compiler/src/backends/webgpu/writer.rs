@@ -1,5 +1,6 @@
 //! A program while it is written.
 
+use super::attention::Attention;
 use super::chain::Chain;
 use super::machine::Machine;
 use super::module::{self, Made};
@@ -85,14 +86,14 @@ impl<'p> Writer<'p> {
             let made = operands.and_then(|operands| dispatch::dispatch(plan.kernel(run), run, &operands));
             let made = made.map_err(|error| error.in_node(&run.name))?;
             let first = dispatches.len();
-            self.add_all(&[run], made, &mut dispatches)?;
+            self.add_all((&[run], ""), made, &mut dispatches)?;
             self.offer(
                 &dispatches[first..],
                 Subject {
                     step: number,
                     run: index,
                     dispatches: first..dispatches.len(),
-                    before: 0,
+                    with: Vec::new(),
                 },
             );
         }
@@ -120,7 +121,7 @@ impl<'p> Writer<'p> {
             ..rows::rows(&kernels, chain, &Operands::joined(&operands, self.machine))?
         };
         let mut dispatches = Vec::new();
-        self.add_all(&runs, vec![made], &mut dispatches)?;
+        self.add_all((&runs, "rows"), vec![made], &mut dispatches)?;
         let before = chain.steps.len() - 1;
         self.offer(
             &dispatches,
@@ -128,7 +129,7 @@ impl<'p> Writer<'p> {
                 step: chain.steps.end - 1,
                 run: 0,
                 dispatches: 0..1,
-                before,
+                with: (chain.steps.start..chain.steps.end - 1).collect(),
             },
         );
         let nothing = Step {
@@ -138,6 +139,33 @@ impl<'p> Writer<'p> {
         self.program.steps.extend(vec![nothing; before]);
         self.program.steps.push(Step { count: 1, dispatches });
         Ok(chain.steps.end)
+    }
+
+    /// Adds a step that is done with others: as their dispatch, if it is the last, else as nothing. Gives the number of the next.
+    ///
+    /// # Errors
+    /// See [`Program::new`].
+    pub fn joint(&mut self, number: usize, attention: Option<&Attention<'_>>) -> Result<usize> {
+        let mut dispatches = Vec::new();
+        if let Some(attention) = attention {
+            let runs = attention.runs(self.plan);
+            let operands: Vec<_> = runs.iter().map(|run| self.operands(run)).collect::<Result<_>>()?;
+            let before = runs.iter().rev().skip(1).map(|run| run.arguments.len()).sum();
+            let made = attention.module(&Operands::joined(&operands, self.machine), before);
+            let made = made.map_err(|error| error.in_node(&runs[0].name))?;
+            self.add_all((&runs, "attention"), vec![made], &mut dispatches)?;
+            self.offer(
+                &dispatches,
+                Subject {
+                    step: number,
+                    run: 0,
+                    dispatches: 0..1,
+                    with: attention.steps[..attention.steps.len() - 1].to_vec(),
+                },
+            );
+        }
+        self.program.steps.push(Step { count: 1, dispatches });
+        Ok(number + 1)
     }
 
     /// The program.
@@ -154,15 +182,20 @@ impl<'p> Writer<'p> {
         Operands::new(run, &self.plan.weights, &mut self.windows, (halves, self.machine))
     }
 
-    /// Adds dispatches that do all of some runs.
-    fn add_all(&mut self, runs: &[&Run], made: Vec<Made>, dispatches: &mut Vec<Dispatch>) -> Result<()> {
+    /// Adds dispatches that do all of some runs, of which several have a name together.
+    fn add_all(
+        &mut self,
+        (runs, joint): (&[&Run], &'static str),
+        made: Vec<Made>,
+        dispatches: &mut Vec<Dispatch>,
+    ) -> Result<()> {
         let [first, rest @ ..] = runs else {
             return Ok(());
         };
         let family = if rest.is_empty() {
             self.plan.kernel(first).family()
         } else {
-            "rows"
+            joint
         };
         let mut bytes = 0;
         for made in made {
