@@ -29,47 +29,59 @@ export async function answerUntil(loading, warm, names) {
 }
 
 /**
- * Lets one backend copy the weights out of the memory into which another one reads them, so that they are fetched once.
+ * Lets one backend copy the weights that another one reads, so that they are fetched once. They are copied before that one goes on,
+ * since what it prepares of them may lie over them.
  * @returns {{ first(bundle: Bundle): Bundle, second(bundle: Bundle): Bundle, end(): void }}
  */
 function share() {
-  /** @type {Map<string, { place: Promise<Uint8Array | undefined>, tell: (place?: Uint8Array) => void }>} */
-  const places = new Map();
+  /** Shards that the first has read. @type {Set<string>} */
+  const arrived = new Set();
+  /** Those that nobody has asked for yet. @type {Map<string, Uint8Array>} */
+  const copies = new Map();
+  /** Gives shards to who waits for them, or nothing. @type {Map<string, (bytes?: Uint8Array) => void>} */
+  const waiting = new Map();
   let over = false;
-  const placeOf = (/** @type {string} */ name) => {
-    const known = places.get(name);
-    if (known) return known;
-    /** @type {(place?: Uint8Array) => void} */
-    let tell = () => {};
-    const place = new Promise((/** @type {(place: Uint8Array | undefined) => void} */ resolve) => (tell = resolve));
-    if (over) tell();
-    places.set(name, { place, tell });
-    return { place, tell };
-  };
   return {
     first: (bundle) => ({
       ...bundle,
       async fill(name, target) {
         await bundle.fill(name, target);
-        if (!over) placeOf(name).tell(target);
+        if (over) return;
+        arrived.add(name);
+        const give = waiting.get(name);
+        if (give) give(target);
+        else copies.set(name, target.slice());
       },
     }),
     second(bundle) {
       const shards = new Set(bundle.manifest.weights.shards);
       const own = bundle.again();
+      /** Whether the shard was there, or came. @param {string} name @param {Uint8Array} target */
+      const take = async (name, target) => {
+        const copy = copies.get(name);
+        copies.delete(name);
+        if (copy) target.set(copy);
+        // Who tried another backend before has taken it.
+        if (copy || over || arrived.has(name) || !shards.has(name)) return !!copy;
+        return new Promise((/** @type {(found: boolean) => void} */ resolve) => {
+          waiting.set(name, (bytes) => {
+            if (bytes) target.set(bytes);
+            waiting.delete(name);
+            resolve(!!bytes);
+          });
+        });
+      };
       return {
         ...own,
         async fill(name, target) {
-          const place = shards.has(name) && !over ? await placeOf(name).place : undefined;
-          if (place) target.set(place);
-          else await own.fill(name, target);
+          if (!(await take(name, target))) await own.fill(name, target);
         },
       };
     },
     end() {
       over = true;
-      places.forEach(({ tell }) => tell());
-      places.clear();
+      waiting.forEach((give) => give());
+      copies.clear();
     },
   };
 }

@@ -62,19 +62,23 @@ fn the_same_model_gives_the_same_bytes() {
     }
 }
 
+/// What only scripts have of wasm, of any GPU, of WebGPU and of WebGL.
+const SIGNS: [&str; 4] = [
+    "WebAssembly.Memory",
+    "the GPU was lost",
+    "dispatchWorkgroups",
+    "readPixels",
+];
+
 /// Files of code are those of the backends that were chosen, and the script knows no others.
 #[test]
 fn a_bundle_holds_what_its_backends_need() {
     let scratch = Scratch::new();
-    for (backends, ends, modules) in [
-        ("wasm", &[".wasm"][..], &["wasm.js"][..]),
-        ("webgpu", &[".wgsl"], &["gpu.js", "webgpu.js"]),
-        ("webgl", &[".txt"], &["gpu.js", "webgl.js"]),
-        (
-            "wasm,webgpu,webgl",
-            &[".txt", ".wasm", ".wgsl"],
-            &["wasm.js", "gpu.js", "webgpu.js", "webgl.js"],
-        ),
+    for (backends, ends, signs) in [
+        ("wasm", &[".wasm"][..], &["WebAssembly.Memory"][..]),
+        ("webgpu", &[".wgsl"], &["the GPU was lost", "dispatchWorkgroups"]),
+        ("webgl", &[".txt"], &["the GPU was lost", "readPixels"]),
+        ("wasm,webgpu,webgl", &[".txt", ".wasm", ".wgsl"], &SIGNS),
     ] {
         let (model, out) = (model(), scratch.join(backends));
         let arguments = [
@@ -98,9 +102,12 @@ fn a_bundle_holds_what_its_backends_need() {
             "{backends}"
         );
         let index = String::from_utf8_lossy(&files["index.js"]);
-        for module in ["wasm.js", "gpu.js", "webgpu.js", "webgl.js"] {
-            let joined = index.contains(&format!("\n// {module}\n"));
-            assert_eq!(joined, modules.contains(&module), "{module} for {backends}");
+        for sign in SIGNS {
+            assert_eq!(
+                index.contains(sign),
+                signs.contains(&sign),
+                "{sign} for {backends}"
+            );
         }
     }
 }
@@ -339,7 +346,7 @@ fn inspect_checks_a_bundle() {
             damaged.stderr
         );
     }
-    for format in [1, 3] {
+    for format in [1, 4] {
         fs::write(
             out.join("manifest.json"),
             format!(r#"{{"format":{format},"generator":"keras-compile 9","files":{{}}}}"#),
@@ -347,7 +354,7 @@ fn inspect_checks_a_bundle() {
         .unwrap();
         let other = inspect();
         assert_eq!(other.code, Some(1));
-        let said = format!("has format {format}, not 2; inspect it with the version that wrote it");
+        let said = format!("has format {format}, not 2 or 3; inspect it with the version that wrote it");
         assert!(other.stderr.contains(&said), "{}", other.stderr);
     }
 }

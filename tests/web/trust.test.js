@@ -6,18 +6,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { launch, withoutGpu } from './support/browser.js';
-import { compile, examples, inputsFor, manifestOf } from './support/bundles.js';
+import { compile, examples, inputsFor, manifestOf, root } from './support/bundles.js';
 import { gpuPages, usedBytes } from './support/gpu-pages.js';
 
 const folder = compile(join(examples, 'digits/digits.h5'));
+/** A network that GPUs compute several steps of at once. */
+const attention = compile(join(root, 'tests/goldens/containers/k3-attention.keras'), { args: ['--backends', 'wasm,webgpu'] });
 const manifest = manifestOf(folder);
 const inputs = inputsFor(manifest);
-const { server, open, run } = await gpuPages({ bundle: folder });
+const { server, open, run } = await gpuPages({ bundle: folder, attention });
 /** What wasm predicts. */
 const sound = await run(choose, { backend: 'wasm', inputs });
-
-const read = (name) => readFileSync(join(folder, name), 'utf8');
-const json = (name) => JSON.parse(read(name));
 
 /** How each backend calls its things, and what a kernel's result is before it is written. A program ends with `end`. */
 const onWebGPU = { backend: 'webgpu', dispatches: 'dispatches', programOf: ({ pipelines }, { pipeline }) => pipelines[pipeline].module, result: /bitcast<(?:vec4<u32>|u32)>\((?=\w+\))/g };
@@ -27,8 +26,11 @@ const gpus = [
   { backend: 'webgl', end: '', dispatches: 'draws', programOf: (_, { program }) => program, result: /floatBitsToUint\((?=\w+\))/g },
 ];
 
-/** Every kernel of a backend with its sign changed: the files that differ, and what the check has to say. */
-function brokenOf({ backend, end, dispatches, programOf, result }) {
+/** Every kernel of a backend, or those of some shaders, with its sign changed: the files that differ, and what the check has to say. */
+function brokenOf({ backend, end, dispatches, programOf, result }, folder, some = () => true) {
+  const manifest = manifestOf(folder);
+  const read = (name) => readFileSync(join(folder, name), 'utf8');
+  const json = (name) => JSON.parse(read(name));
   const section = manifest.backends[backend];
   const [programName, shadersName, checkName] = ['program', 'shaders', 'check'].map((what) => section.code[what + end]);
   const [program, check] = [json(programName), json(checkName)];
@@ -36,7 +38,8 @@ function brokenOf({ backend, end, dispatches, programOf, result }) {
   const code = end ? section.code : { program: programName, shaders: shadersName, check: checkName };
   const backends = { ...manifest.backends, [backend]: { ...section, code } };
   const shaders = read(shadersName).split(/^(?=\/\/ (?:module|program) \d+:)/m);
-  return shaders.map((text, which) => {
+  return shaders.flatMap((text, which) => {
+    if (!some(text)) return [];
     const broken = text.replace(result, '$&-');
     assert.notEqual(broken, text, `nothing to break in ${text}`);
     const bytes = Buffer.from(shaders.with(which, broken).join(''));
@@ -49,12 +52,12 @@ function brokenOf({ backend, end, dispatches, programOf, result }) {
 }
 
 /** Loads with some files changed, with something to fall back to and, if told so, without. To be run in a page. */
-async function loadChanged({ backend, files, inputs, alone }) {
+async function loadChanged({ backend, files, inputs, alone, bundle = 'bundle' }) {
   const changed = async (href, init) => {
     const text = files[new URL(href).pathname.split('/').at(-1)];
     return text === undefined ? fetch(href, init) : new Response(text);
   };
-  const where = new URL('/bundle/', location.href);
+  const where = new URL(`/${bundle}/`, location.href);
   const x = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, Float32Array.from(values)]));
   const model = await load(where, { backend: [backend, 'wasm'], fetch: changed });
   const outputs = Object.values(await model.predict(x)).map((values) => Array.from(values));
@@ -66,7 +69,7 @@ async function loadChanged({ backend, files, inputs, alone }) {
 describe('a kernel that is broken', () => {
   for (const gpu of gpus) {
     const { backend } = gpu;
-    for (const [which, { name, files }] of brokenOf(gpu).entries()) {
+    for (const [which, { name, files }] of brokenOf(gpu, folder).entries()) {
       test(`shader ${which} of ${backend}${gpu.end}, which "${name}" runs first`, async () => {
         const { taken, fallbacks, outputs, refused } = await run(loadChanged, { backend, files, inputs, alone: which === 0 });
         assert.equal(taken, 'wasm', String(fallbacks));
@@ -80,6 +83,17 @@ describe('a kernel that is broken', () => {
       });
     }
   }
+
+  test('of attention in one dispatch, for GPUs', async () => {
+    const [gpu] = gpus;
+    const fused = brokenOf(gpu, attention, (text) => text.includes('of_rows'));
+    assert.equal(fused.length, 1);
+    const [{ name, files }] = fused;
+    const inputs = inputsFor(manifestOf(attention));
+    const { taken, fallbacks } = await run(loadChanged, { backend: gpu.backend, files, inputs, bundle: 'attention' }, 'attention');
+    assert.equal(taken, 'wasm', String(fallbacks));
+    assert.match(fallbacks[0], new RegExp(`because it computes wrong numbers: "${name}" gives `));
+  });
 
   for (const backend of ['webgpu', 'webgl']) {
     test(`a sound model has none, on ${backend}`, async () => {

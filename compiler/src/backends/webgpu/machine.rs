@@ -37,7 +37,7 @@ impl Machine {
 
     /// In how many parts so many blocks add up a contraction of this length.
     pub(super) fn parts(self, blocks: usize, depth: usize) -> usize {
-        if depth < 1024 || blocks >= 64 {
+        if depth < 1024 || blocks >= 32 {
             return 1;
         }
         64_usize.div_ceil(blocks.max(1)).min(depth / 256)
@@ -112,9 +112,9 @@ mod tests {
     #[test]
     fn long_products_of_few_blocks_are_in_parts() {
         let parts = |blocks, depth| Machine::Hardware.parts(blocks, depth);
-        assert_eq!(parts(32, 4608), 2);
+        assert_eq!(parts(31, 4608), 3);
+        assert_eq!(parts(32, 4608), 1);
         assert_eq!(parts(2, 1024), 4);
         assert_eq!(parts(2, 1023), 1);
-        assert_eq!(parts(64, 9000), 1);
     }
 }

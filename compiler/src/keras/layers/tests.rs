@@ -341,8 +341,8 @@ fn arguments_of_operations_that_make_no_sense_are_refused() {
         ),
         (
             "norm",
-            json!({"ord": "nuc"}),
-            "argument ord: value \"nuc\" is not supported",
+            json!({"ord": "nux"}),
+            "argument ord: value \"nux\" is not supported",
         ),
         (
             "image.resize",
