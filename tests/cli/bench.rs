@@ -28,7 +28,8 @@ fn assert_times(run: &Run) {
     assert!(peak.parse::<f64>().unwrap() > 0.1, "{run:#?}");
 }
 
-/// However short a step is beside the step of the clock: it is not faster than the peak, and loses no less than nothing.
+/// However short a step is beside the step of the clock: it is not much faster than the peak, which others who use the machine lower, and
+/// loses no less than nothing.
 fn assert_plausible(run: &Run) {
     let number = |text: &str| match text {
         "-" => Some(f64::NAN),
@@ -47,7 +48,7 @@ fn assert_plausible(run: &Run) {
     for [ms, _, _, _, share, lost] in rows {
         assert!(ms >= 0.0, "{run:#?}");
         assert!(
-            share.is_nan() || (0.0..110.0).contains(&share),
+            share.is_nan() || (0.0..400.0).contains(&share),
             "{share} % of peak: {run:#?}"
         );
         assert!(

@@ -1,5 +1,5 @@
 //! Matrix products and convolutions, and how each of them is divided: into tiles, which one invocation computes in registers, into
-//! [blocks](super::blocks), whose invocations share what they read, or into [parts](super::parts) of the contraction.
+//! [blocks](super::blocks), whose invocations share what they read, or into [parts] of the contraction.
 
 use super::blocks::Division;
 use super::machine::Machine;
