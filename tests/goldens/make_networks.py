@@ -3,8 +3,8 @@
     python make_networks.py [--keras2] [--only ResNet50,SqueezeNet]
 
 Made with keras 3.15.1 and, for --keras2, tf_keras 2.21.0, both on tensorflow-cpu 2.21.0 with numpy
-2.4 and Python 3.11. Networks are those of keras.applications with weights=None, and two written
-out below.
+2.4 and Python 3.11. Networks are those of keras.applications with weights=None, two written out
+below, and with Keras 3 backbones of keras_hub 0.32.0 where that is installed.
 
 Random weights let activations explode or die within a few layers, so that a comparison would say
 nothing. Kernels therefore keep the variance, and the moving statistics of every BatchNormalization
@@ -14,6 +14,7 @@ layers before it already settled.
 import argparse
 import base64
 import gzip
+import importlib.util
 import os
 
 import numpy as np
@@ -79,13 +80,38 @@ def autoencoder(keras):
     return keras.Model(image, [picture, summary], name="autoencoder")
 
 
+def plain(keras, backbone):
+    """A backbone of keras_hub, whose class is not Keras', as a graph of Keras' layers."""
+    return keras.Model(backbone.inputs, backbone.outputs, name="backbone")
+
+
+def hub_densenet(keras):
+    import keras_hub
+
+    return plain(keras, keras_hub.models.DenseNetBackbone([2, 3], image_shape=(48, 48, 3)))
+
+
+def hub_resnet(keras):
+    import keras_hub
+
+    make = keras_hub.models.ResNetBackbone
+    return plain(keras, make([64], [7], [64, 128], [1, 2], [1, 2], "bottleneck_block", image_shape=(48, 48, 3)))
+
+
+def has_hub():
+    return importlib.util.find_spec("keras_hub") is not None
+
+
 BY_HAND = {"SqueezeNet": squeezenet, "Autoencoder": autoencoder}
+HUB = {"HubDenseNet": hub_densenet, "HubResNet": hub_resnet}
 
 
 def build(keras, name):
     """The model, or None where this Keras has no such network."""
     if name in BY_HAND:
         return BY_HAND[name](keras)
+    if name in HUB:
+        return HUB[name](keras) if keras.__version__.startswith("3") and has_hub() else None
     make = getattr(keras.applications, name, None)
     if make is None:
         for module in vars(keras.applications).values():
@@ -156,7 +182,7 @@ def network_golden(keras, name):
         return None
     reach = (0.0, 255.0) if name.startswith(TAKES_BYTES) else (-1.0, 1.0)
     ranges = {input_name: reach for input_name in golden.input_names(model)}
-    weights = calibrated(keras, model, golden.describe_inputs(model, 1, ranges, {}))
+    weights = calibrated(keras, model, golden.describe_inputs(model, 1, ranges, {}, {}))
     made = golden.make_golden(keras, f"{golden.prefix(keras)}-{name}", model, ranges=ranges, weights=weights, rtol=RTOL)
     # A thousand probabilities are small numbers: what may be off is a part of the largest.
     return made | {"atol": golden.short(1e-4 * max(abs(values_of(output)).max() for output in made["outputs"]))}
@@ -183,7 +209,7 @@ def describe_output(made):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keras2", action="store_true")
-    parser.add_argument("--only", default=",".join([*BY_HAND, *APPLICATIONS]))
+    parser.add_argument("--only", default=",".join([*BY_HAND, *HUB, *APPLICATIONS]))
     args = parser.parse_args()
     keras = golden.load_keras(args.keras2)
     folder = os.path.join(HERE, "networks")
@@ -191,7 +217,7 @@ def main():
     for name in args.only.split(","):
         made = network_golden(keras, name)
         if made is None:
-            print(f"{name}: not in keras {keras.__version__}")
+            print(f"{name}: not in keras {keras.__version__}, or keras_hub is not installed")
             continue
         path = os.path.join(folder, made["id"] + ".json.gz")
         write(path, made)
