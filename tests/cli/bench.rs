@@ -16,6 +16,35 @@ fn line<'a>(run: &'a Run, word: &str) -> &'a str {
     found.unwrap_or_else(|| panic!("no line starts with {word:?}: {run:#?}"))
 }
 
+/// A measurement, made again where others who used the machine meanwhile lowered the peak, but not for ever.
+fn measured(measure: impl Fn() -> Run) -> Run {
+    let lowered = |run: &Run| costs(run).iter().any(|[.., share, _]| *share >= MOST);
+    let mut run = measure();
+    for _ in 0..2 {
+        if lowered(&run) {
+            run = measure();
+        }
+    }
+    run
+}
+
+/// Percent of the peak that no step reaches.
+const MOST: f64 = 110.0;
+
+/// The numbers of each step: milliseconds, percent of all, GFLOP/s, GB/s, percent of the peak, milliseconds lost; NaN where there is none.
+fn costs(run: &Run) -> Vec<[f64; 6]> {
+    let number = |text: &str| match text {
+        "-" => Some(f64::NAN),
+        text => text.parse::<f64>().ok(),
+    };
+    let costs = |line: &str| -> Option<[f64; 6]> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let numbers: Option<Vec<_>> = words.last_chunk::<6>()?.iter().map(|word| number(word)).collect();
+        numbers?.try_into().ok()
+    };
+    run.stdout.lines().filter_map(costs).collect()
+}
+
 /// The steps with their families, and the time of all.
 fn assert_times(run: &Run) {
     assert_eq!(run.code, Some(0), "{run:#?}");
@@ -28,19 +57,9 @@ fn assert_times(run: &Run) {
     assert!(peak.parse::<f64>().unwrap() > 0.1, "{run:#?}");
 }
 
-/// However short a step is beside the step of the clock: it is not much faster than the peak, which others who use the machine lower, and
-/// loses no less than nothing.
+/// However short a step is beside the step of the clock: it is not faster than the peak, and loses no less than nothing.
 fn assert_plausible(run: &Run) {
-    let number = |text: &str| match text {
-        "-" => Some(f64::NAN),
-        text => text.parse::<f64>().ok(),
-    };
-    let costs = |line: &str| -> Option<[f64; 6]> {
-        let words: Vec<_> = line.split_whitespace().collect();
-        let numbers: Option<Vec<_>> = words.last_chunk::<6>()?.iter().map(|word| number(word)).collect();
-        numbers?.try_into().ok()
-    };
-    let rows: Vec<_> = run.stdout.lines().filter_map(costs).collect();
+    let rows = costs(run);
     assert!(
         rows.iter().any(|[_, _, gflops, ..]| gflops.is_finite()),
         "no step is seen by the clock: {run:#?}"
@@ -48,7 +67,7 @@ fn assert_plausible(run: &Run) {
     for [ms, _, _, _, share, lost] in rows {
         assert!(ms >= 0.0, "{run:#?}");
         assert!(
-            share.is_nan() || (0.0..400.0).contains(&share),
+            share.is_nan() || (0.0..MOST).contains(&share),
             "{share} % of peak: {run:#?}"
         );
         assert!(
@@ -61,10 +80,12 @@ fn assert_plausible(run: &Run) {
 #[test]
 fn steps_are_timed_in_node() {
     let scratch = bundle();
-    let run = run(
-        scratch.path(),
-        &["bench", "dist", "--engine", "node", "--rounds", "3", "--top", "2"],
-    );
+    let run = measured(|| {
+        run(
+            scratch.path(),
+            &["bench", "dist", "--engine", "node", "--rounds", "3", "--top", "2"],
+        )
+    });
     assert_times(&run);
     assert!(run.stdout.contains("faster steps; --top shows more"), "{run:#?}");
     assert!(line(&run, "predict ").contains("ms (median)"), "{run:#?}");
@@ -76,16 +97,19 @@ fn steps_are_timed_in_chromium() {
     // Steps of a few microseconds, one of them a convolution by Winograd's algorithm.
     let scratch = Scratch::new();
     compile(&root().join("examples/digits/digits.h5"), &scratch.join("dist"));
-    let output = command(scratch.path())
-        .args(["bench", "dist", "--rounds", "3"])
-        .env("CHROMIUM", chromium)
-        .output()
-        .unwrap();
-    assert_times(&Run {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+    let run = measured(|| {
+        let output = command(scratch.path())
+            .args(["bench", "dist", "--rounds", "3"])
+            .env("CHROMIUM", &chromium)
+            .output()
+            .unwrap();
+        Run {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
     });
+    assert_times(&run);
 }
 
 /// A GPU of software does where there is no other; nothing is compared with a peak that nobody knows.
