@@ -77,7 +77,8 @@ export function openBundle({ url, manifest, locate, kept }, options, stopped) {
       await read(name, source, target, () => {});
     } catch {
       stopped.throwIfAborted();
-      await kept?.drop(key);
+      // Where it cannot even be dropped, it is fetched all the same.
+      await kept?.drop(key).catch(() => {});
       return false;
     }
     arrived(target.length);

@@ -134,6 +134,14 @@ describe('a page', () => {
     const given = await browser.newContext();
     const quota = await visit(undefined, { prepare: full, given });
     assert.deepEqual([quota.y, quota.cached, quota.stored], [y, false, 'Quota exceeded.']);
+    const broken = () => {
+      const fails = async () => {
+        throw new DOMException('The disk is broken.', 'UnknownError');
+      };
+      Cache.prototype.match = Cache.prototype.delete = Cache.prototype.put = fails;
+    };
+    const disk = await visit(undefined, { prepare: broken, given });
+    assert.deepEqual([disk.y, disk.cached, disk.stored], [y, false, 'The disk is broken.']);
     const refused = () => {
       CacheStorage.prototype.open = async () => {
         CacheStorage.prototype.open = open;

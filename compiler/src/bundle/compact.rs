@@ -13,7 +13,8 @@ const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// Words of two letters that mean something.
 const RESERVED: [&str; 6] = ["as", "do", "if", "in", "is", "of"];
 
-/// The same script with all private names shortened, and those of these that allow it, which its top declares; none if it is not of the form that [`tokens`] knows.
+/// The same script with all private names shortened, and those of these that allow it, which its top declares; none if it is not of
+/// the form that [`tokens`] knows.
 pub(super) fn compact<'a>(script: &str, declared: impl Iterator<Item = &'a str>) -> Option<String> {
     let all = tokens(script)?;
     let names = shortened(&all, declared.collect());
