@@ -1,6 +1,6 @@
 """Write the models of the benchmark: for Keras, for the other engines, and what Keras predicts for one input.
 
-    python make_models.py DIR [--onnx] [ResNet50 SqueezeNet BiLSTM mine=path/to/my_model.keras ...]
+    python make_models.py DIR [--onnx] [--small] [ResNet50 SqueezeNet BiLSTM mine=path/to/my_model.keras ...]
 
 A model is a network of keras.applications (with seeded weights: the speed is that of trained ones), one of those
 written out below, or any .keras or .h5 file under a name. Each gives a folder:
@@ -9,6 +9,8 @@ written out below, or any .keras or .h5 file under a name. Each gives a folder:
     DIR/NAME/model.tflite                  float32, one example
     DIR/NAME/model.onnx                    made from that, with --onnx; needs tf2onnx
     DIR/NAME/tfjs/model.json, weights.bin  a graph model of TF.js
+    DIR/NAME/model-f16.tflite, model-int8.tflite, tfjs-f16, tfjs-int8, model-int8.onnx
+                                           with --small: weights in fewer bits, as each converter makes them
     DIR/NAME/input-0.bin, output-0.bin ... the raw numbers
     DIR/NAME/case.json                     names, shapes, dtypes, versions, FLOPs
 """
@@ -76,7 +78,16 @@ def squeezenet():
     return keras.Model(image, layers.Activation("softmax")(x))
 
 
-WRITTEN_OUT = {"MnistCNN": mnist_cnn, "BiLSTM": bi_lstm, "SqueezeNet": squeezenet}
+def transformer_block():
+    """128 steps of 512 numbers through 8 heads of 64, and four times as wide between."""
+    layers = keras.layers
+    steps = keras.Input((128, 512), name="steps")
+    x = layers.LayerNormalization()(steps + layers.MultiHeadAttention(8, 64)(steps, steps))
+    wide = layers.Dense(2048, activation="gelu")(x)
+    return keras.Model(steps, layers.LayerNormalization()(x + layers.Dense(512)(wide)))
+
+
+WRITTEN_OUT = {"MnistCNN": mnist_cnn, "BiLSTM": bi_lstm, "SqueezeNet": squeezenet, "TransformerBlock": transformer_block}
 
 
 def build(name, path, rng):
@@ -189,6 +200,25 @@ def write_tflite(frozen, path):
         file.write(tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert())
 
 
+def write_small(frozen, folder, with_onnx):
+    """The converters' own forms with weights in fewer bits: none of them needs examples."""
+    for form, types in (("f16", [tf.float16]), ("int8", [])):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = types
+        with open(os.path.join(folder, f"model-{form}.tflite"), "wb") as file:
+            file.write(converter.convert())
+    for form, encode in (("f16", tfjs_graph.half), ("int8", tfjs_graph.byte)):
+        tfjs_graph.write(frozen, os.path.join(folder, f"tfjs-{form}"), encode)
+    if with_onnx:
+        import onnx
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        # Of operations that are its own it does not know the types.
+        quantize_dynamic(os.path.join(folder, "model.onnx"), os.path.join(folder, "model-int8.onnx"), weight_type=QuantType.QUInt8,
+                         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
+
+
 def write_onnx(tflite, path):
     """From the other converter's result, in which everything is folded; it runs fastest that way."""
     import tf2onnx
@@ -231,7 +261,7 @@ def slot(folder, stem, values):
     return {"shape": list(values.shape), "dtype": str(values.dtype), "file": stem + ".bin"}
 
 
-def write(folder, model, x, onnx):
+def write(folder, model, x, onnx, small):
     os.makedirs(folder, exist_ok=True)
     inside = lambda name: os.path.join(folder, name)
     for suffix in ("h5", "keras"):
@@ -243,6 +273,8 @@ def write(folder, model, x, onnx):
     tfjs_graph.write(frozen, inside("tfjs"))
     if onnx:
         write_onnx(inside("model.tflite"), inside("model.onnx"))
+    if small:
+        write_small(frozen, folder, onnx)
     case = {
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
@@ -260,13 +292,14 @@ def main():
     parser.add_argument("dir")
     parser.add_argument("models", nargs="*", default=DEFAULT)
     parser.add_argument("--onnx", action="store_true")
+    parser.add_argument("--small", action="store_true")
     arguments = parser.parse_intermixed_args()
     # Whether .h5 and this way of conversion are called legacy does not matter here.
     logging.getLogger("absl").setLevel(logging.ERROR)
     for model in arguments.models:
         begin = time.time()
         name, _, path = model.partition("=")
-        flops = write(os.path.join(arguments.dir, name), *build(name, path, np.random.default_rng(1)), arguments.onnx)
+        flops = write(os.path.join(arguments.dir, name), *build(name, path, np.random.default_rng(1)), arguments.onnx, arguments.small)
         keras.backend.clear_session()
         print(f"{name}: {flops / 1e9:.3f} GFLOP, took {time.time() - begin:.0f} s", flush=True)
 

@@ -20,8 +20,11 @@ ACTIVATIONS = ("Relu", "Relu6", "Elu")
 SHIFTS = ("BiasAdd", "Add", "AddV2", "Sub")
 
 
-def write(frozen, folder):
-    """Writes `model.json` and `weights.bin` of a function from convert_variables_to_constants_v2."""
+def write(frozen, folder, encode=lambda value: (value, {})):
+    """Writes `model.json` and `weights.bin` of a function from convert_variables_to_constants_v2.
+
+    `encode` gives what is written for weights, and what their entry says of it; see `half` and `byte`.
+    """
     graph = Graph(fold_constants(frozen), [tensor.name for tensor in frozen.outputs])
     graph.without_erfc()
     graph.fuse()
@@ -31,8 +34,12 @@ def write(frozen, folder):
         if node.op == "Const":
             value = np.ascontiguousarray(tensor_util.MakeNdarray(node.attr["value"].tensor))
             value = value.astype({"int64": "int32", "float64": "float32"}.get(str(value.dtype), value.dtype))
+            entry = {"name": node.name, "shape": list(value.shape), "dtype": str(value.dtype)}
+            if value.dtype == np.float32:
+                value, said = encode(value)
+                entry.update(said)
             weights.append(value.tobytes())
-            specs.append({"name": node.name, "shape": list(value.shape), "dtype": str(value.dtype)})
+            specs.append(entry)
             del node.attr["value"]
     tensors = lambda tensors: {
         tensor.name: {"name": tensor.name, "dtype": types_pb2.DataType.Name(tensor.dtype.as_datatype_enum),
@@ -49,6 +56,20 @@ def write(frozen, folder):
             "modelTopology": {"node": [MessageToDict(node) for node in graph.live()], "library": {}, "versions": {}},
             "weightsManifest": [{"paths": ["weights.bin"], "weights": specs}],
         }, file)
+
+
+def half(value):
+    """As `--quantize_float16` of the converter."""
+    return value.astype("float16"), {"quantization": {"dtype": "float16", "original_dtype": "float32"}}
+
+
+def byte(value):
+    """As `--quantize_uint8`: 256 levels between the least and the largest of a tensor, of which one is zero."""
+    least, most = min(float(value.min()), 0.0), max(float(value.max()), 0.0)
+    scale = (most - least) / 255 or 1.0
+    least = round(least / scale) * scale
+    levels = np.clip(np.round((value - least) / scale), 0, 255).astype("uint8")
+    return levels, {"quantization": {"dtype": "uint8", "scale": scale, "min": least, "original_dtype": "float32"}}
 
 
 def fold_constants(frozen):

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../../web/support/bundles.js';
-import { engines } from './engines.js';
+import { engines, filesIn } from './engines.js';
 import { canMeasureMemory } from './memory.js';
 import { start } from './site.js';
 import { coldStarts, memoryGrowth } from './starts.js';
@@ -83,14 +83,14 @@ function figures({ times, cpu, paused }, flops, peak, start) {
  *   idle: number, cold: number, memory: number }} options
  */
 export async function measure(site, name, options) {
-  const file = (each) => join(options.folder, name, engines[each].needs);
+  const file = (each) => join(options.folder, name, engines[each].needs.f32);
   const about = JSON.parse(readFileSync(join(options.folder, name, 'case.json'), 'utf8'));
   const compiled = options.engines.includes('ours') ? bundleOf(file('ours'), join(site.bundles, name), options.backend) : {};
   if (compiled.failed) console.error(`  ${compiled.failed}`);
   const missing = options.engines.filter((each) => !existsSync(file(each)));
-  for (const each of missing) console.error(`  ${each}: ${name} has no ${engines[each].needs}; see make_models.py`);
+  for (const each of missing) console.error(`  ${each}: ${name} has no ${engines[each].needs.f32}; see make_models.py`);
   const names = options.engines.filter((each) => !missing.includes(each) && (each !== 'ours' || !compiled.failed));
-  const place = { model: `/models/${name}/`, bundle: `/bundles/${name}/`, backend: options.backend, ...about };
+  const place = { model: `/models/${name}/`, bundle: `/bundles/${name}/`, backend: options.backend, files: filesIn('f32'), ...about };
 
   const idle = await openIdle(site, names, place, options);
   const browser = await start(options);

@@ -15,8 +15,8 @@ const arrays = {
 
 /**
  * @typedef {{ shape: number[], dtype: string, file: string }} Slot
- * @typedef {{ model: string, bundle: string, threads: number, inputs: Slot[], outputs: Slot[] }} Place
- *   Folders as addresses, and what case.json says.
+ * @typedef {{ model: string, bundle: string, files: Record<string, string>, threads: number, inputs: Slot[], outputs: Slot[] }} Place
+ *   Folders as addresses, what each engine takes of the model's, and what case.json says.
  */
 
 /** @param {Place} place @param {'inputs' | 'outputs'} kind */

@@ -23,6 +23,9 @@ export const withoutGpu = {
   webgl: { without: [], args: ['--disable-webgl2'] },
 };
 
+/** Its arguments, without a GPU or with one of software. @param {{ gpu: boolean }} options */
+export const chromiumArguments = ({ gpu }) => [...headless.filter((arg) => !gpu || arg !== '--disable-gpu'), ...(gpu ? softwareGpu : [])];
+
 /**
  * @param {string[]} [args]
  * @param {{ gpu?: boolean, without?: string[] }} [options] `gpu`: whether there is a GPU. `without`: arguments that are left out.
@@ -33,6 +36,6 @@ export async function launch(args = [], { gpu = false, without = [] } = {}) {
   }
   return chromium.launch({
     executablePath,
-    args: [...headless.filter((arg) => !gpu || arg !== '--disable-gpu'), ...(gpu ? softwareGpu : []), ...args].filter((arg) => !without.includes(arg)),
+    args: [...chromiumArguments({ gpu }), ...args].filter((arg) => !without.includes(arg)),
   });
 }

@@ -1,9 +1,9 @@
 import { loadAndCompile, loadLiteRt, Tensor } from '@litertjs/core';
 
-/** @param {{ model: string, inputs: { shape: number[] }[], backend: string, threads: number }} place */
-export async function open({ model: folder, inputs: slots, backend, threads }) {
+/** @param {{ model: string, files: Record<string, string>, inputs: { shape: number[] }[], backend: string, threads: number }} place */
+export async function open({ model: folder, files, inputs: slots, backend, threads }) {
   const [model] = await Promise.all([
-    fetch(`${folder}model.tflite`).then((response) => response.arrayBuffer()),
+    fetch(folder + files.litert).then((response) => response.arrayBuffer()),
     loadLiteRt('/node_modules/@litertjs/core/wasm/', { threads: threads > 1 }),
   ]);
   const compiled = await loadAndCompile(new Uint8Array(model), backend === 'wasm'

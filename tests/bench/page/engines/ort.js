@@ -1,8 +1,8 @@
-/** @param {{ model: string, inputs: { shape: number[], dtype: string }[], backend: string, threads: number }} place */
-export async function open({ model, inputs: slots, backend, threads }) {
+/** @param {{ model: string, files: Record<string, string>, inputs: { shape: number[], dtype: string }[], backend: string, threads: number }} place */
+export async function open({ model, files, inputs: slots, backend, threads }) {
   const ort = await import(`onnxruntime-web/${backend}`);
   ort.env.wasm.numThreads = threads;
-  const session = await ort.InferenceSession.create(`${model}model.onnx`, { executionProviders: [backend], graphOptimizationLevel: 'all' });
+  const session = await ort.InferenceSession.create(model + files.ort, { executionProviders: [backend], graphOptimizationLevel: 'all' });
   return {
     about: backend,
     async predict(values) {

@@ -20,13 +20,13 @@ const backends = {
   },
 };
 
-/** @param {{ model: string, inputs: { shape: number[], dtype: string }[], backend: string, threads: number }} place */
-export async function open({ model: folder, inputs: slots, backend, threads }) {
+/** @param {{ model: string, files: Record<string, string>, inputs: { shape: number[], dtype: string }[], backend: string, threads: number }} place */
+export async function open({ model: folder, files, inputs: slots, backend, threads }) {
   await script('core');
   await Promise.all([`backend-${backend}`, 'converter'].map(script));
   const { io, loadGraphModel, tensor } = globalThis.tf;
   // The model comes while the backend starts.
-  const [artifacts, about] = await Promise.all([io.http(`${folder}tfjs/model.json`).load(), backends[backend](threads)]);
+  const [artifacts, about] = await Promise.all([io.http(folder + files.tfjs).load(), backends[backend](threads)]);
   const model = await loadGraphModel(io.fromMemory(artifacts));
   const names = Object.keys(model.modelSignature.inputs);
   const wanted = Object.keys(model.modelSignature.outputs);
