@@ -4,6 +4,8 @@
 mod attack;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/build.rs"]
+mod build;
 #[path = "cli/bundles.rs"]
 mod bundles;
 #[path = "cli/custom.rs"]

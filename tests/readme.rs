@@ -91,9 +91,16 @@ fn every_block_does_what_it_should() {
             "js" => javascript(&block, &clone.0),
             "http" => policy(&block),
             "json" => definitions(&block, &clone.0),
+            // The lines after it build it.
+            "toml" => assert_eq!(block.text, recipe(), "{}", block.place),
             other => panic!("{}: no test runs blocks of {other:?}", block.place),
         }
     }
+}
+
+/// The recipe of the example.
+fn recipe() -> String {
+    fs::read_to_string(root().join("examples/digits/keras-compile.toml")).unwrap()
 }
 
 /// Runs a line with the command that was built for this test, in the copy.

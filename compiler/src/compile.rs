@@ -63,6 +63,8 @@ pub struct Options {
     pub quantize: quantize::Rules,
     /// A `.npz` file with inputs for which results are compared with those of the original weights.
     pub samples: Option<PathBuf>,
+    /// The most bytes that all files of the bundle may have together, or it is not written.
+    pub most_bytes: Option<u64>,
     /// Gives the compilation up.
     pub cancel: CancelToken,
     /// What npm calls the bundle, if not by the model's name.
@@ -388,6 +390,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
             .collect::<Vec<_>>(),
         strings: strings.as_ref(),
         builds: &builds,
+        most_bytes: options.most_bytes,
     };
     let total = |build: &Build| build.plan.weights.bytes() as u64;
     let total = builds.first().map_or(0, total);

@@ -4,8 +4,10 @@ mod cli;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use keras_compile::backends::{BACKENDS, Text};
+use std::any::TypeId;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,10 +16,22 @@ Examples:
   keras-compile model.h5 --out dist                     compile a model
   keras-compile model.json --weights w.h5 --out dist    architecture and weights in two files
   keras-compile inspect model.keras                     see its layers and whether they are supported
+  keras-compile build                                   compile the models that keras-compile.toml names
   keras-compile serve dist                              try a bundle or a page in a browser
   keras-compile bench dist                              see how long each step of a bundle takes
 
 Exit codes: 0 done, 1 the model cannot be compiled, 2 the command makes no sense.";
+
+const RECIPE: &str = "\
+A recipe has a table for each model, with the options of the command by their names. Paths begin at its folder:
+
+  [[model]]
+  model = \"models/digits.h5\"
+  out = \"public/digits\"
+  quantize = \"int8\"
+  budget = { bytes = \"200 KB\" }
+
+Bundles are replaced if nothing in them was changed by hand.";
 
 const BENCH_RUNS: &str = "\
 This runs the bundle's code: with --engine chromium in the browser's sandbox, with --engine node with all your rights.
@@ -119,6 +133,19 @@ enum Other {
         #[command(flatten)]
         source: ModelArgs,
     },
+    /// Compile all models of a project, as its recipe says
+    #[command(after_help = RECIPE)]
+    Build {
+        /// The recipe
+        #[arg(default_value = "keras-compile.toml")]
+        recipe: PathBuf,
+        /// Write nothing: fail where a bundle is not what its model gives, and say what is different
+        #[arg(long)]
+        check: bool,
+        /// Print each problem as an annotation of GitHub Actions too
+        #[arg(long, env = "GITHUB_ACTIONS", hide_env_values = true)]
+        annotate: bool,
+    },
     /// Serve a directory on 127.0.0.1 with the headers that bundles like
     Serve {
         /// The directory
@@ -211,6 +238,44 @@ fn emit_help() -> String {
     }
 }
 
+/// An option of a compilation, for those who read options from elsewhere.
+struct OptionOf {
+    name: String,
+    /// It takes no value.
+    switch: bool,
+    /// It may be given more than once.
+    repeats: bool,
+    /// Its values are paths.
+    path: bool,
+}
+
+impl CompileArgs {
+    /// All options.
+    fn options_of() -> Vec<OptionOf> {
+        let command = Command::command();
+        let option = |arg: &clap::Arg| {
+            Some(OptionOf {
+                name: arg.get_long()?.to_owned(),
+                switch: matches!(arg.get_action(), ArgAction::SetTrue),
+                repeats: matches!(arg.get_action(), ArgAction::Append),
+                path: arg.get_value_parser().type_id() == TypeId::of::<PathBuf>(),
+            })
+        };
+        command.get_arguments().filter_map(option).collect()
+    }
+
+    /// Reads a command without the program's name; or says in a line what is wrong with it.
+    fn read(line: Vec<OsString>) -> Result<Self, String> {
+        let line = std::iter::once("keras-compile".into()).chain(line);
+        let command = Command::try_parse_from(line).map_err(|error| {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            first.trim_start_matches("error: ").to_owned()
+        })?;
+        Ok(command.compile)
+    }
+}
+
 /// The names of all backends, with commas between.
 fn all_backends() -> String {
     let names: Vec<_> = BACKENDS.iter().map(|backend| backend.name).collect();
@@ -242,6 +307,11 @@ fn main() -> ExitCode {
     let Command { compile, other } = Command::try_parse().unwrap_or_else(|error| explained(error).exit());
     let (done, writes) = match other {
         Some(Other::Inspect { source }) => (cli::inspect(&source), false),
+        Some(Other::Build {
+            recipe,
+            check,
+            annotate,
+        }) => (cli::build(&recipe, check, annotate), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
         Some(Other::Bench {
             dir,

@@ -17,6 +17,7 @@ fn help() {
         &[
             &["--help"],
             &["inspect", "--help"],
+            &["build", "--help"],
             &["serve", "--help"],
             &["bench", "--help"],
             &["--version"],

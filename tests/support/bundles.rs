@@ -75,6 +75,7 @@ pub fn write(case: &Case, lowered: Lowered, dir: &Path) -> Result<Compiled, Box<
         states: &states.collect::<Vec<_>>(),
         strings: strings.as_ref(),
         builds: &builds,
+        most_bytes: None,
     };
     let manifest = bundle::write(&contents, &Target::new(dir, true)?, &mut |_| {})?;
     let floats = |name: &str, ty: TensorType, number: usize| {

@@ -60,6 +60,11 @@ impl Target {
         Ok(target)
     }
 
+    /// As the user wrote it.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// Lets `cancel` end what is written here.
     pub fn cancelled_by(self, cancel: CancelToken) -> Self {
         Self { cancel, ..self }

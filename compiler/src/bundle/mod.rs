@@ -33,7 +33,7 @@ pub use manifest::{EncodedPart, FileEntry, Manifest, Section, Slot, StringWork, 
 pub use package::PackageName;
 
 use crate::backends::{Build, CodeFile};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Binding, Plan, Weights};
 use crate::preparation::Preparation;
 use crate::report;
@@ -58,6 +58,8 @@ pub struct Contents<'a> {
     pub strings: Option<&'a Strings<'a>>,
     /// Plan and code for each backend.
     pub builds: &'a [Build],
+    /// The most bytes that all files together may have, where there is a limit.
+    pub most_bytes: Option<u64>,
 }
 
 /// What a page passes, and what becomes of it before a prediction.
@@ -83,7 +85,7 @@ pub struct Passed {
 /// Writes a bundle; `progress` is told the bytes of weights as they are written. On failure nothing is left.
 ///
 /// # Errors
-/// When the operating system refuses, or the backends want different weights (a bug of ours).
+/// When the operating system refuses, all is more than the limit, or the backends want different weights (a bug of ours).
 pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(u64)) -> Result<Manifest> {
     let builds = contents.builds;
     let plan = shared(builds)?;
@@ -116,6 +118,14 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
     runtime::add(&manifest, contents.package, builds, &mut staging)?;
     manifest.files = staging.files().clone();
     staging.add(MANIFEST, manifest.to_json()?.as_bytes())?;
+    let (_, found) = manifest.total();
+    if let Some(limit) = contents.most_bytes.filter(|&limit| found > limit) {
+        let what = "the size of all files of the bundle in bytes".to_owned();
+        let error = Error::new(ErrorKind::TooLarge { what, found, limit });
+        return Err(error
+            .in_file(target.shown())
+            .help("store weights in fewer bits with --quantize, leave backends out, or raise the limit"));
+    }
     target.commit(staging)?;
     Ok(manifest)
 }

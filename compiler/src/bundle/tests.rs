@@ -177,6 +177,7 @@ fn write_for(plan: &Plan, target: &Target, backends: &[&'static Backend]) -> Res
         states: &[],
         strings: None,
         builds: &backends.iter().map(build).collect::<Result<Vec<_>>>()?,
+        most_bytes: None,
     };
     write(&contents, target, &mut |_| {})
 }
@@ -394,6 +395,7 @@ fn bundles_of_the_table_are_whole() {
             states: &[],
             strings: None,
             builds: &builds,
+            most_bytes: None,
         };
         let manifest = write(&contents, &scratch.target(), &mut |_| {}).unwrap();
         assert_eq!(inspect(&scratch.0.join("dist")).unwrap().problems, []);
@@ -485,6 +487,7 @@ fn a_failure_leaves_nothing() {
             states: &[],
             strings: None,
             builds,
+            most_bytes: None,
         };
         let error = write(&contents, &scratch.target(), &mut |_| {}).unwrap_err();
         assert!(error.to_string().contains(what), "{error}");
@@ -528,6 +531,7 @@ fn what_is_cancelled_vanishes() {
             states: &[],
             strings: None,
             builds: &builds,
+            most_bytes: None,
         };
         let target = Target::new(&scratch.0.join("new/dist"), false).unwrap();
         write(&contents, &target.cancelled_by(cancel.clone()), progress)

@@ -13,23 +13,8 @@ use keras_compile::{Options, Outcome, Progress, Stage, passes, prepare};
 
 /// Compiles into a directory and prints the report.
 pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
-    let out = args.out.clone().unwrap_or_default();
-    let options = Options {
-        source: args.source.source()?,
-        out: out.clone(),
-        force: args.force,
-        exact: args.exact,
-        backends: args.selection()?,
-        one_thread: args.threads == Switch::Off,
-        gpu_precision: match args.gpu_precision {
-            GpuPrecision::F32 => Precision::F32,
-            GpuPrecision::F16 => Precision::F16,
-        },
-        quantize: args.rules()?,
-        samples: args.samples.clone(),
-        cancel: CancelToken::default(),
-        package: args.package_name.as_deref().map(PackageName::new).transpose()?,
-    };
+    let options = args.options()?;
+    let out = options.out.clone();
     let cancel = options.cancel.clone();
     signals::on_end(move || cancel.cancel())?;
     let mut reporter = Reporter::new(args.quiet, args.verbose);
@@ -53,6 +38,27 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
 }
 
 impl CompileArgs {
+    /// What the library is asked for.
+    pub fn options(&self) -> std::result::Result<Options, Errors> {
+        Ok(Options {
+            source: self.source.source()?,
+            out: self.out.clone().unwrap_or_default(),
+            force: self.force,
+            exact: self.exact,
+            backends: self.selection()?,
+            one_thread: self.threads == Switch::Off,
+            gpu_precision: match self.gpu_precision {
+                GpuPrecision::F32 => Precision::F32,
+                GpuPrecision::F16 => Precision::F16,
+            },
+            quantize: self.rules()?,
+            samples: self.samples.clone(),
+            most_bytes: None,
+            cancel: CancelToken::default(),
+            package: self.package_name.as_deref().map(PackageName::new).transpose()?,
+        })
+    }
+
     fn selection(&self) -> Result<Selection> {
         let list: Result<Selection> = self.backends.parse();
         list.map_err(|error| error.in_field("--backends"))

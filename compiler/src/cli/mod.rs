@@ -1,6 +1,7 @@
 //! What the command does: arguments in, text out. All work is the library's.
 
 mod bench;
+mod build;
 mod compile;
 mod inspect;
 mod progress;
@@ -8,6 +9,7 @@ mod serve;
 mod signals;
 
 pub use bench::{Engine, Options as BenchOptions, bench};
+pub use build::build;
 pub use compile::{compile, emit};
 pub use inspect::inspect;
 pub use serve::serve;
