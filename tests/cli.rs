@@ -12,6 +12,8 @@ mod bundles;
 mod custom;
 #[path = "cli/leftovers.rs"]
 mod leftovers;
+#[path = "cli/manual.rs"]
+mod manual;
 #[path = "cli/messages.rs"]
 mod messages;
 #[path = "cli/serve.rs"]

@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use keras_compile::backends::{BACKENDS, Text};
+use keras_compile::error::{Error, Errors};
 use std::any::TypeId;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -178,6 +179,14 @@ enum Other {
         #[arg(long, value_name = "N", default_value_t = 30)]
         top: usize,
     },
+    /// Print a script that completes this command in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual in the format of man
+    Man,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -303,6 +312,26 @@ fn explained(error: clap::Error) -> clap::Error {
     }
 }
 
+/// Prints a script for a shell.
+fn completions(shell: clap_complete::Shell) -> Result<(), Errors> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Command::command(), "keras-compile", &mut text);
+    cli::print_script(&text)
+}
+
+/// Prints the manual, with the pages of all subcommands one after the other.
+fn manual() -> Result<(), Errors> {
+    let mut text = Vec::new();
+    let mut command = Command::command();
+    command.build();
+    let subcommands = command.get_subcommands().cloned();
+    for page in std::iter::once(command.clone()).chain(subcommands) {
+        let rendered = clap_mangen::Man::new(page).render(&mut text);
+        rendered.map_err(|error| Error::internal(format!("the manual cannot be written ({error})")))?;
+    }
+    cli::print_script(&text)
+}
+
 fn main() -> ExitCode {
     let Command { compile, other } = Command::try_parse().unwrap_or_else(|error| explained(error).exit());
     let (done, writes) = match other {
@@ -312,6 +341,8 @@ fn main() -> ExitCode {
             check,
             annotate,
         }) => (cli::build(&recipe, check, annotate), false),
+        Some(Other::Completions { shell }) => (completions(shell), false),
+        Some(Other::Man) => (manual(), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
         Some(Other::Bench {
             dir,

@@ -47,9 +47,20 @@ impl ModelArgs {
 
 /// Writes to stdout what is fit to be shown of a text. When nobody listens any more, as in `… | head`, that is no error.
 pub fn print(text: &str) -> Result<()> {
-    let text = printable_lines(text);
+    write(printable_lines(text).as_bytes())
+}
+
+/// Writes a text of our own to stdout as it is.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn print_script(text: &[u8]) -> std::result::Result<(), Errors> {
+    Ok(write(text)?)
+}
+
+fn write(text: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(ErrorKind::Io(
             format!("the output cannot be written ({error})"),
         ))),
