@@ -118,6 +118,10 @@ enum Other {
     Inspect {
         #[command(flatten)]
         source: ModelArgs,
+        /// Of a bundle: print tags for the head of a page, with which a browser fetches script and weights at once; BUNDLE is the
+        /// bundle's address as the page sees it
+        #[arg(long, value_name = "BUNDLE")]
+        html_head: Option<String>,
     },
     /// Serve a directory on 127.0.0.1 with the headers that bundles like
     Serve {
@@ -241,7 +245,7 @@ fn explained(error: clap::Error) -> clap::Error {
 fn main() -> ExitCode {
     let Command { compile, other } = Command::try_parse().unwrap_or_else(|error| explained(error).exit());
     let (done, writes) = match other {
-        Some(Other::Inspect { source }) => (cli::inspect(&source), false),
+        Some(Other::Inspect { source, html_head }) => (cli::inspect(&source, html_head.as_deref()), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
         Some(Other::Bench {
             dir,
