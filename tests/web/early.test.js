@@ -3,14 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { after, afterEach, describe, test } from 'node:test';
 import { affine, temporary } from './support/fixture.js';
-import { allowThreads, manifestOf } from './support/bundles.js';
+import { allowThreads, compiler, manifestOf } from './support/bundles.js';
 import { launch } from './support/browser.js';
 import { faults, isolated, serve } from './support/server.js';
 
@@ -53,6 +53,28 @@ test('the manifest says what can be run when', () => {
     assert.deepEqual(ready.at(-1), [prepare, steps], name);
     assert.ok(ready[0][1] > steps / 2, name);
     assert.ok(ready.every(([, steps], i) => i === 0 || steps >= ready[i - 1][1]), name);
+  }
+});
+
+test('inspect says what is wrong with that', () => {
+  const copy = join(temporary('inspected'), 'dist');
+  cpSync(folder, copy, { recursive: true });
+  // It says how many threads are of use, which was changed.
+  rmSync(join(copy, 'index.js'));
+  const faulty = (change) => {
+    const wrong = structuredClone(manifest);
+    delete wrong.files['index.js'];
+    change(wrong);
+    writeFileSync(join(copy, 'manifest.json'), JSON.stringify(wrong));
+    return spawnSync(compiler, ['inspect', copy], { encoding: 'utf8' }).stderr;
+  };
+  assert.equal(faulty(() => {}), '');
+  for (const order of [[0, 1], [0, 0, 1, 2], [1, 2, 3, 4]]) {
+    assert.match(faulty(({ weights }) => (weights.order = order)), /manifest\.json: is damaged \(weights\.order: has not each file once\)/);
+  }
+  for (const change of [(ready) => ready.pop(), (ready) => ready.reverse(), (ready) => ready[3][1]--]) {
+    const said = /manifest\.json: is damaged \(backends\.webgpu\.ready: its files and steps are others\); compile the model anew/;
+    assert.match(faulty(({ backends }) => change(backends.webgpu.ready)), said);
   }
 });
 
