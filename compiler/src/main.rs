@@ -133,6 +133,10 @@ enum Other {
     Inspect {
         #[command(flatten)]
         source: ModelArgs,
+        /// Of a bundle: print tags for the head of a page, with which a browser fetches script and weights at once; BUNDLE is the
+        /// bundle's address as the page sees it
+        #[arg(long, value_name = "BUNDLE")]
+        html_head: Option<String>,
     },
     /// Compile all models of a project, as its recipe says
     #[command(after_help = RECIPE)]
@@ -335,7 +339,6 @@ fn manual() -> Result<(), Errors> {
 fn main() -> ExitCode {
     let Command { compile, other } = Command::try_parse().unwrap_or_else(|error| explained(error).exit());
     let (done, writes) = match other {
-        Some(Other::Inspect { source }) => (cli::inspect(&source), false),
         Some(Other::Build {
             recipe,
             check,
@@ -343,6 +346,7 @@ fn main() -> ExitCode {
         }) => (cli::build(&recipe, check, annotate), false),
         Some(Other::Completions { shell }) => (completions(shell), false),
         Some(Other::Man) => (manual(), false),
+        Some(Other::Inspect { source, html_head }) => (cli::inspect(&source, html_head.as_deref()), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
         Some(Other::Bench {
             dir,

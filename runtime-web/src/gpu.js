@@ -1,10 +1,14 @@
 // What backends on a GPU have in common: predictions in order, and a device that may be lost.
 
 import { firstFault } from './check.js';
+// keras-compile: early {
+import { inOrder } from './early.js';
+// keras-compile: early }
 import { because, Unfit } from './source.js';
 import { count, describe, isTensor, viewAt, write } from './tensor.js';
 
-/** @import { Bundle, CheckFile, Core, Engine, GpuInput, Slot, Stored, Value } from './internal.js' */
+/** @import { TensorData } from './index.js' */
+/** @import { Bundle, CheckFile, Core, Engine, GpuInput, Slot, Stored, Value, Walk } from './internal.js' */
 
 /** Whether one of these names is that of a renderer without a GPU. @param {unknown[]} names */
 export const isSoftware = (...names) =>
@@ -39,18 +43,27 @@ const SHARDS_AT_ONCE = 6;
  * @param {(at: number, bytes: Uint8Array<ArrayBuffer>) => void} write
  */
 export async function upload(bundle, unit, write) {
-  const { files, weights: { shards } } = bundle.manifest;
-  const sizes = shards.map((name) => files[name].bytes);
-  const largest = Math.max(0, ...sizes);
-  let next = 0;
+  const { files, weights } = bundle.manifest;
   let end = 0;
+  let shards = weights.shards.map((name) => {
+    const { bytes } = files[name];
+    return { name, bytes, at: (end += bytes) - bytes };
+  });
+// keras-compile: early {
+  shards = inOrder(shards, weights);
+// keras-compile: early }
+  const largest = Math.max(0, ...shards.map(({ bytes }) => bytes));
+  let next = 0;
   const work = async () => {
     const room = new Uint8Array(Math.ceil(largest / unit) * unit);
     while (next < shards.length) {
-      const [i, at] = [next++, end];
-      end += sizes[i];
-      await bundle.fill(shards[i], room.subarray(0, sizes[i]));
-      write(at, room.subarray(0, Math.ceil(sizes[i] / unit) * unit));
+      const turn = next++;
+      const { name, bytes, at } = shards[turn];
+      await bundle.fill(name, room.subarray(0, bytes));
+      write(at, room.subarray(0, Math.ceil(bytes / unit) * unit));
+// keras-compile: early {
+      bundle.arrival?.has(turn);
+// keras-compile: early }
     }
   };
   await Promise.all(Array.from({ length: Math.min(SHARDS_AT_ONCE, shards.length) }, work));
@@ -135,6 +148,18 @@ export class Lasting {
     return this.#ask(values, (core, inputs) => core.predict(inputs, out, onGpu));
   }
 
+// keras-compile: early {
+  /** @param {Value[]} values @param {Walk} walk @param {TensorData[]} [out] @param {boolean} [onGpu] */
+  inParts(values, walk, out, onGpu) {
+    const first = this.#core;
+    return this.#ask(values, async (core, inputs) => {
+      // Another one has all weights.
+      const from = core === first ? await walk((begin, end) => core.part(inputs, begin, end)) : 0;
+      return core.predict(inputs, out, onGpu, from);
+    });
+  }
+
+// keras-compile: early }
   /** @type {Engine['profile']} */
   profile(values) {
     return this.#ask(values, (core, inputs) => {

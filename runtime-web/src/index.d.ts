@@ -84,6 +84,14 @@ export interface LoadOptions {
    * model tells when that has taken over. The weights are fetched once.
    */
   warm?: Extract<BackendName, 'wasm'> | undefined;
+  /**
+   * Resolves `load` before the weights are there. A `predict` computes with what has arrived, as far as it can, and is done soon
+   * after the last of them; `ready` of the model tells when that is. Weights come in the order in which they are needed, three files at a
+   * time. What cannot be loaded rejects what was asked for, and all that is asked for later. Among several backends wasm
+   * answers until another one is there and checked, as with `warm`. A GPU that alone is asked for gives no answer before it is
+   * checked, and is not replaced if it fails. A bundle with a single file of weights is loaded as ever.
+   */
+  early?: boolean | undefined;
   /** For WebGPU: the page's own device, which stays the page's, so that buffers can go from one model to another. */
   device?: GpuDevice | undefined;
   /**
@@ -94,7 +102,10 @@ export interface LoadOptions {
   threads?: number | 'auto' | undefined;
   /** Fetches what each step does, too, so that `profile` works. */
   profile?: boolean | undefined;
-  /** Stops the downloads; `load` then rejects with the signal's reason, an `AbortError` unless you gave one. */
+  /**
+   * Stops the downloads; `load` then rejects with the signal's reason, an `AbortError` unless you gave one. With `early` that is
+   * true until the model is ready, of its predictions too.
+   */
   signal?: AbortSignal | undefined;
   /** Called at the start and as bytes of weights and wasm arrive; the last call has `loaded === total`. */
   onProgress?: ((progress: { loaded: number; total: number }) => void) | undefined;
@@ -117,6 +128,8 @@ export interface Model {
   readonly backend: BackendName;
   /** Resolves to the backend when that will not change any more: at once without `warm`. */
   readonly settled: Promise<BackendName>;
+  /** Resolves when all weights are there: at once without `early`. Rejects where they cannot be loaded. */
+  readonly ready: Promise<void>;
   /**
    * The variant of its code that this engine took: of wasm `relaxed`, which has fused multiply-add, or `baseline`, which runs on
    * any SIMD; of a GPU the type that it computes in.
@@ -143,10 +156,13 @@ export interface Model {
    *
    * Stateful layers begin with the states that they had at the end of the call before this one. A call that rejects leaves them
    * as they were, and so do `profile` and `verify`. The results of such a model cannot be left on the GPU.
+   *
+   * When `signal` is aborted before the outputs are there, it rejects with the signal's reason; what has begun is finished for nobody,
+   * perhaps into `out`, and other calls go on.
    */
-  predict(x: PredictInput | GpuInputs, options?: { out?: Outputs | undefined; output?: 'cpu' | undefined }): Promise<Outputs>;
+  predict(x: PredictInput | GpuInputs, options?: { out?: Outputs | undefined; output?: 'cpu' | undefined; signal?: AbortSignal | undefined }): Promise<Outputs>;
   /** Leaves the outputs on the GPU. */
-  predict(x: PredictInput | GpuInputs, options: { output: 'gpu' }): Promise<GpuOutputs>;
+  predict(x: PredictInput | GpuInputs, options: { output: 'gpu'; signal?: AbortSignal | undefined }): Promise<GpuOutputs>;
   /**
    * Makes the states of stateful layers 0, as they are at first, for the predictions that are asked for from now on. Without
    * such layers it does nothing.

@@ -8,6 +8,9 @@ import { openStorage } from './storage.js';
 // keras-compile: encoded {
 import { checkEncoded, decoding } from './decode.js';
 // keras-compile: encoded }
+// keras-compile: early {
+import { arriving, isOrder } from './early.js';
+// keras-compile: early }
 // keras-compile: several {
 import { answerUntil, compareWith, quicker } from './several.js';
 // keras-compile: several }
@@ -95,6 +98,9 @@ async function locate(where, options, stopped) {
     throw new BundleError(url, 'has a "weights" that makes no sense; compile the model anew');
   }
 // keras-compile: encoded }
+// keras-compile: early {
+  if (!isOrder(manifest.weights)) throw new BundleError(url, 'has a "weights" that makes no sense; compile the model anew');
+// keras-compile: early }
   return { url, manifest, locate: (name) => new URL(name, folder), ...keeper };
 }
 
@@ -198,13 +204,28 @@ class Loading {
       const given = as;
       as = (bundle) => given(decoding(bundle));
 // keras-compile: encoded }
-      const bundle = as(openBundle(this.#located, this.#options, stop.signal));
+      let files = openBundle(this.#located, this.#options, stop.signal);
+// keras-compile: early {
+      if (this.#options.early) files = arriving(files, files.manifest.backends[name]);
+// keras-compile: early }
+      const bundle = as(files);
       const section = bundle.manifest.backends[name];
       if (!section) throw new BundleError(bundle.url, `holds nothing for the backend "${name}"; compile the model anew`);
       const steps = profile ? bundle.json(section.profile) : undefined;
       opening = /** @type {Backend} */ (backends[name]).open(bundle, this.#options, backend === 'auto');
       const [engine, described] = await Promise.all([opening, steps]);
       signal?.throwIfAborted();
+// keras-compile: early {
+      if (files.arrival) {
+        const { ready } = files.arrival.answer(engine);
+        // Downloads go on.
+        const late = new AbortController();
+        late.signal.addEventListener('abort', () => stop.abort(late.signal.reason));
+        this.#stops.add(late);
+        ready?.catch((error) => stop.abort(error)).then(() => this.#stops.delete(late));
+        return { backend: name, engine, steps: described, users: 0 };
+      }
+// keras-compile: early }
       const wrong = await engine.check?.();
       if (wrong) throw new Unfit(wrong);
       return { backend: name, engine, steps: described, users: 0 };
@@ -249,9 +270,9 @@ class Loading {
 }
 
 /** What the model tells of how its files are kept. @param {Located} located @param {Choice} choice @returns {Keeping} */
-function keeping({ kept, why, manifest }, { later }) {
+function keeping({ kept, why, manifest }, { later, running }) {
   const keys = Object.values(manifest.files).map(({ sha256 }) => sha256);
-  const settled = Promise.resolve(later).catch(() => {});
+  const settled = Promise.allSettled([later, running?.engine.ready]);
   const settle = () => settled.then(() => kept?.settle([KEPT, ...keys])).catch(because);
   return { cached: kept?.complete ?? false, stored: kept ? settle() : Promise.resolve(why) };
 }
@@ -261,12 +282,17 @@ let warned = false;
 
 /** @type {typeof Load} */
 export const load = async (where, options = {}) => {
-  const { backend, threads = 'auto', signal, warm } = options;
+  const { backend, threads = 'auto', signal } = options;
+  let { warm } = options;
   signal?.throwIfAborted();
   if (threads !== 'auto' && !(Number.isInteger(threads) && threads > 0)) {
     throw new RangeError(`load: threads is ${threads}; pass 'auto' or a whole number from 1`);
   }
   const order = orderOf(backend);
+// keras-compile: early {
+  // What a GPU computes is checked when all weights are there; wasm needs no check.
+  if (options.early && order.indexOf('wasm') > 0) warm ??= 'wasm';
+// keras-compile: early }
   const [early] = warm === undefined ? [] : orderOf(warm);
   const better = early && order.includes(early) ? order.slice(0, order.indexOf(early)) : order;
   const stop = new AbortController();
@@ -302,7 +328,13 @@ export const load = async (where, options = {}) => {
       const [other] = orderOf(name);
       return verifying?.(running, () => begun.choose([/** @type {BackendName} */ (other)]), inputs, values) ?? Promise.resolve(undefined);
     };
-    return new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason), against, spoken, keeping(located, choice));
+    const model = new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason), against, spoken, keeping(located, choice));
+// keras-compile: early {
+    const end = () => begun.stop(signal?.reason);
+    if (engine.ready) signal?.addEventListener('abort', end);
+    engine.ready?.then(() => (model.cached = located.kept?.complete ?? false)).catch(because).then(() => signal?.removeEventListener('abort', end));
+// keras-compile: early }
+    return model;
   } catch (error) {
     signal?.throwIfAborted();
     throw error;

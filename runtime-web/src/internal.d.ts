@@ -18,6 +18,8 @@ export interface Manifest {
     /** Of all, as backends read them. */
     bytes: number;
     shards: string[];
+    /** The files' numbers in the order in which they are needed, where that is another one. */
+    order?: number[];
     /** Of each file, in its order, what stands there in fewer bits. */
     encoded?: EncodedPart[][];
   };
@@ -106,6 +108,11 @@ export interface Section {
   steps: number;
   /** The file with a `StepInfo` for each step. */
   profile: string;
+  /**
+   * For each file of weights, in the order in which they are needed, how many of the steps that prepare weights and how many of a
+   * prediction's can be run when it and those before it are there; absent where all or none can.
+   */
+  ready?: number[][];
 }
 
 /** Buffer, first byte, bytes, what it is filled with, and what integers are below (0 for floats). */
@@ -157,8 +164,7 @@ export interface WasmSection extends Section {
   prepare: number;
   inputs: Address[];
   outputs: Address[];
-  /** `ready`: how many of the steps to `prepare` can be run when a shard and those before it are there. */
-  weights: { offset: number; ready: number[] };
+  weights: { offset: number };
   /** What the modules for threads need. */
   threads?: {
     /** Bytes of scratch memory for every thread but the first. */
@@ -329,6 +335,8 @@ export interface Bundle {
   manifest: Manifest;
   /** The loading was given up. */
   stopped: AbortSignal;
+  /** Where a model answers before all weights are there: hears of those that are. */
+  arrival?: Arrival;
   /** The same files once more, when nobody looks at the progress. */
   again(): Bundle;
   /** Names the files that will be read, for the progress, which begins anew. */
@@ -361,11 +369,13 @@ export interface Core {
   /** Why the device is lost, when it is. */
   lost: Promise<string>;
   /** All that asks for work does so before it returns. */
-  predict(inputs: GpuInput[], out?: TensorData[], onGpu?: boolean): Promise<Outputs | GpuOutputs>;
+  predict(inputs: GpuInput[], out?: TensorData[], onGpu?: boolean, from?: number): Promise<Outputs | GpuOutputs>;
+  /** Some steps of a prediction, which takes its inputs before the first; `predict` does the rest, `from` the one after the last. */
+  part(inputs: GpuInput[], begin: number, end: number): Promise<void>;
   profile(inputs: GpuInput[]): Promise<Pick<StepTime, 'step' | 'ms'>[]>;
   checked(): Checked;
-  /** Tells whether a prediction can be run at all, by an error. */
-  rehearse(): Promise<void>;
+  /** Tells whether a prediction can be run at all, by an error; `there`: the weights are. */
+  rehearse(there?: boolean): Promise<void>;
   destroy(): void;
 }
 
@@ -385,8 +395,25 @@ export interface Engine {
   /** A prediction is so little work that another backend may be done sooner than its results are read. */
   small?: boolean;
   profile(values: Value[]): Pick<StepTime, 'step' | 'ms'>[] | Promise<Pick<StepTime, 'step' | 'ms'>[]>;
+  /** Predicts with steps as `walk` has them run, and then the rest. */
+  inParts?(values: Value[], walk: Walk, out?: TensorData[], onGpu?: boolean): Promise<Outputs | GpuOutputs>;
+  /** Where it answers before all weights are there: resolves when they are, and it is checked. */
+  ready?: Promise<void>;
   dispose(): void;
 }
+
+/** What hears of the weights of a model that answers before all of them are there. */
+export interface Arrival {
+  /** A file is there and what it needs is prepared: its place in the order of files. */
+  has(turn: number): void;
+  /** Gives what can work without weights, unless these fail before. */
+  wait<T>(opened: Promise<T>, whole: Promise<unknown>): Promise<T>;
+  /** Lets an engine answer from now on. */
+  answer<T extends Engine>(engine: T): T;
+}
+
+/** Has ranges of steps run when they can be; gives the first step that is left when all weights are there. */
+export type Walk = (run: (begin: number, end: number) => unknown) => Promise<number>;
 
 /** Whether a value from a manifest makes sense. */
 export type Check = (value: any) => boolean;

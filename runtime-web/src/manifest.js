@@ -49,7 +49,12 @@ export const object = (checks) => (value) => isObject(value) && Object.entries(c
 export const optional = (check) => (value) => value === undefined || check(value);
 
 const slots = listOf(object({ name: text, shape: listOf(whole), dtype: text, state: optional(whole) }));
-const section = object({ code: isObject, memory: whole, steps: whole, profile: plainName });
+const section = object({
+  code: isObject, memory: whole, steps: whole, profile: plainName,
+// keras-compile: early {
+  ready: optional(listOf(listOf(whole))),
+// keras-compile: early }
+});
 const file = object({ bytes: whole, sha256: text });
 
 /** Whether what is kept has an output that gives the next one. @type {Check} */

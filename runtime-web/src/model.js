@@ -5,6 +5,8 @@ import { arrayName, arrayOf, bounds, count, describe, EXACT, isTensor, takes, ze
 /** @import { BackendName, GpuInputs, GpuTensor, InputInfos, Model, OutputInfos, Outputs, PredictInput, TensorData, TensorInfo } from './index.js' */
 /** @import { Choice, Given, Keeping, Manifest, Running, Slot, Speaking, StepInfo, Value } from './internal.js' */
 
+/** @typedef {{ out?: Outputs | undefined, output?: 'cpu' | 'gpu' | undefined, signal?: AbortSignal | undefined }} PredictOptions */
+
 /** @implements {Model} */
 export class LoadedModel {
   /** @type {Running | undefined} */
@@ -59,29 +61,44 @@ export class LoadedModel {
     this.threads = engine.threads;
     /** @type {readonly string[]} */
     this.fallbacks = Object.freeze([...choice.fallbacks, ...engine.fallbacks]);
-    if (choice.later) this.#stop = stop;
+    if (choice.later || engine.ready) this.#stop = stop;
+    this.ready = this.#use(({ engine }) => engine.ready);
+    this.ready.catch(() => {});
     /** @type {Promise<BackendName>} */
     this.settled = choice.later ? choice.later.then((later) => this.#replace(later)) : Promise.resolve(backend);
   }
 
-  /** @param {PredictInput | GpuInputs} x @param {{ out?: Outputs | undefined, output?: 'cpu' | 'gpu' | undefined }} [options] @returns {Promise<any>} */
-  async predict(x, { out, output = 'cpu' } = {}) {
+  /** @param {PredictInput | GpuInputs} x @param {PredictOptions} [options] @returns {Promise<any>} */
+  async predict(x, options = {}) {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const outputs = this.#predict(x, options);
+    if (!signal) return outputs;
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(signal.reason);
+      signal.addEventListener('abort', abort);
+      outputs.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    });
+  }
+
+  /** @param {PredictInput | GpuInputs} x @param {PredictOptions} options @returns {Promise<any>} */
+  async #predict(x, { out, output = 'cpu', signal }) {
     const targets = out && arrange(this.outputs, out, 'output');
     const onGpu = output === 'gpu';
     if (!onGpu && output !== 'cpu') throw new TypeError(`predict: output is "${output}"; pass 'cpu' or 'gpu'`);
     if (onGpu && out) throw new TypeError("predict: pass out or output: 'gpu', not both");
     this.#live();
     const values = this.#arranged(x);
-    if (!this.outputs.some(({ dtype }) => dtype === 'string')) return this.#given(values, targets, onGpu);
+    if (!this.outputs.some(({ dtype }) => dtype === 'string')) return this.#given(values, targets, onGpu, signal);
     if (onGpu) throw new TypeError("predict: strings are no GPUBuffer; leave output: 'gpu' out");
     // A backend gives the integers that become strings.
     const numbers = targets?.map((target, i) => (this.outputs[i]?.dtype === 'string' ? undefined : target));
-    return this.#speaking?.speak(await this.#given(values, numbers, onGpu), targets);
+    return this.#speaking?.speak(await this.#given(values, numbers, onGpu, signal), targets);
   }
 
-  /** @param {Value[]} values @param {(Given | undefined)[] | undefined} targets @param {boolean} onGpu */
-  #given(values, targets, onGpu) {
-    if (this.#kept.length) return this.#inTurn(values, targets, onGpu);
+  /** @param {Value[]} values @param {(Given | undefined)[] | undefined} targets @param {boolean} onGpu @param {AbortSignal} [signal] */
+  #given(values, targets, onGpu, signal) {
+    if (this.#kept.length) return this.#inTurn(values, targets, onGpu, signal);
     const give = () => this.#use(({ engine }) => engine.predict(values, /** @type {TensorData[] | undefined} */ (targets), onGpu));
     return onGpu || values.some(isTensor) ? this.#onGpu(values, give) : give();
   }
@@ -94,9 +111,9 @@ export class LoadedModel {
 
   /**
    * A prediction that begins with what the one before it gave, and so when that is done.
-   * @param {Value[]} values @param {(Given | undefined)[] | undefined} targets @param {boolean} onGpu
+   * @param {Value[]} values @param {(Given | undefined)[] | undefined} targets @param {boolean} onGpu @param {AbortSignal} [signal]
    */
-  #inTurn(values, targets, onGpu) {
+  #inTurn(values, targets, onGpu, signal) {
     if (onGpu) throw new TypeError("predict: a model that keeps states gives its results to the CPU; leave output: 'gpu' out");
     // Whoever passed them may use them again by then.
     const copies = values.map((value) => (isTensor(value) ? value : value.slice()));
@@ -104,6 +121,7 @@ export class LoadedModel {
       const give = () => this.#use(({ engine }) => engine.predict([...copies, ...this.#states], /** @type {TensorData[] | undefined} */ (targets)));
       /** @type {any} */
       const outputs = await (copies.some(isTensor) ? this.#onGpu(copies, give) : give());
+      signal?.throwIfAborted();
       this.#states = this.#next.map((name) => outputs[name]);
       this.#next.forEach((name) => delete outputs[name]);
       return outputs;

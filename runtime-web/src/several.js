@@ -14,7 +14,7 @@ import { EXACT, zeros } from './tensor.js';
 export async function answerUntil(loading, warm, names) {
   const { first, second, end } = share();
   const early = loading.choose([warm], first);
-  early.catch(end);
+  early.then(({ running }) => running?.engine.ready).catch(end);
   const late = loading.choose(names, second).finally(end);
   const choice = await Promise.any([early, late]).catch(({ errors }) => {
     throw errors[0];

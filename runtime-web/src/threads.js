@@ -6,7 +6,7 @@ import { count, readAll, write } from './tensor.js';
 import { allocate, openAlone, openWasm, PAGE, placed, sectionOf, viewOf } from './wasm.js';
 
 /** @import { LoadOptions, Outputs, TensorData } from './index.js' */
-/** @import { Bundle, Engine, Opened, Spawn, Team } from './internal.js' */
+/** @import { Bundle, Engine, Opened, Spawn, Team, Value, Walk } from './internal.js' */
 
 /**
  * The wasm backend on as many threads as are wanted, useful and possible.
@@ -158,8 +158,28 @@ class Queue {
     const { prepare, steps } = this.#section;
     return this.#ask(values, async (pool) => {
       await pool.run(prepare, prepare + steps);
-      return readAll(this.#outputs.map((slot) => ({ slot, view: viewOf(pool.memory.buffer, slot) })), out);
+      return this.#results(pool, out);
     });
+  }
+
+// keras-compile: early {
+  /** @param {Value[]} values @param {Walk} walk @param {TensorData[]} [out] @returns {Promise<Outputs>} */
+  async inParts(values, walk, out) {
+    const { prepare, steps } = this.#section;
+    this.#begun = true;
+    await this.#enqueue(async ({ memory: { buffer } }) =>
+      this.#inputs.forEach((slot, i) => write(viewOf(buffer, slot), /** @type {TensorData} */ (values[i]), slot)));
+    const from = await walk((begin, end) => this.#enqueue((pool) => pool.run(prepare + begin, prepare + end)));
+    return this.#enqueue(async (pool) => {
+      await pool.run(prepare + from, prepare + steps);
+      return this.#results(pool, out);
+    });
+  }
+
+// keras-compile: early }
+  /** @param {Pool} pool @param {TensorData[]} [out] */
+  #results({ memory: { buffer } }, out) {
+    return readAll(this.#outputs.map((slot) => ({ slot, view: viewOf(buffer, slot) })), out);
   }
 
   /** @param {TensorData[]} values */

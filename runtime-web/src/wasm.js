@@ -1,6 +1,9 @@
 // The wasm backend: one memory with the weights and every tensor, one module that computes in it.
 
 import { awake } from './bundle.js';
+// keras-compile: early {
+import { inOrder } from './early.js';
+// keras-compile: early }
 import { listOf, object, optional, plainName, text, whole } from './manifest.js';
 import { because, BundleError } from './source.js';
 import { readAll, viewAt, write } from './tensor.js';
@@ -35,7 +38,7 @@ export const checkWasm = object({
   prepare: whole,
   inputs: addresses,
   outputs: addresses,
-  weights: object({ offset: whole, ready: listOf(whole) }),
+  weights: object({ offset: whole }),
   threads: optional(object({ scratch: whole, command: commandAddress, useful: whole })),
 });
 
@@ -68,7 +71,11 @@ export async function openWasm(bundle, { threads }, team) {
   const opening = bundle.compile(code).then((module) => (team?.open ?? openAlone)(module, memory, places, bundle));
   try {
     const fills = places.shards.map(({ name, place }) => bundle.fill(name, place));
-    const [engine] = await Promise.all([prepare(opening, fills, wasm.weights.ready), ...fills]);
+    let opened = Promise.all([prepare(opening, fills, bundle), ...fills]).then(([engine]) => engine);
+// keras-compile: early {
+    if (bundle.arrival) opened = bundle.arrival.wait(opening, opened);
+// keras-compile: early }
+    const engine = await opened;
     if (!fused) engine.fallbacks.push('Products are rounded before they are added, because this engine has no relaxed SIMD.');
     if (!wasm.threads && Number(threads) > 1) {
       engine.fallbacks.push('There is one thread only, because the model was compiled with --threads off.');
@@ -85,17 +92,23 @@ export async function openWasm(bundle, { threads }, team) {
  * Prepares weights while others are on their way.
  * @param {Promise<Opened>} opening
  * @param {Promise<void>[]} fills
- * @param {number[]} ready
+ * @param {Bundle} bundle
  */
-async function prepare(opening, fills, ready) {
+async function prepare(opening, fills, bundle) {
   const engine = await opening;
+  const section = sectionOf(bundle);
   let begin = 0;
+// keras-compile: early {
   for (const [i, fill] of fills.entries()) {
     await fill;
-    const end = ready[i] ?? begin;
+    const end = section.ready?.[i]?.[0] ?? begin;
     if (end > begin) await engine.prepare(begin, end);
     begin = end;
+    bundle.arrival?.has(i);
   }
+// keras-compile: early }
+  await Promise.all(fills);
+  if (section.prepare > begin) await engine.prepare(begin, section.prepare);
   return engine;
 }
 
@@ -128,6 +141,13 @@ export async function openAlone(module, memory, { inputs, outputs }, bundle) {
       run(prepare, end);
       return readAll(outputs, out);
     },
+// keras-compile: early {
+    async inParts(values, walk, out) {
+      take(values);
+      run(prepare + (await walk((begin, end) => run(prepare + begin, prepare + end))), end);
+      return readAll(outputs, out);
+    },
+// keras-compile: early }
     profile(values) {
       take(values);
       return Array.from({ length: steps }, (_, step) => {
@@ -169,11 +189,14 @@ function layOut(bundle, buffer) {
   const views = (slots, addresses) => placed(slots, addresses).map((slot) => ({ slot, view: viewOf(buffer, slot) }));
   let at = wasm.weights.offset;
   try {
-    const shards = weights.shards.map((name) => {
+    let shards = weights.shards.map((name) => {
       const place = new Uint8Array(buffer, at, files[name]?.bytes);
       at += place.length;
       return { name, place };
     });
+// keras-compile: early {
+    shards = inOrder(shards, weights);
+// keras-compile: early }
     return { inputs: views(inputs, wasm.inputs), outputs: views(outputs, wasm.outputs), shards };
   } catch (cause) {
     throw new BundleError(bundle.url, `contradicts itself (${because(cause)}); compile the model anew`, cause);

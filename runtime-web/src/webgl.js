@@ -74,7 +74,18 @@ async function openContext(bundle, section, { profile }, automatic) {
     shaders.catch(() => {});
     const program = JSON.parse(await bundle.text(code.program));
     const core = new OnContext(gl, lost, manifest, section, program, profile);
-    const [programs] = await Promise.all([shaders, upload(bundle, 16, (at, bytes) => core.upload(at, bytes))]);
+    const uploads = upload(bundle, 16, (at, bytes) => core.upload(at, bytes));
+// keras-compile: early {
+    if (bundle.arrival) {
+      const early = shaders.then(async (programs) => {
+        core.adopt(programs, program);
+        await core.rehearse();
+        return core;
+      });
+      return await bundle.arrival.wait(early, Promise.all([early, uploads]));
+    }
+// keras-compile: early }
+    const [programs] = await Promise.all([shaders, uploads]);
     core.adopt(programs, program);
     await core.rehearse();
     return core;
@@ -301,10 +312,19 @@ class OnContext {
     if (error) throw new Error(`it refuses what a prediction is made of (0x${error.toString(16)})`);
   }
 
+// keras-compile: early {
+  /** @type {Core['part']} */
+  async part(inputs, begin, end) {
+    if (!begin) this.#take(inputs);
+    this.#draw(begin, end);
+    this.#gl.flush();
+  }
+
+// keras-compile: early }
   /** @type {Core['predict']} */
-  async predict(inputs, out) {
-    this.#take(inputs);
-    this.#draw();
+  async predict(inputs, out, _, from = 0) {
+    if (!from) this.#take(inputs);
+    this.#draw(from);
     const regions = this.#outputs.flatMap(({ texture }) => {
       const { width, height, layers } = this.#textures[texture];
       return Array.from({ length: layers }, (_, layer) => ({ texture, layer, x: 0, y: 0, width, height }));

@@ -23,6 +23,7 @@ export const checkWebGPU = object({
 /**
  * A dispatch with what it is run with in each round of its loop.
  * @typedef {{ pipeline: number, groups: [number, number, number], rounds: { group: GPUBindGroup, offset: number }[] }} Prepared
+ * @typedef {{ count: number, dispatches: Prepared[] }} Step
  */
 
 /** What buffers are for: the numbers of GPUBufferUsage. */
@@ -69,11 +70,20 @@ async function openDevice(bundle, section, options, automatic) {
     bundle.expect([program, shaders, ...manifest.weights.shards]);
     const bytes = Math.max(1, Math.ceil(manifest.weights.bytes / 16)) * 16;
     const [weights, made] = scoped(device, () => device.createBuffer({ size: bytes, usage: STORAGE | COPY_DST }));
-    const [core] = await Promise.all([
-      Promise.all([bundle.text(program), bundle.text(shaders)]).then(([program, shaders]) =>
-        build(device, manifest, section, JSON.parse(program), splitShaders(shaders), weights, !options.device)),
-      made.then(() => upload(bundle, 4, (at, bytes) => device.queue.writeBuffer(weights, at, bytes))),
-    ]);
+    const opening = Promise.all([bundle.text(program), bundle.text(shaders)]).then(([program, shaders]) =>
+      build(device, manifest, section, JSON.parse(program), splitShaders(shaders), weights, !options.device));
+    const uploads = made.then(() => upload(bundle, 4, (at, bytes) => device.queue.writeBuffer(weights, at, bytes)));
+// keras-compile: early {
+    if (bundle.arrival) {
+      const early = opening.then(async (core) => {
+        await core.rehearse(false);
+        core.check = check;
+        return core;
+      });
+      return await bundle.arrival.wait(early, Promise.all([early, uploads]).then(([core]) => core.rehearse()));
+    }
+// keras-compile: early }
+    const [core] = await Promise.all([opening, uploads]);
     await core.rehearse();
     core.check = check;
     return core;
@@ -245,7 +255,7 @@ class OnDevice {
    * Puts steps into the queue, after the inputs and before what is done with the results.
    * @param {(encoder: GPUCommandEncoder) => void} before
    * @param {(encoder: GPUCommandEncoder) => void} after
-   * @param {{ count: number, dispatches: Prepared[] }[]} [steps]
+   * @param {Step[]} [steps]
    * @param {GPUComputePassTimestampWrites} [timestampWrites]
    * @param {(commands: GPUCommandBuffer) => void} [give] What is done with it instead.
    */
@@ -288,10 +298,19 @@ class OnDevice {
     });
   }
 
-  /** Prepares the weights, and finds whether the device accepts all that a prediction is made of, without doing it. */
-  async rehearse() {
+// keras-compile: early {
+  /** @type {Core['part']} */
+  async part(inputs, begin, end) {
+    const take = (/** @type {GPUCommandEncoder} */ encoder) => begin || this.#take(inputs, encoder);
+    const [, sound] = scoped(this.#device, () => this.#submit(take, () => {}, this.#steps.slice(begin, end)));
+    await sound;
+  }
+
+// keras-compile: early }
+  /** Prepares the weights, if they are there, and finds whether the device accepts all that a prediction is made of, without doing it. */
+  async rehearse(there = true) {
     const [, sound] = scoped(this.#device, () => {
-      if (this.#first.dispatches.length) this.#submit(() => {}, () => {}, [this.#first]);
+      if (there && this.#first.dispatches.length) this.#submit(() => {}, () => {}, [this.#first]);
       this.#submit(() => {}, () => {}, this.#steps, undefined, () => {});
     });
     await sound;
@@ -300,17 +319,19 @@ class OnDevice {
   }
 
   /** @type {Core['predict']} */
-  async predict(inputs, out, onGpu) {
-    if (onGpu) return this.#leave(inputs);
+  async predict(inputs, out, onGpu, from = 0) {
+    const take = (/** @type {GPUCommandEncoder} */ encoder) => from || this.#take(inputs, encoder);
+    const steps = this.#steps.slice(from);
+    if (onGpu) return this.#leave(take, steps);
     return this.#read(this.#stagingBytes, (staging) => {
-      this.#submit((encoder) => this.#take(inputs, encoder), (encoder) => {
+      this.#submit(take, (encoder) => {
         let at = 0;
         for (const { arena, offset, shape } of this.#outputs) {
           const bytes = 4 * count(shape);
           encoder.copyBufferToBuffer(this.#arenas[arena], offset, staging, at, bytes);
           at += bytes;
         }
-      });
+      }, steps);
     }, (range) => {
       let at = 0;
       const places = this.#outputs.map((slot) => {
@@ -322,15 +343,15 @@ class OnDevice {
     });
   }
 
-  /** Copies the results into buffers of the caller's. @param {GpuInput[]} inputs @returns {Promise<GpuOutputs>} */
-  async #leave(inputs) {
+  /** Copies the results into buffers of the caller's. @param {(encoder: GPUCommandEncoder) => void} take @param {Step[]} steps @returns {Promise<GpuOutputs>} */
+  async #leave(take, steps) {
     const [results, sound] = scoped(this.#device, () => {
       const results = this.#outputs.map(({ shape }) => this.#buffer(4 * count(shape), STORAGE | COPY_SRC | COPY_DST));
-      this.#submit((encoder) => this.#take(inputs, encoder), (encoder) => {
+      this.#submit(take, (encoder) => {
         this.#outputs.forEach(({ arena, offset, shape }, i) => {
           encoder.copyBufferToBuffer(this.#arenas[arena], offset, results[i], 0, 4 * count(shape));
         });
-      });
+      }, steps);
       return results;
     });
     await sound;

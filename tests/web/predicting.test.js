@@ -63,6 +63,31 @@ describe('a model', () => {
   ]) {
     test(message, () => assert.rejects(model.predict(x, { out }), { name, message }));
   }
+  test('gives a call up whose signal is aborted, and no other', async () => {
+    const reason = new Error('enough');
+    await assert.rejects(model.predict(x, { signal: AbortSignal.abort(reason) }), (error) => error === reason);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = [model.predict(x, { signal }), model.predict(x), model.predict(x, { signal })];
+    controller.abort(reason);
+    const found = await Promise.allSettled(calls);
+    assert.deepEqual(found.map(({ status }) => status), ['rejected', 'fulfilled', 'rejected']);
+    assert.deepEqual([found[0].reason, found[2].reason], [reason, reason]);
+    assert.deepEqual(Array.from(found[1].value.y), y);
+    let listeners = 0;
+    const kept = new AbortController().signal;
+    for (const [name, by] of [['addEventListener', 1], ['removeEventListener', -1]]) {
+      const own = kept[name];
+      kept[name] = (...given) => {
+        listeners += by;
+        return own.apply(kept, given);
+      };
+    }
+    assert.deepEqual(Array.from((await model.predict(x, { signal: kept })).y), y);
+    await assert.rejects(model.predict('x', { signal: kept }), TypeError);
+    await null;
+    assert.equal(listeners, 0);
+  });
   test('profiles its steps, if it was loaded for that', async () => {
     const progress = [];
     const options = { profile: true, onProgress: ({ loaded, total }) => progress.push([loaded, total]) };

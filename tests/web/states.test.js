@@ -50,6 +50,16 @@ describe('a model that keeps states', () => {
     assert.notDeepEqual(await model.predict(x), second);
     assert.deepEqual(await predictAfresh(), first);
   });
+  test('keeps them when a call is given up', async () => {
+    await predictAfresh();
+    const second = await model.predict(x);
+    await predictAfresh();
+    const controller = new AbortController();
+    const call = model.predict(x, { signal: controller.signal });
+    controller.abort();
+    await assert.rejects(call, { name: 'AbortError' });
+    assert.deepEqual(await model.predict(x), second);
+  });
   test('answers calls that overlap in their order, each with what its input was', async () => {
     const alone = [await predictAfresh()];
     for (let i = 1; i < 5; i++) alone.push(await model.predict(x.map((value) => value * i)));

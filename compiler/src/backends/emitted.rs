@@ -17,6 +17,8 @@ pub struct Emitted {
     pub memory_bytes: u64,
     /// Bytes more for each thread but the first.
     pub thread_bytes: usize,
+    /// Whether no step can be run before all weights are there.
+    pub whole_weights: bool,
     /// What only this backend's runtime reads.
     pub section: Section,
     /// Parts of the runtime that this code needs.

@@ -53,10 +53,11 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
     let files = manifest.files.iter();
     let damaged = files.filter_map(|(name, entry)| check(directory, name, entry).err());
     let sections = manifest.backends.iter();
-    let strange = sections.filter_map(|(name, section)| {
-        let what = fault(name, section)?;
-        Some(wrong(what).help("compile the model anew"))
+    let faults = sections.filter_map(|(name, section)| {
+        fault(name, section).or_else(|| unready(name, section, manifest.weights.shards.len()))
     });
+    let strange = faults.chain(manifest.weights.disorder());
+    let strange = strange.map(|what| wrong(what).help("compile the model anew"));
     let problems = unlisted.chain(strange).chain(damaged).collect();
     Ok(Inspection { manifest, problems })
 }
@@ -68,6 +69,17 @@ fn fault(name: &str, section: &Section) -> Option<String> {
     };
     let why = (backend.check)(&section.own).err()?;
     Some(format!("is damaged (backends.{name}: {why})"))
+}
+
+/// What is wrong with what a section says of steps that can be run early.
+fn unready(name: &str, section: &Section, files: usize) -> Option<String> {
+    let ready = &section.ready;
+    let grows = ready.is_sorted_by(|a, b| a[0] <= b[0] && a[1] <= b[1]);
+    let sound = match ready.last() {
+        None => true,
+        Some(all) => ready.len() == files && grows && all[1] == section.steps,
+    };
+    (!sound).then(|| format!("is damaged (backends.{name}.ready: its files and steps are others)"))
 }
 
 /// Opens a file of the bundle at `directory` and tells its length.

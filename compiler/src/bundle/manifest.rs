@@ -106,6 +106,10 @@ pub struct Section {
     pub steps: usize,
     /// The file with what each step does, as [`report::steps`](crate::report::steps) tells it; read for profiles only.
     pub profile: String,
+    /// For each file of weights, in the order in which they are needed, how many of the steps that prepare weights and how many of those
+    /// of a prediction can be run when it and the ones before it are there. Nothing where all or none can.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ready: Vec<[usize; 2]>,
     /// What only the backend's runtime reads.
     #[serde(flatten)]
     pub own: backends::Section,
@@ -118,9 +122,31 @@ pub struct WeightFiles {
     pub bytes: usize,
     /// File names in order.
     pub shards: Vec<String>,
+    /// The numbers of the files in the order in which they are needed, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Vec<usize>>,
     /// What each file has in fewer bits, in the order of the file, where any has; all else stands there as kernels read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoded: Option<Vec<Vec<EncodedPart>>>,
+}
+
+impl WeightFiles {
+    /// The names of the files in the order in which they are needed.
+    pub fn in_order(&self) -> Vec<&str> {
+        let name = |&place: &usize| self.shards.get(place).map(String::as_str);
+        match &self.order {
+            Some(order) => order.iter().filter_map(name).collect(),
+            None => self.shards.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// What is wrong with the order.
+    pub(super) fn disorder(&self) -> Option<String> {
+        let mut order = self.order.clone()?;
+        order.sort_unstable();
+        let each_once = order.into_iter().eq(0..self.shards.len());
+        (!each_once).then(|| "is damaged (weights.order: has not each file once)".to_owned())
+    }
 }
 
 /// Weights in fewer bits: see [`encoded`](crate::tensor::encoded) for how they are read.

@@ -5,6 +5,7 @@
 //! knows the time, a path or the order of a hash map. [`inspect()`] reads a bundle back and checks every hash. A manifest
 //! may come from anywhere: [`open()`] gives only regular files inside the bundle.
 
+mod arrival;
 mod cancel;
 mod claim;
 mod compact;
@@ -90,11 +91,14 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
     let builds = contents.builds;
     let plan = shared(builds)?;
     let mut staging = target.stage()?;
+    let order = arrival::order(builds.iter().map(|build| &build.plan));
     let mut sections = BTreeMap::new();
     for build in builds {
-        sections.insert(build.backend.name.to_owned(), add_code(build, &mut staging)?);
+        let section = add_code(build, &order, &mut staging)?;
+        sections.insert(build.backend.name.to_owned(), section);
     }
-    let weights = shards::write(&plan.weights, &mut staging, progress)?;
+    let mut weights = shards::write(&plan.weights, &mut staging, progress)?;
+    weights.order = (!order.is_sorted()).then_some(order);
     let mut inputs = with_states(slots(&plan.inputs, contents.inputs)?, contents.states)?;
     let mut outputs = slots(&plan.outputs, contents.outputs)?;
     let strings = contents
@@ -154,7 +158,7 @@ fn same(one: &Weights, other: &Weights) -> bool {
 }
 
 /// Adds the code for a backend, and the file with what its steps do.
-fn add_code(build: &Build, staging: &mut Staging) -> Result<Section> {
+fn add_code(build: &Build, order: &[usize], staging: &mut Staging) -> Result<Section> {
     let steps = report::steps(&build.plan, build.backend.variants);
     let steps = serde_json::to_vec(&steps)
         .map_err(|error| Error::internal(format!("the steps cannot be written ({error})")))?;
@@ -163,7 +167,12 @@ fn add_code(build: &Build, staging: &mut Staging) -> Result<Section> {
         let name = staging.add_hashed(&format!("model-{}", file.label), file.end, &file.bytes)?;
         Ok((file.label.to_owned(), name))
     };
+    let ready = match (order.len() > 1, emitted.whole_weights) {
+        (true, false) => arrival::ready(&build.plan, order),
+        _ => Vec::new(),
+    };
     Ok(Section {
+        ready,
         code: emitted.files.iter().map(&mut add).collect::<Result<_>>()?,
         memory: emitted.memory_bytes,
         steps: build.plan.steps.len(),

@@ -42,6 +42,13 @@ const SEVERAL: Part = Part {
     scripts: &[],
 };
 
+/// What only bundles need whose weights are in several files.
+const EARLY: Part = Part {
+    mark: "early",
+    modules: &runtime!("early.js"),
+    scripts: &[],
+};
+
 /// What only bundles need whose weights must be decoded.
 const ENCODED: Part = Part {
     mark: "encoded",
@@ -89,6 +96,10 @@ pub(super) fn add(
     }
     if builds.len() > 1 {
         parts.push(&SEVERAL);
+    }
+    if manifest.weights.shards.len() > 1 {
+        // Backends import it.
+        parts.insert(0, &EARLY);
     }
     if manifest.strings.is_some() {
         parts.push(&STRINGS);
@@ -177,7 +188,7 @@ mod tests {
     /// Those of all backends, and the others.
     fn parts() -> impl Iterator<Item = &'static Part> {
         let of_backends = BACKENDS.iter().flat_map(|backend| backend.parts);
-        of_backends.copied().chain([&ENCODED, &SEVERAL, &STRINGS])
+        of_backends.copied().chain([&EARLY, &ENCODED, &SEVERAL, &STRINGS])
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(super) fn write(
     Ok(WeightFiles {
         bytes: weights.bytes(),
         shards: shards.names,
+        order: None,
         encoded: encoded.then_some(shards.parts),
     })
 }

@@ -7,7 +7,7 @@ use crate::backends::{
 };
 use crate::budget::Budget;
 use crate::error::ErrorKind;
-use crate::plan::{ArenaId, Step, Weights};
+use crate::plan::{ArenaId, Argument, KernelId, Run, Space, Step, Weights};
 use crate::report::{StepRow, steps};
 use crate::tensor::encoded::decode;
 use crate::tensor::{DType, Encoded, Encoding, Grouping, TensorType};
@@ -159,6 +159,7 @@ fn emitted(label: &'static str) -> Emitted {
         figures: Vec::new(),
         memory_bytes: 4096,
         thread_bytes: 0,
+        whole_weights: false,
         section: Section::from_iter([("address".to_owned(), 64.into())]),
         parts: Vec::new(),
     }
@@ -554,4 +555,81 @@ fn what_is_cancelled_vanishes() {
     );
     assert!(write_with(&CancelToken::default(), &mut |_| {}).is_ok());
     assert_eq!(scratch.names(), ["new"]);
+}
+
+/// A run with so many arguments as there are places, of which each is a memory and a byte of it.
+fn run(arguments: &[(Space, usize)]) -> Run {
+    let argument = |&(space, offset): &(Space, usize)| Argument {
+        space,
+        offset,
+        advance: 0,
+    };
+    Run {
+        kernel: KernelId(0),
+        arguments: arguments.iter().map(argument).collect(),
+        name: String::new(),
+        flops: 0,
+    }
+}
+
+#[test]
+fn files_come_in_the_order_in_which_steps_need_them() {
+    // Two originals first, as memory has them: in the files 0 and 1, and 1. The constants of steps lie in 1, 2 and 3, and 4.
+    let shard = SHARD_BYTES as usize / 4;
+    let sizes = [shard + 64, shard - 128, 64, 2 * shard, 64];
+    let parts = sizes
+        .iter()
+        .zip(1u16..)
+        .map(|(&size, value)| vec![f32::from(value); size]);
+    let mut plan = plan(parts.collect(), "x");
+    let starts: Vec<usize> = plan.weights.parts().map(|(start, _)| start).collect();
+    let weights = |part: usize| (Space::Weights, starts[part]);
+    let prepared = |offset: usize| (Space::Prepared, offset);
+    let value = (Space::Arena(ArenaId(0)), 0);
+    plan.prepare = vec![
+        run(&[weights(0), prepared(0)]),
+        run(&[weights(1), prepared(4096)]),
+    ];
+    let steps = [
+        run(&[value]),
+        run(&[weights(2), value]),
+        run(&[prepared(64), value]),
+        run(&[weights(3), value]),
+        run(&[prepared(4096), value]),
+        run(&[weights(4), value]),
+    ];
+    let arrival = |plan: &Plan| {
+        let order = arrival::order(std::iter::once(plan));
+        let ready = arrival::ready(plan, &order);
+        (order, ready)
+    };
+    plan.steps = steps.clone().map(Step::Run).into();
+    let (order, ready) = arrival(&plan);
+    assert_eq!(order, [1, 0, 2, 3, 4]);
+    assert_eq!(ready, [[0, 2], [2, 3], [2, 3], [2, 5], [2, 6]]);
+    // Another order of steps, of which one is a loop that reads two constants.
+    plan.steps = vec![
+        Step::Run(steps[0].clone()),
+        Step::Run(steps[3].clone()),
+        Step::Loop {
+            count: 2,
+            body: vec![steps[2].clone(), steps[1].clone()],
+        },
+        Step::Run(steps[5].clone()),
+    ];
+    let (order, ready) = arrival(&plan);
+    assert_eq!(order, [2, 3, 0, 1, 4]);
+    assert_eq!(ready, [[0, 1], [0, 2], [0, 2], [2, 3], [2, 4]]);
+    // What another plan needs besides comes behind, and what nobody needs is last.
+    let mut other = plan.clone();
+    plan.prepare.clear();
+    plan.steps = vec![Step::Run(steps[5].clone())];
+    other.prepare.clear();
+    other.steps = vec![Step::Run(steps[3].clone()), Step::Run(steps[5].clone())];
+    let order = arrival::order([&plan, &other].into_iter());
+    assert_eq!(order, [4, 2, 3, 0, 1]);
+    assert_eq!(
+        arrival::ready(&other, &order),
+        [[0, 0], [0, 0], [0, 2], [0, 2], [0, 2]]
+    );
 }

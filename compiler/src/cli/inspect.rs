@@ -6,22 +6,58 @@ use super::print;
 use crate::ModelArgs;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use keras_compile::bundle::{self, Inspection, Slot};
+use keras_compile::bundle::{self, Inspection, Manifest, Slot};
 use keras_compile::error::{Collector, Error, Errors};
 use keras_compile::report::{Align, Table, bytes, grouped, weight_sizes};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Shows a model, or a bundle if the path is a directory.
-pub fn inspect(args: &ModelArgs) -> Result<(), Errors> {
+/// Shows a model, or a bundle if the path is a directory, or the tags for pages of a bundle that lies at `head`.
+pub fn inspect(args: &ModelArgs, head: Option<&str>) -> Result<(), Errors> {
     let source = args.source()?;
     // A model may be a folder elsewhere, which is said where models are read.
     if source.model.is_dir() && !source.model.join("saved_model.pb").exists() {
-        bundle(&source.model)
+        match head {
+            Some(base) => tags(&source.model, base),
+            None => bundle(&source.model),
+        }
+    } else if head.is_some() {
+        let file = source.model.display().to_string();
+        let error = Error::malformed("is no bundle: --html-head prints tags for one").in_file(file);
+        Err(error
+            .help("name the directory that a compilation has written")
+            .into())
     } else {
         summary::model(&source)
     }
+}
+
+/// Prints what has a browser fetch the script and the weights of a bundle at once, before a script asks for them.
+fn tags(directory: &Path, base: &str) -> Result<(), Errors> {
+    let Inspection { manifest, problems } = bundle::inspect(directory)?;
+    print(&head(&manifest, base))?;
+    let mut collector = Collector::default();
+    problems.into_iter().for_each(|problem| collector.push(problem));
+    collector.finish(())
+}
+
+/// The tags: which code is taken is known only in the browser. A script fetches as `crossorigin` says, else nothing could be reused.
+fn head(manifest: &Manifest, base: &str) -> String {
+    let base = base
+        .replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;");
+    let slash = if base.is_empty() || base.ends_with('/') {
+        ""
+    } else {
+        "/"
+    };
+    let mut text = format!("<link rel=\"modulepreload\" href=\"{base}{slash}index.js\">\n");
+    for name in manifest.weights.in_order() {
+        text += &format!("<link rel=\"preload\" as=\"fetch\" crossorigin href=\"{base}{slash}{name}\">\n");
+    }
+    text
 }
 
 /// The contents of a bundle with their sizes, and whether they are what the manifest says.

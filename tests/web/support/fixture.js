@@ -76,7 +76,7 @@ export function writeBundle({ inputs, outputs, bodies, weights = Buffer.alloc(0)
       prepare: 0,
       inputs: inputs.map(addressOf),
       outputs: outputs.map(addressOf),
-      weights: { offset, ready: shards.map(() => 0) },
+      weights: { offset },
     };
   };
   const onGpu = ([backend, { code, section, steps }]) => {

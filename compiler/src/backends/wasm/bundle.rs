@@ -2,11 +2,10 @@
 
 use super::{COMMAND_AT, Features, Module, Threading, Wasm, tile};
 use crate::backends::{
-    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, SHARD_BYTES, Script, Section,
-    Text, Variant,
+    Backend, Bench, Browser, Code, CodeFile, Emitted, FileType, Options, Part, Script, Section, Text, Variant,
 };
 use crate::error::{Error, Result};
-use crate::plan::{Binding, Plan, Run, Space};
+use crate::plan::{Binding, Plan};
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -115,8 +114,6 @@ enum Storage {
 struct Weights {
     /// Byte address of the first.
     offset: usize,
-    /// For each file, how many of the steps to prepare can be run when it and those before it are there.
-    ready: Vec<usize>,
 }
 
 /// What threads need.
@@ -160,6 +157,7 @@ fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
         figures: Vec::new(),
         memory_bytes: single[0].pages as u64 * 65536,
         thread_bytes: single[0].scratch_bytes,
+        whole_weights: false,
         section,
         parts: match threaded {
             Some(_) => vec![&SINGLE, &THREADS],
@@ -197,7 +195,6 @@ fn section(plan: &Plan, module: &Module, threads: Option<Threads>) -> Result<Sec
         prepare: plan.prepare.len(),
         weights: Weights {
             offset: module.weights_at,
-            ready: ready(plan),
         },
         threads,
     };
@@ -207,20 +204,6 @@ fn section(plan: &Plan, module: &Module, threads: Option<Threads>) -> Result<Sec
             "the section of the manifest is {other:?}"
         ))),
     }
-}
-
-/// For each file of weights, how many of the first steps of [`Plan::prepare`] read nothing behind it.
-fn ready(plan: &Plan) -> Vec<usize> {
-    let end = |run: &Run| {
-        let read = run.arguments.iter().filter(|a| a.space == Space::Weights);
-        let ends = read.map(|a| a.offset + plan.weights.part_bytes(a.offset));
-        ends.max().unwrap_or(0) as u64
-    };
-    let ends: Vec<u64> = plan.prepare.iter().map(end).collect();
-    let shards = (plan.weights.bytes() as u64).div_ceil(SHARD_BYTES);
-    (1..=shards)
-        .map(|shard| ends.iter().take_while(|&&end| end <= shard * SHARD_BYTES).count())
-        .collect()
 }
 
 fn check(section: &Section) -> std::result::Result<(), String> {

@@ -115,6 +115,7 @@ fn emit(plan: &Plan, _: Options) -> Result<Emitted> {
         }],
         memory_bytes: (plan.weights.bytes() + 16 * texels) as u64,
         thread_bytes: 0,
+        whole_weights: false,
         section,
         parts: PARTS.to_vec(),
         files: vec![

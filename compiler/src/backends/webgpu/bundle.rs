@@ -129,6 +129,8 @@ fn emit(plan: &Plan, options: Options) -> Result<Emitted> {
         }],
         memory_bytes: (weights + program.arenas.iter().sum::<usize>()) as u64,
         thread_bytes: 0,
+        // They are made halves all at once.
+        whole_weights: both().any(|program| program.halves.is_some()),
         section,
         parts: PARTS.to_vec(),
         files,
