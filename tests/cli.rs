@@ -8,6 +8,8 @@ mod bench;
 mod bundles;
 #[path = "cli/custom.rs"]
 mod custom;
+#[path = "cli/json.rs"]
+mod json;
 #[path = "cli/leftovers.rs"]
 mod leftovers;
 #[path = "cli/messages.rs"]

@@ -104,6 +104,9 @@ struct CompileArgs {
     /// With --emit ir: print the graph as it is after the first run of this pass
     #[arg(long, value_name = "PASS", requires = "emit")]
     stop_after: Option<String>,
+    /// Print the result, or the problems, as an object of JSON
+    #[arg(long, conflicts_with_all = ["emit", "verbose"])]
+    json: bool,
     /// Print nothing but errors
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
@@ -118,6 +121,9 @@ enum Other {
     Inspect {
         #[command(flatten)]
         source: ModelArgs,
+        /// Print it as an object of JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Serve a directory on 127.0.0.1 with the headers that bundles like
     Serve {
@@ -241,7 +247,7 @@ fn explained(error: clap::Error) -> clap::Error {
 fn main() -> ExitCode {
     let Command { compile, other } = Command::try_parse().unwrap_or_else(|error| explained(error).exit());
     let (done, writes) = match other {
-        Some(Other::Inspect { source }) => (cli::inspect(&source), false),
+        Some(Other::Inspect { source, json }) => (cli::inspect(&source, json), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
         Some(Other::Bench {
             dir,

@@ -1,5 +1,6 @@
 //! `inspect`: what is in a model or a bundle.
 
+mod objects;
 mod summary;
 
 use super::print;
@@ -13,14 +14,16 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Shows a model, or a bundle if the path is a directory.
-pub fn inspect(args: &ModelArgs) -> Result<(), Errors> {
+/// Shows a model, or a bundle if the path is a directory; with `json` as an object, of problems too.
+pub fn inspect(args: &ModelArgs, json: bool) -> Result<(), Errors> {
     let source = args.source()?;
     // A model may be a folder elsewhere, which is said where models are read.
-    if source.model.is_dir() && !source.model.join("saved_model.pb").exists() {
-        bundle(&source.model)
-    } else {
-        summary::model(&source)
+    let is_bundle = source.model.is_dir() && !source.model.join("saved_model.pb").exists();
+    match (is_bundle, json) {
+        (true, false) => bundle(&source.model),
+        (true, true) => objects::bundle(&source.model),
+        (false, false) => summary::model(&source),
+        (false, true) => objects::model(&source),
     }
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod compile;
 mod inspect;
+mod json;
 mod progress;
 mod serve;
 mod signals;
