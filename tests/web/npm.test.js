@@ -34,7 +34,7 @@ test('the packages have the version of Cargo.toml, and nothing that is not neede
   const platform = `${process.platform}-${process.arch}`;
   assert.deepEqual(tarballs.sort(), [`keras-compile-${platform}-${version}.tgz`, `keras-compile-${version}.tgz`].sort());
   const files = readdirSync(join(folder, 'node_modules/keras-compile')).sort();
-  assert.deepEqual(files, ['LICENSE', 'README.md', 'bin', 'binary.js', 'index.d.ts', 'index.js', 'package.json', 'platforms.json']);
+  assert.deepEqual(files, ['LICENSE', 'README.md', 'bin', 'binary.js', 'client.d.ts', 'index.d.ts', 'index.js', 'package.json', 'platforms.json', 'vite.d.ts', 'vite.js']);
   const { os, cpu } = JSON.parse(readFileSync(join(folder, `node_modules/@keras-compile/${platform}/package.json`), 'utf8'));
   assert.deepEqual([os, cpu], [[process.platform], [process.arch]]);
 });
