@@ -10,6 +10,8 @@ mod build;
 mod bundles;
 #[path = "cli/custom.rs"]
 mod custom;
+#[path = "cli/json.rs"]
+mod json;
 #[path = "cli/leftovers.rs"]
 mod leftovers;
 #[path = "cli/manual.rs"]

@@ -88,6 +88,7 @@ fn every_block_does_what_it_should() {
                 .text
                 .lines()
                 .for_each(|line| shell(line, &block.place, &clone.0)),
+            "js" if block.text.contains("from 'keras-compile'") => packed("", &block.place),
             "js" => javascript(&block, &clone.0),
             "http" => policy(&block),
             "json" => definitions(&block, &clone.0),
@@ -110,6 +111,9 @@ fn shell(line: &str, place: &str, directory: &Path) {
         // It runs this test.
         return runs_everything();
     }
+    if line.starts_with("node compiler/npm/") || line.starts_with("npm install ") {
+        return packed(line, place);
+    }
     if let Some(script) = line.strip_prefix("npm --prefix tests run ") {
         // It takes an hour; tests/web runs a part of it with the same driver.
         return finds_tests(script, place);
@@ -128,6 +132,23 @@ fn shell(line: &str, place: &str, directory: &Path) {
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{place}: {line}\n{said}");
+}
+
+/// The package of npm is made, installed and used in a test of its own.
+fn packed(line: &str, place: &str) {
+    let test = fs::read_to_string(root().join("tests/web/npm.test.js")).unwrap();
+    for part in [
+        "compiler/npm/pack.js",
+        "'install', '--offline'",
+        "from 'keras-compile'",
+    ] {
+        assert!(test.contains(part), "{place}: no test does {line:?}");
+    }
+    let script = line.strip_prefix("node ").and_then(|rest| rest.split(' ').next());
+    assert!(
+        script.is_none_or(|script| root().join(script).exists()),
+        "{place}: {line:?}"
+    );
 }
 
 /// A script of the tests must be there, and the tests that it runs.

@@ -119,6 +119,9 @@ struct CompileArgs {
     /// With --emit ir: print the graph as it is after the first run of this pass
     #[arg(long, value_name = "PASS", requires = "emit")]
     stop_after: Option<String>,
+    /// Print the result, or the problems, as an object of JSON
+    #[arg(long, conflicts_with_all = ["emit", "verbose"])]
+    json: bool,
     /// Print nothing but errors
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
@@ -137,6 +140,9 @@ enum Other {
         /// bundle's address as the page sees it
         #[arg(long, value_name = "BUNDLE")]
         html_head: Option<String>,
+        /// Print it as an object of JSON
+        #[arg(long, conflicts_with = "html_head")]
+        json: bool,
     },
     /// Compile all models of a project, as its recipe says
     #[command(after_help = RECIPE)]
@@ -346,7 +352,11 @@ fn main() -> ExitCode {
         }) => (cli::build(&recipe, check, annotate), false),
         Some(Other::Completions { shell }) => (completions(shell), false),
         Some(Other::Man) => (manual(), false),
-        Some(Other::Inspect { source, html_head }) => (cli::inspect(&source, html_head.as_deref()), false),
+        Some(Other::Inspect {
+            source,
+            html_head,
+            json,
+        }) => (cli::inspect(&source, html_head.as_deref(), json), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
         Some(Other::Bench {
             dir,

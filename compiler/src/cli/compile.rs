@@ -1,5 +1,6 @@
 //! The default command.
 
+use super::json::{self, BundleFile, Port, Problem, WeightBytes};
 use super::print;
 use super::progress::Reporter;
 use super::signals;
@@ -7,12 +8,32 @@ use crate::{CompileArgs, Emit, GpuPrecision, Switch};
 use keras_compile::backends::{self, BACKENDS, Precision, Selection};
 use keras_compile::bundle::{CancelToken, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
-use keras_compile::quantize::Rules;
-use keras_compile::report::{bytes, listing, weights};
+use keras_compile::quantize::{self, Rules};
+use keras_compile::report::{CodeReport, bytes, listing, weights};
 use keras_compile::{Options, Outcome, Progress, Stage, passes, prepare};
+use serde::Serialize;
+use std::collections::BTreeMap;
 
-/// Compiles into a directory and prints the report.
+/// Compiles into a directory and prints the report, or with `--json` an object, of problems too.
 pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
+    let done = compile_into(args);
+    let cancelled = |errors: &Errors| {
+        let all = errors.as_slice();
+        all.iter().any(|error| error.kind == ErrorKind::Cancelled)
+    };
+    if let (Err(errors), true) = (&done, args.json)
+        && !cancelled(errors)
+    {
+        json::write(&Failed {
+            version: json::VERSION,
+            bundle: None,
+            problems: Problem::all(errors),
+        })?;
+    }
+    done
+}
+
+fn compile_into(args: &CompileArgs) -> std::result::Result<(), Errors> {
     let options = args.options()?;
     let out = options.out.clone();
     let cancel = options.cancel.clone();
@@ -26,6 +47,27 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
         quantized,
         notes,
     } = outcome?;
+    if args.json {
+        return Ok(json::write(&Compiled {
+            version: json::VERSION,
+            bundle: &out.display().to_string(),
+            model: &manifest.model,
+            generator: &manifest.generator,
+            inputs: Port::all(manifest.passed()),
+            outputs: Port::all(manifest.given()),
+            files: BundleFile::all(&manifest),
+            bytes: manifest.total().1,
+            weights: WeightBytes::of(&manifest),
+            backends: report
+                .backends
+                .iter()
+                .map(|backend| (backend.name, Built::of(backend)))
+                .collect(),
+            accuracy: quantized.and_then(|quantized| Accuracy::of(&quantized)),
+            notes: &notes,
+            problems: [],
+        })?);
+    }
     if !args.quiet {
         reporter.notes(&notes);
         let (files, total) = manifest.total();
@@ -121,4 +163,95 @@ pub fn emit(args: &CompileArgs, what: Emit) -> std::result::Result<(), Errors> {
         reporter.notes(&prepared.notes);
     }
     Ok(print(&text)?)
+}
+
+/// What `--json` says of a compilation.
+#[derive(Serialize)]
+struct Compiled<'a> {
+    version: u32,
+    /// The directory.
+    bundle: &'a str,
+    model: &'a str,
+    generator: &'a str,
+    inputs: Vec<Port<'a>>,
+    outputs: Vec<Port<'a>>,
+    files: Vec<BundleFile<'a>>,
+    /// Of all files.
+    bytes: u64,
+    weights: WeightBytes,
+    backends: BTreeMap<&'static str, Built>,
+    /// How far results are off, where weights were encoded and results compared.
+    accuracy: Option<Accuracy>,
+    notes: &'a [String],
+    problems: [Problem; 0],
+}
+
+/// What `--json` says where nothing was written.
+#[derive(Serialize)]
+struct Failed {
+    version: u32,
+    bundle: Option<&'static str>,
+    problems: Vec<Problem>,
+}
+
+/// What a backend made of the model.
+#[derive(Serialize)]
+struct Built {
+    /// Distinct kernels.
+    kernels: usize,
+    /// Floating-point operations of a prediction.
+    flops: u64,
+    /// Bytes of code, by what distinguishes its variants.
+    code: BTreeMap<&'static str, usize>,
+    /// Bytes of memory at the peak of a prediction.
+    memory: usize,
+    /// Bytes of weights as kernels read them.
+    weights: usize,
+}
+
+impl Built {
+    fn of(report: &CodeReport) -> Self {
+        Self {
+            kernels: report.kernels.len(),
+            flops: report.flops,
+            code: report.code.iter().copied().collect(),
+            memory: report.arena_bytes,
+            weights: report.weight_bytes,
+        }
+    }
+}
+
+/// How far results of encoded weights are off.
+#[derive(Serialize)]
+struct Accuracy {
+    /// What the inputs were.
+    of: String,
+    outputs: Vec<OutputError>,
+}
+
+#[derive(Serialize)]
+struct OutputError {
+    name: String,
+    largest: f64,
+    mean: f64,
+    cosine: f64,
+    /// Of how many rows the largest result is in the same place, and how many there are.
+    agreeing: [usize; 2],
+}
+
+impl Accuracy {
+    fn of(report: &quantize::Report) -> Option<Self> {
+        let (of, differences) = report.differences.as_ref()?;
+        let output = |difference: &quantize::Difference| OutputError {
+            name: difference.name.clone(),
+            largest: difference.largest,
+            mean: difference.mean,
+            cosine: difference.cosine,
+            agreeing: difference.agreeing,
+        };
+        Some(Self {
+            of: of.clone(),
+            outputs: differences.iter().map(output).collect(),
+        })
+    }
 }

@@ -1,5 +1,6 @@
 //! `inspect`: what is in a model or a bundle.
 
+mod objects;
 mod summary;
 
 use super::print;
@@ -13,23 +14,25 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Shows a model, or a bundle if the path is a directory, or the tags for pages of a bundle that lies at `head`.
-pub fn inspect(args: &ModelArgs, head: Option<&str>) -> Result<(), Errors> {
+/// Shows a model, or a bundle if the path is a directory; with `json` as an object, of problems too. With `head` it is the tags for pages of
+/// a bundle that lies there.
+pub fn inspect(args: &ModelArgs, head: Option<&str>, json: bool) -> Result<(), Errors> {
     let source = args.source()?;
     // A model may be a folder elsewhere, which is said where models are read.
-    if source.model.is_dir() && !source.model.join("saved_model.pb").exists() {
-        match head {
-            Some(base) => tags(&source.model, base),
-            None => bundle(&source.model),
+    let is_bundle = source.model.is_dir() && !source.model.join("saved_model.pb").exists();
+    match (is_bundle, head, json) {
+        (true, Some(base), _) => tags(&source.model, base),
+        (false, Some(_), _) => {
+            let file = source.model.display().to_string();
+            let error = Error::malformed("is no bundle: --html-head prints tags for one").in_file(file);
+            Err(error
+                .help("name the directory that a compilation has written")
+                .into())
         }
-    } else if head.is_some() {
-        let file = source.model.display().to_string();
-        let error = Error::malformed("is no bundle: --html-head prints tags for one").in_file(file);
-        Err(error
-            .help("name the directory that a compilation has written")
-            .into())
-    } else {
-        summary::model(&source)
+        (true, None, false) => bundle(&source.model),
+        (true, None, true) => objects::bundle(&source.model),
+        (false, None, false) => summary::model(&source),
+        (false, None, true) => objects::model(&source),
     }
 }
 

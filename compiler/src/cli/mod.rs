@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod compile;
 mod inspect;
+mod json;
 mod progress;
 mod serve;
 mod signals;

@@ -20,12 +20,7 @@ pub fn model(source: &Source) -> Result<(), Errors> {
     };
     let mut rows = Rows::new(shapes, errors.as_ref());
     rows.network(&model.root, "", true);
-    let semantics = match model.version.semantics {
-        Semantics::Keras1 => "1",
-        Semantics::Keras2 => "2",
-        Semantics::Keras3 => "3",
-    };
-    let version = model.version.text.as_deref().unwrap_or(semantics);
+    let version = saved_by(&model);
     let mut text = format!(
         "model {}, saved by Keras {}\n\n",
         quoted(&brief(&model.name, NAME)),
@@ -38,6 +33,16 @@ pub fn model(source: &Source) -> Result<(), Errors> {
     }
     print(&text)?;
     errors.map_or(Ok(()), Err)
+}
+
+/// The version of Keras that a model is of, as its file tells it.
+pub(super) fn saved_by(model: &KerasModel) -> &str {
+    let semantics = match model.version.semantics {
+        Semantics::Keras1 => "1",
+        Semantics::Keras2 => "2",
+        Semantics::Keras3 => "3",
+    };
+    model.version.text.as_deref().unwrap_or(semantics)
 }
 
 /// Names as messages show them.
@@ -84,7 +89,7 @@ impl<'a> Rows<'a> {
                 format!("{indent}{} ({})", layer.name, layer.written),
                 shapes.join(", "),
                 grouped(layer.parameters() as u64),
-                connections(network, id),
+                connections(network, id).join(", "),
                 supported,
             ]);
             if let Some(inner) = &layer.network {
@@ -103,7 +108,7 @@ fn reason(error: &Error) -> String {
 }
 
 /// Names of the layers whose tensors a layer takes, over all its calls.
-fn connections(network: &Network, id: LayerId) -> String {
+pub(super) fn connections(network: &Network, id: LayerId) -> Vec<&str> {
     let mut names = Vec::new();
     for call in &network.layer(id).calls {
         for tensor in call.tensors() {
@@ -113,14 +118,12 @@ fn connections(network: &Network, id: LayerId) -> String {
             }
         }
     }
-    names.join(", ")
+    names
 }
 
 /// The lines under the table.
 fn totals(model: &KerasModel) -> String {
-    let layers = |network: &Network| network.layers.iter().map(Layer::parameters).sum::<usize>();
-    let total = layers(&model.root);
-    let fixed = non_trainable(&model.root.layers);
+    let [total, fixed] = parameters(model);
     let line = |what: &str, count: usize| {
         format!(
             "{what} params: {} ({})\n",
@@ -129,6 +132,12 @@ fn totals(model: &KerasModel) -> String {
         )
     };
     line("total", total) + &line("trainable", total - fixed) + &line("non-trainable", fixed)
+}
+
+/// Parameters of a model, and how many of them training leaves.
+pub(super) fn parameters(model: &KerasModel) -> [usize; 2] {
+    let total = model.root.layers.iter().map(Layer::parameters).sum();
+    [total, non_trainable(&model.root.layers)]
 }
 
 /// Parameters that training leaves: of layers that were frozen, and the statistics of normalisations.
