@@ -16,3 +16,5 @@ mod messages;
 mod serve;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "cli/verify.rs"]
+mod verify;

@@ -19,6 +19,7 @@ fn help() {
             &["inspect", "--help"],
             &["serve", "--help"],
             &["bench", "--help"],
+            &["verify", "--help"],
             &["--version"],
         ],
     );

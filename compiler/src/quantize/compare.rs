@@ -1,10 +1,9 @@
 //! How far the results of encoded weights are from those of the original ones.
 
-use super::npz::{self, Array};
-use crate::error::{Error, Result};
+use crate::arrays::{self, Difference, Port, Rows};
+use crate::error::Result;
 use crate::graph::{Graph, index_ranges};
 use crate::tensor::{DType, Data, Tensor, TensorType};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Most predictions from noise.
@@ -15,21 +14,6 @@ const UNASKED: u64 = 50_000_000;
 
 /// What the reference evaluation of an element takes, in operations of products, for each step of its function and one more.
 const ELEMENT: u64 = 10;
-
-/// What the two networks give for one output.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
-    /// The output.
-    pub name: String,
-    /// The largest distance between two results.
-    pub largest: f64,
-    /// The mean of distances.
-    pub mean: f64,
-    /// The cosine of the angle between all results as vectors.
-    pub cosine: f64,
-    /// Of how many rows of the last axis both have their largest result in one place, and how many there are; 0 where rows have one.
-    pub agreeing: [usize; 2],
-}
 
 /// The values of a network's inputs in one prediction after the other.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,37 +27,24 @@ impl Samples {
     ///
     /// # Errors
     /// When the file cannot be read, lacks an input, or its arrays do not fit.
-    pub fn read(path: &Path, graph: &Graph, states: &[usize]) -> Result<Self> {
-        let shown = path.display().to_string();
-        let inputs: Vec<(&str, &TensorType)> = inputs(graph).collect();
-        let passed = || (0..inputs.len()).filter(|i| !states.contains(i));
-        let arrays = npz::read(path, |name| passed().any(|i| inputs[i].0 == name))?;
-        let wrong = |what: String| Error::malformed(what).in_file(&shown);
-        let mut count = None;
-        for (name, ty) in passed().map(|i| inputs[i]) {
-            let Some(Array { shape, data }) = arrays.get(name) else {
-                return Err(wrong(format!("has no array {name:?}")).help("name its arrays as the inputs"));
-            };
-            let wanted = ty.shape.dims();
-            let rows = shape.first().copied().unwrap_or(0);
-            let batch = wanted.first().copied().unwrap_or(1);
-            if shape.get(1..) != wanted.get(1..) || rows == 0 || !rows.is_multiple_of(batch) {
-                return Err(wrong(format!(
-                    "array {name:?} has shape {shape:?}, which is no multiple of {wanted:?}"
-                )));
-            }
-            let own = data.len() / ty.shape.count();
-            if *count.get_or_insert(own) != own {
-                return Err(wrong(format!(
-                    "array {name:?} is for {own} predictions, another one is not"
-                )));
-            }
-        }
+    pub fn read<'a>(path: &Path, graph: &'a Graph, states: &[usize]) -> Result<Self> {
+        let inputs: Vec<(&'a str, &'a TensorType)> = inputs(graph).collect();
+        let passed = inputs.iter().enumerate().filter(|(i, _)| !states.contains(i));
+        let port = |(_, &(name, ty)): (usize, &(&'a str, &'a TensorType))| Port {
+            name,
+            shape: ty.shape.dims(),
+            integers: (ty.dtype == DType::I32).then_some([i32::MIN.into(), i32::MAX.into()]),
+        };
+        let ports: Vec<_> = passed.map(port).collect();
+        let Rows { arrays, predictions } = arrays::rows(path, &ports, "input")?;
         let tensor = |i: usize, number: usize| {
             let (name, ty) = inputs[i];
             let count = ty.shape.count();
             match arrays.get(name).filter(|_| !states.contains(&i)) {
-                Some(array) => tensor(ty, array.data[number * count..][..count].to_vec()),
+                Some(array) => {
+                    let own = &array.data[number * count..][..count];
+                    tensor(ty, own.iter().map(|&value| value as f32).collect())
+                }
                 None => tensor(ty, vec![0.0; count]),
             }
         };
@@ -82,7 +53,7 @@ impl Samples {
                 .map(|i| tensor(i, number))
                 .collect::<Result<_>>()
         };
-        let predictions = (0..count.unwrap_or(1)).map(prediction).collect::<Result<_>>()?;
+        let predictions = (0..predictions).map(prediction).collect::<Result<_>>()?;
         Ok(Self { predictions })
     }
 
@@ -172,94 +143,24 @@ pub fn compare(
     samples: &Samples,
     before: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Vec<Difference>> {
-    let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
+    let mut differences: Vec<Difference> = original
+        .outputs()
+        .iter()
+        .map(|output| Difference::of(&output.name))
+        .collect();
     for inputs in &samples.predictions {
         before()?;
         let expected = original.eval(inputs)?;
         before()?;
         let found = encoded.eval(inputs)?;
-        for (i, (expected, found)) in expected.iter().zip(&found).enumerate() {
+        for ((expected, found), difference) in expected.iter().zip(&found).zip(&mut differences) {
             let row = expected.shape().dims().last().copied().unwrap_or(1);
-            sums.entry(i)
-                .or_default()
-                .add(&expected.to_f32(), &found.to_f32(), row);
+            difference.add(&wide(expected), &wide(found), row);
         }
     }
-    let outputs = original.outputs().iter().enumerate();
-    let of = |(i, output): (usize, &crate::graph::Output)| Some(sums.get(&i)?.difference(&output.name));
-    Ok(outputs.filter_map(of).collect())
+    Ok(differences)
 }
 
-#[derive(Default)]
-struct Sums {
-    count: usize,
-    largest: f64,
-    distances: f64,
-    products: [f64; 3],
-    agreeing: [usize; 2],
-}
-
-impl Sums {
-    fn add(&mut self, expected: &[f32], found: &[f32], row: usize) {
-        for (&a, &b) in expected.iter().zip(found) {
-            // Two that are equal have no distance, infinities too.
-            let distance = if a == b {
-                0.0
-            } else {
-                (f64::from(a) - f64::from(b)).abs()
-            };
-            self.largest = if distance > self.largest || distance.is_nan() {
-                distance
-            } else {
-                self.largest
-            };
-            self.distances += distance;
-            let [a, b] = [f64::from(a), f64::from(b)];
-            let products = [a * b, a * a, b * b];
-            self.products
-                .iter_mut()
-                .zip(products)
-                .for_each(|(sum, product)| *sum += product);
-            self.count += 1;
-        }
-        if row > 1 {
-            let first = |row: &[f32]| (0..row.len()).rev().max_by(|&i, &j| row[i].total_cmp(&row[j]));
-            for (a, b) in expected.chunks(row).zip(found.chunks(row)) {
-                self.agreeing[0] += usize::from(first(a) == first(b));
-                self.agreeing[1] += 1;
-            }
-        }
-    }
-
-    fn difference(&self, name: &str) -> Difference {
-        let [both, a, b] = self.products;
-        Difference {
-            name: name.to_owned(),
-            largest: self.largest,
-            mean: self.distances / self.count.max(1) as f64,
-            // Of two vectors of zeros, too.
-            cosine: if a == 0.0 && b == 0.0 {
-                1.0
-            } else {
-                both / (a * b).sqrt()
-            },
-            agreeing: self.agreeing,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances_angles_and_places() {
-        let mut sums = Sums::default();
-        sums.add(&[1.0, 0.0, 0.0, 2.0], &[1.0, 0.5, 3.0, 2.0], 2);
-        let found = sums.difference("y");
-        assert_eq!([found.largest, found.mean], [3.0, 0.875]);
-        assert_eq!(found.agreeing, [1, 2]);
-        assert!((found.cosine - 5.0 / (5.0_f64 * 14.25).sqrt()).abs() < 1e-12);
-        assert_eq!(Sums::default().difference("y").cosine, 1.0);
-    }
+fn wide(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_f32().iter().map(|&value| f64::from(value)).collect()
 }

@@ -7,10 +7,11 @@
 
 mod compare;
 mod encode;
-mod npz;
 mod rules;
 
-pub use compare::{Difference, Samples, compare};
+pub use compare::{Samples, compare};
+
+pub use crate::arrays::Difference;
 pub use encode::{Unfit, encode};
 pub use rules::Rules;
 

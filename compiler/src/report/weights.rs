@@ -67,16 +67,18 @@ pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
 }
 
 fn error(difference: &Difference) -> String {
-    let Difference {
-        name,
-        largest,
-        mean,
-        cosine,
-        agreeing: [agreeing, rows],
-    } = difference;
-    let top = match rows {
-        0 => String::new(),
-        _ => format!(", the largest is the same in {agreeing} of {rows}"),
-    };
-    format!("error    {name:?}: {largest:.2e} at most, {mean:.2e} in the mean, cosine {cosine:.6}{top}\n")
+    let (name, largest, mean) = (&difference.name, difference.largest, difference.mean());
+    let top = difference.agreement.map(|agreement| {
+        let five = agreement
+            .five
+            .map(|five| format!(" and among the first five in {five}"));
+        let (first, rows, five) = (agreement.first, agreement.rows, five.unwrap_or_default());
+        format!(", the largest is the same in {first}{five} of {rows}")
+    });
+    format!(
+        "error    {name:?}: {largest:.2e} at most ({:.1e} of its magnitude), {mean:.2e} in the mean, cosine {:.6}{}\n",
+        difference.relative(),
+        difference.cosine(),
+        top.unwrap_or_default()
+    )
 }
