@@ -2,6 +2,8 @@
 
 #[path = "cli/attack.rs"]
 mod attack;
+#[path = "cli/auto.rs"]
+mod auto;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/bundles.rs"]

@@ -100,9 +100,16 @@ struct CompileArgs {
     /// In which precision a GPU keeps the weights of products; sums are computed in f32
     #[arg(long, value_enum, default_value = "f32", value_name = "PRECISION")]
     gpu_precision: GpuPrecision,
-    /// In how few bits weights stand in files, f16, int8 or int4; or by layers, as in 'conv*=int8,head=f32,f16'
+    /// In how few bits weights stand in files, f16, int8 or int4; or by layers, as in 'conv*=int8,head=f32,f16'; auto looks for the
+    /// encoding of each
     #[arg(long, value_name = "[PATTERN=]ENCODING,…")]
     quantize: Option<String>,
+    /// With --quantize auto: the smallest weights with which no output is further off than this share of its largest magnitude [default: 0.01]
+    #[arg(long, value_name = "E", requires = "quantize", value_parser = share, allow_hyphen_values = true)]
+    max_error: Option<f64>,
+    /// With --quantize auto: the most exact weights that take no more than these bytes in the bundle's files, as in 4MB
+    #[arg(long, value_name = "N[KB|MB]", requires = "quantize", value_parser = sized)]
+    max_bytes: Option<u64>,
     /// Inputs by their names, for which results are compared with those of f32 weights; noise when absent, if that is quick
     #[arg(long, value_name = "FILE.npz", requires = "quantize")]
     samples: Option<PathBuf>,
@@ -202,6 +209,19 @@ impl PlaceArgs {
             backend: self.backend,
             chromium: self.chromium,
         }
+    }
+}
+
+/// A number of bytes; KB are 1,000 of them, MB 1,000,000.
+fn sized(text: &str) -> Result<u64, String> {
+    let units = [("KB", 1e3), ("MB", 1e6), ("B", 1.0), ("", 1.0)];
+    let found = units
+        .iter()
+        .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?.trim(), bytes)));
+    let bytes = found.and_then(|(number, bytes)| Some(number.parse::<f64>().ok()? * bytes));
+    match bytes.filter(|bytes| (1.0..1e15).contains(bytes)) {
+        Some(bytes) => Ok(bytes as u64),
+        None => Err("write a number of bytes, as in 500000, 500KB or 3.5MB".to_owned()),
     }
 }
 

@@ -130,7 +130,7 @@ const MAY_SAY: &[(&str, &str)] = &[
         "main.rs",
         "says to users what a bundle is, and which browsers measure it",
     ),
-    ("cli/bench/", "runs bundles in browsers, which it names"),
+    ("cli/engine/", "runs bundles in browsers, which it names"),
     ("bundle/package.rs", "lists modules of Node"),
     ("shader/", "writes the language that several backends share"),
     (

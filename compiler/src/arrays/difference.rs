@@ -58,6 +58,7 @@ pub struct Difference {
     /// Where rows of the last axis have more than one number.
     pub agreement: Option<Agreement>,
     distances: f64,
+    squares: f64,
     products: [f64; 3],
     parts: usize,
 }
@@ -73,6 +74,7 @@ impl Difference {
             count: 0,
             agreement: None,
             distances: 0.0,
+            squares: 0.0,
             products: [0.0; 3],
             parts: 0,
         }
@@ -86,6 +88,7 @@ impl Difference {
                 (self.largest, self.worst) = (distance, self.parts);
             }
             self.distances += distance;
+            self.squares += distance * distance;
             if a.is_finite() && b.is_finite() {
                 self.magnitude = self.magnitude.max(a.abs());
                 let products = [a * b, a * a, b * b];
@@ -143,6 +146,11 @@ impl Difference {
     /// The largest distance, of the largest magnitude that was expected; of 1 where all are zero.
     pub fn relative(&self) -> f64 {
         self.largest / self.scale()
+    }
+
+    /// The root of the mean of squared distances, of the same.
+    pub fn relative_rms(&self) -> f64 {
+        (self.squares / self.count.max(1) as f64).sqrt() / self.scale()
     }
 
     /// How many of these numbers are further from what was expected than they may be. All must have been added before.

@@ -1,16 +1,18 @@
 //! How far the results of encoded weights are from those of the original ones.
 
+use super::found::walk;
 use crate::arrays::{self, Difference, Port, Rows};
-use crate::error::Result;
-use crate::graph::{Graph, index_ranges};
-use crate::tensor::{DType, Data, Tensor, TensorType};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, NodeId, index_ranges};
+use crate::tensor::{DType, Data, Encoding, Tensor, TensorType};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Most predictions from noise.
 const NOISE: u64 = 8;
 
 /// So much work in all predictions is done without being asked for, in about a second.
-const UNASKED: u64 = 50_000_000;
+const UNASKED: u64 = 1_000_000_000;
 
 /// What the reference evaluation of an element takes, in operations of products, for each step of its function and one more.
 const ELEMENT: u64 = 10;
@@ -63,10 +65,22 @@ impl Samples {
     /// # Errors
     /// Never, since shapes are the graph's own.
     pub fn noise(graph: &Graph, states: &[usize]) -> Result<Option<Self>> {
-        let count = (UNASKED / work(graph).max(1)).min(NOISE);
-        if count == 0 {
-            return Ok(None);
+        match (UNASKED / work(graph).max(1)).min(NOISE) {
+            0 => Ok(None),
+            count => Self::some_noise(graph, states, count).map(Some),
         }
+    }
+
+    /// The same where it is asked for: at least one prediction.
+    ///
+    /// # Errors
+    /// Never, since shapes are the graph's own.
+    pub fn asked_noise(graph: &Graph, states: &[usize]) -> Result<Self> {
+        let count = (UNASKED / work(graph).max(1)).clamp(1, NOISE);
+        Self::some_noise(graph, states, count)
+    }
+
+    fn some_noise(graph: &Graph, states: &[usize], count: u64) -> Result<Self> {
         let ranges = index_ranges(graph);
         let mut state = 0_u64;
         let prediction = |_| {
@@ -90,7 +104,12 @@ impl Samples {
             all.collect::<Result<_>>()
         };
         let predictions = (0..count).map(prediction).collect::<Result<_>>()?;
-        Ok(Some(Self { predictions }))
+        Ok(Self { predictions })
+    }
+
+    /// Each prediction's inputs.
+    pub(super) fn predictions(&self) -> &[Vec<Tensor>] {
+        &self.predictions
     }
 
     /// How many predictions there are.
@@ -105,7 +124,7 @@ impl Samples {
 }
 
 /// What a prediction takes, in operations of products.
-fn work(graph: &Graph) -> u64 {
+pub(super) fn work(graph: &Graph) -> u64 {
     let of_node = |id| {
         let elements = graph.node(id).types.iter().map(|ty| ty.shape.count() as u64);
         let each = ELEMENT * (1 + graph.op(id).scalar_instructions() as u64);
@@ -133,32 +152,134 @@ fn tensor(ty: &TensorType, data: Vec<f32>) -> Result<Tensor> {
     Tensor::new(ty.shape.clone(), data)
 }
 
-/// Evaluates both graphs and compares what they give; `before` is called before each prediction and may end it all.
+/// How far results are off, and what the layers add to that.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Comparison {
+    /// Each output.
+    pub outputs: Vec<Difference>,
+    /// All weights with an encoding, in the order of the network.
+    pub layers: Vec<LayerError>,
+}
+
+/// How much of what weights are, and of what is computed with them, is not noise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerError {
+    /// The layer.
+    pub layer: String,
+    /// Of its weights.
+    pub encoding: Encoding,
+    /// How many numbers.
+    pub elements: usize,
+    /// Ratio of signal to noise of the weights, in decibels; infinite where there is no noise.
+    pub weights: f64,
+    /// That of what is computed with them, of which some noise comes from layers before.
+    pub results: Option<f64>,
+}
+
+/// Energies of a signal and of noise.
+#[derive(Default, Clone, Copy)]
+struct Energies([f64; 2]);
+
+impl Energies {
+    fn add(&mut self, original: &[f32], noisy: &[f32]) {
+        for (&a, &b) in original.iter().zip(noisy) {
+            let (a, b) = (f64::from(a), f64::from(b));
+            self.0[0] += a * a;
+            self.0[1] += (a - b) * (a - b);
+        }
+    }
+
+    fn decibels(self) -> f64 {
+        10.0 * (self.0[0] / self.0[1]).log10()
+    }
+}
+
+/// Evaluates both graphs on samples, if there are any, and compares what they give; `before` is called before each prediction and may
+/// end it all.
 ///
 /// # Errors
 /// That of `before`, or when a graph cannot be evaluated.
 pub fn compare(
     original: &Graph,
     encoded: &Graph,
-    samples: &Samples,
+    samples: Option<&Samples>,
     before: &mut dyn FnMut() -> Result<()>,
-) -> Result<Vec<Difference>> {
-    let mut differences: Vec<Difference> = original
-        .outputs()
-        .iter()
-        .map(|output| Difference::of(&output.name))
-        .collect();
-    for inputs in &samples.predictions {
+) -> Result<Comparison> {
+    let (mut layers, users) = layers(original, encoded)?;
+    let mut outputs = differences(original);
+    let mut energies: BTreeMap<NodeId, Energies> = BTreeMap::new();
+    for inputs in samples.iter().flat_map(|samples| &samples.predictions) {
         before()?;
-        let expected = original.eval(inputs)?;
+        let mut results: BTreeMap<NodeId, Tensor> = BTreeMap::new();
+        let expected = original.eval_seen(inputs, &mut |id, _, found| {
+            if let Some(first) = found.first().filter(|_| users.contains(&id)) {
+                results.insert(id, first.clone());
+            }
+            Ok(())
+        })?;
         before()?;
-        let found = encoded.eval(inputs)?;
-        for ((expected, found), difference) in expected.iter().zip(&found).zip(&mut differences) {
-            let row = expected.shape().dims().last().copied().unwrap_or(1);
-            difference.add(&wide(expected), &wide(found), row);
-        }
+        let found = encoded.eval_seen(inputs, &mut |id, _, found| {
+            if let (Some(before), Some(first)) = (results.remove(&id), found.first()) {
+                energies
+                    .entry(id)
+                    .or_default()
+                    .add(&before.to_f32(), &first.to_f32());
+            }
+            Ok(())
+        })?;
+        add(&mut outputs, &expected, &found);
     }
-    Ok(differences)
+    for (layer, user) in layers.iter_mut().zip(&users) {
+        layer.results = energies.get(user).map(|energies| energies.decibels());
+    }
+    if samples.is_none() {
+        outputs.clear();
+    }
+    Ok(Comparison { outputs, layers })
+}
+
+/// For each output, that nothing is known yet.
+pub(super) fn differences(graph: &Graph) -> Vec<Difference> {
+    let outputs = graph.outputs().iter();
+    outputs.map(|output| Difference::of(&output.name)).collect()
+}
+
+/// Adds a prediction to what is known of each output.
+pub(super) fn add(differences: &mut [Difference], expected: &[Tensor], found: &[Tensor]) {
+    for ((expected, found), difference) in expected.iter().zip(found).zip(differences) {
+        let row = expected.shape().dims().last().copied().unwrap_or(1);
+        difference.add(&wide(expected), &wide(found), row);
+    }
+}
+
+/// All weights with an encoding, and for each the node of the whole graph that computes with them.
+fn layers(original: &Graph, encoded: &Graph) -> Result<(Vec<LayerError>, Vec<NodeId>)> {
+    let mut before = Vec::new();
+    walk(original, &mut |graph, weights, _| {
+        before.push(graph.constant(weights.id).cloned());
+        Ok(())
+    })?;
+    let mut before = before.into_iter();
+    let (mut layers, mut users) = (Vec::new(), Vec::new());
+    walk(encoded, &mut |graph, weights, user| {
+        let (Some(Some(before)), Some(after)) = (before.next(), graph.constant(weights.id)) else {
+            return Err(Error::internal("a graph has other weights than before"));
+        };
+        if let Some(encoded) = after.encoded() {
+            let mut energies = Energies::default();
+            energies.add(before.as_f32()?, after.as_f32()?);
+            layers.push(LayerError {
+                layer: weights.layer.clone(),
+                encoding: encoded.encoding,
+                elements: after.shape().count(),
+                weights: energies.decibels(),
+                results: None,
+            });
+            users.push(user);
+        }
+        Ok(())
+    })?;
+    Ok((layers, users))
 }
 
 fn wide(tensor: &Tensor) -> Vec<f64> {

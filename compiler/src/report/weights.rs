@@ -1,9 +1,12 @@
 //! What became of weights in fewer bits.
 
-use super::table::{bytes, grouped};
-use crate::quantize::{Difference, Reason, Report};
+use super::table::{Align, Table, bytes, grouped};
+use crate::quantize::{Difference, LayerError, Reason, Report, Searched};
 use crate::tensor::Encoding;
 use std::collections::BTreeMap;
+
+/// So many of the layers with the most noise are shown.
+const WORST: usize = 5;
 
 /// Bytes of weights in files by encoding, none being that of those which stay as they are, and of the floats that they stand for.
 pub type WeightSizes = BTreeMap<Option<Encoding>, [u64; 2]>;
@@ -52,18 +55,77 @@ pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
             layers.join(", ")
         );
     }
-    match &report.differences {
+    if let Some(searched) = &report.searched {
+        text += &chosen(searched, verbose);
+    }
+    text += &noise(&report.compared.layers, verbose);
+    match &report.from {
         None => {
             text += "         errors are not computed for a network of this size; --samples FILE.npz does\n"
         }
-        Some((from, differences)) => {
-            differences
-                .iter()
-                .for_each(|difference| text += &error(difference));
+        Some(from) => {
+            let outputs = report.compared.outputs.iter();
+            outputs.for_each(|difference| text += &error(difference));
             text += &format!("         of {from}\n");
         }
     }
     text
+}
+
+/// Which encodings were found: how many constants have each, with `verbose` each layer.
+fn chosen(searched: &Searched, verbose: bool) -> String {
+    let mut groups: BTreeMap<Option<Encoding>, (usize, Vec<&str>)> = BTreeMap::new();
+    for (layer, elements, encoding) in &searched.chosen {
+        let (numbers, layers) = groups.entry(*encoding).or_default();
+        *numbers += elements;
+        layers.push(layer);
+    }
+    let mut text = format!("auto     found with {} predictions\n", searched.evaluated);
+    for (encoding, (numbers, layers)) in groups {
+        let name = encoding.map_or("f32".to_owned(), |encoding| encoding.to_string());
+        let which = match verbose {
+            true => layers.join(", "),
+            false => format!("{} of them", layers.len()),
+        };
+        text += &format!("         {name}, {} numbers: {which}\n", grouped(numbers as u64));
+    }
+    text
+}
+
+/// The layers with the most noise, with `verbose` all.
+fn noise(layers: &[LayerError], verbose: bool) -> String {
+    let mut order: Vec<&LayerError> = layers.iter().collect();
+    let worst = |layer: &LayerError| {
+        layer
+            .results
+            .filter(|results| !results.is_nan())
+            .unwrap_or(layer.weights)
+    };
+    order.sort_by(|a, b| worst(a).total_cmp(&worst(b)));
+    let shown = if verbose { order.len() } else { WORST };
+    let mut table = Table::new(&[
+        ("most noise in", Align::Left),
+        ("encoding", Align::Left),
+        ("numbers", Align::Right),
+        ("weights, dB", Align::Right),
+        ("results, dB", Align::Right),
+    ]);
+    for layer in order.iter().take(shown) {
+        table.row(vec![
+            layer.layer.clone(),
+            layer.encoding.to_string(),
+            grouped(layer.elements as u64),
+            format!("{:.1}", layer.weights),
+            layer
+                .results
+                .map_or("-".to_owned(), |results| format!("{results:.1}")),
+        ]);
+    }
+    if order.is_empty() {
+        String::new()
+    } else {
+        table.to_string()
+    }
 }
 
 fn error(difference: &Difference) -> String {

@@ -19,6 +19,16 @@ pub enum Engine {
     Node,
 }
 
+impl Engine {
+    /// By this users choose it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chromium => "chromium",
+            Self::Node => "node",
+        }
+    }
+}
+
 /// Which bundle runs where.
 #[derive(Debug, Clone)]
 pub struct Place {

@@ -2,7 +2,6 @@
 
 use super::Options;
 use super::run::Ran;
-use crate::cli::engine::Engine;
 use keras_compile::arrays::{Difference, Tolerance};
 use keras_compile::bundle::Slot;
 use keras_compile::error::{Error, Result};
@@ -148,10 +147,7 @@ impl Verdict {
             agrees: outputs.iter().all(|output| output.agrees),
             bundle: options.place.directory.display().to_string(),
             model: ran.manifest.model.clone(),
-            engine: match options.place.engine {
-                Engine::Chromium => "chromium",
-                Engine::Node => "node",
-            },
+            engine: options.place.engine.name(),
             backend: ran.backend.clone(),
             module: ran.module.clone(),
             about: ran.about,
