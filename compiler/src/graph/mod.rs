@@ -59,6 +59,9 @@ impl PartialEq for Graph {
     }
 }
 
+/// Is shown a node with its arguments and results, and may end it all.
+pub type See<'a> = dyn FnMut(NodeId, &[&Tensor], &[Tensor]) -> Result<()> + 'a;
+
 impl Graph {
     /// An empty graph.
     pub fn new() -> Self {
@@ -392,11 +395,7 @@ impl Graph {
     ///
     /// # Errors
     /// That of `see`, or when `inputs` do not fit the graph's inputs.
-    pub fn eval_seen(
-        &self,
-        inputs: &[Tensor],
-        see: &mut dyn FnMut(NodeId, &[&Tensor], &[Tensor]) -> Result<()>,
-    ) -> Result<Vec<Tensor>> {
+    pub fn eval_seen(&self, inputs: &[Tensor], see: &mut See<'_>) -> Result<Vec<Tensor>> {
         if inputs.len() != self.inputs.len() {
             return Err(Error::inconsistent(format!(
                 "{} inputs for {}",

@@ -107,8 +107,9 @@ pub(super) fn in_parts(
         let started: Vec<_> = parts
             .map(|(part, out)| scope.spawn(move || fill(part * each, out)))
             .collect();
-        let ended = started.into_iter().map(|part| part.join().is_ok());
-        match ended.fold(true, |all, one| all && one) {
+        // All are waited for.
+        let lost = started.into_iter().map(|part| part.join()).filter(Result::is_err);
+        match lost.count() == 0 {
             true => Ok(()),
             false => Err(Error::internal("an evaluation ended early")),
         }
