@@ -2,6 +2,8 @@
 
 #[path = "cli/attack.rs"]
 mod attack;
+#[path = "cli/auto.rs"]
+mod auto;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/build.rs"]
@@ -22,3 +24,5 @@ mod messages;
 mod serve;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "cli/verify.rs"]
+mod verify;

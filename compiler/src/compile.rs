@@ -61,6 +61,8 @@ pub struct Options {
     pub gpu_precision: backends::Precision,
     /// In how few bits weights stand in files.
     pub quantize: quantize::Rules,
+    /// What encodings are looked for, where some are.
+    pub goal: quantize::Goal,
     /// A `.npz` file with inputs for which results are compared with those of the original weights.
     pub samples: Option<PathBuf>,
     /// The most bytes that all files of the bundle may have together, or it is not written.
@@ -69,6 +71,17 @@ pub struct Options {
     pub cancel: CancelToken,
     /// What npm calls the bundle, if not by the model's name.
     pub package: Option<PackageName>,
+}
+
+impl Options {
+    /// How code is generated.
+    fn code(&self) -> backends::Options {
+        backends::Options {
+            one_thread: self.one_thread,
+            exact: self.exact,
+            gpu_precision: self.gpu_precision,
+        }
+    }
 }
 
 /// What a compilation came to.
@@ -197,51 +210,64 @@ pub fn prepare(
 }
 
 impl Prepared {
-    /// Gives weights their encodings; tells nothing where none is to have one.
+    /// Gives weights their encodings, and compares what the network gives with what it gave before; tells nothing where none is to
+    /// have one.
     ///
     /// # Errors
-    /// When a pattern matches no layer with weights, or the budget is used up.
-    pub fn quantize(&mut self, rules: &quantize::Rules) -> error::Result<Option<quantize::Report>> {
+    /// When a pattern matches no layer with weights, samples do not fit, encodings that are looked for cannot be had, or a graph cannot be
+    /// evaluated.
+    pub fn quantize(&mut self, options: &Options) -> Result<Option<quantize::Report>, Errors> {
+        let rules = &options.quantize;
         if rules.is_empty() {
             return Ok(None);
         }
-        let report = quantize::apply(&mut self.graph, rules);
         let usage = |error: Error| match error.kind {
             ErrorKind::Usage(_) => error.in_field("--quantize"),
             _ => error,
         };
-        report.map(Some).map_err(usage)
+        let original = self.graph.clone();
+        let samples = self.samples(&original, options)?;
+        let mut before = || options.cancel.check();
+        let mut report = match &samples {
+            Some(samples) if rules.has_auto() => {
+                let mut size = |graph: &Graph| {
+                    let plans = plans(graph, &options.backends, options.code())?;
+                    Ok(plans
+                        .last()
+                        .map_or(0, |(_, plan)| bundle::weight_bytes(&plan.weights)))
+                };
+                let graph = &mut self.graph;
+                quantize::search(graph, rules, options.goal, samples, &mut size, &mut before)
+            }
+            _ => quantize::apply(&mut self.graph, rules),
+        }
+        .map_err(usage)?;
+        let begin = Instant::now();
+        report.compared = quantize::compare(&original, &self.graph, samples.as_ref(), &mut before)?;
+        let took = begin.elapsed().as_secs_f64();
+        report.from = samples.map(|samples| {
+            let from = options.samples.as_ref();
+            let from = from.map_or("noise".to_owned(), |path| path.display().to_string());
+            format!(
+                "{} predictions from {from}, evaluated in {took:.1} s",
+                samples.len()
+            )
+        });
+        Ok(Some(report))
     }
 
-    /// What the network gives, against what another one gives that had its weights: of the inputs in a file, or of noise where that
-    /// takes no long time.
-    fn compare(
-        &self,
-        original: &Graph,
-        options: &Options,
-    ) -> error::Result<Option<(String, Vec<quantize::Difference>)>> {
+    /// Inputs for which results are compared: those in a file, or noise where that takes no long time or is needed.
+    fn samples(&self, graph: &Graph, options: &Options) -> error::Result<Option<quantize::Samples>> {
         let states: Vec<usize> = self.states.iter().map(|state| state.input).collect();
-        let samples = match &options.samples {
+        match &options.samples {
             Some(path) if self.prepared.is_some() => {
                 let what = "samples are not read for a model that takes strings".to_owned();
-                return Err(Error::new(ErrorKind::Usage(what)).in_file(path.display().to_string()));
+                Err(Error::new(ErrorKind::Usage(what)).in_file(path.display().to_string()))
             }
-            Some(path) => Some(quantize::Samples::read(path, original, &states)?),
-            None => quantize::Samples::noise(original, &states)?,
-        };
-        let Some(samples) = samples else { return Ok(None) };
-        let what = match &options.samples {
-            Some(path) => path.display().to_string(),
-            None => "noise".to_owned(),
-        };
-        let begin = Instant::now();
-        let differences = quantize::compare(original, &self.graph, &samples, &mut || options.cancel.check())?;
-        let took = begin.elapsed().as_secs_f64();
-        let what = format!(
-            "{} predictions from {what}, evaluated in {took:.1} s",
-            samples.len()
-        );
-        Ok(Some((what, differences)))
+            Some(path) => quantize::Samples::read(path, graph, &states).map(Some),
+            None if options.quantize.has_auto() => quantize::Samples::asked_noise(graph, &states).map(Some),
+            None => quantize::Samples::noise(graph, &states),
+        }
     }
 
     /// Plans the graph for a backend.
@@ -262,17 +288,26 @@ impl Prepared {
         backends: &Selection,
         options: backends::Options,
     ) -> Result<Vec<(&'static Backend, Plan)>, Errors> {
-        let mut plans: Vec<(&'static Backend, Plan)> = Vec::new();
-        for backend in backends.iter() {
-            let target = (backend.target)(options);
-            let weights = plans.last().map(|(_, plan)| &plan.weights);
-            plans.push((backend, plan::plan_beside(&self.graph, target.as_ref(), weights)?));
-        }
-        if let Some(all) = plans.last().map(|(_, plan)| plan.weights.clone()) {
-            plans.iter_mut().for_each(|(_, plan)| plan.weights = all.clone());
-        }
-        Ok(plans)
+        Ok(plans(&self.graph, backends, options)?)
     }
+}
+
+/// Plans a graph for several backends, with the same weights for all.
+fn plans(
+    graph: &Graph,
+    backends: &Selection,
+    options: backends::Options,
+) -> error::Result<Vec<(&'static Backend, Plan)>> {
+    let mut plans: Vec<(&'static Backend, Plan)> = Vec::new();
+    for backend in backends.iter() {
+        let target = (backend.target)(options);
+        let weights = plans.last().map(|(_, plan)| &plan.weights);
+        plans.push((backend, plan::plan_beside(graph, target.as_ref(), weights)?));
+    }
+    if let Some(all) = plans.last().map(|(_, plan)| plan.weights.clone()) {
+        plans.iter_mut().for_each(|(_, plan)| plan.weights = all.clone());
+    }
+    Ok(plans)
 }
 
 /// The element type by which a page knows an input or output.
@@ -335,17 +370,8 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     let target = Target::new(&options.out, options.force)?.cancelled_by(options.cancel.clone());
     let mut prepared = prepare(&options.source, passes::Options::default(), progress)?;
     let file = options.source.model.display().to_string();
-    let original = prepared.graph.clone();
-    let mut quantized = prepared.quantize(&options.quantize)?;
-    if let Some(report) = &mut quantized {
-        report.differences = prepared.compare(&original, options)?;
-    }
-    drop(original);
-    let code = backends::Options {
-        one_thread: options.one_thread,
-        exact: options.exact,
-        gpu_precision: options.gpu_precision,
-    };
+    let mut quantized = prepared.quantize(options)?;
+    let code = options.code();
     progress.stage(Stage::Plan);
     let plans = prepared.plans(&options.backends, code);
     let plans = plans.map_err(|errors| errors.map(|error| error.in_file(&file)))?;

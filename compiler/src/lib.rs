@@ -106,6 +106,7 @@
 // `#[pointwise]` names this crate from inside and outside alike.
 extern crate self as keras_compile;
 
+pub mod arrays;
 pub mod backends;
 pub mod budget;
 pub mod bundle;

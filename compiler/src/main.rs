@@ -20,8 +20,9 @@ Examples:
   keras-compile build                                   compile the models that keras-compile.toml names
   keras-compile serve dist                              try a bundle or a page in a browser
   keras-compile bench dist                              see how long each step of a bundle takes
+  keras-compile verify dist --samples x.npz --expect y.npz   compare what a bundle gives with what Keras gave
 
-Exit codes: 0 done, 1 the model cannot be compiled, 2 the command makes no sense.";
+Exit codes: 0 done, 1 the model cannot be compiled or a bundle does not agree, 2 the command makes no sense.";
 
 const RECIPE: &str = "\
 A recipe has a table for each model, with the options of the command by their names. Paths begin at its folder:
@@ -37,6 +38,15 @@ Bundles are replaced if nothing in them was changed by hand.";
 const BENCH_RUNS: &str = "\
 This runs the bundle's code: with --engine chromium in the browser's sandbox, with --engine node with all your rights.
 Do that with bundles you trust only.";
+
+const VERIFY_ABOUT: &str = "\
+Numbers agree when they are no further apart than 1e-5 of the output's largest expected magnitude plus 1e-4 of the number itself;
+integers must be equal. With --max-error E they may be apart by E times that magnitude, and nothing else counts.
+
+This runs the bundle's code: with --engine chromium in the browser's sandbox, with --engine node with all your rights.
+Do that with bundles you trust only.
+
+Exit codes: 0 all outputs agree, 1 they do not, or it could not be found out, 2 the command makes no sense.";
 
 /// Compiles a trained Keras model into a bundle for the web: WebAssembly, shaders, weights and a small ES module.
 #[derive(Parser)]
@@ -105,9 +115,16 @@ struct CompileArgs {
     /// In which precision a GPU keeps the weights of products; sums are computed in f32
     #[arg(long, value_enum, default_value = "f32", value_name = "PRECISION")]
     gpu_precision: GpuPrecision,
-    /// In how few bits weights stand in files, f16, int8 or int4; or by layers, as in 'conv*=int8,head=f32,f16'
+    /// In how few bits weights stand in files, f16, int8 or int4; or by layers, as in 'conv*=int8,head=f32,f16'; auto looks for the
+    /// encoding of each
     #[arg(long, value_name = "[PATTERN=]ENCODING,…")]
     quantize: Option<String>,
+    /// With --quantize auto: the smallest weights with which no output is further off than this share of its largest magnitude [default: 0.01]
+    #[arg(long, value_name = "E", requires = "quantize", value_parser = share, allow_hyphen_values = true)]
+    max_error: Option<f64>,
+    /// With --quantize auto: the most exact weights that take no more than these bytes in the bundle's files, as in 4MB
+    #[arg(long, value_name = "N[KB|MB]", requires = "quantize", value_parser = sized)]
+    max_bytes: Option<u64>,
     /// Inputs by their names, for which results are compared with those of f32 weights; noise when absent, if that is quick
     #[arg(long, value_name = "FILE.npz", requires = "quantize")]
     samples: Option<PathBuf>,
@@ -168,17 +185,8 @@ enum Other {
     /// Run a bundle on random inputs and show how long each step takes, against what the machine could do
     #[command(after_help = BENCH_RUNS)]
     Bench {
-        /// The bundle
-        dir: PathBuf,
-        /// What runs it
-        #[arg(long, value_enum, default_value = "chromium")]
-        engine: BenchEngine,
-        /// What of the bundle runs; the first that it holds when absent
-        #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(BACKENDS.iter().map(|backend| backend.name)))]
-        backend: Option<String>,
-        /// The browser; without it, Chromium or Chrome is looked for on the path
-        #[arg(long, value_name = "PATH", env = "CHROMIUM", hide_env_values = true)]
-        chromium: Option<PathBuf>,
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Timed runs, after a warm-up
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         rounds: u32,
@@ -197,6 +205,81 @@ enum Other {
     },
     /// Print the manual in the format of man
     Man,
+    /// Run a bundle on inputs of yours and compare what it gives with Keras' outputs, or with those of another bundle
+    #[command(after_help = VERIFY_ABOUT)]
+    Verify {
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Inputs by their names, as numpy.savez writes them; of as many rows as whole predictions take
+        #[arg(long, value_name = "FILE.npz")]
+        samples: PathBuf,
+        /// The outputs that Keras gives for them, by their names
+        #[arg(long, value_name = "FILE.npz", conflicts_with = "against")]
+        expect: Option<PathBuf>,
+        /// Another bundle that gives them, such as one without --quantize
+        #[arg(long, value_name = "DIR")]
+        against: Option<PathBuf>,
+        /// How far a number may be off, as a share of the largest magnitude that is expected of its output
+        #[arg(long, value_name = "E", value_parser = share, allow_hyphen_values = true)]
+        max_error: Option<f64>,
+        /// Print JSON, whose fields README.md has
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which bundle runs, and in what.
+#[derive(Args)]
+struct PlaceArgs {
+    /// The bundle
+    dir: PathBuf,
+    /// What runs it
+    #[arg(long, value_enum, default_value = "chromium")]
+    engine: BenchEngine,
+    /// What of the bundle runs; the first that it holds when absent
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(BACKENDS.iter().map(|backend| backend.name)))]
+    backend: Option<String>,
+    /// The browser; without it, Chromium or Chrome is looked for on the path
+    #[arg(long, value_name = "PATH", env = "CHROMIUM", hide_env_values = true)]
+    chromium: Option<PathBuf>,
+}
+
+impl PlaceArgs {
+    fn place(self) -> cli::Place {
+        cli::Place {
+            directory: self.dir,
+            engine: match self.engine {
+                BenchEngine::Chromium => cli::Engine::Chromium,
+                BenchEngine::Node => cli::Engine::Node,
+            },
+            backend: self.backend,
+            chromium: self.chromium,
+        }
+    }
+}
+
+/// A number of bytes; KB are 1,000 of them, MB 1,000,000.
+fn sized(text: &str) -> Result<u64, String> {
+    let units = [("KB", 1e3), ("MB", 1e6), ("B", 1.0), ("", 1.0)];
+    let found = units
+        .iter()
+        .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?.trim(), bytes)));
+    let bytes = found.and_then(|(number, bytes)| Some(number.parse::<f64>().ok()? * bytes));
+    match bytes.filter(|bytes| (1.0..1e15).contains(bytes)) {
+        Some(bytes) => Ok(bytes as u64),
+        None => Err("write a number of bytes, as in 500000, 500KB or 3.5MB".to_owned()),
+    }
+}
+
+/// A share of something: a number from 0 on.
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text
+        .parse()
+        .map_err(|_| "write a number, as in 0.01 or 1e-3".to_owned())?;
+    match share.is_finite() && share >= 0.0 {
+        true => Ok(share),
+        false => Err("it must be 0 or more".to_owned()),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -359,28 +442,40 @@ fn main() -> ExitCode {
         }) => (cli::inspect(&source, html_head.as_deref(), json), false),
         Some(Other::Serve { dir, port }) => (cli::serve(&dir, port).map_err(Into::into), false),
         Some(Other::Bench {
-            dir,
-            engine,
-            backend,
-            chromium,
+            place,
             rounds,
             threads,
             top,
         }) => {
-            let engine = match engine {
-                BenchEngine::Chromium => cli::Engine::Chromium,
-                BenchEngine::Node => cli::Engine::Node,
-            };
             let options = cli::BenchOptions {
-                directory: dir,
-                engine,
-                backend,
-                chromium,
+                place: place.place(),
                 rounds,
                 threads,
                 top,
             };
             (cli::bench(&options), false)
+        }
+        Some(Other::Verify {
+            place,
+            samples,
+            expect,
+            against,
+            max_error,
+            json,
+        }) => {
+            let options = cli::VerifyOptions {
+                place: place.place(),
+                samples,
+                expected: expect
+                    .map(cli::Expected::Arrays)
+                    .or(against.map(cli::Expected::Bundle)),
+                max_error,
+                json,
+            };
+            match cli::verify(&options) {
+                Ok(false) => return ExitCode::from(1),
+                other => (other.map(drop), false),
+            }
         }
         None => match compile.emit {
             Some(emit) => (cli::emit(&compile, emit), false),

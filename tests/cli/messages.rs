@@ -20,6 +20,7 @@ fn help() {
             &["build", "--help"],
             &["serve", "--help"],
             &["bench", "--help"],
+            &["verify", "--help"],
             &["--version"],
         ],
     );

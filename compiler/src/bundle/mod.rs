@@ -32,6 +32,7 @@ pub use element::ElementType;
 pub use inspect::{Inspection, inspect, open};
 pub use manifest::{EncodedPart, FileEntry, Manifest, Section, Slot, StringWork, WeightFiles};
 pub use package::PackageName;
+pub use shards::size as weight_bytes;
 
 use crate::backends::{Build, CodeFile};
 use crate::error::{Error, ErrorKind, Result};

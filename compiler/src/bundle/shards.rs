@@ -49,6 +49,30 @@ pub(super) fn write(
     })
 }
 
+/// Bytes that all weights take in files.
+pub fn size(weights: &Weights) -> u64 {
+    let mut saved = 0;
+    for (offset, data) in weights.parts() {
+        let Some(encoded) = weights.encoded(offset) else {
+            continue;
+        };
+        let mut begin = 0;
+        while begin < data.len() {
+            let room = SHARD_BYTES - (offset + 4 * begin) as u64 % SHARD_BYTES;
+            let end = data.len().min(begin + (room / 4) as usize);
+            let floats = 4 * (end - begin);
+            let piece = encoded
+                .piece(data, begin..end)
+                .map_or(floats, |piece| piece.bytes.len());
+            if piece + WORTH <= floats {
+                saved += floats - piece;
+            }
+            begin = end;
+        }
+    }
+    (weights.bytes() - saved) as u64
+}
+
 struct Shards<'a> {
     staging: &'a mut Staging,
     open: Option<NewFile>,

@@ -8,11 +8,14 @@ use crate::{CompileArgs, Emit, GpuPrecision, Switch};
 use keras_compile::backends::{self, BACKENDS, Precision, Selection};
 use keras_compile::bundle::{CancelToken, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
-use keras_compile::quantize::{self, Rules};
+use keras_compile::quantize::{self, Goal, Rules};
 use keras_compile::report::{CodeReport, bytes, listing, weights};
 use keras_compile::{Options, Outcome, Progress, Stage, passes, prepare};
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// The error that is allowed where encodings are looked for and nothing else is said.
+const MAX_ERROR: f64 = 0.01;
 
 /// Compiles into a directory and prints the report, or with `--json` an object, of problems too.
 pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
@@ -94,6 +97,7 @@ impl CompileArgs {
                 GpuPrecision::F16 => Precision::F16,
             },
             quantize: self.rules()?,
+            goal: self.goal()?,
             samples: self.samples.clone(),
             most_bytes: None,
             cancel: CancelToken::default(),
@@ -111,6 +115,27 @@ impl CompileArgs {
         Ok(rules
             .map_err(|error| error.in_field("--quantize"))?
             .unwrap_or_default())
+    }
+
+    /// What encodings are looked for.
+    fn goal(&self) -> Result<Goal> {
+        let given = [
+            ("--max-error", self.max_error.is_some()),
+            ("--max-bytes", self.max_bytes.is_some()),
+        ];
+        if let Some((field, _)) = given.iter().find(|(_, given)| *given)
+            && !self.rules()?.has_auto()
+        {
+            let what = "goes with --quantize auto only, which looks for encodings".to_owned();
+            return Err(Error::new(ErrorKind::Usage(what))
+                .in_field(*field)
+                .help("write --quantize auto, or such as --quantize 'head=f32,auto'"));
+        }
+        let neither = given.iter().all(|(_, given)| !given);
+        Ok(Goal {
+            max_error: if neither { Some(MAX_ERROR) } else { self.max_error },
+            max_bytes: self.max_bytes,
+        })
     }
 }
 
@@ -138,7 +163,14 @@ pub fn emit(args: &CompileArgs, what: Emit) -> std::result::Result<(), Errors> {
         Emit::Ir | Emit::Plan => selection.iter().next(),
     };
     let mut prepared = prepare(&args.source.source()?, passes, &mut reporter)?;
-    prepared.quantize(&args.rules()?)?;
+    prepared.quantize(&Options {
+        quantize: args.rules()?,
+        goal: args.goal()?,
+        samples: args.samples.clone(),
+        backends: selection.clone(),
+        exact: args.exact,
+        ..Options::default()
+    })?;
     let plan = || {
         let backend = backend.ok_or_else(|| Error::internal("no backend was chosen"))?;
         let options = backends::Options {

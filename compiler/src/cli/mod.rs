@@ -3,17 +3,21 @@
 mod bench;
 mod build;
 mod compile;
+mod engine;
 mod inspect;
 mod json;
 mod progress;
 mod serve;
 mod signals;
+mod verify;
 
-pub use bench::{Engine, Options as BenchOptions, bench};
+pub use bench::{Options as BenchOptions, bench};
 pub use build::build;
 pub use compile::{compile, emit};
+pub use engine::{Engine, Place};
 pub use inspect::inspect;
 pub use serve::serve;
+pub use verify::{Expected, Options as VerifyOptions, verify};
 
 use crate::ModelArgs;
 use keras_compile::Source;

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::ops::Op;
 use crate::tensor::{Tensor, TensorType};
 use std::collections::HashMap;
+use std::sync::Arc;
 use store::Store;
 
 /// A computation: nodes in topological order of their identity or not, inputs and named outputs.
@@ -57,6 +58,9 @@ impl PartialEq for Graph {
         nodes(self) == nodes(other)
     }
 }
+
+/// Is shown a node with its arguments and results, and may end it all.
+pub type See<'a> = dyn FnMut(NodeId, &[&Tensor], &[Tensor]) -> Result<()> + 'a;
 
 impl Graph {
     /// An empty graph.
@@ -220,6 +224,35 @@ impl Graph {
         }
     }
 
+    /// Puts a constant of the same type in place of another, which takes nothing out of the budget: what was there goes.
+    ///
+    /// # Errors
+    /// When the node is no constant, or of another type.
+    pub fn exchange_constant(&mut self, id: NodeId, tensor: Tensor) -> Result<()> {
+        match &mut self.nodes.node_mut(id).op {
+            Op::Constant(constant) if constant.0.ty() == tensor.ty() => constant.0 = tensor,
+            op => {
+                return Err(Error::internal(format!(
+                    "{} is exchanged for {}",
+                    op.name(),
+                    tensor.ty()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the constants in the body of a scan be exchanged; nothing for any other node.
+    ///
+    /// # Errors
+    /// That of `edit`.
+    pub fn edit_body(&mut self, id: NodeId, edit: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        match &mut self.nodes.node_mut(id).op {
+            Op::Scan(scan) => edit(Arc::make_mut(&mut scan.body)),
+            _ => Ok(()),
+        }
+    }
+
     fn infer(&self, op: &Op, inputs: &[NodeId]) -> Result<Vec<TensorType>> {
         if let Some(missing) = inputs.iter().find(|i| !self.nodes.contains(**i)) {
             return Err(Error::internal(format!("node {missing:?} does not exist")));
@@ -355,6 +388,14 @@ impl Graph {
     /// # Errors
     /// When `inputs` do not fit the graph's inputs.
     pub fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.eval_seen(inputs, &mut |_, _, _| Ok(()))
+    }
+
+    /// The same; `see` is shown each node with its arguments and results, but for inputs of the graph.
+    ///
+    /// # Errors
+    /// That of `see`, or when `inputs` do not fit the graph's inputs.
+    pub fn eval_seen(&self, inputs: &[Tensor], see: &mut See<'_>) -> Result<Vec<Tensor>> {
         if inputs.len() != self.inputs.len() {
             return Err(Error::inconsistent(format!(
                 "{} inputs for {}",
@@ -379,6 +420,7 @@ impl Graph {
                 (_, inputs) => inputs.iter().map(|i| &values[i][0]).collect(),
             };
             let results = self.op(id).eval(&args)?;
+            see(id, &args, &results)?;
             values.insert(id, results);
         }
         Ok(self.outputs.iter().map(|o| values[&o.node][0].clone()).collect())

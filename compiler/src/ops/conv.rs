@@ -2,6 +2,7 @@
 
 use super::attributes::{Attributes, parsed};
 use super::lowering::{Jobs, Matrix, Method, Pointer, Product, Site, Windows, constant, epilogue, last_four};
+use super::products::{Panels, in_parts};
 use super::reference::finish;
 use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
@@ -38,6 +39,32 @@ impl Conv {
             Tape::binary(Binary::Add).then(&self.epilogue)
         } else {
             self.epilogue.clone()
+        }
+    }
+
+    /// The taps of a pixel of the output, counted through the batch, that lie inside of `x`: which, and where in `x` its pixel begins.
+    fn taps(&self, row: usize, out: &Shape, x: &Shape) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let [wh, ww] = self.window;
+        let (n, oy, ox) = (row / (out[1] * out[2]), row / out[2] % out[1], row % out[2]);
+        let [height, width, channels] = [x[1], x[2], x[3]];
+        (0..wh.size * ww.size).filter_map(move |tap| {
+            let y = wh.position(oy, tap / ww.size, height)?;
+            let px = ww.position(ox, tap % ww.size, width)?;
+            Some((tap, ((n * height + y) * width + px) * channels))
+        })
+    }
+
+    /// Adds the products of a tap to the sums of a pixel's channels, where there are groups.
+    fn add(&self, sums: &mut [f64], pixel: &[f32], weights: &[f32]) {
+        let (co, groups) = (sums.len(), self.groups);
+        let (cg, per_group) = (pixel.len() / groups, co / groups);
+        for (group, sums) in sums.chunks_mut(per_group).enumerate() {
+            for (c, &value) in pixel[group * cg..][..cg].iter().enumerate() {
+                let weights = &weights[c * co + group * per_group..][..per_group];
+                for (sum, &weight) in sums.iter_mut().zip(weights) {
+                    *sum += f64::from(value) * f64::from(weight);
+                }
+            }
         }
     }
 
@@ -144,35 +171,33 @@ impl Operation for Conv {
             None
         };
         let (xs, ws) = (inputs[0].shape(), inputs[1].shape());
-        let (cg, co, per_group) = (ws[2], ws[3], ws[3] / self.groups);
-        let [wh, ww] = self.window;
-        let mut raw = Vec::with_capacity(ty.shape.count());
-        for n in 0..ty.shape[0] {
-            for oy in 0..ty.shape[1] {
-                for ox in 0..ty.shape[2] {
-                    for o in 0..co {
-                        let mut sum = 0f64;
-                        for ky in 0..wh.size {
-                            let Some(y) = wh.position(oy, ky, xs[1]) else {
-                                continue;
-                            };
-                            for kx in 0..ww.size {
-                                let Some(px) = ww.position(ox, kx, xs[2]) else {
-                                    continue;
-                                };
-                                for c in 0..cg {
-                                    let channel = o / per_group * cg + c;
-                                    let a = x[((n * xs[1] + y) * xs[2] + px) * xs[3] + channel];
-                                    sum +=
-                                        f64::from(a) * f64::from(w[((ky * ww.size + kx) * cg + c) * co + o]);
-                                }
-                            }
-                        }
-                        raw.push(sum as f32 + bias.map_or(0.0, |b| b[o]));
+        let taps = |row: usize| self.taps(row, &ty.shape, xs);
+        let (cg, co) = (ws[2], ws[3]);
+        let rows = ty.shape.count() / co;
+        // What lies outside counts as zero in panels, which it is with finite weights only.
+        let raw = if self.groups == 1 && w.iter().all(|value| value.is_finite()) {
+            Panels::new(w, co).all(rows, bias, |row, fill| {
+                for (tap, at) in taps(row) {
+                    let own = x[at..at + cg].iter().enumerate();
+                    own.for_each(|(c, &value)| fill(tap * cg + c, f64::from(value)));
+                }
+            })?
+        } else {
+            let mut raw = vec![0.0; rows * co];
+            in_parts(&mut raw, co, rows * co * w.len() / co, |first, out| {
+                let mut sums = vec![0.0; co];
+                for (row, out) in out.chunks_mut(co).enumerate() {
+                    sums.fill(0.0_f64);
+                    for (tap, at) in taps(first + row) {
+                        self.add(&mut sums, &x[at..at + xs[3]], &w[tap * cg * co..][..cg * co]);
+                    }
+                    for (o, (out, sum)) in out.iter_mut().zip(&sums).enumerate() {
+                        *out = *sum as f32 + bias.map_or(0.0, |b| b[o]);
                     }
                 }
-            }
-        }
+            })?;
+            raw
+        };
         finish(ty.shape, raw, &self.epilogue, &inputs[self.operands()..])
     }
     fn attributes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

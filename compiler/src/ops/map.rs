@@ -2,7 +2,7 @@
 
 use super::attributes::{Attributes, braced};
 use super::lowering::{Jobs, Pointer, Site};
-use super::reference::{broadcast_offset, indices};
+use super::reference::elementwise;
 use super::{Operation, Storage};
 use crate::error::{Error, Result};
 use crate::kernel::{self, MapInput, MapOperands};
@@ -43,16 +43,12 @@ impl Operation for Map {
         let types: Vec<_> = inputs.iter().map(|t| t.ty()).collect();
         let ty = self.infer(&types.iter().collect::<Vec<_>>())?.remove(0);
         let sources: Vec<Arc<[f32]>> = inputs.iter().map(|t| t.to_f32()).collect();
-        let data: Vec<f32> = indices(&ty.shape)
-            .map(|index| {
-                let args: Vec<f32> = inputs
-                    .iter()
-                    .zip(&sources)
-                    .map(|(t, d)| d[broadcast_offset(t.shape(), &index)])
-                    .collect();
-                self.tape.eval(&args)
-            })
+        let inputs: Vec<_> = inputs
+            .iter()
+            .zip(&sources)
+            .map(|(tensor, data)| (tensor.shape(), &data[..]))
             .collect();
+        let data = elementwise(&ty.shape, &self.tape, &inputs)?;
         Ok(vec![Tensor::f32(ty.shape, data)?])
     }
     fn scalar_instructions(&self) -> usize {

@@ -3,6 +3,7 @@
 use super::attributes::Attributes;
 use super::conv::check_bias;
 use super::lowering::{Jobs, Matrix, Method, Pointer, Product, Site, constant, epilogue, last_four};
+use super::products::Panels;
 use super::reference::{finish, indices};
 use super::{Operation, Storage, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
@@ -112,16 +113,16 @@ impl Operation for MatMul {
             ty.shape[rank - 1],
             inputs[0].shape()[rank - 1],
         );
-        let b_stride = if inputs[1].shape().rank() == 2 { 0 } else { k * n };
+        let rows = ty.shape.count() / n;
+        // Rows that have their matrix in common.
+        let together = if inputs[1].shape().rank() == 2 { rows } else { m };
         let mut raw = Vec::with_capacity(ty.shape.count());
-        for row in 0..ty.shape.count() / n {
-            let b = &b[row / m * b_stride..];
-            for col in 0..n {
-                let sum: f64 = (0..k)
-                    .map(|i| f64::from(a[row * k + i]) * f64::from(b[i * n + col]))
-                    .sum();
-                raw.push(sum as f32 + bias.map_or(0.0, |bias| bias[col]));
-            }
+        for (a, b) in a.chunks(together * k).zip(b.chunks(k * n)) {
+            let gather = |row: usize, fill: &mut dyn FnMut(usize, f64)| {
+                let own = a[row * k..][..k].iter().enumerate();
+                own.for_each(|(i, &value)| fill(i, f64::from(value)));
+            };
+            raw.extend(Panels::new(b, n).all(together, bias, gather)?);
         }
         finish(ty.shape, raw, &self.epilogue, &inputs[self.operands()..])
     }

@@ -15,6 +15,7 @@ mod map;
 mod matmul;
 mod pad;
 mod pool;
+mod products;
 mod project;
 mod reduce;
 mod reference;

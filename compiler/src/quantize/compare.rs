@@ -1,9 +1,10 @@
 //! How far the results of encoded weights are from those of the original ones.
 
-use super::npz::{self, Array};
+use super::found::walk;
+use crate::arrays::{self, Difference, Port, Rows};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, index_ranges};
-use crate::tensor::{DType, Data, Tensor, TensorType};
+use crate::graph::{Graph, NodeId, index_ranges};
+use crate::tensor::{DType, Data, Encoding, Tensor, TensorType};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -11,25 +12,10 @@ use std::path::Path;
 const NOISE: u64 = 8;
 
 /// So much work in all predictions is done without being asked for, in about a second.
-const UNASKED: u64 = 50_000_000;
+const UNASKED: u64 = 1_000_000_000;
 
 /// What the reference evaluation of an element takes, in operations of products, for each step of its function and one more.
 const ELEMENT: u64 = 10;
-
-/// What the two networks give for one output.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
-    /// The output.
-    pub name: String,
-    /// The largest distance between two results.
-    pub largest: f64,
-    /// The mean of distances.
-    pub mean: f64,
-    /// The cosine of the angle between all results as vectors.
-    pub cosine: f64,
-    /// Of how many rows of the last axis both have their largest result in one place, and how many there are; 0 where rows have one.
-    pub agreeing: [usize; 2],
-}
 
 /// The values of a network's inputs in one prediction after the other.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,37 +29,24 @@ impl Samples {
     ///
     /// # Errors
     /// When the file cannot be read, lacks an input, or its arrays do not fit.
-    pub fn read(path: &Path, graph: &Graph, states: &[usize]) -> Result<Self> {
-        let shown = path.display().to_string();
-        let inputs: Vec<(&str, &TensorType)> = inputs(graph).collect();
-        let passed = || (0..inputs.len()).filter(|i| !states.contains(i));
-        let arrays = npz::read(path, |name| passed().any(|i| inputs[i].0 == name))?;
-        let wrong = |what: String| Error::malformed(what).in_file(&shown);
-        let mut count = None;
-        for (name, ty) in passed().map(|i| inputs[i]) {
-            let Some(Array { shape, data }) = arrays.get(name) else {
-                return Err(wrong(format!("has no array {name:?}")).help("name its arrays as the inputs"));
-            };
-            let wanted = ty.shape.dims();
-            let rows = shape.first().copied().unwrap_or(0);
-            let batch = wanted.first().copied().unwrap_or(1);
-            if shape.get(1..) != wanted.get(1..) || rows == 0 || !rows.is_multiple_of(batch) {
-                return Err(wrong(format!(
-                    "array {name:?} has shape {shape:?}, which is no multiple of {wanted:?}"
-                )));
-            }
-            let own = data.len() / ty.shape.count();
-            if *count.get_or_insert(own) != own {
-                return Err(wrong(format!(
-                    "array {name:?} is for {own} predictions, another one is not"
-                )));
-            }
-        }
+    pub fn read<'a>(path: &Path, graph: &'a Graph, states: &[usize]) -> Result<Self> {
+        let inputs: Vec<(&'a str, &'a TensorType)> = inputs(graph).collect();
+        let passed = inputs.iter().enumerate().filter(|(i, _)| !states.contains(i));
+        let port = |(_, &(name, ty)): (usize, &(&'a str, &'a TensorType))| Port {
+            name,
+            shape: ty.shape.dims(),
+            integers: (ty.dtype == DType::I32).then_some([i32::MIN.into(), i32::MAX.into()]),
+        };
+        let ports: Vec<_> = passed.map(port).collect();
+        let Rows { arrays, predictions } = arrays::rows(path, &ports, "input")?;
         let tensor = |i: usize, number: usize| {
             let (name, ty) = inputs[i];
             let count = ty.shape.count();
             match arrays.get(name).filter(|_| !states.contains(&i)) {
-                Some(array) => tensor(ty, array.data[number * count..][..count].to_vec()),
+                Some(array) => {
+                    let own = &array.data[number * count..][..count];
+                    tensor(ty, own.iter().map(|&value| value as f32).collect())
+                }
                 None => tensor(ty, vec![0.0; count]),
             }
         };
@@ -82,7 +55,7 @@ impl Samples {
                 .map(|i| tensor(i, number))
                 .collect::<Result<_>>()
         };
-        let predictions = (0..count.unwrap_or(1)).map(prediction).collect::<Result<_>>()?;
+        let predictions = (0..predictions).map(prediction).collect::<Result<_>>()?;
         Ok(Self { predictions })
     }
 
@@ -92,10 +65,22 @@ impl Samples {
     /// # Errors
     /// Never, since shapes are the graph's own.
     pub fn noise(graph: &Graph, states: &[usize]) -> Result<Option<Self>> {
-        let count = (UNASKED / work(graph).max(1)).min(NOISE);
-        if count == 0 {
-            return Ok(None);
+        match (UNASKED / work(graph).max(1)).min(NOISE) {
+            0 => Ok(None),
+            count => Self::some_noise(graph, states, count).map(Some),
         }
+    }
+
+    /// The same where it is asked for: at least one prediction.
+    ///
+    /// # Errors
+    /// Never, since shapes are the graph's own.
+    pub fn asked_noise(graph: &Graph, states: &[usize]) -> Result<Self> {
+        let count = (UNASKED / work(graph).max(1)).clamp(1, NOISE);
+        Self::some_noise(graph, states, count)
+    }
+
+    fn some_noise(graph: &Graph, states: &[usize], count: u64) -> Result<Self> {
         let ranges = index_ranges(graph);
         let mut state = 0_u64;
         let prediction = |_| {
@@ -119,7 +104,12 @@ impl Samples {
             all.collect::<Result<_>>()
         };
         let predictions = (0..count).map(prediction).collect::<Result<_>>()?;
-        Ok(Some(Self { predictions }))
+        Ok(Self { predictions })
+    }
+
+    /// Each prediction's inputs.
+    pub(super) fn predictions(&self) -> &[Vec<Tensor>] {
+        &self.predictions
     }
 
     /// How many predictions there are.
@@ -134,7 +124,7 @@ impl Samples {
 }
 
 /// What a prediction takes, in operations of products.
-fn work(graph: &Graph) -> u64 {
+pub(super) fn work(graph: &Graph) -> u64 {
     let of_node = |id| {
         let elements = graph.node(id).types.iter().map(|ty| ty.shape.count() as u64);
         let each = ELEMENT * (1 + graph.op(id).scalar_instructions() as u64);
@@ -162,104 +152,136 @@ fn tensor(ty: &TensorType, data: Vec<f32>) -> Result<Tensor> {
     Tensor::new(ty.shape.clone(), data)
 }
 
-/// Evaluates both graphs and compares what they give; `before` is called before each prediction and may end it all.
+/// How far results are off, and what the layers add to that.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Comparison {
+    /// Each output.
+    pub outputs: Vec<Difference>,
+    /// All weights with an encoding, in the order of the network.
+    pub layers: Vec<LayerError>,
+}
+
+/// How much of what weights are, and of what is computed with them, is not noise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerError {
+    /// The layer.
+    pub layer: String,
+    /// Of its weights.
+    pub encoding: Encoding,
+    /// How many numbers.
+    pub elements: usize,
+    /// Ratio of signal to noise of the weights, in decibels; infinite where there is no noise.
+    pub weights: f64,
+    /// That of what is computed with them, of which some noise comes from layers before.
+    pub results: Option<f64>,
+}
+
+/// Energies of a signal and of noise.
+#[derive(Default, Clone, Copy)]
+struct Energies([f64; 2]);
+
+impl Energies {
+    fn add(&mut self, original: &[f32], noisy: &[f32]) {
+        for (&a, &b) in original.iter().zip(noisy) {
+            let (a, b) = (f64::from(a), f64::from(b));
+            self.0[0] += a * a;
+            self.0[1] += (a - b) * (a - b);
+        }
+    }
+
+    fn decibels(self) -> f64 {
+        10.0 * (self.0[0] / self.0[1]).log10()
+    }
+}
+
+/// Evaluates both graphs on samples, if there are any, and compares what they give; `before` is called before each prediction and may
+/// end it all.
 ///
 /// # Errors
 /// That of `before`, or when a graph cannot be evaluated.
 pub fn compare(
     original: &Graph,
     encoded: &Graph,
-    samples: &Samples,
+    samples: Option<&Samples>,
     before: &mut dyn FnMut() -> Result<()>,
-) -> Result<Vec<Difference>> {
-    let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
-    for inputs in &samples.predictions {
+) -> Result<Comparison> {
+    let (mut layers, users) = layers(original, encoded)?;
+    let mut outputs = differences(original);
+    let mut energies: BTreeMap<NodeId, Energies> = BTreeMap::new();
+    for inputs in samples.iter().flat_map(|samples| &samples.predictions) {
         before()?;
-        let expected = original.eval(inputs)?;
-        before()?;
-        let found = encoded.eval(inputs)?;
-        for (i, (expected, found)) in expected.iter().zip(&found).enumerate() {
-            let row = expected.shape().dims().last().copied().unwrap_or(1);
-            sums.entry(i)
-                .or_default()
-                .add(&expected.to_f32(), &found.to_f32(), row);
-        }
-    }
-    let outputs = original.outputs().iter().enumerate();
-    let of = |(i, output): (usize, &crate::graph::Output)| Some(sums.get(&i)?.difference(&output.name));
-    Ok(outputs.filter_map(of).collect())
-}
-
-#[derive(Default)]
-struct Sums {
-    count: usize,
-    largest: f64,
-    distances: f64,
-    products: [f64; 3],
-    agreeing: [usize; 2],
-}
-
-impl Sums {
-    fn add(&mut self, expected: &[f32], found: &[f32], row: usize) {
-        for (&a, &b) in expected.iter().zip(found) {
-            // Two that are equal have no distance, infinities too.
-            let distance = if a == b {
-                0.0
-            } else {
-                (f64::from(a) - f64::from(b)).abs()
-            };
-            self.largest = if distance > self.largest || distance.is_nan() {
-                distance
-            } else {
-                self.largest
-            };
-            self.distances += distance;
-            let [a, b] = [f64::from(a), f64::from(b)];
-            let products = [a * b, a * a, b * b];
-            self.products
-                .iter_mut()
-                .zip(products)
-                .for_each(|(sum, product)| *sum += product);
-            self.count += 1;
-        }
-        if row > 1 {
-            let first = |row: &[f32]| (0..row.len()).rev().max_by(|&i, &j| row[i].total_cmp(&row[j]));
-            for (a, b) in expected.chunks(row).zip(found.chunks(row)) {
-                self.agreeing[0] += usize::from(first(a) == first(b));
-                self.agreeing[1] += 1;
+        let mut results: BTreeMap<NodeId, Tensor> = BTreeMap::new();
+        let expected = original.eval_seen(inputs, &mut |id, _, found| {
+            if let Some(first) = found.first().filter(|_| users.contains(&id)) {
+                results.insert(id, first.clone());
             }
-        }
+            Ok(())
+        })?;
+        before()?;
+        let found = encoded.eval_seen(inputs, &mut |id, _, found| {
+            if let (Some(before), Some(first)) = (results.remove(&id), found.first()) {
+                energies
+                    .entry(id)
+                    .or_default()
+                    .add(&before.to_f32(), &first.to_f32());
+            }
+            Ok(())
+        })?;
+        add(&mut outputs, &expected, &found);
     }
+    for (layer, user) in layers.iter_mut().zip(&users) {
+        layer.results = energies.get(user).map(|energies| energies.decibels());
+    }
+    if samples.is_none() {
+        outputs.clear();
+    }
+    Ok(Comparison { outputs, layers })
+}
 
-    fn difference(&self, name: &str) -> Difference {
-        let [both, a, b] = self.products;
-        Difference {
-            name: name.to_owned(),
-            largest: self.largest,
-            mean: self.distances / self.count.max(1) as f64,
-            // Of two vectors of zeros, too.
-            cosine: if a == 0.0 && b == 0.0 {
-                1.0
-            } else {
-                both / (a * b).sqrt()
-            },
-            agreeing: self.agreeing,
-        }
+/// For each output, that nothing is known yet.
+pub(super) fn differences(graph: &Graph) -> Vec<Difference> {
+    let outputs = graph.outputs().iter();
+    outputs.map(|output| Difference::of(&output.name)).collect()
+}
+
+/// Adds a prediction to what is known of each output.
+pub(super) fn add(differences: &mut [Difference], expected: &[Tensor], found: &[Tensor]) {
+    for ((expected, found), difference) in expected.iter().zip(found).zip(differences) {
+        let row = expected.shape().dims().last().copied().unwrap_or(1);
+        difference.add(&wide(expected), &wide(found), row);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// All weights with an encoding, and for each the node of the whole graph that computes with them.
+fn layers(original: &Graph, encoded: &Graph) -> Result<(Vec<LayerError>, Vec<NodeId>)> {
+    let mut before = Vec::new();
+    walk(original, &mut |graph, weights, _| {
+        before.push(graph.constant(weights.id).cloned());
+        Ok(())
+    })?;
+    let mut before = before.into_iter();
+    let (mut layers, mut users) = (Vec::new(), Vec::new());
+    walk(encoded, &mut |graph, weights, user| {
+        let (Some(Some(before)), Some(after)) = (before.next(), graph.constant(weights.id)) else {
+            return Err(Error::internal("a graph has other weights than before"));
+        };
+        if let Some(encoded) = after.encoded() {
+            let mut energies = Energies::default();
+            energies.add(before.as_f32()?, after.as_f32()?);
+            layers.push(LayerError {
+                layer: weights.layer.clone(),
+                encoding: encoded.encoding,
+                elements: after.shape().count(),
+                weights: energies.decibels(),
+                results: None,
+            });
+            users.push(user);
+        }
+        Ok(())
+    })?;
+    Ok((layers, users))
+}
 
-    #[test]
-    fn distances_angles_and_places() {
-        let mut sums = Sums::default();
-        sums.add(&[1.0, 0.0, 0.0, 2.0], &[1.0, 0.5, 3.0, 2.0], 2);
-        let found = sums.difference("y");
-        assert_eq!([found.largest, found.mean], [3.0, 0.875]);
-        assert_eq!(found.agreeing, [1, 2]);
-        assert!((found.cosine - 5.0 / (5.0_f64 * 14.25).sqrt()).abs() < 1e-12);
-        assert_eq!(Sums::default().difference("y").cosine, 1.0);
-    }
+fn wide(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_f32().iter().map(|&value| f64::from(value)).collect()
 }

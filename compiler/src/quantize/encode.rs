@@ -5,7 +5,7 @@ use crate::tensor::{Encoded, Encoding, Grouping};
 use half::f16;
 
 /// Rows that share the scales of four bits: more of them make the error larger, fewer the file.
-const ROWS: usize = 64;
+pub(super) const ROWS: usize = 64;
 
 /// The largest number that half precision has.
 const LARGEST_HALF: f32 = 65_504.0;
@@ -34,8 +34,8 @@ pub fn encode(
     [block, lanes]: [usize; 2],
     encoding: Encoding,
 ) -> Result<(Encoded, Vec<f32>), Unfit> {
-    if !data.iter().all(|value| value.is_finite()) {
-        return Err(Unfit::NotFinite);
+    if let Some(unfit) = unfit(data, encoding) {
+        return Err(unfit);
     }
     let rows = (block / lanes).max(1);
     let grouping = Grouping {
@@ -54,19 +54,25 @@ pub fn encode(
         scales: Vec::new(),
     };
     match encoding {
-        Encoding::F16 => halves(data, encoded),
+        Encoding::F16 => Ok(halves(data, encoded)),
         Encoding::Int8 => Ok(bytes(data, encoded)),
         Encoding::Int4 => Ok(nibbles(data, encoded)),
     }
 }
 
-/// To the nearest, of two equally near ones to the even one.
-fn halves(data: &[f32], encoded: Encoded) -> Result<(Encoded, Vec<f32>), Unfit> {
-    if data.iter().any(|value| value.abs() > LARGEST_HALF) {
-        return Err(Unfit::TooLarge);
+/// Why numbers have no code, if some have none.
+pub(super) fn unfit(data: &[f32], encoding: Encoding) -> Option<Unfit> {
+    if !data.iter().all(|value| value.is_finite()) {
+        return Some(Unfit::NotFinite);
     }
+    let large = encoding == Encoding::F16 && data.iter().any(|value| value.abs() > LARGEST_HALF);
+    large.then_some(Unfit::TooLarge)
+}
+
+/// To the nearest, of two equally near ones to the even one.
+fn halves(data: &[f32], encoded: Encoded) -> (Encoded, Vec<f32>) {
     let numbers = data.iter().map(|&value| f16::from_f32(value).to_f32());
-    Ok((encoded, numbers.collect()))
+    (encoded, numbers.collect())
 }
 
 /// For each group, its element of the largest magnitude.

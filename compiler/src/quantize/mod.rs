@@ -7,20 +7,23 @@
 
 mod compare;
 mod encode;
-mod npz;
+mod found;
+mod response;
 mod rules;
+mod search;
 
-pub use compare::{Difference, Samples, compare};
+pub use compare::{Comparison, LayerError, Samples, compare};
 pub use encode::{Unfit, encode};
-pub use rules::Rules;
+pub use rules::{Choice, Rules};
+pub use search::{Goal, Searched, search};
+
+pub use crate::arrays::Difference;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Constant, Op};
-use crate::tensor::{DType, Encoding, TensorType};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::tensor::Encoding;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
 /// Weights that stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,133 +68,111 @@ pub struct Report {
     pub kept: Vec<Kept>,
     /// Layers whose weights kernels read in an order in which no encoding can be told.
     pub unencoded: BTreeSet<String>,
-    /// How far results are off, and of what.
-    pub differences: Option<(String, Vec<Difference>)>,
+    /// Which encodings were found, if some were looked for.
+    pub searched: Option<Searched>,
+    /// How far layers and results are off.
+    pub compared: Comparison,
+    /// Of what results are; none where they are not known.
+    pub from: Option<String>,
 }
 
 /// Gives weights their encodings.
 ///
 /// # Errors
-/// When a pattern matches no layer with weights, or the budget is used up.
+/// When a pattern matches no layer with weights, or encodings are to be looked for, which [`search`] does.
 pub fn apply(graph: &mut Graph, rules: &Rules) -> Result<Report> {
-    let mut layers = Vec::new();
-    names(graph, &mut layers);
+    let sites = sites(graph, rules)?;
+    if rules.has_auto() {
+        return Err(Error::internal("nobody looks for encodings"));
+    }
+    let wanted: Vec<_> = sites.iter().map(Site::fixed).collect();
+    let original = graph.clone();
+    found::assign(graph, &original, &wanted, &mut vec![None; wanted.len()])?;
+    Ok(Report {
+        kept: kept(&sites),
+        ..Report::default()
+    })
+}
+
+/// Weights, and what they are to be.
+struct Site {
+    /// The layer that reads them first.
+    layer: String,
+    /// How many numbers.
+    elements: usize,
+    /// Elements of a matrix, and channels.
+    shape: [usize; 2],
+    /// The node of the whole graph that computes with them.
+    user: NodeId,
+    /// Whether that multiplies its first input with them.
+    multiplied: bool,
+    /// What they are to be; or why they stay as they are.
+    choice: std::result::Result<Choice, Reason>,
+}
+
+impl Site {
+    /// The encoding that is not looked for.
+    fn fixed(&self) -> Option<Encoding> {
+        match self.choice {
+            Ok(Choice::Fixed(encoding)) => encoding,
+            Ok(Choice::Auto) | Err(_) => None,
+        }
+    }
+}
+
+/// All weights in the order of [`found::walk`].
+fn sites(graph: &Graph, rules: &Rules) -> Result<Vec<Site>> {
+    let mut sites = Vec::new();
+    found::walk(graph, &mut |own, weights, user| {
+        let data = own.constant(weights.id);
+        let data = data.ok_or_else(|| Error::internal("weights are no constant"))?;
+        let data = data.as_f32()?;
+        let choice = match rules.of(&weights.layer) {
+            Choice::Fixed(None) => Err(Reason::Chosen),
+            _ if data.len() < rules.least() => Err(Reason::Small(rules.least())),
+            _ if weights.shared => Err(Reason::Shared),
+            Choice::Fixed(Some(encoding)) => match encode::unfit(data, encoding) {
+                Some(unfit) => Err(Reason::Unfit(encoding, unfit)),
+                None => Ok(Choice::Fixed(Some(encoding))),
+            },
+            Choice::Auto => match encode::unfit(data, Encoding::Int8) {
+                Some(unfit) => Err(Reason::Unfit(Encoding::Int8, unfit)),
+                None => Ok(Choice::Auto),
+            },
+        };
+        sites.push(Site {
+            layer: weights.layer.clone(),
+            elements: data.len(),
+            shape: weights.shape,
+            user,
+            multiplied: weights.which == 1 && user == weights.user,
+            choice,
+        });
+        Ok(())
+    })?;
+    let layers: BTreeSet<&str> = sites.iter().map(|site| site.layer.as_str()).collect();
     if let Some(pattern) = rules.idle(&layers).next() {
         let what = format!("no layer with weights matches {pattern:?}");
-        return Err(Error::new(ErrorKind::Usage(what)).help(format!("there are {}", layers.join(", "))));
+        let mut all: Vec<&str> = Vec::new();
+        let names = sites.iter().map(|site| site.layer.as_str());
+        names.for_each(|name| {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        });
+        return Err(Error::new(ErrorKind::Usage(what)).help(format!("there are {}", all.join(", "))));
     }
-    let mut report = Report::default();
-    encode_all(graph, rules, &mut report)?;
-    Ok(report)
+    Ok(sites)
 }
 
-/// A constant that is somebody's weights.
-struct Weights {
-    /// The constant.
-    id: NodeId,
-    /// The layer that reads it first.
-    layer: String,
-    /// Elements of its matrices, and channels, as [`Op::weights`] has them.
-    shape: [usize; 2],
-    /// Whether others read it in another way.
-    shared: bool,
-}
-
-/// All weights of a graph, but not those in the bodies of its scans.
-fn weights(graph: &Graph) -> Vec<Weights> {
-    let mut found: BTreeMap<NodeId, Weights> = BTreeMap::new();
-    let mut order = Vec::new();
-    for user in graph.order() {
-        let inputs = graph.inputs_of(user);
-        let types: Vec<&TensorType> = inputs.iter().map(|&i| graph.ty(i)).collect();
-        let Some((which, shape)) = graph.op(user).weights(&types) else {
-            continue;
-        };
-        let id = inputs[which];
-        if graph
-            .constant(id)
-            .is_none_or(|tensor| tensor.dtype() != DType::F32)
-            || found.contains_key(&id)
-        {
-            continue;
-        }
-        order.push(id);
-        let other = |&other: &NodeId| {
-            let inputs = graph.inputs_of(other);
-            let types: Vec<&TensorType> = inputs.iter().map(|&i| graph.ty(i)).collect();
-            let own = graph.op(other).weights(&types).map(|(which, _)| which);
-            inputs
-                .iter()
-                .enumerate()
-                .any(|(i, input)| *input == id && Some(i) != own)
-        };
-        let weights = Weights {
-            id,
-            layer: graph.node(user).name.clone(),
-            shape,
-            shared: graph.is_output(id) || graph.users(id).iter().any(other),
-        };
-        found.insert(id, weights);
-    }
-    order.iter().filter_map(|id| found.remove(id)).collect()
-}
-
-/// The layers with weights, each once.
-fn names(graph: &Graph, layers: &mut Vec<String>) {
-    for Weights { layer, .. } in weights(graph) {
-        if !layers.contains(&layer) {
-            layers.push(layer);
-        }
-    }
-    let scans = graph.order().into_iter().filter_map(|id| graph.op(id).as_scan());
-    scans.for_each(|scan| names(&scan.body, layers));
-}
-
-fn encode_all(graph: &mut Graph, rules: &Rules, report: &mut Report) -> Result<()> {
-    for weights in weights(graph) {
-        let elements = graph.ty(weights.id).shape.count();
-        if let Err(why) = encode_one(graph, &weights, rules)? {
-            report.kept.push(Kept {
-                layer: weights.layer,
-                elements,
-                why,
-            });
-        }
-    }
-    for id in graph.order() {
-        let Op::Scan(scan) = graph.op(id) else { continue };
-        let mut scan = scan.clone();
-        encode_all(Arc::make_mut(&mut scan.body), rules, report)?;
-        let inputs = graph.inputs_of(id).to_vec();
-        graph.replace(id, scan, &inputs)?;
-    }
-    Ok(())
-}
-
-/// Encodes a constant, or says why not.
-fn encode_one(
-    graph: &mut Graph,
-    weights: &Weights,
-    rules: &Rules,
-) -> Result<std::result::Result<(), Reason>> {
-    let Some(tensor) = graph.constant(weights.id) else {
-        return Err(Error::internal("weights are no constant"));
+fn kept(sites: &[Site]) -> Vec<Kept> {
+    let of = |site: &Site| {
+        let why = site.choice.err()?;
+        Some(Kept {
+            layer: site.layer.clone(),
+            elements: site.elements,
+            why,
+        })
     };
-    let Some(encoding) = rules.of(&weights.layer) else {
-        return Ok(Err(Reason::Chosen));
-    };
-    let data = tensor.as_f32()?;
-    if data.len() < rules.least() {
-        return Ok(Err(Reason::Small(rules.least())));
-    }
-    if weights.shared {
-        return Ok(Err(Reason::Shared));
-    }
-    let (encoded, numbers) = match encode(data, weights.shape, encoding) {
-        Ok(found) => found,
-        Err(unfit) => return Ok(Err(Reason::Unfit(encoding, unfit))),
-    };
-    let tensor = crate::tensor::Tensor::f32(tensor.shape().clone(), numbers)?.encoded_as(encoded);
-    graph.replace(weights.id, Constant(tensor), &[])?;
-    Ok(Ok(()))
+    sites.iter().filter_map(of).collect()
 }

@@ -2,18 +2,28 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::Encoding;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// Constants of fewer numbers stay as they are, if nothing else is said: what they take hardly counts.
 const LEAST: usize = 1024;
 
+/// What a layer's weights are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// In an encoding, or, with none, as they are.
+    Fixed(Option<Encoding>),
+    /// In one that is looked for.
+    Auto,
+}
+
 /// A choice for each layer, by its name: of the first pattern that it matches, or else that for the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// Patterns in order, each with an encoding, or none for floats as they are.
-    patterns: Vec<(String, Option<Encoding>)>,
+    /// Patterns in order.
+    patterns: Vec<(String, Choice)>,
     /// For layers that no pattern matches.
-    rest: Option<Encoding>,
+    rest: Choice,
     /// Constants of fewer numbers stay as they are.
     least: usize,
 }
@@ -22,7 +32,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             patterns: Vec::new(),
-            rest: None,
+            rest: Choice::Fixed(None),
             least: LEAST,
         }
     }
@@ -32,7 +42,7 @@ impl Rules {
     /// The same for all layers, and for constants of so many numbers or more.
     pub fn of_all(encoding: Encoding, least: usize) -> Self {
         Self {
-            rest: Some(encoding),
+            rest: Choice::Fixed(Some(encoding)),
             least,
             ..Self::default()
         }
@@ -43,19 +53,25 @@ impl Rules {
         self.least
     }
 
-    /// The encoding of a layer's weights, if they are to have one.
-    pub fn of(&self, layer: &str) -> Option<Encoding> {
+    /// What a layer's weights are to be.
+    pub fn of(&self, layer: &str) -> Choice {
         let first = self.patterns.iter().find(|(pattern, _)| matches(pattern, layer));
-        first.map_or(self.rest, |(_, encoding)| *encoding)
+        first.map_or(self.rest, |(_, choice)| *choice)
+    }
+
+    /// Whether encodings are looked for.
+    pub fn has_auto(&self) -> bool {
+        let all = self.patterns.iter().map(|(_, choice)| choice).chain([&self.rest]);
+        all.into_iter().any(|choice| *choice == Choice::Auto)
     }
 
     /// Whether no layer can get an encoding.
     pub fn is_empty(&self) -> bool {
-        self.rest.is_none() && self.patterns.is_empty()
+        self.rest == Choice::Fixed(None) && self.patterns.is_empty()
     }
 
     /// Patterns that none of these layers match.
-    pub(super) fn idle<'a>(&'a self, layers: &'a [String]) -> impl Iterator<Item = &'a str> {
+    pub(super) fn idle<'a>(&'a self, layers: &'a BTreeSet<&str>) -> impl Iterator<Item = &'a str> {
         let patterns = self.patterns.iter().map(|(pattern, _)| pattern.as_str());
         patterns.filter(|pattern| !layers.iter().any(|layer| matches(pattern, layer)))
     }
@@ -63,20 +79,23 @@ impl Rules {
 
 /// What is wrong with the choice.
 fn wrong(what: String) -> Error {
-    Error::new(ErrorKind::Usage(what)).help("write f16, int8 or int4, or such as 'conv*=int8,head=f32,f16'")
+    Error::new(ErrorKind::Usage(what))
+        .help("write f16, int8, int4 or auto, or such as 'conv*=int8,head=f32,f16'")
 }
 
-/// An encoding by its name; none for single precision.
-fn encoding(name: &str) -> Result<Option<Encoding>> {
-    if name == "f32" {
-        return Ok(None);
+/// A choice by its name.
+fn choice(name: &str) -> Result<Choice> {
+    match name {
+        "f32" => return Ok(Choice::Fixed(None)),
+        "auto" => return Ok(Choice::Auto),
+        _ => {}
     }
     let found = Encoding::ALL
         .into_iter()
         .find(|encoding| encoding.to_string() == name);
-    found.map(Some).ok_or_else(|| {
+    found.map(|found| Choice::Fixed(Some(found))).ok_or_else(|| {
         wrong(format!(
-            "there is no encoding {name:?}; there are f32, f16, int8 and int4"
+            "there is no encoding {name:?}; there are f32, f16, int8, int4 and auto"
         ))
     })
 }
@@ -86,7 +105,7 @@ impl FromStr for Rules {
 
     /// Reads `PATTERN=ENCODING` and `ENCODING` for the rest, with commas between.
     fn from_str(text: &str) -> Result<Self> {
-        let mut patterns: Vec<(String, Option<Encoding>)> = Vec::new();
+        let mut patterns: Vec<(String, Choice)> = Vec::new();
         let mut rest = None;
         for part in text.split(',') {
             match part.rsplit_once('=') {
@@ -94,18 +113,18 @@ impl FromStr for Rules {
                 Some((pattern, _)) if patterns.iter().any(|(known, _)| known == pattern) => {
                     return Err(wrong(format!("the pattern {pattern:?} stands there twice")));
                 }
-                Some((pattern, name)) => patterns.push((pattern.to_owned(), encoding(name)?)),
+                Some((pattern, name)) => patterns.push((pattern.to_owned(), choice(name)?)),
                 None if rest.is_some() => {
                     return Err(wrong(format!(
                         "{part:?} is a second encoding for all other layers"
                     )));
                 }
-                None => rest = Some(encoding(part)?),
+                None => rest = Some(choice(part)?),
             }
         }
         Ok(Self {
             patterns,
-            rest: rest.flatten(),
+            rest: rest.unwrap_or(Choice::Fixed(None)),
             ..Self::default()
         })
     }
@@ -151,11 +170,21 @@ mod tests {
             ("cnv1", Some(Encoding::F16)),
             ("cxnv1", Some(Encoding::Int4)),
         ] {
-            assert_eq!(rules.of(layer), encoding, "{layer}");
+            assert_eq!(rules.of(layer), Choice::Fixed(encoding), "{layer}");
         }
         let only: Rules = "a=b=int4".parse().unwrap();
-        assert_eq!([only.of("a=b"), only.of("a")], [Some(Encoding::Int4), None]);
-        let layers = ["conv9".to_owned(), "body".to_owned()];
+        assert_eq!(
+            [only.of("a=b"), only.of("a")],
+            [Some(Encoding::Int4), None].map(Choice::Fixed)
+        );
+        assert!(!rules.has_auto());
+        let rest: Rules = "head=f32,auto".parse().unwrap();
+        assert_eq!(
+            [rest.of("head"), rest.of("x")],
+            [Choice::Fixed(None), Choice::Auto]
+        );
+        assert!(rest.has_auto() && "a=auto".parse::<Rules>().unwrap().has_auto());
+        let layers = BTreeSet::from(["conv9", "body"]);
         assert_eq!(rules.idle(&layers).collect::<Vec<_>>(), ["head", "c?nv1"]);
     }
 
@@ -179,14 +208,17 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         for (text, why) in [
-            ("", "there is no encoding \"\"; there are f32, f16, int8 and int4"),
+            (
+                "",
+                "there is no encoding \"\"; there are f32, f16, int8, int4 and auto",
+            ),
             (
                 "int9",
-                "there is no encoding \"int9\"; there are f32, f16, int8 and int4",
+                "there is no encoding \"int9\"; there are f32, f16, int8, int4 and auto",
             ),
             (
                 "conv=INT8",
-                "there is no encoding \"INT8\"; there are f32, f16, int8 and int4",
+                "there is no encoding \"INT8\"; there are f32, f16, int8, int4 and auto",
             ),
             ("=int8", "\"=int8\" has no pattern before its \"=\""),
             ("int8,f16", "\"f16\" is a second encoding for all other layers"),

@@ -1,9 +1,12 @@
 //! What became of weights in fewer bits.
 
-use super::table::{bytes, grouped};
-use crate::quantize::{Difference, Reason, Report};
+use super::table::{Align, Table, bytes, grouped};
+use crate::quantize::{Difference, LayerError, Reason, Report, Searched};
 use crate::tensor::Encoding;
 use std::collections::BTreeMap;
+
+/// So many of the layers with the most noise are shown.
+const WORST: usize = 5;
 
 /// Bytes of weights in files by encoding, none being that of those which stay as they are, and of the floats that they stand for.
 pub type WeightSizes = BTreeMap<Option<Encoding>, [u64; 2]>;
@@ -52,31 +55,92 @@ pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
             layers.join(", ")
         );
     }
-    match &report.differences {
+    if let Some(searched) = &report.searched {
+        text += &chosen(searched, verbose);
+    }
+    text += &noise(&report.compared.layers, verbose);
+    match &report.from {
         None => {
             text += "         errors are not computed for a network of this size; --samples FILE.npz does\n"
         }
-        Some((from, differences)) => {
-            differences
-                .iter()
-                .for_each(|difference| text += &error(difference));
+        Some(from) => {
+            let outputs = report.compared.outputs.iter();
+            outputs.for_each(|difference| text += &error(difference));
             text += &format!("         of {from}\n");
         }
     }
     text
 }
 
-fn error(difference: &Difference) -> String {
-    let Difference {
-        name,
-        largest,
-        mean,
-        cosine,
-        agreeing: [agreeing, rows],
-    } = difference;
-    let top = match rows {
-        0 => String::new(),
-        _ => format!(", the largest is the same in {agreeing} of {rows}"),
+/// Which encodings were found: how many constants have each, with `verbose` each layer.
+fn chosen(searched: &Searched, verbose: bool) -> String {
+    let mut groups: BTreeMap<Option<Encoding>, (usize, Vec<&str>)> = BTreeMap::new();
+    for (layer, elements, encoding) in &searched.chosen {
+        let (numbers, layers) = groups.entry(*encoding).or_default();
+        *numbers += elements;
+        layers.push(layer);
+    }
+    let mut text = format!("auto     found with {} predictions\n", searched.evaluated);
+    for (encoding, (numbers, layers)) in groups {
+        let name = encoding.map_or("f32".to_owned(), |encoding| encoding.to_string());
+        let which = match verbose {
+            true => layers.join(", "),
+            false => format!("{} of them", layers.len()),
+        };
+        text += &format!("         {name}, {} numbers: {which}\n", grouped(numbers as u64));
+    }
+    text
+}
+
+/// The layers with the most noise, with `verbose` all.
+fn noise(layers: &[LayerError], verbose: bool) -> String {
+    let mut order: Vec<&LayerError> = layers.iter().collect();
+    let worst = |layer: &LayerError| {
+        layer
+            .results
+            .filter(|results| !results.is_nan())
+            .unwrap_or(layer.weights)
     };
-    format!("error    {name:?}: {largest:.2e} at most, {mean:.2e} in the mean, cosine {cosine:.6}{top}\n")
+    order.sort_by(|a, b| worst(a).total_cmp(&worst(b)));
+    let shown = if verbose { order.len() } else { WORST };
+    let mut table = Table::new(&[
+        ("most noise in", Align::Left),
+        ("encoding", Align::Left),
+        ("numbers", Align::Right),
+        ("weights, dB", Align::Right),
+        ("results, dB", Align::Right),
+    ]);
+    for layer in order.iter().take(shown) {
+        table.row(vec![
+            layer.layer.clone(),
+            layer.encoding.to_string(),
+            grouped(layer.elements as u64),
+            format!("{:.1}", layer.weights),
+            layer
+                .results
+                .map_or("-".to_owned(), |results| format!("{results:.1}")),
+        ]);
+    }
+    if order.is_empty() {
+        String::new()
+    } else {
+        table.to_string()
+    }
+}
+
+fn error(difference: &Difference) -> String {
+    let (name, largest, mean) = (&difference.name, difference.largest, difference.mean());
+    let top = difference.agreement.map(|agreement| {
+        let five = agreement
+            .five
+            .map(|five| format!(" and among the first five in {five}"));
+        let (first, rows, five) = (agreement.first, agreement.rows, five.unwrap_or_default());
+        format!(", the largest is the same in {first}{five} of {rows}")
+    });
+    format!(
+        "error    {name:?}: {largest:.2e} at most ({:.1e} of its magnitude), {mean:.2e} in the mean, cosine {:.6}{}\n",
+        difference.relative(),
+        difference.cosine(),
+        top.unwrap_or_default()
+    )
 }

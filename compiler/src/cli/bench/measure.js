@@ -127,3 +127,8 @@ export async function measure(open, work, rounds) {
     step_error_ms: estimates.map(({ error }) => error),
   };
 }
+
+/** What the engine asks for. `openLoop` stands before this script. */
+export async function answer(load, { backend, threads, rounds }) {
+  return JSON.stringify(await measure(() => load(undefined, { backend, threads, profile: true }), await openLoop(3), rounds));
+}

@@ -4,6 +4,7 @@ use super::conditions::{Wanted, tag};
 use super::request::Request;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 /// On every answer: pages get shared memory for threads, a cache asks each time whether what it has is still right, and
 /// no other site may embed or read what is served.
@@ -69,6 +70,15 @@ impl Response {
     /// A page made here.
     pub fn page(html: String) -> Self {
         Self::text("200 OK", "text/html; charset=utf-8", html)
+    }
+    /// Bytes made here.
+    pub fn bytes(bytes: Arc<[u8]>) -> Self {
+        Self {
+            status: "200 OK",
+            headers: "Content-Type: application/octet-stream\r\n".to_owned(),
+            length: Some(bytes.len() as u64),
+            body: Box::new(io::Cursor::new(bytes)),
+        }
     }
     /// A line of text with a status.
     pub fn message(status: &'static str, why: &str) -> Self {

@@ -13,20 +13,25 @@ const MOST_BYTES: u64 = 256 << 20;
 /// Most arrays of a file.
 const MOST_ARRAYS: usize = 1_000;
 
-/// An array of numbers in row-major order, as floats.
+/// Most axes of an array, as NumPy has them.
+const MOST_AXES: usize = 64;
+
+/// An array of numbers in row-major order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
+    /// NumPy's name of the type in the file, such as `<f4`.
+    pub kind: String,
     /// Extents.
     pub shape: Vec<usize>,
-    /// Elements.
-    pub data: Vec<f32>,
+    /// Elements; integers beyond 2^53 are rounded.
+    pub data: Vec<f64>,
 }
 
-/// Reads those arrays of a file that are wanted, by their names.
+/// Reads those arrays of a file that are wanted, by their names; names the others.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged, or holds something else than numbers.
-pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Array>> {
+/// When the file cannot be read, is damaged, or what is wanted of it holds something else than numbers.
+pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<(BTreeMap<String, Array>, Vec<String>)> {
     let shown = path.display().to_string();
     let in_file = |error: Error| error.in_file(&shown);
     let (file, _) = files::open(path, Links::Follow)
@@ -40,11 +45,13 @@ pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<Strin
             "has more than {MOST_ARRAYS} arrays"
         ))));
     }
-    let mut arrays = BTreeMap::new();
+    let (mut arrays, mut others) = (BTreeMap::new(), Vec::new());
     for index in 0..zip.len() {
         let member = zip.by_index(index).map_err(bad)?;
-        let name = member.name().map_err(bad)?.trim_end_matches(".npy").to_owned();
+        let name = member.name().map_err(bad)?;
+        let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
         if !wanted(&name) {
+            others.push(name);
             continue;
         }
         let mut bytes = Vec::new();
@@ -57,7 +64,7 @@ pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<Strin
         let array = array(&bytes).map_err(of_array)?;
         arrays.insert(name, array);
     }
-    Ok(arrays)
+    Ok((arrays, others))
 }
 
 /// Reads a `.npy` file; or says what is wrong with it.
@@ -75,9 +82,7 @@ fn array(bytes: &[u8]) -> std::result::Result<Array, String> {
         let (_, value) = header.split_once(&format!("'{key}':"))?;
         Some(value.trim_start())
     };
-    if field("fortran_order").ok_or_else(damaged)?.starts_with("True") {
-        return Err("is in Fortran's order; save numpy.ascontiguousarray of it".to_owned());
-    }
+    let columns = field("fortran_order").ok_or_else(damaged)?.starts_with("True");
     let kind = field("descr").and_then(|value| value.strip_prefix('\'')?.split_once('\''));
     let (kind, _) = kind.ok_or_else(|| "has no plain numbers".to_owned())?;
     let shape = field("shape").and_then(|value| value.strip_prefix('(')?.split_once(')'));
@@ -94,31 +99,68 @@ fn array(bytes: &[u8]) -> std::result::Result<Array, String> {
     let count = shape
         .iter()
         .try_fold(1_usize, |product, &extent| product.checked_mul(extent));
-    match count == Some(data.len()) {
-        true => Ok(Array { shape, data }),
-        false => Err(damaged()),
+    if count != Some(data.len()) || shape.len() > MOST_AXES {
+        return Err(damaged());
     }
+    let data = match columns {
+        true => transposed(&shape, &data),
+        false => data,
+    };
+    Ok(Array {
+        kind: kind.to_owned(),
+        shape,
+        data,
+    })
 }
 
-/// The elements as floats, if they are numbers in the order of bytes that all common machines have.
-fn numbers(kind: &str, bytes: &[u8]) -> Option<Vec<f32>> {
-    fn all<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Option<Vec<f32>> {
-        let (whole, rest) = bytes.as_chunks::<N>();
-        rest.is_empty()
-            .then(|| whole.iter().map(|bytes| number(*bytes)).collect())
+/// What lies with its first index changing fastest, as Fortran has it, with its last one doing so.
+fn transposed(shape: &[usize], data: &[f64]) -> Vec<f64> {
+    let mut strides = vec![1; shape.len()];
+    for axis in 1..shape.len() {
+        strides[axis] = strides[axis - 1] * shape[axis - 1];
     }
-    match kind {
-        "<f2" => all(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
-        "<f4" => all(bytes, f32::from_le_bytes),
-        "<f8" => all(bytes, |b| f64::from_le_bytes(b) as f32),
-        "|b1" | "|u1" => all(bytes, |b| f32::from(u8::from_le_bytes(b))),
-        "|i1" => all(bytes, |b| f32::from(i8::from_le_bytes(b))),
-        "<u2" => all(bytes, |b| f32::from(u16::from_le_bytes(b))),
-        "<i2" => all(bytes, |b| f32::from(i16::from_le_bytes(b))),
-        "<u4" => all(bytes, |b| u32::from_le_bytes(b) as f32),
-        "<i4" => all(bytes, |b| i32::from_le_bytes(b) as f32),
-        "<u8" => all(bytes, |b| u64::from_le_bytes(b) as f32),
-        "<i8" => all(bytes, |b| i64::from_le_bytes(b) as f32),
+    let place = |mut flat: usize| {
+        let mut place = 0;
+        for (extent, stride) in shape.iter().zip(&strides).rev() {
+            place += flat % extent * stride;
+            flat /= extent;
+        }
+        place
+    };
+    (0..data.len()).map(|flat| data[place(flat)]).collect()
+}
+
+/// The elements, if they are numbers; the first character of their type is the order of bytes.
+fn numbers(kind: &str, bytes: &[u8]) -> Option<Vec<f64>> {
+    fn all<const N: usize>(big: bool, bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Option<Vec<f64>> {
+        let (whole, rest) = bytes.as_chunks::<N>();
+        let one = |bytes: &[u8; N]| {
+            let mut bytes = *bytes;
+            if big {
+                bytes.reverse();
+            }
+            number(bytes)
+        };
+        rest.is_empty().then(|| whole.iter().map(one).collect())
+    }
+    let (big, of) = match kind.split_at_checked(1)? {
+        ("<", of) => (false, of),
+        (">", of) => (true, of),
+        ("|", of @ ("b1" | "u1" | "i1")) => (false, of),
+        _ => return None,
+    };
+    match of {
+        "f2" => all(big, bytes, |b| half::f16::from_le_bytes(b).to_f64()),
+        "f4" => all(big, bytes, |b| f64::from(f32::from_le_bytes(b))),
+        "f8" => all(big, bytes, f64::from_le_bytes),
+        "b1" | "u1" => all(big, bytes, |b| f64::from(u8::from_le_bytes(b))),
+        "i1" => all(big, bytes, |b| f64::from(i8::from_le_bytes(b))),
+        "u2" => all(big, bytes, |b| f64::from(u16::from_le_bytes(b))),
+        "i2" => all(big, bytes, |b| f64::from(i16::from_le_bytes(b))),
+        "u4" => all(big, bytes, |b| f64::from(u32::from_le_bytes(b))),
+        "i4" => all(big, bytes, |b| f64::from(i32::from_le_bytes(b))),
+        "u8" => all(big, bytes, |b| u64::from_le_bytes(b) as f64),
+        "i8" => all(big, bytes, |b| i64::from_le_bytes(b) as f64),
         _ => None,
     }
 }
@@ -144,13 +186,22 @@ mod tests {
     }
 
     #[test]
+    fn the_other_orders_are_read() {
+        let header = "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }\n";
+        let data: Vec<u8> = [1_i16, 4, 2, 5, 3, -6]
+            .into_iter()
+            .flat_map(i16::to_be_bytes)
+            .collect();
+        let array = array(&npy(header, &data)).unwrap();
+        assert_eq!(
+            (array.shape, array.data),
+            (vec![2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, -6.0])
+        );
+    }
+
+    #[test]
     fn others_are_refused() {
         for (header, data, why) in [
-            (
-                "{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }",
-                4,
-                "is in Fortran's order; save numpy.ascontiguousarray of it",
-            ),
             (
                 "{'descr': '<U3', 'fortran_order': False, 'shape': (1,), }",
                 12,

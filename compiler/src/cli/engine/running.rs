@@ -44,7 +44,7 @@ impl Running {
         let mut state = lock(&self.0);
         let process = std::process::id();
         for number in 0..ATTEMPTS {
-            let path = std::env::temp_dir().join(format!("keras-compile-bench-{process}-{number}"));
+            let path = std::env::temp_dir().join(format!("keras-compile-run-{process}-{number}"));
             match fs::create_dir(&path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 made => return made.map(|()| state.directory.insert(path).clone()),
