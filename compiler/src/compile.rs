@@ -1,10 +1,12 @@
 //! The whole line, from a file to a bundle.
 
 use crate::backends::{self, Backend, Build, Selection};
-use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageName, Target};
+use crate::bundle::{
+    self, CancelToken, Contents, ElementType, Labelled, Labels, Manifest, PackageName, Target,
+};
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
-use crate::keras::{self, Given, InputShapes, KeptState, KerasDType, KerasModel, Part};
+use crate::keras::{self, Given, InputShapes, KeptState, KerasDType, KerasModel, Part, Pictures};
 use crate::passes;
 use crate::plan::{self, Binding, Plan};
 use crate::quantize;
@@ -26,6 +28,8 @@ pub struct Source {
     pub part: Part,
     /// What is said of Python code that is not in the file.
     pub given: Given,
+    /// Inputs that take pictures.
+    pub pictures: Pictures,
 }
 
 impl Source {
@@ -65,6 +69,8 @@ pub struct Options {
     pub samples: Option<PathBuf>,
     /// Gives the compilation up.
     pub cancel: CancelToken,
+    /// The names of classes.
+    pub labels: Option<Labels>,
     /// What npm calls the bundle, if not by the model's name.
     pub package: Option<PackageName>,
 }
@@ -152,6 +158,10 @@ pub struct Prepared {
     pub states: Vec<KeptState>,
     /// How the model's inputs become the graph's, where strings or hashes are among them.
     pub prepared: Option<keras::Prepared>,
+    /// What pictures inputs take, by their names.
+    pub pictures: keras::pictures::Taken,
+    /// Of each output whether softmax or sigmoid made it.
+    pub shares: Vec<bool>,
     /// What the passes did.
     pub passes: passes::Report,
     /// What the user should know although nothing is wrong, a line each.
@@ -171,13 +181,19 @@ pub fn prepare(
     let file = source.model.display().to_string();
     let model = source.read()?;
     progress.stage(Stage::Lower);
-    let lowered = keras::lower(&model, &source.input_shapes)
-        .map_err(|errors| errors.map(|error| error.in_file(&file)))?;
-    let (name, notes) = (model.name.clone(), model.notes.clone());
+    let located = |errors: Errors| errors.map(|error| error.in_file(&file));
+    let mut lowered = keras::lower(&model, &source.input_shapes).map_err(located)?;
+    let (pictures, recognised) = source.pictures.apply(&model, &mut lowered).map_err(located)?;
+    let (name, mut notes) = (model.name.clone(), model.notes.clone());
+    notes.extend(recognised);
     // Weights are shared, and some are replaced from here on: let go of the originals.
     drop(model);
     progress.stage(Stage::Optimise);
     let mut graph = lowered.graph;
+    let outputs = graph.outputs().iter();
+    let shares = outputs
+        .map(|output| keras::are_shares(&graph, output.node))
+        .collect();
     let passes = passes::run(&mut graph, options).map_err(|error| match error.kind {
         ErrorKind::Usage(_) => error.in_field("--stop-after"),
         _ => error.in_file(&file),
@@ -189,6 +205,8 @@ pub fn prepare(
         outputs: lowered.outputs.iter().map(dtype).collect(),
         states: lowered.states,
         prepared: lowered.prepared,
+        pictures,
+        shares,
         passes,
         notes,
     })
@@ -240,6 +258,34 @@ impl Prepared {
             samples.len()
         );
         Ok(Some((what, differences)))
+    }
+
+    /// The output that labels name; where it gives logits, a note says what becomes of them.
+    ///
+    /// # Errors
+    /// When they do not fit the outputs.
+    fn label(&mut self, labels: Labels) -> error::Result<Labelled> {
+        let own = self.outputs.len() - self.states.len();
+        let spoken = |at: usize| {
+            let strings = self.prepared.as_ref();
+            strings.is_some_and(|prepared| prepared.preparation.spoken.iter().any(|(of, _)| *of == at))
+        };
+        let all = self.graph.outputs().iter().zip(&self.outputs).zip(&self.shares);
+        let all = all.take(own).enumerate();
+        let given = all.map(|(at, ((output, dtype), &shares))| bundle::GivenOutput {
+            name: &output.name,
+            shape: self.graph.ty(output.node).shape.dims(),
+            floats: *dtype == ElementType::Float32 && !spoken(at),
+            shares,
+        });
+        let labelled = labels.of(&given.collect::<Vec<_>>())?;
+        if labelled.softmax {
+            let output = &labelled.output;
+            self.notes.push(format!(
+                "output {output:?} does not end in softmax or sigmoid: classify computes the softmax of it"
+            ));
+        }
+        Ok(labelled)
     }
 
     /// Plans the graph for a backend.
@@ -333,6 +379,8 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     let target = Target::new(&options.out, options.force)?.cancelled_by(options.cancel.clone());
     let mut prepared = prepare(&options.source, passes::Options::default(), progress)?;
     let file = options.source.model.display().to_string();
+    let labels = options.labels.clone();
+    let labels = labels.map(|labels| prepared.label(labels)).transpose()?;
     let original = prepared.graph.clone();
     let mut quantized = prepared.quantize(&options.quantize)?;
     if let Some(report) = &mut quantized {
@@ -354,8 +402,10 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         outputs,
         states,
         prepared,
+        pictures,
         passes,
         notes,
+        ..
     } = prepared;
     // Plans hold all weights packed; two copies are enough.
     drop(graph);
@@ -387,6 +437,8 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
             .map(|state| [state.input, state.output])
             .collect::<Vec<_>>(),
         strings: strings.as_ref(),
+        pictures: &pictures,
+        labels: labels.as_ref(),
         builds: &builds,
     };
     let total = |build: &Build| build.plan.weights.bytes() as u64;

@@ -176,6 +176,8 @@ fn write_for(plan: &Plan, target: &Target, backends: &[&'static Backend]) -> Res
         outputs: &INPUTS[..1],
         states: &[],
         strings: None,
+        pictures: &[],
+        labels: None,
         builds: &backends.iter().map(build).collect::<Result<Vec<_>>>()?,
     };
     write(&contents, target, &mut |_| {})
@@ -393,6 +395,8 @@ fn bundles_of_the_table_are_whole() {
             outputs: &INPUTS[..1],
             states: &[],
             strings: None,
+            pictures: &[],
+            labels: None,
             builds: &builds,
         };
         let manifest = write(&contents, &scratch.target(), &mut |_| {}).unwrap();
@@ -484,6 +488,8 @@ fn a_failure_leaves_nothing() {
             outputs,
             states: &[],
             strings: None,
+            pictures: &[],
+            labels: None,
             builds,
         };
         let error = write(&contents, &scratch.target(), &mut |_| {}).unwrap_err();
@@ -527,6 +533,8 @@ fn what_is_cancelled_vanishes() {
             outputs: &INPUTS[..1],
             states: &[],
             strings: None,
+            pictures: &[],
+            labels: None,
             builds: &builds,
         };
         let target = Target::new(&scratch.0.join("new/dist"), false).unwrap();

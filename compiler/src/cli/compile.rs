@@ -5,17 +5,17 @@ use super::progress::Reporter;
 use super::signals;
 use crate::{CompileArgs, Emit, GpuPrecision, Switch};
 use keras_compile::backends::{self, BACKENDS, Precision, Selection};
-use keras_compile::bundle::{CancelToken, PackageName};
+use keras_compile::bundle::{CancelToken, Labels, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
 use keras_compile::quantize::Rules;
 use keras_compile::report::{bytes, listing, weights};
-use keras_compile::{Options, Outcome, Progress, Stage, passes, prepare};
+use keras_compile::{Options, Outcome, Progress, Source, Stage, passes, prepare};
 
 /// Compiles into a directory and prints the report.
 pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
     let out = args.out.clone().unwrap_or_default();
     let options = Options {
-        source: args.source.source()?,
+        source: args.source()?,
         out: out.clone(),
         force: args.force,
         exact: args.exact,
@@ -27,6 +27,7 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
         },
         quantize: args.rules()?,
         samples: args.samples.clone(),
+        labels: args.labels.as_deref().map(Labels::read).transpose()?,
         cancel: CancelToken::default(),
         package: args.package_name.as_deref().map(PackageName::new).transpose()?,
     };
@@ -53,6 +54,14 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
 }
 
 impl CompileArgs {
+    fn source(&self) -> std::result::Result<Source, Errors> {
+        let mut source = self.source.source()?;
+        self.image
+            .iter()
+            .try_for_each(|text| source.pictures.parse(text))?;
+        Ok(source)
+    }
+
     fn selection(&self) -> Result<Selection> {
         let list: Result<Selection> = self.backends.parse();
         list.map_err(|error| error.in_field("--backends"))
@@ -89,7 +98,7 @@ pub fn emit(args: &CompileArgs, what: Emit) -> std::result::Result<(), Errors> {
             .find(|backend| backend.texts.iter().any(|own| own.name == text.name)),
         Emit::Ir | Emit::Plan => selection.iter().next(),
     };
-    let mut prepared = prepare(&args.source.source()?, passes, &mut reporter)?;
+    let mut prepared = prepare(&args.source()?, passes, &mut reporter)?;
     prepared.quantize(&args.rules()?)?;
     let plan = || {
         let backend = backend.ok_or_else(|| Error::internal("no backend was chosen"))?;

@@ -15,7 +15,7 @@ pub use serve::serve;
 use crate::ModelArgs;
 use keras_compile::Source;
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
-use keras_compile::keras::{Customs, Given, InputShapes, Lambdas, Part};
+use keras_compile::keras::{Customs, Given, InputShapes, Lambdas, Part, Pictures};
 use keras_compile::text::printable_lines;
 use std::io::Write;
 use std::process::ExitCode;
@@ -39,6 +39,7 @@ impl ModelArgs {
                 inputs: self.inputs.clone(),
             },
             given: Given { lambdas, customs },
+            pictures: Pictures::default(),
         })
     }
 }
