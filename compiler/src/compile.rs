@@ -1,16 +1,19 @@
 //! The whole line, from a file to a bundle.
 
+mod pages;
+
+pub use pages::strings;
+
 use crate::backends::{self, Backend, Build, Selection};
-use crate::bundle::{
-    self, CancelToken, Contents, ElementType, Labelled, Labels, Manifest, PackageName, Target,
-};
+use crate::bundle::{self, CancelToken, Contents, ElementType, Labels, Manifest, PackageName, Target};
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
-use crate::keras::{self, Given, InputShapes, KeptState, KerasDType, KerasModel, Part, Pictures};
+use crate::keras::{self, Given, InputShapes, KeptState, KerasModel, Part, Pictures};
 use crate::passes;
 use crate::plan::{self, Binding, Plan};
 use crate::quantize;
 use crate::report::Report;
+use pages::dtype;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -190,10 +193,7 @@ pub fn prepare(
     drop(model);
     progress.stage(Stage::Optimise);
     let mut graph = lowered.graph;
-    let outputs = graph.outputs().iter();
-    let shares = outputs
-        .map(|output| keras::are_shares(&graph, output.node))
-        .collect();
+    let shares = pages::shares(&graph);
     let passes = passes::run(&mut graph, options).map_err(|error| match error.kind {
         ErrorKind::Usage(_) => error.in_field("--stop-after"),
         _ => error.in_file(&file),
@@ -243,7 +243,11 @@ impl Prepared {
                 return Err(Error::new(ErrorKind::Usage(what)).in_file(path.display().to_string()));
             }
             Some(path) => Some(quantize::Samples::read(path, original, &states)?),
-            None => quantize::Samples::noise(original, &states)?,
+            None => {
+                let noise = quantize::Samples::noise(original, &states)?;
+                let noise = noise.map(|noise| noise.with_pictures(&self.picture_inputs()));
+                noise.transpose()?
+            }
         };
         let Some(samples) = samples else { return Ok(None) };
         let what = match &options.samples {
@@ -258,34 +262,6 @@ impl Prepared {
             samples.len()
         );
         Ok(Some((what, differences)))
-    }
-
-    /// The output that labels name; where it gives logits, a note says what becomes of them.
-    ///
-    /// # Errors
-    /// When they do not fit the outputs.
-    fn label(&mut self, labels: Labels) -> error::Result<Labelled> {
-        let own = self.outputs.len() - self.states.len();
-        let spoken = |at: usize| {
-            let strings = self.prepared.as_ref();
-            strings.is_some_and(|prepared| prepared.preparation.spoken.iter().any(|(of, _)| *of == at))
-        };
-        let all = self.graph.outputs().iter().zip(&self.outputs).zip(&self.shares);
-        let all = all.take(own).enumerate();
-        let given = all.map(|(at, ((output, dtype), &shares))| bundle::GivenOutput {
-            name: &output.name,
-            shape: self.graph.ty(output.node).shape.dims(),
-            floats: *dtype == ElementType::Float32 && !spoken(at),
-            shares,
-        });
-        let labelled = labels.of(&given.collect::<Vec<_>>())?;
-        if labelled.softmax {
-            let output = &labelled.output;
-            self.notes.push(format!(
-                "output {output:?} does not end in softmax or sigmoid: classify computes the softmax of it"
-            ));
-        }
-        Ok(labelled)
     }
 
     /// Plans the graph for a backend.
@@ -316,38 +292,6 @@ impl Prepared {
             plans.iter_mut().for_each(|(_, plan)| plan.weights = all.clone());
         }
         Ok(plans)
-    }
-}
-
-/// The element type by which a page knows an input or output.
-fn dtype(port: &keras::TensorInfo) -> ElementType {
-    match port.dtype {
-        KerasDType::Float => ElementType::Float32,
-        KerasDType::Int { bits, signed } => match (bits, signed) {
-            (8, true) => ElementType::Int8,
-            (8, false) => ElementType::Uint8,
-            (16, true) => ElementType::Int16,
-            (16, false) => ElementType::Uint16,
-            (64, true) => ElementType::Int64,
-            (64, false) => ElementType::Uint64,
-            (_, true) => ElementType::Int32,
-            (_, false) => ElementType::Uint32,
-        },
-        KerasDType::Bool => ElementType::Bool,
-        KerasDType::Text => ElementType::String,
-    }
-}
-
-/// What a page passes, and what becomes of it before a prediction.
-pub fn strings(prepared: &keras::Prepared) -> bundle::Strings<'_> {
-    let passed = prepared.passed.iter().map(|port| bundle::Passed {
-        name: port.name.clone(),
-        shape: port.shape.dims().to_vec(),
-        dtype: dtype(port),
-    });
-    bundle::Strings {
-        passed: passed.collect(),
-        preparation: &prepared.preparation,
     }
 }
 

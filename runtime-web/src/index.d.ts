@@ -164,6 +164,9 @@ export interface Model {
    * `InvalidStateError`, and with an `Error` when a thread ended meanwhile; the next call starts new threads. When a GPU is
    * lost, the model is built again and answers; it rejects with an `Error` when that is impossible.
    *
+   * Inputs that were compiled with `--image` take pictures as well, which are read before this returns, but for files (`Blob`), which are
+   * decoded meanwhile. Where a picture may not be read, since it comes from elsewhere, it rejects with the browser's `SecurityError`.
+   *
    * On WebGPU inputs may be buffers, which are copied; indices in them cannot be checked.
    *
    * Stateful layers begin with the states that they had at the end of the call before this one. A call that rejects leaves them

@@ -315,7 +315,7 @@ export const load = async (where, options = {}) => {
     };
     const model = new LoadedModel(located.manifest, choice, (reason) => begun.stop(reason), against, spoken, keeping(located, choice));
 // keras-compile: pictures {
-    takePictures(model, located.manifest);
+    takePictures(model, located.manifest, located.url);
 // keras-compile: pictures }
 // keras-compile: labels {
     const { labels } = located.manifest;

@@ -1,9 +1,11 @@
 // Pictures as inputs: their pixels, in the size of the network, as the channels that it takes.
 
+import { object, optional, whole } from './manifest.js';
+import { BundleError } from './source.js';
 import { count, describe } from './tensor.js';
 
 /** @import { Model } from './index.js' */
-/** @import { Filter, Fit, Manifest, Picture, Pixels, Slot } from './internal.js' */
+/** @import { Check, Filter, Fit, Manifest, Picture, Pixels, Slot } from './internal.js' */
 
 /** By tag, since `instanceof` fails for objects of another frame. @param {unknown} value */
 const tagOf = (value) => Object.prototype.toString.call(value).slice(8, -1);
@@ -246,13 +248,30 @@ function read(slot, value) {
   return later ? Promise.all(pixels).then((all) => batched(slot, all)) : batched(slot, /** @type {Pixels[]} */ (pixels));
 }
 
+/** What a manifest says of pictures. @type {Check} */
+const sound = object({
+  height: whole,
+  width: whole,
+  channels: (value) => value === 1 || value === 3,
+  first: optional((value) => typeof value === 'boolean'),
+  resize: optional(object({
+    filter: (value) => Object.hasOwn(filters, value) || /^((ops-)?nearest|ops-bilinear)$/.test(value),
+    fit: (value) => /^(stretch|crop|pad)$/.test(value),
+  })),
+});
+
 /**
  * Lets a model take pictures wherever it takes inputs. They are read before its methods return, as arrays are.
- * @param {Model} model @param {Manifest} manifest
+ * @param {Model} model @param {Manifest} manifest @param {URL} url Where that lies, for messages.
  */
-export function takePictures(model, manifest) {
+export function takePictures(model, manifest, url) {
   const passed = (manifest.strings?.inputs ?? manifest.inputs).filter(({ state }) => state === undefined);
   const slots = passed.filter(({ picture }) => picture);
+  const fits = (/** @type {any} */ { picture, shape }) => sound(picture) && count(shape) % (picture.height * picture.width * picture.channels) === 0;
+  if (!slots.every(fits)) {
+    model.dispose();
+    throw new BundleError(url, 'has a "picture" that makes no sense; compile the model anew');
+  }
   /** @param {any} x */
   const given = (x) => {
     const [only] = passed.length === 1 ? slots : [];

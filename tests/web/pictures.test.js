@@ -147,6 +147,30 @@ describe('a model that takes pictures', () => {
   });
 });
 
+test('a manifest that makes no sense is refused', async () => {
+  const folder = bundle('tf', `${modes.tf},resize=bilinear`);
+  const { load } = await import(join(folder, 'index.js'));
+  const changed = (change) => {
+    const manifest = structuredClone(manifestOf(folder));
+    change(manifest.inputs[0].picture);
+    return load('http://host.example/', {
+      backend: 'wasm',
+      fetch: async (href) => {
+        const name = new URL(href).pathname.split('/').at(-1);
+        const body = name === 'manifest.json' ? JSON.stringify(manifest) : readFileSync(join(folder, name));
+        return new Response(body, { headers: { 'content-type': name.endsWith('.wasm') ? 'application/wasm' : 'text/plain' } });
+      },
+    });
+  };
+  (await changed(() => {})).dispose();
+  const changes = [
+    (picture) => (picture.width = -8), (picture) => (picture.width = 7), (picture) => (picture.height = '8'), (picture) => (picture.channels = 2),
+    (picture) => (picture.first = 1), (picture) => (picture.resize = 'bilinear'), (picture) => (picture.resize.filter = 'constructor'),
+    (picture) => (picture.resize.fit = 'cover'),
+  ];
+  for (const change of changes) await assert.rejects(changed(change), { name: 'BundleError', message: /a "picture" that makes no sense/ }, String(change));
+});
+
 test('several pictures are a batch', async () => {
   const one = compile(join(examples, 'digits/digits.h5'), { args: ['--image', 'gray,resize=box'] });
   const folder = compile(join(examples, 'digits/digits.h5'), { args: ['--image', 'gray,resize=box', '--input-shape', '2,8,8,1'] });

@@ -78,7 +78,8 @@ pub enum Fit {
     /// What is too long is cut off at both ends (`keep_aspect_ratio`, `crop_to_aspect_ratio`).
     Crop,
     /// Black is added to what is too short, at both ends (`pad_to_aspect_ratio`).
-    Pad,
+    #[serde(rename = "pad")]
+    Letterbox,
 }
 
 impl Fit {
@@ -86,6 +87,6 @@ impl Fit {
     pub const ALL: [(&'static str, Self); 3] = [
         ("stretch", Self::Stretch),
         ("crop", Self::Crop),
-        ("pad", Self::Pad),
+        ("pad", Self::Letterbox),
     ];
 }
