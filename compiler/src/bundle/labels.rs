@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn others_are_refused() {
         for (text, message) in [
-            ("", "label 0 is empty"),
+            ("", "there are no labels"),
             ("a\n\nb", "label 1 is empty"),
             ("[]", "there are no labels"),
             ("[1]", "holds no names"),

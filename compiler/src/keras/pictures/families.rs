@@ -115,9 +115,9 @@ pub fn proposal(model: &KerasModel, input: &str) -> Option<(&'static str, &'stat
 fn known(net: &Network) -> Option<(&'static str, &'static str)> {
     let name = net.name.to_lowercase();
     let has = |wanted: &str| {
-        net.layers
-            .iter()
-            .any(|layer| layer.name == wanted || layer.name.starts_with(&format!("{name}_{wanted}")))
+        net.layers.iter().any(|layer| {
+            layer.name.eq_ignore_ascii_case(wanted) || layer.name.starts_with(&format!("{name}_{wanted}"))
+        })
     };
     let is = |family: &&Family| {
         family.models.iter().any(|model| name.starts_with(model))

@@ -22,7 +22,10 @@ pub(super) enum Chosen {
 
 /// Reads `[NAME=]rgb|bgr|gray|auto[,scale=…][,mean=…][,std=…][,resize=…]`; a value goes on behind commas.
 pub(super) fn parse(text: &str) -> Result<(Option<String>, Chosen)> {
-    let (head, rest) = text.split_once(',').unwrap_or((text, ""));
+    let (head, rest) = match text.split_once(',') {
+        Some((head, rest)) => (head, Some(rest)),
+        None => (text, None),
+    };
     let (name, word) = match head.rsplit_once('=') {
         Some((name, word)) => (Some(name.to_owned()), word),
         None => (None, head),
@@ -31,7 +34,7 @@ pub(super) fn parse(text: &str) -> Result<(Option<String>, Chosen)> {
         "rgb" => Channels::Rgb,
         "bgr" => Channels::Bgr,
         "gray" | "grey" => Channels::Gray,
-        "auto" if rest.is_empty() => return Ok((name, Chosen::Auto)),
+        "auto" if rest.is_none() => return Ok((name, Chosen::Auto)),
         "auto" => return Err(wrong("auto stands alone".to_owned())),
         _ => {
             return Err(wrong(format!(
@@ -49,7 +52,7 @@ pub(super) fn parse(text: &str) -> Result<(Option<String>, Chosen)> {
     };
     let mut key = "";
     let mut seen = Vec::new();
-    for part in rest.split(',').filter(|_| !rest.is_empty()) {
+    for part in rest.into_iter().flat_map(|rest| rest.split(',')) {
         let value = match part.split_once('=') {
             Some((next, value)) => {
                 if seen.contains(&next) {
