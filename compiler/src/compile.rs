@@ -1,14 +1,19 @@
 //! The whole line, from a file to a bundle.
 
+mod pages;
+
+pub use pages::strings;
+
 use crate::backends::{self, Backend, Build, Selection};
-use crate::bundle::{self, CancelToken, Contents, ElementType, Manifest, PackageName, Target};
+use crate::bundle::{self, CancelToken, Contents, ElementType, Labels, Manifest, PackageName, Target};
 use crate::error::{self, Error, ErrorKind, Errors};
 use crate::graph::Graph;
-use crate::keras::{self, Given, InputShapes, KeptState, KerasDType, KerasModel, Part};
+use crate::keras::{self, Given, InputShapes, KeptState, KerasModel, Part, Pictures};
 use crate::passes;
 use crate::plan::{self, Binding, Plan};
 use crate::quantize;
 use crate::report::Report;
+use pages::dtype;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -26,6 +31,8 @@ pub struct Source {
     pub part: Part,
     /// What is said of Python code that is not in the file.
     pub given: Given,
+    /// Inputs that take pictures.
+    pub pictures: Pictures,
 }
 
 impl Source {
@@ -69,6 +76,8 @@ pub struct Options {
     pub most_bytes: Option<u64>,
     /// Gives the compilation up.
     pub cancel: CancelToken,
+    /// The names of classes.
+    pub labels: Option<Labels>,
     /// What npm calls the bundle, if not by the model's name.
     pub package: Option<PackageName>,
 }
@@ -167,6 +176,10 @@ pub struct Prepared {
     pub states: Vec<KeptState>,
     /// How the model's inputs become the graph's, where strings or hashes are among them.
     pub prepared: Option<keras::Prepared>,
+    /// What pictures inputs take, by their names.
+    pub pictures: keras::pictures::Taken,
+    /// Of each output whether softmax or sigmoid made it.
+    pub shares: Vec<bool>,
     /// What the passes did.
     pub passes: passes::Report,
     /// What the user should know although nothing is wrong, a line each.
@@ -186,13 +199,16 @@ pub fn prepare(
     let file = source.model.display().to_string();
     let model = source.read()?;
     progress.stage(Stage::Lower);
-    let lowered = keras::lower(&model, &source.input_shapes)
-        .map_err(|errors| errors.map(|error| error.in_file(&file)))?;
-    let (name, notes) = (model.name.clone(), model.notes.clone());
+    let located = |errors: Errors| errors.map(|error| error.in_file(&file));
+    let mut lowered = keras::lower(&model, &source.input_shapes).map_err(located)?;
+    let (pictures, recognised) = source.pictures.apply(&model, &mut lowered).map_err(located)?;
+    let (name, mut notes) = (model.name.clone(), model.notes.clone());
+    notes.extend(recognised);
     // Weights are shared, and some are replaced from here on: let go of the originals.
     drop(model);
     progress.stage(Stage::Optimise);
     let mut graph = lowered.graph;
+    let shares = pages::shares(&graph);
     let passes = passes::run(&mut graph, options).map_err(|error| match error.kind {
         ErrorKind::Usage(_) => error.in_field("--stop-after"),
         _ => error.in_file(&file),
@@ -204,6 +220,8 @@ pub fn prepare(
         outputs: lowered.outputs.iter().map(dtype).collect(),
         states: lowered.states,
         prepared: lowered.prepared,
+        pictures,
+        shares,
         passes,
         notes,
     })
@@ -265,8 +283,14 @@ impl Prepared {
                 Err(Error::new(ErrorKind::Usage(what)).in_file(path.display().to_string()))
             }
             Some(path) => quantize::Samples::read(path, graph, &states).map(Some),
-            None if options.quantize.has_auto() => quantize::Samples::asked_noise(graph, &states).map(Some),
-            None => quantize::Samples::noise(graph, &states),
+            None => {
+                let noise = match options.quantize.has_auto() {
+                    true => Some(quantize::Samples::asked_noise(graph, &states)?),
+                    false => quantize::Samples::noise(graph, &states)?,
+                };
+                let noise = noise.map(|noise| noise.with_pictures(&self.picture_inputs()));
+                noise.transpose()
+            }
         }
     }
 
@@ -310,38 +334,6 @@ fn plans(
     Ok(plans)
 }
 
-/// The element type by which a page knows an input or output.
-fn dtype(port: &keras::TensorInfo) -> ElementType {
-    match port.dtype {
-        KerasDType::Float => ElementType::Float32,
-        KerasDType::Int { bits, signed } => match (bits, signed) {
-            (8, true) => ElementType::Int8,
-            (8, false) => ElementType::Uint8,
-            (16, true) => ElementType::Int16,
-            (16, false) => ElementType::Uint16,
-            (64, true) => ElementType::Int64,
-            (64, false) => ElementType::Uint64,
-            (_, true) => ElementType::Int32,
-            (_, false) => ElementType::Uint32,
-        },
-        KerasDType::Bool => ElementType::Bool,
-        KerasDType::Text => ElementType::String,
-    }
-}
-
-/// What a page passes, and what becomes of it before a prediction.
-pub fn strings(prepared: &keras::Prepared) -> bundle::Strings<'_> {
-    let passed = prepared.passed.iter().map(|port| bundle::Passed {
-        name: port.name.clone(),
-        shape: port.shape.dims().to_vec(),
-        dtype: dtype(port),
-    });
-    bundle::Strings {
-        passed: passed.collect(),
-        preparation: &prepared.preparation,
-    }
-}
-
 /// Bounds the elements of inputs that may be too large to be floats as they are.
 fn bound(inputs: &mut [Binding], dtypes: &[ElementType]) {
     for (input, dtype) in inputs.iter_mut().zip(dtypes) {
@@ -370,6 +362,8 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     let target = Target::new(&options.out, options.force)?.cancelled_by(options.cancel.clone());
     let mut prepared = prepare(&options.source, passes::Options::default(), progress)?;
     let file = options.source.model.display().to_string();
+    let labels = options.labels.clone();
+    let labels = labels.map(|labels| prepared.label(labels)).transpose()?;
     let mut quantized = prepared.quantize(options)?;
     let code = options.code();
     progress.stage(Stage::Plan);
@@ -382,8 +376,10 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
         outputs,
         states,
         prepared,
+        pictures,
         passes,
         notes,
+        ..
     } = prepared;
     // Plans hold all weights packed; two copies are enough.
     drop(graph);
@@ -415,6 +411,8 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
             .map(|state| [state.input, state.output])
             .collect::<Vec<_>>(),
         strings: strings.as_ref(),
+        pictures: &pictures,
+        labels: labels.as_ref(),
         builds: &builds,
         most_bytes: options.most_bytes,
     };

@@ -128,10 +128,17 @@ struct CompileArgs {
     /// Inputs by their names, for which results are compared with those of f32 weights; noise when absent, if that is quick
     #[arg(long, value_name = "FILE.npz", requires = "quantize")]
     samples: Option<PathBuf>,
+    /// Let an input take pictures, and put (x·scale - mean)/std in front of the network, as in rgb,scale=1/127.5,mean=1,resize=bilinear;
+    /// auto for networks of keras.applications
+    #[arg(long, value_name = "[NAME=]rgb|bgr|gray|auto,…")]
+    image: Vec<String>,
+    /// The names of classes, for model.classify: a line each, or JSON; imagenet has those of keras.applications
+    #[arg(long, value_name = "[OUTPUT=]FILE|imagenet")]
+    labels: Option<String>,
     /// What npm calls the bundle; a name made of the model's when absent
     #[arg(long, value_name = "NAME")]
     package_name: Option<String>,
-    #[arg(long, help = emit_help(), value_parser = emits(), conflicts_with_all = ["out", "force", "package_name"])]
+    #[arg(long, help = emit_help(), value_parser = emits(), conflicts_with_all = ["out", "force", "labels", "package_name"])]
     emit: Option<Emit>,
     /// With --emit ir: print the graph as it is after the first run of this pass
     #[arg(long, value_name = "PASS", requires = "emit")]

@@ -1,14 +1,16 @@
 // keras-compile: the model {
 /** What `predict` takes: an array per input of the Keras model, by name. */
 export interface Inputs {
-  [name: string]: TensorData | Bytes | readonly string[] | string;
+  [name: string]: TensorData | Bytes | readonly string[] | string | Picture | readonly Picture[];
 }
 /** What `predict` gives: an array per output of the Keras model, by name. */
 export interface Outputs {
   [name: string]: TensorData | string[];
 }
 /** What `predict` accepts; a model with a single input also takes the bare array. */
-export type PredictInput = Inputs | TensorData | Bytes | readonly string[] | string;
+export type PredictInput = Inputs | TensorData | Bytes | readonly string[] | string | Picture | readonly Picture[];
+/** The names of the classes; none without --labels. */
+export type Label = string;
 /** The inputs of this model, in Keras' order. */
 export type InputInfos = readonly TensorInfo[];
 /** The outputs of this model, in Keras' order. */
@@ -27,6 +29,29 @@ export type TensorData =
 
 /** Numbers from 0 to 255, which every input takes but one of int8: a canvas gives a `Uint8ClampedArray`. */
 export type Bytes = Uint8Array | Uint8ClampedArray;
+
+/** Whatever has that name where TypeScript knows it. */
+type Known<Name extends string> = typeof globalThis extends { [name in Name]: { prototype: infer Instance } } ? Instance : never;
+
+/** Pixels of 4 bytes: red, green, blue, alpha. */
+export interface Pixels {
+  readonly data: Bytes;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What an input takes that was compiled with `--image`: a picture of any size, if the network's was to be made of it. */
+export type Picture =
+  | Pixels
+  | Known<'HTMLImageElement'> | Known<'HTMLVideoElement'> | Known<'VideoFrame'> | Known<'ImageBitmap'>
+  | Known<'HTMLCanvasElement'> | Known<'OffscreenCanvas'> | Known<'ImageData'> | Known<'Blob'>;
+
+/** A class with its place and the share that the network gives it. */
+export interface Classified {
+  label: Label;
+  index: number;
+  score: number;
+}
 
 /** Keras' element type of an input or output. */
 export type DType =
@@ -152,6 +177,9 @@ export interface Model {
    * `InvalidStateError`, and with an `Error` when a thread ended meanwhile; the next call starts new threads. When a GPU is
    * lost, the model is built again and answers; it rejects with an `Error` when that is impossible.
    *
+   * Inputs that were compiled with `--image` take pictures as well, which are read before this returns, but for files (`Blob`), which are
+   * decoded meanwhile. Where a picture may not be read, since it comes from elsewhere, it rejects with the browser's `SecurityError`.
+   *
    * On WebGPU inputs may be buffers, which are copied; indices in them cannot be checked.
    *
    * Stateful layers begin with the states that they had at the end of the call before this one. A call that rejects leaves them
@@ -163,6 +191,7 @@ export interface Model {
   predict(x: PredictInput | GpuInputs, options?: { out?: Outputs | undefined; output?: 'cpu' | undefined; signal?: AbortSignal | undefined }): Promise<Outputs>;
   /** Leaves the outputs on the GPU. */
   predict(x: PredictInput | GpuInputs, options: { output: 'gpu'; signal?: AbortSignal | undefined }): Promise<GpuOutputs>;
+  // keras-compile: classify
   /**
    * Makes the states of stateful layers 0, as they are at first, for the predictions that are asked for from now on. Without
    * such layers it does nothing.
@@ -198,6 +227,12 @@ export interface StepTime {
   /** GB/s of inputs, weights and outputs, of the others. */
   gbs?: number;
 }
+
+/** The largest numbers with their places, the largest first, and of equal ones the first. */
+export declare function topk(values: ArrayLike<number>, k: number): { index: number; value: number }[];
+
+/** The place of the largest number, the first of equal ones; -1 where there is none. */
+export declare function argmax(values: ArrayLike<number>): number;
 
 /** A file of the bundle is absent, damaged or of another version, or this engine cannot run it. */
 export declare class BundleError extends Error {

@@ -5,12 +5,19 @@ import { fetchManifest, KEPT } from './manifest.js';
 import { LoadedModel } from './model.js';
 import { beside, because, BundleError, liesBeside, toFolder, Unfit } from './source.js';
 import { openStorage } from './storage.js';
+import { argmax, topk } from './tensor.js';
 // keras-compile: encoded {
 import { checkEncoded, decoding } from './decode.js';
 // keras-compile: encoded }
 // keras-compile: early {
 import { arriving, isOrder } from './early.js';
 // keras-compile: early }
+// keras-compile: labels {
+import { nameClasses, openLabels } from './labels.js';
+// keras-compile: labels }
+// keras-compile: pictures {
+import { takePictures } from './pictures.js';
+// keras-compile: pictures }
 // keras-compile: several {
 import { answerUntil, compareWith, quicker } from './several.js';
 // keras-compile: several }
@@ -33,7 +40,7 @@ import { checkWebGPU, openWebGPU } from './webgpu.js';
 /** @import { BackendName, load as Load, LoadOptions } from './index.js' */
 /** @import { Backend, Bundle, Choice, Chooser, Comparing, Engine, Keeping, Kept, Located, Manifest, Running, Speaks, Value, Verifying, Warming } from './internal.js' */
 
-export { BundleError };
+export { argmax, BundleError, topk };
 
 /** What this bundle holds, for `load()` without an address. @type {Manifest} */
 const ownManifest = /** @type {any} */ ({
@@ -310,6 +317,10 @@ export const load = async (where, options = {}) => {
     const speaking = speakingFor(located, options, stop.signal);
     // Whoever waits for it below hears of it.
     speaking.catch(() => {});
+// keras-compile: labels {
+    const labelled = openLabels(openBundle(located, { ...options, onProgress: undefined }, stop.signal));
+    labelled.catch(() => {});
+// keras-compile: labels }
     const choice = await (early && better.length && warming ? warming(begun, early, better) : begun.choose(order));
     const { engine } = /** @type {Running} */ (choice.running);
     const spoken = await speaking.catch((error) => {
@@ -334,6 +345,16 @@ export const load = async (where, options = {}) => {
     if (engine.ready) signal?.addEventListener('abort', end);
     engine.ready?.then(() => (model.cached = located.kept?.complete ?? false)).catch(because).then(() => signal?.removeEventListener('abort', end));
 // keras-compile: early }
+// keras-compile: pictures {
+    takePictures(model, located.manifest, located.url);
+// keras-compile: pictures }
+// keras-compile: labels {
+    const { labels } = located.manifest;
+    if (labels) nameClasses(model, labels, await labelled.catch((error) => {
+      model.dispose();
+      throw error;
+    }));
+// keras-compile: labels }
     return model;
   } catch (error) {
     signal?.throwIfAborted();

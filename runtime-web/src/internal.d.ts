@@ -25,7 +25,41 @@ export interface Manifest {
   };
   /** What is done to strings before a prediction. */
   strings?: { inputs: Slot[]; steps: StringStep[]; vocabularies?: string };
+  /** The names of classes. */
+  labels?: Labels;
   files: Record<string, { bytes: number; sha256: string }>;
+}
+
+/** Names of what the last axis of an output stands for, a list of strings in a file. */
+export interface Labels {
+  file: string;
+  output: string;
+  /** Whether the output are logits, of which softmax makes shares. */
+  softmax: boolean;
+}
+
+/** What pictures an input takes. */
+export interface Picture {
+  height: number;
+  width: number;
+  /** Red, green, blue; or grey. */
+  channels: 1 | 3;
+  /** Whether the channels come before rows and columns. */
+  first?: boolean;
+  /** How a picture of another size becomes one of this. */
+  resize?: { filter: Filter; fit: Fit };
+}
+
+/** Pillow's, as `load_img` has them, and those of `ops.image.resize`. */
+export type Filter = 'nearest' | 'box' | 'bilinear' | 'hamming' | 'bicubic' | 'lanczos' | 'ops-nearest' | 'ops-bilinear';
+
+export type Fit = 'stretch' | 'crop' | 'pad';
+
+/** Pixels of 4 bytes, red, green, blue, alpha. */
+export interface Pixels {
+  readonly data: Uint8Array | Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
 }
 
 /** Weights in fewer bits. In the file stand the plain elements of all blocks that it touches, their scales, the levels of four bits, and the codes. */
@@ -62,6 +96,8 @@ export interface Slot {
   of?: number;
   /** What the integers of an output become. */
   words?: Words;
+  /** What pictures an input takes, where it takes such. */
+  picture?: Picture;
 }
 
 /** A vocabulary, one of those in the file: the place of its first token, what is masked with its place, and what stands for all other places. */

@@ -94,3 +94,10 @@ export function readAll(places, out) {
   };
   return /** @type {any} */ (Object.fromEntries(places.map((place, i) => [place.slot.name, read(place, i)])));
 }
+
+/** The largest numbers with their places, the largest first, and of equal ones the first. @param {ArrayLike<number>} values @param {number} k */
+export const topk = (values, k) =>
+  Array.from(values, (value, index) => ({ index, value })).sort((a, b) => b.value - a.value).slice(0, k);
+
+/** The place of the largest number, the first of equal ones. @param {ArrayLike<number>} values */
+export const argmax = (values) => topk(values, 1)[0]?.index ?? -1;

@@ -45,6 +45,8 @@ pub fn write(case: &Case, lowered: Lowered, dir: &Path) -> Result<Compiled, Box<
     let passes = passes::run(&mut graph, passes::Options::default())?;
     let floats = |count: usize| vec![ElementType::Float32; count];
     let compiled = Prepared {
+        pictures: Vec::new(),
+        shares: Vec::new(),
         model: case.id.clone(),
         inputs: floats(graph.inputs().len()),
         outputs: floats(graph.outputs().len()),
@@ -74,6 +76,8 @@ pub fn write(case: &Case, lowered: Lowered, dir: &Path) -> Result<Compiled, Box<
         outputs: &compiled.outputs,
         states: &states.collect::<Vec<_>>(),
         strings: strings.as_ref(),
+        pictures: &[],
+        labels: None,
         builds: &builds,
         most_bytes: None,
     };

@@ -28,7 +28,8 @@ const ofNames = /error TS(1\d{3}|2300|2304|2451|2552|6133|6192|6196|6198|8\d{3})
 
 test('as it ships, without comments, every name is declared once and used', () => {
   const text = join(here, '../goldens/containers/k3-text-adapted.keras');
-  for (const args of [[], ['--threads', 'off'], ['--backends', 'webgpu'], ['--backends', 'webgl'], undefined]) {
+  const pictures = ['--image', 'gray', '--labels', join(examples, 'digits/labels.txt')];
+  for (const args of [[], ['--threads', 'off'], ['--backends', 'webgpu'], ['--backends', 'webgl'], pictures, undefined]) {
     const folder = args ? compile(join(examples, 'digits/digits.h5'), { args }) : compile(text);
     for (const name of readdirSync(folder).filter((name) => name.endsWith('.js'))) {
       const file = join(folder, name);

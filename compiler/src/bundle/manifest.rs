@@ -3,7 +3,7 @@
 use super::element::ElementType;
 use crate::backends;
 use crate::error::{Error, Result};
-use crate::preparation::{Step, ValueId, Words};
+use crate::preparation::{Picture, Step, ValueId, Words};
 use crate::report::WeightSizes;
 use crate::tensor::Encoding;
 use crate::text::printable;
@@ -45,8 +45,22 @@ pub struct Manifest {
     /// What is done to strings outside of tensors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strings: Option<StringWork>,
+    /// The names of classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelFile>,
     /// Every file of the bundle but the manifest.
     pub files: BTreeMap<String, FileEntry>,
+}
+
+/// Names of what the last axis of an output stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelFile {
+    /// The file, a list of strings in JSON.
+    pub file: String,
+    /// The output.
+    pub output: String,
+    /// Whether it gives logits, of which softmax makes shares.
+    pub softmax: bool,
 }
 
 /// An input or output.
@@ -71,6 +85,9 @@ pub struct Slot {
     /// What the integers of an output become, where they become strings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub words: Option<Words>,
+    /// What pictures an input takes, where it takes such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Picture>,
 }
 
 /// What is done to strings before a prediction.
@@ -243,6 +260,7 @@ impl Manifest {
             .flat_map(|section| section.code.values().chain([&section.profile]))
             .chain(&self.weights.shards)
             .chain(self.strings.iter().flat_map(|strings| &strings.vocabularies))
+            .chain(self.labels.iter().map(|labels| &labels.file))
             .map(String::as_str)
     }
 

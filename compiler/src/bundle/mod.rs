@@ -14,6 +14,7 @@ mod element;
 mod hash;
 mod inspect;
 mod join;
+mod labels;
 mod manifest;
 mod owned;
 mod package;
@@ -30,14 +31,15 @@ pub use cancel::CancelToken;
 pub use directory::Target;
 pub use element::ElementType;
 pub use inspect::{Inspection, inspect, open};
-pub use manifest::{EncodedPart, FileEntry, Manifest, Section, Slot, StringWork, WeightFiles};
+pub use labels::{GivenOutput, Labelled, Labels};
+pub use manifest::{EncodedPart, FileEntry, LabelFile, Manifest, Section, Slot, StringWork, WeightFiles};
 pub use package::PackageName;
 pub use shards::size as weight_bytes;
 
 use crate::backends::{Build, CodeFile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Binding, Plan, Weights};
-use crate::preparation::Preparation;
+use crate::preparation::{Picture, Preparation};
 use crate::report;
 use directory::Staging;
 use manifest::{ENCODED_FORMAT, FORMAT, GENERATOR, MANIFEST};
@@ -58,6 +60,10 @@ pub struct Contents<'a> {
     pub states: &'a [[usize; 2]],
     /// What a page passes, where that is not what the plan's inputs are.
     pub strings: Option<&'a Strings<'a>>,
+    /// What pictures inputs take, by their names.
+    pub pictures: &'a [(String, Picture)],
+    /// The names of classes.
+    pub labels: Option<&'a Labelled>,
     /// Plan and code for each backend.
     pub builds: &'a [Build],
     /// The most bytes that all files together may have, where there is a limit.
@@ -105,6 +111,20 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
     let strings = contents
         .strings
         .map(|strings| prepare(strings, &mut inputs, &mut outputs, &mut staging));
+    let mut strings = strings.transpose()?;
+    let passed = strings
+        .as_mut()
+        .map_or(&mut inputs, |strings| &mut strings.inputs);
+    for (name, picture) in contents.pictures {
+        if let Some(slot) = passed.iter_mut().find(|slot| slot.name == *name) {
+            slot.picture = Some(picture.clone());
+        }
+    }
+    let names = contents.labels.map_or(&[][..], |labels| &labels.names);
+    let labels = contents
+        .labels
+        .map(|labels| labels.write(&mut staging))
+        .transpose()?;
     let mut manifest = Manifest {
         format: match weights.encoded {
             Some(_) => ENCODED_FORMAT,
@@ -114,13 +134,14 @@ pub fn write(contents: &Contents<'_>, target: &Target, progress: &mut dyn FnMut(
         model: contents.model.to_owned(),
         inputs,
         outputs,
-        strings: strings.transpose()?,
+        strings,
+        labels,
         backends: sections,
         weights,
         // What the scripts fetch; they themselves come after.
         files: staging.files().clone(),
     };
-    runtime::add(&manifest, contents.package, builds, &mut staging)?;
+    runtime::add(&manifest, names, contents.package, builds, &mut staging)?;
     manifest.files = staging.files().clone();
     staging.add(MANIFEST, manifest.to_json()?.as_bytes())?;
     let (_, found) = manifest.total();
@@ -199,6 +220,7 @@ fn slots(bindings: &[Binding], dtypes: &[ElementType]) -> Result<Vec<Slot>> {
         state: None,
         of: None,
         words: None,
+        picture: None,
     };
     Ok(bindings.iter().zip(dtypes).map(slot).collect())
 }
@@ -228,6 +250,7 @@ fn prepare(
         state: None,
         of: None,
         words: None,
+        picture: None,
     };
     let vocabularies = match &preparation.vocabularies[..] {
         [] => None,

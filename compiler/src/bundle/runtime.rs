@@ -56,6 +56,20 @@ const ENCODED: Part = Part {
     scripts: &[],
 };
 
+/// What only models need whose inputs take pictures.
+const PICTURES: Part = Part {
+    mark: "pictures",
+    modules: &runtime!("pictures.js"),
+    scripts: &[],
+};
+
+/// What only models need that name classes.
+const LABELS: Part = Part {
+    mark: "labels",
+    modules: &runtime!("labels.js"),
+    scripts: &[],
+};
+
 /// The last of them.
 const ENTRY: Script = runtime!("index.js")[0];
 
@@ -83,6 +97,7 @@ const NAME: &str = "\"keras-compile: name\"";
 /// Adds all files, those with places for this model filled in. The manifest knows its other files already.
 pub(super) fn add(
     manifest: &Manifest,
+    labels: &[String],
     package: &PackageName,
     builds: &[Build],
     staging: &mut Staging,
@@ -107,12 +122,18 @@ pub(super) fn add(
     if manifest.weights.encoded.is_some() {
         parts.push(&ENCODED);
     }
+    if manifest.passed().any(|slot| slot.picture.is_some()) {
+        parts.push(&PICTURES);
+    }
+    if manifest.labels.is_some() {
+        parts.push(&LABELS);
+    }
     staging.add(ENTRY.name, script(manifest, &parts)?.as_bytes())?;
     for &Script { name, text } in parts.iter().flat_map(|part| part.scripts) {
         staging.add(name, join(&[(name, text)])?.as_bytes())?;
     }
     let backends: Vec<_> = builds.iter().map(|build| build.backend).collect();
-    let types = types::declare(TYPES.text, manifest, &backends)?;
+    let types = types::declare(TYPES.text, manifest, labels, &backends)?;
     staging.add(TYPES.name, types.as_bytes())?;
     staging.add(INTERNAL.name, INTERNAL.text.as_bytes())?;
     let named = PACKAGE.text.replacen(NAME, &format!("\"{package}\""), 1);
@@ -188,7 +209,9 @@ mod tests {
     /// Those of all backends, and the others.
     fn parts() -> impl Iterator<Item = &'static Part> {
         let of_backends = BACKENDS.iter().flat_map(|backend| backend.parts);
-        of_backends.copied().chain([&EARLY, &ENCODED, &SEVERAL, &STRINGS])
+        of_backends
+            .copied()
+            .chain([&EARLY, &ENCODED, &LABELS, &PICTURES, &SEVERAL, &STRINGS])
     }
 
     #[test]

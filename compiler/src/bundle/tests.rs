@@ -177,6 +177,8 @@ fn write_for(plan: &Plan, target: &Target, backends: &[&'static Backend]) -> Res
         outputs: &INPUTS[..1],
         states: &[],
         strings: None,
+        pictures: &[],
+        labels: None,
         builds: &backends.iter().map(build).collect::<Result<Vec<_>>>()?,
         most_bytes: None,
     };
@@ -395,6 +397,8 @@ fn bundles_of_the_table_are_whole() {
             outputs: &INPUTS[..1],
             states: &[],
             strings: None,
+            pictures: &[],
+            labels: None,
             builds: &builds,
             most_bytes: None,
         };
@@ -487,6 +491,8 @@ fn a_failure_leaves_nothing() {
             outputs,
             states: &[],
             strings: None,
+            pictures: &[],
+            labels: None,
             builds,
             most_bytes: None,
         };
@@ -531,6 +537,8 @@ fn what_is_cancelled_vanishes() {
             outputs: &INPUTS[..1],
             states: &[],
             strings: None,
+            pictures: &[],
+            labels: None,
             builds: &builds,
             most_bytes: None,
         };

@@ -11,8 +11,22 @@ use std::collections::BTreeSet;
 const BEGIN: &str = "// keras-compile: the model {\n";
 const END: &str = "// keras-compile: }\n";
 
+/// The place of what only models have that name classes, and what stands there.
+const CLASSIFY: &str = "  // keras-compile: classify\n";
+const CLASSIFIES: &str = "  /**
+   * The likeliest classes of a sample, `top` of them (5 when absent), the likeliest first; of a batch a list of such lists. Rejects
+   * as `predict` does.
+   */
+  classify(x: PredictInput | GpuInputs, options?: { top?: number | undefined }): Promise<CLASSES>;
+";
+
 /// The template with the types of this model and of the backends that its bundle holds.
-pub(super) fn declare(template: &str, manifest: &Manifest, backends: &[&Backend]) -> Result<String> {
+pub(super) fn declare(
+    template: &str,
+    manifest: &Manifest,
+    labels: &[String],
+    backends: &[&Backend],
+) -> Result<String> {
     let parts = template
         .split_once(BEGIN)
         .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
@@ -35,6 +49,8 @@ export interface Outputs {{
 {}}}
 /** What `predict` accepts; a model with a single input also takes the bare array. */
 export type PredictInput = Inputs{bare};
+/** The names of the classes; none without --labels. */
+export type Label = {};
 /** The inputs of this model, in Keras' order. */
 export type InputInfos = readonly [
 {}];
@@ -45,14 +61,45 @@ export type OutputInfos = readonly [
 export type BackendName = {};
 /** The variants of their code. */
 export type ModuleName = {};
-{after}",
+{}",
         members(&inputs, taken)?,
         members(&outputs, given)?,
+        named(labels)?,
         infos(&inputs)?,
         infos(&outputs)?,
         union(backends.iter().map(|backend| backend.name)),
         union(variants.map(|variant| variant.name)),
+        after.replacen(CLASSIFY, &classify(manifest), 1),
     ))
+}
+
+/// What a model has that names classes: of one sample a list, of several a list of lists.
+fn classify(manifest: &Manifest) -> String {
+    let Some(labels) = &manifest.labels else {
+        return String::new();
+    };
+    let output = manifest.outputs.iter().find(|slot| slot.name == labels.output);
+    let before = |slot: &Slot| slot.shape.iter().rev().skip(1).product::<usize>();
+    let classes = match output.map_or(1, before) {
+        1 => "Classified[]",
+        _ => "Classified[][]",
+    };
+    CLASSIFIES.replacen("CLASSES", classes, 1)
+}
+
+/// The type of these names, or of any where they are many.
+fn named(labels: &[String]) -> Result<String> {
+    /// Lists that nobody would read only make editors slow.
+    const LISTED: usize = 100;
+    if labels.len() > LISTED {
+        return Ok("string".to_owned());
+    }
+    let names: BTreeSet<_> = labels.iter().map(|label| quoted(label)).collect::<Result<_>>()?;
+    let names: Vec<_> = names.into_iter().collect();
+    Ok(match names.is_empty() {
+        true => "never".to_owned(),
+        false => names.join(" | "),
+    })
 }
 
 fn members(slots: &[&Slot], arrays: impl Fn(&Slot) -> String) -> Result<String> {
@@ -99,7 +146,16 @@ fn given(slot: &Slot) -> String {
 /// holds fewer, and plain numbers where it holds more.
 fn taken(slot: &Slot) -> String {
     let own = given(slot);
-    match slot.element() {
+    let pictures = match &slot.picture {
+        None => "",
+        Some(picture)
+            if picture.height * picture.width * picture.channels == slot.shape.iter().product::<usize>() =>
+        {
+            " | Picture | readonly [Picture]"
+        }
+        Some(_) => " | readonly Picture[]",
+    };
+    let arrays = match slot.element() {
         // A single string may come without an array.
         ElementType::String if slot.shape.iter().product::<usize>() == 1 => {
             "readonly string[] | string".to_owned()
@@ -113,7 +169,8 @@ fn taken(slot: &Slot) -> String {
         }
         ElementType::Int64 | ElementType::Uint64 => format!("{own} | readonly (number | bigint)[] | Bytes"),
         ElementType::Int32 | ElementType::Float32 | ElementType::Float64 => format!("{own} | Bytes"),
-    }
+    };
+    arrays + pictures
 }
 
 /// The type of one of these names.

@@ -6,11 +6,11 @@ use super::progress::Reporter;
 use super::signals;
 use crate::{CompileArgs, Emit, GpuPrecision, Switch};
 use keras_compile::backends::{self, BACKENDS, Precision, Selection};
-use keras_compile::bundle::{CancelToken, PackageName};
+use keras_compile::bundle::{CancelToken, Labels, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
 use keras_compile::quantize::{self, Goal, Rules};
 use keras_compile::report::{CodeReport, bytes, listing, weights};
-use keras_compile::{Options, Outcome, Progress, Stage, passes, prepare};
+use keras_compile::{Options, Outcome, Progress, Source, Stage, passes, prepare};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -86,7 +86,7 @@ impl CompileArgs {
     /// What the library is asked for.
     pub fn options(&self) -> std::result::Result<Options, Errors> {
         Ok(Options {
-            source: self.source.source()?,
+            source: self.source()?,
             out: self.out.clone().unwrap_or_default(),
             force: self.force,
             exact: self.exact,
@@ -99,10 +99,19 @@ impl CompileArgs {
             quantize: self.rules()?,
             goal: self.goal()?,
             samples: self.samples.clone(),
+            labels: self.labels.as_deref().map(Labels::read).transpose()?,
             most_bytes: None,
             cancel: CancelToken::default(),
             package: self.package_name.as_deref().map(PackageName::new).transpose()?,
         })
+    }
+
+    fn source(&self) -> std::result::Result<Source, Errors> {
+        let mut source = self.source.source()?;
+        self.image
+            .iter()
+            .try_for_each(|text| source.pictures.parse(text))?;
+        Ok(source)
     }
 
     fn selection(&self) -> Result<Selection> {
@@ -162,7 +171,7 @@ pub fn emit(args: &CompileArgs, what: Emit) -> std::result::Result<(), Errors> {
             .find(|backend| backend.texts.iter().any(|own| own.name == text.name)),
         Emit::Ir | Emit::Plan => selection.iter().next(),
     };
-    let mut prepared = prepare(&args.source.source()?, passes, &mut reporter)?;
+    let mut prepared = prepare(&args.source()?, passes, &mut reporter)?;
     prepared.quantize(&Options {
         quantize: args.rules()?,
         goal: args.goal()?,

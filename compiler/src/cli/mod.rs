@@ -22,7 +22,7 @@ pub use verify::{Expected, Options as VerifyOptions, verify};
 use crate::ModelArgs;
 use keras_compile::Source;
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
-use keras_compile::keras::{Customs, Given, InputShapes, Lambdas, Part};
+use keras_compile::keras::{Customs, Given, InputShapes, Lambdas, Part, Pictures};
 use keras_compile::text::printable_lines;
 use std::io::Write;
 use std::process::ExitCode;
@@ -46,6 +46,7 @@ impl ModelArgs {
                 inputs: self.inputs.clone(),
             },
             given: Given { lambdas, customs },
+            pictures: Pictures::default(),
         })
     }
 }

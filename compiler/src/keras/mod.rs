@@ -33,10 +33,12 @@ mod numbers;
 pub mod object;
 pub mod part;
 mod paths;
+pub mod pictures;
 mod ports;
 mod python;
 pub mod quantization;
 pub mod ranges;
+mod scores;
 mod shards;
 mod source;
 mod state;
@@ -61,6 +63,8 @@ pub use model::{
 };
 pub use object::Object;
 pub use part::Part;
+pub use pictures::Pictures;
+pub use scores::are_shares;
 pub use text::Prepared;
 
 use crate::budget::Budget;

@@ -8,6 +8,10 @@
 //! Values are numbered: first the inputs that a page passes, then what each step gives. A value is strings or numbers,
 //! as many as its tensor has, or a list of rows, one for each sample, of any lengths.
 
+mod picture;
+
+pub use picture::{Filter, Fit, Picture, Resize};
+
 use serde::{Deserialize, Serialize};
 
 /// Which value: an input that a page passes, or behind those what a step gives.

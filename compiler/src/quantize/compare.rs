@@ -112,6 +112,27 @@ impl Samples {
         &self.predictions
     }
 
+    /// The same noise with channels of pictures, from 0 to 255, in some of the inputs.
+    ///
+    /// # Errors
+    /// Never, since shapes stay.
+    pub fn with_pictures(mut self, inputs: &[usize]) -> Result<Self> {
+        for values in &mut self.predictions {
+            for &input in inputs {
+                let Some(value) = values.get_mut(input) else {
+                    continue;
+                };
+                let data = value
+                    .to_f32()
+                    .iter()
+                    .map(|v| ((v + 1.0) * 127.5).round())
+                    .collect();
+                *value = tensor(&value.ty(), data)?;
+            }
+        }
+        Ok(self)
+    }
+
     /// How many predictions there are.
     pub fn len(&self) -> usize {
         self.predictions.len()
@@ -284,4 +305,35 @@ fn layers(original: &Graph, encoded: &Graph) -> Result<(Vec<LayerError>, Vec<Nod
 
 fn wide(tensor: &Tensor) -> Vec<f64> {
     tensor.to_f32().iter().map(|&value| f64::from(value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_of_pictures_is_bright() {
+        let mut graph = Graph::new();
+        let input = |name: &str| crate::ops::Input {
+            name: name.to_owned(),
+            ty: TensorType::f32([1, 50]),
+        };
+        for name in ["x", "picture"] {
+            let node = graph.add(name, input(name), &[]).unwrap();
+            graph.add_output(name, node);
+        }
+        let samples = Samples::noise(&graph, &[]).unwrap().unwrap();
+        let samples = samples.with_pictures(&[1]).unwrap();
+        let [x, picture] = &samples.predictions[0][..] else {
+            panic!("two inputs")
+        };
+        assert!(x.to_f32().iter().all(|v| v.abs() <= 1.0));
+        let picture = picture.to_f32();
+        assert!(
+            picture
+                .iter()
+                .all(|&v| (0.0..=255.0).contains(&v) && v.fract() == 0.0)
+        );
+        assert!(picture.iter().any(|&v| v > 200.0));
+    }
 }

@@ -159,6 +159,8 @@ export interface Outputs {
 ${members(outputs)}}
 /** What \`predict\` accepts; a model with a single input also takes the bare array. */
 export type PredictInput = Inputs${bare};
+/** The names of the classes. */
+export type Label = never;
 /** The inputs of this model, in Keras' order. */
 export type InputInfos = readonly [
 ${infos(inputs)}];

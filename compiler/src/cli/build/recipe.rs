@@ -252,24 +252,7 @@ impl File<'_> {
     /// A number of bytes, with a unit or without.
     fn bytes(&self, value: &Spanned<DeValue<'_>>) -> Result<u64> {
         let text = self.text("bytes", value)?;
-        let digits = text
-            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
-            .trim_end();
-        let unit = match text[digits.len()..].trim_start() {
-            "" | "B" => Some(1.0),
-            "KB" => Some(1e3),
-            "MB" => Some(1e6),
-            "GB" => Some(1e9),
-            _ => None,
-        };
-        let number = digits
-            .parse::<f64>()
-            .ok()
-            .filter(|number| (0.0..1e9).contains(number));
-        let (Some(unit), Some(number)) = (unit, number) else {
-            let what = format!("{text:?} is no number of bytes");
-            return Err(self.wrong(&value.span(), what, "write 500000, \"500 KB\" or \"1.5 MB\""));
-        };
-        Ok((number * unit) as u64)
+        crate::sized(&text)
+            .map_err(|help| self.wrong(&value.span(), format!("{text:?} is no number of bytes"), &help))
     }
 }

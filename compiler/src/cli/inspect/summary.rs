@@ -31,6 +31,12 @@ pub fn model(source: &Source) -> Result<(), Errors> {
     for note in &model.notes {
         text += &format!("note: {}\n", note);
     }
+    for port in &model.root.inputs {
+        if let Some((family, image)) = keras::pictures::proposal(&model, &port.name) {
+            let name = quoted(&brief(&port.name, NAME));
+            text += &format!("note: input {name} is that of {family}: pictures go in with --image {image}\n");
+        }
+    }
     print(&text)?;
     errors.map_or(Ok(()), Err)
 }
