@@ -6,9 +6,10 @@ use keras_compile::backends::webgl::WebGl;
 use keras_compile::backends::webgpu::WebGpu;
 use keras_compile::graph::Graph;
 use keras_compile::keras::Lowered;
+use keras_compile::kernel::{Kernel, Right};
 use keras_compile::passes;
 use keras_compile::plan::{Plan, Target, plan};
-use keras_compile::quantize::{Rules, apply};
+use keras_compile::quantize::{Rules, apply, integers};
 use keras_compile::tensor::encoded::decode;
 use keras_compile::tensor::{Encoded, Encoding, Tensor};
 use keras_compile_tests::cases::{lowered, passed, signature, try_goldens};
@@ -135,6 +136,66 @@ fn check(case: &Case, encoding: Encoding, encoded: &AtomicUsize) -> Result<(), S
     compare(&expected, &interpret(&plan, &inputs)).map_err(|error| format!("kernels: {error}"))?;
     let found = Instantiated::new(&plan, Features::Baseline).predict(&plan, &inputs);
     compare(&expected, &found).map_err(|error| format!("code: {error}"))
+}
+
+/// Compares a network that multiplies codes with floats of the same weights: within what rounding rows to integers may add; and its
+/// kernels, and its code in both modules, on one thread and on two, with the reference evaluation.
+fn check_integers(case: &Case, computed: &AtomicUsize) -> Result<(), String> {
+    let Some(lowered) = lowered(case)? else {
+        return Ok(());
+    };
+    let mut graph = lowered.graph.clone();
+    let text = |error: keras_compile::error::Error| error.to_string();
+    passes::run(&mut graph, passes::Options::default()).map_err(text)?;
+    apply(&mut graph, &Rules::of_all(Encoding::Int8, 1)).map_err(text)?;
+    let floats = graph.clone();
+    let layers = integers(&mut graph).map_err(text)?.layers;
+    if layers.is_empty() {
+        return Ok(());
+    }
+    computed.fetch_add(1, Ordering::Relaxed);
+    let plan = plan(&graph, &Wasm::default()).map_err(text)?;
+    let multiplies =
+        |kernel: &Kernel| matches!(kernel, Kernel::Contract(k) if matches!(k.right, Right::Codes { .. }));
+    if !plan.kernels.iter().any(multiplies) {
+        return Err(format!("{layers:?} should compute with integers"));
+    }
+    files_give(&plan)?;
+    let inputs = inputs(case, &graph, &lowered);
+    let expected = graph.eval(&inputs).map_err(text)?;
+    compare(&expected, &interpret(&plan, &inputs)).map_err(|error| format!("kernels: {error}"))?;
+    let mut found = Vec::new();
+    for features in [Features::Baseline, Features::Relaxed] {
+        let results = Instantiated::new(&plan, features).predict(&plan, &inputs);
+        compare(&expected, &results).map_err(|error| format!("{features:?}: {error}"))?;
+        found.push(results);
+    }
+    let floats = floats.eval(&inputs).map_err(text)?;
+    near(&floats, &expected)
+}
+
+/// Whether results are as near as the rounding of rows to thousands of levels lets them be: a thousandth of the largest.
+fn near(floats: &[Tensor], integers: &[Tensor]) -> Result<(), String> {
+    for (a, b) in floats.iter().zip(integers) {
+        let (a, b) = (a.to_f32(), b.to_f32());
+        let peak = a.iter().fold(0.0_f32, |peak, value| peak.max(value.abs()));
+        for (a, b) in a.iter().zip(b.iter()) {
+            if (a - b).abs() > 1e-3 * peak + 1e-6 {
+                return Err(format!("{b} with integers, {a} with floats"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn products_of_codes() {
+    let computed = AtomicUsize::new(0);
+    try_goldens("layers", |case| check_integers(case, &computed));
+    let all = std::env::var_os("GOLDEN").is_none();
+    let computed = computed.into_inner();
+    println!("{computed} networks compute with integers");
+    assert!(!all || computed > 50, "hardly any network computes with integers");
 }
 
 fn check_all(encoding: Encoding) {

@@ -39,7 +39,8 @@ fn family(kernel: &Kernel) -> Option<&'static str> {
         | Kernel::Pool(_)
         | Kernel::Move(_)
         | Kernel::Fill(_)
-        | Kernel::Gather(_) => FAMILIES.into_iter().find(|name| *name == kernel.family()),
+        | Kernel::Gather(_)
+        | Kernel::Quantize(_) => FAMILIES.into_iter().find(|name| *name == kernel.family()),
     }
 }
 

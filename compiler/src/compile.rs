@@ -61,6 +61,8 @@ pub struct Options {
     pub gpu_precision: backends::Precision,
     /// In how few bits weights stand in files.
     pub quantize: quantize::Rules,
+    /// Whether products compute with the codes of int8 weights, where that is supported.
+    pub integers: bool,
     /// A `.npz` file with inputs for which results are compared with those of the original weights.
     pub samples: Option<PathBuf>,
     /// Gives the compilation up.
@@ -195,11 +197,16 @@ pub fn prepare(
 }
 
 impl Prepared {
-    /// Gives weights their encodings; tells nothing where none is to have one.
+    /// Gives weights their encodings, and if `integers` lets products multiply the codes of eight bits; tells nothing where none is
+    /// to have one.
     ///
     /// # Errors
     /// When a pattern matches no layer with weights, or the budget is used up.
-    pub fn quantize(&mut self, rules: &quantize::Rules) -> error::Result<Option<quantize::Report>> {
+    pub fn quantize(
+        &mut self,
+        rules: &quantize::Rules,
+        integers: bool,
+    ) -> error::Result<Option<quantize::Report>> {
         if rules.is_empty() {
             return Ok(None);
         }
@@ -208,7 +215,11 @@ impl Prepared {
             ErrorKind::Usage(_) => error.in_field("--quantize"),
             _ => error,
         };
-        report.map(Some).map_err(usage)
+        let mut report = report.map_err(usage)?;
+        if integers {
+            report.integers = Some(quantize::integers(&mut self.graph)?);
+        }
+        Ok(Some(report))
     }
 
     /// What the network gives, against what another one gives that had its weights: of the inputs in a file, or of noise where that
@@ -334,7 +345,7 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     let mut prepared = prepare(&options.source, passes::Options::default(), progress)?;
     let file = options.source.model.display().to_string();
     let original = prepared.graph.clone();
-    let mut quantized = prepared.quantize(&options.quantize)?;
+    let mut quantized = prepared.quantize(&options.quantize, options.integers)?;
     if let Some(report) = &mut quantized {
         report.differences = prepared.compare(&original, options)?;
     }

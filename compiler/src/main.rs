@@ -4,7 +4,7 @@ mod cli;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use keras_compile::backends::{BACKENDS, Text};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +69,7 @@ struct ModelArgs {
 }
 
 #[derive(Args)]
+#[command(group(ArgGroup::new("smaller").multiple(true).args(["quantize", "compute"])))]
 struct CompileArgs {
     #[command(flatten)]
     source: ModelArgs,
@@ -93,8 +94,11 @@ struct CompileArgs {
     /// In how few bits weights stand in files, f16, int8 or int4; or by layers, as in 'conv*=int8,head=f32,f16'
     #[arg(long, value_name = "[PATTERN=]ENCODING,…")]
     quantize: Option<String>,
+    /// What products compute with, f32 when absent; int8 multiplies int8 weights by rows of inputs as integers, on wasm, and implies --quantize int8
+    #[arg(long, value_enum, value_name = "PRECISION")]
+    compute: Option<Compute>,
     /// Inputs by their names, for which results are compared with those of f32 weights; noise when absent, if that is quick
-    #[arg(long, value_name = "FILE.npz", requires = "quantize")]
+    #[arg(long, value_name = "FILE.npz", requires = "smaller")]
     samples: Option<PathBuf>,
     /// What npm calls the bundle; a name made of the model's when absent
     #[arg(long, value_name = "NAME")]
@@ -157,6 +161,15 @@ enum Other {
 enum BenchEngine {
     Chromium,
     Node,
+}
+
+/// What products compute with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Compute {
+    /// Floats of single precision
+    F32,
+    /// Codes of eight bits by integers, where a layer can
+    Int8,
 }
 
 /// Precisions of floats on a GPU.

@@ -3,7 +3,7 @@
 use super::print;
 use super::progress::Reporter;
 use super::signals;
-use crate::{CompileArgs, Emit, GpuPrecision, Switch};
+use crate::{CompileArgs, Compute, Emit, GpuPrecision, Switch};
 use keras_compile::backends::{self, BACKENDS, Precision, Selection};
 use keras_compile::bundle::{CancelToken, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
@@ -26,6 +26,7 @@ pub fn compile(args: &CompileArgs) -> std::result::Result<(), Errors> {
             GpuPrecision::F16 => Precision::F16,
         },
         quantize: args.rules()?,
+        integers: args.integers(),
         samples: args.samples.clone(),
         cancel: CancelToken::default(),
         package: args.package_name.as_deref().map(PackageName::new).transpose()?,
@@ -58,8 +59,16 @@ impl CompileArgs {
         list.map_err(|error| error.in_field("--backends"))
     }
 
+    /// Whether products compute with integers.
+    fn integers(&self) -> bool {
+        self.compute == Some(Compute::Int8)
+    }
+
     fn rules(&self) -> Result<Rules> {
-        let rules = self.quantize.as_deref().map(str::parse::<Rules>).transpose();
+        // Codes are multiplied only where there are some.
+        let implied = self.integers().then_some("int8");
+        let rules = self.quantize.as_deref().or(implied);
+        let rules = rules.map(str::parse::<Rules>).transpose();
         Ok(rules
             .map_err(|error| error.in_field("--quantize"))?
             .unwrap_or_default())
@@ -90,7 +99,7 @@ pub fn emit(args: &CompileArgs, what: Emit) -> std::result::Result<(), Errors> {
         Emit::Ir | Emit::Plan => selection.iter().next(),
     };
     let mut prepared = prepare(&args.source.source()?, passes, &mut reporter)?;
-    prepared.quantize(&args.rules()?)?;
+    prepared.quantize(&args.rules()?, args.integers())?;
     let plan = || {
         let backend = backend.ok_or_else(|| Error::internal("no backend was chosen"))?;
         let options = backends::Options {

@@ -2,7 +2,7 @@
 
 use super::attributes::{Attributes, parsed};
 use super::lowering::{Jobs, Matrix, Method, Pointer, Product, Site, Windows, constant, epilogue, last_four};
-use super::reference::finish;
+use super::reference::{finish, multiplied};
 use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
 use crate::kernel::{
@@ -137,7 +137,7 @@ impl Operation for Conv {
     fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let types: Vec<_> = inputs.iter().map(|t| t.ty()).collect();
         let ty = self.infer(&types.iter().collect::<Vec<_>>())?.remove(0);
-        let (x, w) = (inputs[0].as_f32()?, inputs[1].as_f32()?);
+        let (x, w) = (multiplied(inputs[0], inputs[1])?, inputs[1].as_f32()?);
         let bias = if self.bias {
             Some(inputs[2].as_f32()?)
         } else {
@@ -215,6 +215,7 @@ impl Operation for Conv {
             channels,
             input: [rows, pixels],
             dims: last_four(result.shape.dims(), 1),
+            codes: false,
         })
     }
     fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
@@ -241,6 +242,27 @@ impl Operation for Conv {
         let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
         match method {
             Method::Plain | Method::Bounded { .. } => {}
+            Method::Codes { width } => {
+                let [batches, rows, pixels, _] = dims;
+                let channels = site.inputs[1].dims[2];
+                let (a, of_rows, run) = jobs.integers([batches, rows, pixels], (start, a), channels);
+                let kernel = Contract {
+                    dims,
+                    a: of_rows,
+                    taps: Vec::new(),
+                    run,
+                    right: Right::Codes { width },
+                    out,
+                    epilogue,
+                };
+                let operands = ContractOperands {
+                    a,
+                    right: Pointer::Weights(weights),
+                    out: Pointer::Output(0),
+                    epilogue: operands,
+                };
+                jobs.push(kernel.simplified(), operands);
+            }
             Method::Panels { width } => self.lower_panels(site, jobs, windows, (weights, width)),
             Method::Depthwise => {
                 let kernel = Depthwise {

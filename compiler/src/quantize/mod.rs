@@ -7,11 +7,13 @@
 
 mod compare;
 mod encode;
+mod integers;
 mod npz;
 mod rules;
 
 pub use compare::{Difference, Samples, compare};
 pub use encode::{Unfit, encode};
+pub use integers::{Floats, Integers, integers};
 pub use rules::Rules;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -65,6 +67,8 @@ pub struct Report {
     pub kept: Vec<Kept>,
     /// Layers whose weights kernels read in an order in which no encoding can be told.
     pub unencoded: BTreeSet<String>,
+    /// Which layers compute with integers, if any should.
+    pub integers: Option<Integers>,
     /// How far results are off, and of what.
     pub differences: Option<(String, Vec<Difference>)>,
 }

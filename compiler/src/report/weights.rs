@@ -1,12 +1,15 @@
 //! What became of weights in fewer bits.
 
 use super::table::{bytes, grouped};
-use crate::quantize::{Difference, Reason, Report};
+use crate::quantize::{Difference, Floats, Integers, Reason, Report};
 use crate::tensor::Encoding;
 use std::collections::BTreeMap;
 
 /// Bytes of weights in files by encoding, none being that of those which stay as they are, and of the floats that they stand for.
 pub type WeightSizes = BTreeMap<Option<Encoding>, [u64; 2]>;
+
+/// So many layers are named in any case.
+const FEW: usize = 12;
 
 /// What weights take, in a line.
 pub fn weight_sizes(sizes: &WeightSizes) -> String {
@@ -52,6 +55,9 @@ pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
             layers.join(", ")
         );
     }
+    if let Some(found) = &report.integers {
+        text += &integers(found, verbose);
+    }
     match &report.differences {
         None => {
             text += "         errors are not computed for a network of this size; --samples FILE.npz does\n"
@@ -62,6 +68,33 @@ pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
                 .for_each(|difference| text += &error(difference));
             text += &format!("         of {from}\n");
         }
+    }
+    text
+}
+
+/// Which layers compute with integers, and which do not and why.
+fn integers(found: &Integers, verbose: bool) -> String {
+    let named = |layers: &[&str]| match verbose || layers.len() <= FEW {
+        true => layers.join(", "),
+        false => format!("{} layers", layers.len()),
+    };
+    let own: Vec<_> = found.layers.iter().map(String::as_str).collect();
+    let mut text = match own.is_empty() {
+        true => "int8     no layer computes with integers\n".to_owned(),
+        false => format!(
+            "int8     computed with integers on wasm, with f32 elsewhere: {}\n",
+            named(&own)
+        ),
+    };
+    let mut reasons: Vec<(Floats, Vec<&str>)> = Vec::new();
+    for (layer, why) in &found.floats {
+        match reasons.iter_mut().find(|(known, _)| known == why) {
+            Some((_, layers)) => layers.push(layer),
+            None => reasons.push((*why, vec![layer])),
+        }
+    }
+    for (why, layers) in &reasons {
+        text += &format!("         computed with f32, {why}: {}\n", named(layers));
     }
     text
 }

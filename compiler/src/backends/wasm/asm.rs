@@ -109,6 +109,12 @@ impl<'c> Asm<'c> {
             value: Value::I32(value),
         });
     }
+    /// `f32.const`.
+    pub fn float(&mut self, value: f32) {
+        self.push(walrus::ir::Const {
+            value: Value::F32(value),
+        });
+    }
     /// `v128.const` with four equal floats, given by their bits.
     pub fn splat_const(&mut self, bits: u32) {
         let lane = u128::from(bits);
@@ -287,6 +293,24 @@ impl<'c> Asm<'c> {
         self.push(LoadSimd {
             memory,
             kind: LoadSimdKind::Splat32,
+            arg,
+        });
+    }
+    /// `v128.load8x8_s`: eight signed bytes as integers of sixteen bits.
+    pub fn load_bytes(&mut self, offset: usize) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+        self.push(LoadSimd {
+            memory,
+            kind: LoadSimdKind::V128Load8x8S,
+            arg,
+        });
+    }
+    /// `v128.store16_lane` of the first lane: takes address and vector.
+    pub fn store_half(&mut self, offset: usize) {
+        let (memory, arg) = (self.cx.memory, self.memarg(2, offset));
+        self.push(LoadSimd {
+            memory,
+            kind: LoadSimdKind::V128Store16Lane(0),
             arg,
         });
     }
