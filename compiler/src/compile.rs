@@ -217,7 +217,7 @@ impl Prepared {
         };
         let mut report = report.map_err(usage)?;
         if integers {
-            report.integers = Some(quantize::integers(&mut self.graph)?);
+            report.integers = Some(quantize::integers(&mut self.graph, quantize::Fewest::default())?);
         }
         Ok(Some(report))
     }
@@ -372,6 +372,10 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     drop(graph);
     if let (Some(report), Some((_, plan))) = (&mut quantized, plans.last()) {
         report.unencoded = plan.weights.unencoded().clone();
+        let bytes = plans.iter().map(|(_, plan)| plan.code_bytes()).max();
+        if let Some(integers) = &mut report.integers {
+            integers.bytes = bytes.unwrap_or(0) as u64;
+        }
     }
     progress.stage(Stage::Emit);
     let build = |(backend, plan): (&'static Backend, Plan)| {

@@ -4,7 +4,7 @@ mod cli;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use keras_compile::backends::{BACKENDS, Text};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,7 +69,6 @@ struct ModelArgs {
 }
 
 #[derive(Args)]
-#[command(group(ArgGroup::new("smaller").multiple(true).args(["quantize", "compute"])))]
 struct CompileArgs {
     #[command(flatten)]
     source: ModelArgs,
@@ -98,7 +97,7 @@ struct CompileArgs {
     #[arg(long, value_enum, value_name = "PRECISION")]
     compute: Option<Compute>,
     /// Inputs by their names, for which results are compared with those of f32 weights; noise when absent, if that is quick
-    #[arg(long, value_name = "FILE.npz", requires = "smaller")]
+    #[arg(long, value_name = "FILE.npz", requires = "quantize")]
     samples: Option<PathBuf>,
     /// What npm calls the bundle; a name made of the model's when absent
     #[arg(long, value_name = "NAME")]

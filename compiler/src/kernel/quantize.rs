@@ -51,7 +51,7 @@ impl Row {
         Self {
             inverse: levels / reach,
             // Not a number where a row has an infinity: no multiple of a scale is one.
-            scale: reach / levels + (peak - peak),
+            scale: reach * (1.0 / levels) + (peak - peak),
         }
     }
 

@@ -101,6 +101,37 @@ impl Conv {
             jobs.push(kernel.simplified(), operands);
         }
     }
+
+    /// Rows as integers, and a kernel that multiplies codes by them.
+    fn lower_codes<'a>(
+        &self,
+        site: &Site<'a>,
+        jobs: &mut Jobs<'a>,
+        windows: &Windows<'a>,
+        (weights, width): (Matrix<'a>, usize),
+    ) {
+        let dims = site.output.image_dims();
+        let [batches, rows, pixels, _] = dims;
+        let from = (windows.start.clone(), windows.a);
+        let (a, image, run) = jobs.integers([batches, rows, pixels], from, site.inputs[1].dims[2]);
+        let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
+        let kernel = Contract {
+            dims,
+            a: image,
+            taps: Vec::new(),
+            run,
+            right: Right::Codes { width },
+            out: site.output.image(),
+            epilogue,
+        };
+        let operands = ContractOperands {
+            a,
+            right: Pointer::Weights(weights),
+            out: Pointer::Output(0),
+            epilogue: operands,
+        };
+        jobs.push(kernel.simplified(), operands);
+    }
 }
 
 impl Operation for Conv {
@@ -242,27 +273,7 @@ impl Operation for Conv {
         let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
         match method {
             Method::Plain | Method::Bounded { .. } => {}
-            Method::Codes { width } => {
-                let [batches, rows, pixels, _] = dims;
-                let channels = site.inputs[1].dims[2];
-                let (a, of_rows, run) = jobs.integers([batches, rows, pixels], (start, a), channels);
-                let kernel = Contract {
-                    dims,
-                    a: of_rows,
-                    taps: Vec::new(),
-                    run,
-                    right: Right::Codes { width },
-                    out,
-                    epilogue,
-                };
-                let operands = ContractOperands {
-                    a,
-                    right: Pointer::Weights(weights),
-                    out: Pointer::Output(0),
-                    epilogue: operands,
-                };
-                jobs.push(kernel.simplified(), operands);
-            }
+            Method::Codes { width } => self.lower_codes(site, jobs, windows, (weights, width)),
             Method::Panels { width } => self.lower_panels(site, jobs, windows, (weights, width)),
             Method::Depthwise => {
                 let kernel = Depthwise {

@@ -10,14 +10,35 @@ use crate::tensor::{Encoding, TensorType};
 use std::fmt;
 use std::sync::Arc;
 
-/// Fewest elements of a row and channels of a result: making integers takes longer than fewer of them save.
-const LEAST: usize = 8;
+/// From where on integers pay: making them takes longer than fewer of them save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fewest {
+    /// Elements of a single row.
+    pub row: usize,
+    /// Elements of many rows, whose products with floats keep registers busy as well.
+    pub of_many: usize,
+    /// Channels of the result.
+    pub channels: usize,
+}
+
+impl Default for Fewest {
+    /// As measured on wasm: many rows of 16 elements take longer than with floats, of 24 as long.
+    fn default() -> Self {
+        Self {
+            row: 8,
+            of_many: 32,
+            channels: 8,
+        }
+    }
+}
 
 /// What became of the layers with weights.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Integers {
     /// Those that compute with integers.
     pub layers: Vec<String>,
+    /// Bytes of codes that stand in files as they are multiplied.
+    pub bytes: u64,
     /// Those that compute with floats, and why.
     pub floats: Vec<(String, Floats)>,
 }
@@ -56,15 +77,15 @@ impl fmt::Display for Floats {
 ///
 /// # Errors
 /// Never, since constants stay what they are.
-pub fn integers(graph: &mut Graph) -> Result<Integers> {
+pub fn integers(graph: &mut Graph, fewest: Fewest) -> Result<Integers> {
     let mut found = Integers::default();
-    choose(graph, &mut found)?;
+    choose(graph, fewest, &mut found)?;
     Ok(found)
 }
 
-fn choose(graph: &mut Graph, found: &mut Integers) -> Result<()> {
+fn choose(graph: &mut Graph, fewest: Fewest, found: &mut Integers) -> Result<()> {
     for weights in weights(graph) {
-        let fit = fit(graph, &weights);
+        let fit = fit(graph, fewest, &weights);
         let layer = weights.layer.clone();
         match fit {
             Ok(()) if !found.layers.contains(&layer) => found.layers.push(layer),
@@ -83,7 +104,7 @@ fn choose(graph: &mut Graph, found: &mut Integers) -> Result<()> {
     for id in graph.order() {
         let Op::Scan(scan) = graph.op(id) else { continue };
         let mut scan = scan.clone();
-        choose(Arc::make_mut(&mut scan.body), found)?;
+        choose(Arc::make_mut(&mut scan.body), fewest, found)?;
         let inputs = graph.inputs_of(id).to_vec();
         graph.replace(id, scan, &inputs)?;
     }
@@ -91,7 +112,7 @@ fn choose(graph: &mut Graph, found: &mut Integers) -> Result<()> {
 }
 
 /// Whether all that read weights can multiply their codes.
-fn fit(graph: &Graph, weights: &Weights) -> std::result::Result<(), Floats> {
+fn fit(graph: &Graph, fewest: Fewest, weights: &Weights) -> std::result::Result<(), Floats> {
     let encoded = graph.constant(weights.id).and_then(|tensor| tensor.encoded());
     match encoded {
         Some(encoded) if encoded.encoding == Encoding::Int8 => {}
@@ -109,7 +130,9 @@ fn fit(graph: &Graph, weights: &Weights) -> std::result::Result<(), Floats> {
         if !product.is_of_rows() {
             return Err(Floats::Windows);
         }
-        if channels.min(dims[3]) < LEAST {
+        let many = dims[..3] != [1, 1, 1];
+        let elements = if many { fewest.of_many } else { fewest.row };
+        if channels < elements || dims[3] < fewest.channels {
             return Err(Floats::Few);
         }
         if channels > MOST_ELEMENTS {

@@ -13,7 +13,7 @@ mod rules;
 
 pub use compare::{Difference, Samples, compare};
 pub use encode::{Unfit, encode};
-pub use integers::{Floats, Integers, integers};
+pub use integers::{Fewest, Floats, Integers, integers};
 pub use rules::Rules;
 
 use crate::error::{Error, ErrorKind, Result};

@@ -25,7 +25,21 @@ pub fn weight_sizes(sizes: &WeightSizes) -> String {
 
 /// The lines of a report: sizes, what stays as it is and why, with `verbose` each layer, and how far results are off.
 pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
-    let mut text = format!("weights  {}\n", weight_sizes(sizes));
+    let mut sizes = sizes.clone();
+    if let Some(codes) = report
+        .integers
+        .as_ref()
+        .map(|found| found.bytes)
+        .filter(|&bytes| bytes > 0)
+    {
+        // Files hold them as words, of which a manifest does not say that they are codes.
+        if let Some(words) = sizes.get_mut(&None) {
+            *words = words.map(|bytes| bytes.saturating_sub(codes));
+        }
+        let own = sizes.entry(Some(Encoding::Int8)).or_default();
+        *own = [own[0] + codes, own[1] + 4 * codes];
+    }
+    let mut text = format!("weights  {}\n", weight_sizes(&sizes));
     let mut reasons: Vec<(Reason, Vec<String>, usize)> = Vec::new();
     for kept in &report.kept {
         let known = reasons.iter().position(|(why, ..)| *why == kept.why);

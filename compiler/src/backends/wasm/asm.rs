@@ -109,12 +109,6 @@ impl<'c> Asm<'c> {
             value: Value::I32(value),
         });
     }
-    /// `f32.const`.
-    pub fn float(&mut self, value: f32) {
-        self.push(walrus::ir::Const {
-            value: Value::F32(value),
-        });
-    }
     /// `v128.const` with four equal floats, given by their bits.
     pub fn splat_const(&mut self, bits: u32) {
         let lane = u128::from(bits);
@@ -125,6 +119,11 @@ impl<'c> Asm<'c> {
     /// A binary operator.
     pub fn binary(&mut self, op: BinaryOp) {
         self.push(Binop { op });
+    }
+    /// `i8x16.shuffle` of whole lanes of 32 bits: 0 to 3 are those of the first vector, 4 to 7 those of the second.
+    pub fn shuffle(&mut self, lanes: [u8; 4]) {
+        let indices = std::array::from_fn(|i| 4 * lanes[i / 4] + i as u8 % 4);
+        self.push(walrus::ir::I8x16Shuffle { indices });
     }
     /// A unary operator.
     pub fn unary(&mut self, op: UnaryOp) {
