@@ -50,8 +50,11 @@ impl Row {
         let levels = Quantize::levels(elements);
         Self {
             inverse: levels / reach,
-            // Not a number where a row has an infinity: no multiple of a scale is one.
-            scale: reach * (1.0 / levels) + (peak - peak),
+            // No multiple of a scale is infinite.
+            scale: match peak.is_finite() {
+                true => reach * (1.0 / levels),
+                false => f32::NAN,
+            },
         }
     }
 
