@@ -4,18 +4,23 @@
 use keras_compile::backends::wasm::{Features, Wasm};
 use keras_compile::backends::webgl::WebGl;
 use keras_compile::backends::webgpu::WebGpu;
-use keras_compile::graph::Graph;
+use keras_compile::graph::{Builder, Graph};
 use keras_compile::keras::Lowered;
+use keras_compile::kernel::{Kernel, Right};
+use keras_compile::ops::MatMul;
 use keras_compile::passes;
 use keras_compile::plan::{Plan, Target, plan};
-use keras_compile::quantize::{Rules, apply};
+use keras_compile::pointwise::Tape;
+use keras_compile::quantize::{Fewest, Rules, apply, integers};
 use keras_compile::tensor::encoded::decode;
-use keras_compile::tensor::{Encoded, Encoding, Tensor};
+use keras_compile::tensor::{Encoded, Encoding, Tensor, TensorType};
 use keras_compile_tests::cases::{lowered, passed, signature, try_goldens};
 use keras_compile_tests::goldens::Case;
 use keras_compile_tests::graphs::compare;
-use keras_compile_tests::interpreter::interpret;
+use keras_compile_tests::interpreter::{check_touches, interpret};
+use keras_compile_tests::random::Random;
 use keras_compile_tests::strings;
+use keras_compile_tests::threads::same_on_threads;
 use keras_compile_tests::wasm::Instantiated;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -135,6 +140,141 @@ fn check(case: &Case, encoding: Encoding, encoded: &AtomicUsize) -> Result<(), S
     compare(&expected, &interpret(&plan, &inputs)).map_err(|error| format!("kernels: {error}"))?;
     let found = Instantiated::new(&plan, Features::Baseline).predict(&plan, &inputs);
     compare(&expected, &found).map_err(|error| format!("code: {error}"))
+}
+
+/// Compares a network that multiplies codes with floats of the same weights: within what rounding rows to integers may add; and its
+/// kernels, and its code in both modules, on one thread and on two, with the reference evaluation.
+fn check_integers(case: &Case, computed: &AtomicUsize) -> Result<(), String> {
+    let Some(lowered) = lowered(case)? else {
+        return Ok(());
+    };
+    let mut graph = lowered.graph.clone();
+    let text = |error: keras_compile::error::Error| error.to_string();
+    passes::run(&mut graph, passes::Options::default()).map_err(text)?;
+    apply(&mut graph, &Rules::of_all(Encoding::Int8, 1)).map_err(text)?;
+    let floats = graph.clone();
+    let layers = integers(&mut graph, ANY).map_err(text)?.layers;
+    if layers.is_empty() {
+        return Ok(());
+    }
+    computed.fetch_add(1, Ordering::Relaxed);
+    let plan = plan(&graph, &Wasm::default()).map_err(text)?;
+    let multiplies =
+        |kernel: &Kernel| matches!(kernel, Kernel::Contract(k) if matches!(k.right, Right::Codes { .. }));
+    if !plan.kernels.iter().any(multiplies) {
+        return Err(format!("{layers:?} should compute with integers"));
+    }
+    files_give(&plan)?;
+    let inputs = inputs(case, &graph, &lowered);
+    let expected = graph.eval(&inputs).map_err(text)?;
+    // A number between two integers may become the other one where those before it were added up in another order.
+    let products = plan.runs().filter(|run| multiplies(plan.kernel(run))).count();
+    let same = |found: &[Tensor], bound: f32| match products {
+        1 => compare(&expected, found),
+        _ => near(&expected, found, bound),
+    };
+    let bound = if case.id == LOGARITHMS { 0.02 } else { 1e-3 };
+    same(&interpret(&plan, &inputs), bound).map_err(|error| format!("kernels: {error}"))?;
+    check_touches(&plan, &inputs)?;
+    for features in [Features::Baseline, Features::Relaxed] {
+        let found = Instantiated::new(&plan, features).predict(&plan, &inputs);
+        same(&found, bound).map_err(|error| format!("{features:?}: {error}"))?;
+        same_on_threads(&plan, features, &inputs, &found)?;
+    }
+    let floats = floats.eval(&inputs).map_err(text)?;
+    near(&floats, &expected, bound)
+}
+
+/// All that can compute with integers does.
+const ANY: Fewest = Fewest {
+    row: 1,
+    of_many: 1,
+    channels: 1,
+};
+
+/// Gives the logarithms of sums that are nearly zero.
+const LOGARITHMS: &str = "prepare-mel-spectrogram-frequencies";
+
+/// Whether results are as near as the rounding of rows to thousands of levels lets them be: a share of the largest.
+fn near(floats: &[Tensor], integers: &[Tensor], bound: f32) -> Result<(), String> {
+    for (a, b) in floats.iter().zip(integers) {
+        let (a, b) = (a.to_f32(), b.to_f32());
+        let peak = a.iter().fold(0.0_f32, |peak, value| peak.max(value.abs()));
+        for (a, b) in a.iter().zip(b.iter()) {
+            let far = (a - b).abs() > bound * peak + 1e-6;
+            if far || a.is_nan() != b.is_nan() {
+                return Err(format!("{b} with integers, {a} with floats"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Rows with NaN or infinities have no results, and rows of zeros those of the bias.
+#[test]
+fn rows_that_have_no_scale() -> keras_compile::error::Result<()> {
+    let mut graph = Graph::new();
+    let mut b = Builder::new(&mut graph, "dense");
+    let x = b.input("x", TensorType::f32([7, 35]))?;
+    let weights = b.constant(Random::new(1).tensor(&[35, 13]))?;
+    let bias = b.constant(Random::new(2).tensor(&[13]))?;
+    let product = MatMul {
+        bias: true,
+        epilogue: Tape::identity(),
+    };
+    let y = b.add(product, &[x, weights, bias])?;
+    graph.add_output("y", y);
+    apply(&mut graph, &Rules::of_all(Encoding::Int8, 1))?;
+    assert_eq!(integers(&mut graph, ANY)?.layers, ["dense"]);
+    let mut values = Random::new(3).tensor(&[7, 35]).as_f32()?.to_vec();
+    for (row, value) in [(1, f32::NAN), (2, f32::INFINITY), (4, f32::NEG_INFINITY)] {
+        values[35 * row + 5 * row % 35] = value;
+    }
+    values[35 * 3..35 * 4].fill(0.0);
+    values[35 * 5..35 * 6].fill(1e-40);
+    let inputs = [Tensor::f32([7, 35], values)?];
+    let expected = graph.eval(&inputs)?;
+    let results = expected[0].as_f32()?;
+    let bias = Random::new(2).tensor(&[13]);
+    for row in 0..7 {
+        let own = &results[13 * row..13 * (row + 1)];
+        assert_eq!(
+            own.iter().all(|value| value.is_nan()),
+            [1, 2, 4].contains(&row),
+            "{row}"
+        );
+        assert_eq!(own == bias.as_f32()?, [3, 5].contains(&row), "{row}");
+    }
+    let plan = plan(&graph, &Wasm::default())?;
+    let mut found = vec![interpret(&plan, &inputs)];
+    for features in [Features::Baseline, Features::Relaxed] {
+        found.push(Instantiated::new(&plan, features).predict(&plan, &inputs));
+    }
+    for found in &found {
+        near(&expected, found, 1e-6).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let bits = |tensors: &[Tensor]| {
+        tensors[0]
+            .to_f32()
+            .iter()
+            .map(|v| v.to_bits())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(bits(&found[1]), bits(&found[2]), "modules give the same");
+    Ok(())
+}
+
+#[test]
+fn products_of_codes() {
+    let computed = AtomicUsize::new(0);
+    try_goldens("layers", |case| check_integers(case, &computed));
+    let all = std::env::var_os("GOLDEN").is_none();
+    let computed = computed.into_inner();
+    println!("{computed} networks compute with integers");
+    assert!(
+        !all || computed > 900,
+        "hardly any network computes with integers"
+    );
 }
 
 fn check_all(encoding: Encoding) {

@@ -7,13 +7,15 @@
 use keras_compile::backends::wasm::{Features, Threading, Wasm, emit};
 use keras_compile::graph::Graph;
 use keras_compile::kernel::Kernel;
+use keras_compile::quantize::{self, Rules};
+use keras_compile::tensor::Encoding;
 use keras_compile::{passes, plan};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 /// Families that have code. A new one does not compile here until it is said whether it has.
-const FAMILIES: [&str; 10] = [
+const FAMILIES: [&str; 11] = [
     "map",
     "reduce",
     "contract",
@@ -24,6 +26,7 @@ const FAMILIES: [&str; 10] = [
     "move",
     "fill",
     "gather",
+    "quantize",
 ];
 
 /// The name of a family, if it has code.
@@ -39,7 +42,8 @@ fn family(kernel: &Kernel) -> Option<&'static str> {
         | Kernel::Pool(_)
         | Kernel::Move(_)
         | Kernel::Fill(_)
-        | Kernel::Gather(_) => FAMILIES.into_iter().find(|name| *name == kernel.family()),
+        | Kernel::Gather(_)
+        | Kernel::Quantize(_) => FAMILIES.into_iter().find(|name| *name == kernel.family()),
     }
 }
 
@@ -69,10 +73,15 @@ fn callees(text: &str) -> impl Iterator<Item = usize> + '_ {
     calls.filter_map(|index| index.parse().ok())
 }
 
-/// The code of the kernels of a graph with the functions that they call, by family.
-fn code(graph: &Graph) -> Result<String, String> {
+/// The code of the kernels of a graph with the functions that they call, by family; with `integers` products multiply codes.
+fn code(graph: &Graph, integers: bool) -> Result<String, String> {
     let mut graph = graph.clone();
     passes::run(&mut graph, passes::Options::default()).map_err(|error| error.to_string())?;
+    if integers {
+        let rules = Rules::of_all(Encoding::Int8, 1);
+        quantize::apply(&mut graph, &rules).map_err(|error| error.to_string())?;
+        quantize::integers(&mut graph, quantize::Fewest::default()).map_err(|error| error.to_string())?;
+    }
     let plan = plan::plan(&graph, &Wasm::default()).map_err(|error| error.to_string())?;
     let module = emit(&plan, Features::Relaxed, Threading::Single).map_err(|error| error.to_string())?;
     let functions = functions(&module.bytes);
@@ -127,7 +136,7 @@ fn code_is_as_recorded() {
         let graph = rest.split("\n--- ").next().unwrap_or(rest).trim_end();
         let found = graph.parse::<Graph>().map_err(|error| error.to_string());
         let found = found
-            .and_then(|graph| code(&graph))
+            .and_then(|graph| code(&graph, about.contains("integers")))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         let found = format!("{about}\n--- graph\n{graph}\n{found}");
         all += &found;

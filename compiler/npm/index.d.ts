@@ -80,7 +80,7 @@ export interface Report {
   >;
   accuracy: {
     of: string;
-    outputs: { name: string; largest: number; mean: number; cosine: number; agreeing: [number, number] }[];
+    outputs: { name: string; largest: number; relative: number; mean: number; cosine: number; rows: number | null; top1: number | null; top5: number | null }[];
   } | null;
   notes: string[];
   problems: [];

@@ -70,10 +70,14 @@ pub struct Options {
     pub quantize: quantize::Rules,
     /// What encodings are looked for, where some are.
     pub goal: quantize::Goal,
+    /// Whether products compute with the codes of int8 weights, where that is supported.
+    pub integers: bool,
     /// A `.npz` file with inputs for which results are compared with those of the original weights.
     pub samples: Option<PathBuf>,
     /// The most bytes that all files of the bundle may have together, or it is not written.
     pub most_bytes: Option<u64>,
+    /// How far results may be off with small weights, as a share of the largest magnitude of their output, or the bundle is not written.
+    pub most_error: Option<f64>,
     /// Gives the compilation up.
     pub cancel: CancelToken,
     /// The names of classes.
@@ -228,7 +232,7 @@ pub fn prepare(
 }
 
 impl Prepared {
-    /// Gives weights their encodings, and compares what the network gives with what it gave before; tells nothing where none is to
+    /// Gives weights their encodings, lets products multiply the codes of eight bits where that is asked for, and compares what the network gives with what it gave before; tells nothing where none is to
     /// have one.
     ///
     /// # Errors
@@ -260,6 +264,16 @@ impl Prepared {
             _ => quantize::apply(&mut self.graph, rules),
         }
         .map_err(usage)?;
+        if options.integers {
+            if rules.has_auto() {
+                let what = "goes with encodings that are named: what auto finds is measured without it";
+                let error = Error::new(ErrorKind::Usage(what.to_owned())).in_field("--compute");
+                return Err(error
+                    .help("write --quantize int8, or leave --compute away")
+                    .into());
+            }
+            report.integers = Some(quantize::integers(&mut self.graph, quantize::Fewest::default())?);
+        }
         let begin = Instant::now();
         report.compared = quantize::compare(&original, &self.graph, samples.as_ref(), &mut before)?;
         let took = begin.elapsed().as_secs_f64();
@@ -354,6 +368,32 @@ fn blame(error: Error, backend: &Backend, chosen: &Selection) -> Error {
     }
 }
 
+/// Whether results are near enough with small weights.
+fn keeps_error(limit: Option<f64>, quantized: Option<&quantize::Report>) -> error::Result<()> {
+    let (Some(limit), Some(report)) = (limit, quantized) else {
+        return Ok(());
+    };
+    if report.from.is_none() {
+        let what =
+            "how far results are off is not known, since a network of this size is compared on samples only";
+        return Err(Error::inconsistent(what).help("give some with --samples"));
+    }
+    // What is no number is over any limit.
+    let over = report
+        .compared
+        .outputs
+        .iter()
+        .find(|output| output.relative().is_nan() || output.relative() > limit);
+    over.map_or(Ok(()), |output| {
+        let what = format!(
+            "output {:?} is off by up to {:.2e} of its largest magnitude, more than the limit of {limit:e}",
+            output.name,
+            output.relative()
+        );
+        Err(Error::inconsistent(what).help("give weights more bits with --quantize, or raise the limit"))
+    })
+}
+
 /// Compiles a model into a bundle. On failure nothing is written.
 ///
 /// # Errors
@@ -365,6 +405,8 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     let labels = options.labels.clone();
     let labels = labels.map(|labels| prepared.label(labels)).transpose()?;
     let mut quantized = prepared.quantize(options)?;
+    let kept = keeps_error(options.most_error, quantized.as_ref());
+    kept.map_err(|error| error.in_file(&file))?;
     let code = options.code();
     progress.stage(Stage::Plan);
     let plans = prepared.plans(&options.backends, code);
@@ -385,6 +427,10 @@ pub fn compile(options: &Options, progress: &mut dyn Progress) -> Result<Outcome
     drop(graph);
     if let (Some(report), Some((_, plan))) = (&mut quantized, plans.last()) {
         report.unencoded = plan.weights.unencoded().clone();
+        let bytes = plans.iter().map(|(_, plan)| plan.code_bytes()).max();
+        if let Some(integers) = &mut report.integers {
+            integers.bytes = bytes.unwrap_or(0) as u64;
+        }
     }
     progress.stage(Stage::Emit);
     let build = |(backend, plan): (&'static Backend, Plan)| {

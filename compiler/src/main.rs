@@ -125,6 +125,9 @@ struct CompileArgs {
     /// With --quantize auto: the most exact weights that take no more than these bytes in the bundle's files, as in 4MB
     #[arg(long, value_name = "N[KB|MB]", requires = "quantize", value_parser = sized)]
     max_bytes: Option<u64>,
+    /// What products compute with, f32 when absent; int8 multiplies int8 weights by rows of inputs as integers, on wasm, and implies --quantize int8
+    #[arg(long, value_enum, value_name = "PRECISION")]
+    compute: Option<Compute>,
     /// Inputs by their names, for which results are compared with those of f32 weights; noise when absent, if that is quick
     #[arg(long, value_name = "FILE.npz", requires = "quantize")]
     samples: Option<PathBuf>,
@@ -293,6 +296,15 @@ fn share(text: &str) -> Result<f64, String> {
 enum BenchEngine {
     Chromium,
     Node,
+}
+
+/// What products compute with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Compute {
+    /// Floats of single precision
+    F32,
+    /// Codes of eight bits by integers, where a layer can
+    Int8,
 }
 
 /// Precisions of floats on a GPU.

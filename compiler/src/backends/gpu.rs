@@ -107,6 +107,7 @@ pub(super) fn pack(kernel: &Kernel, weights: &Matrix<'_>) -> Result<Packed> {
     Ok(Packed {
         data: Contract::pack(weights.rows(), weights.bias(), width),
         prepare: None,
+        codes: false,
     })
 }
 

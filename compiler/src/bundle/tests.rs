@@ -230,6 +230,7 @@ fn encoded_weights_are_cut_with_their_files() {
             _ => grouping.scales(count),
         };
         let encoded = Encoded {
+            multiplied: false,
             encoding,
             grouping,
             table: std::array::from_fn(|i| i as f32 - 8.0),

@@ -4,7 +4,7 @@ use super::json::{self, BundleFile, Port, Problem, WeightBytes};
 use super::print;
 use super::progress::Reporter;
 use super::signals;
-use crate::{CompileArgs, Emit, GpuPrecision, Switch};
+use crate::{CompileArgs, Compute, Emit, GpuPrecision, Switch};
 use keras_compile::backends::{self, BACKENDS, Precision, Selection};
 use keras_compile::bundle::{CancelToken, Labels, PackageName};
 use keras_compile::error::{Error, ErrorKind, Errors, Result};
@@ -98,9 +98,11 @@ impl CompileArgs {
             },
             quantize: self.rules()?,
             goal: self.goal()?,
+            integers: self.integers(),
             samples: self.samples.clone(),
             labels: self.labels.as_deref().map(Labels::read).transpose()?,
             most_bytes: None,
+            most_error: None,
             cancel: CancelToken::default(),
             package: self.package_name.as_deref().map(PackageName::new).transpose()?,
         })
@@ -119,8 +121,16 @@ impl CompileArgs {
         list.map_err(|error| error.in_field("--backends"))
     }
 
+    /// Whether products compute with integers.
+    fn integers(&self) -> bool {
+        self.compute == Some(Compute::Int8)
+    }
+
     fn rules(&self) -> Result<Rules> {
-        let rules = self.quantize.as_deref().map(str::parse::<Rules>).transpose();
+        // Codes are multiplied only where there are some.
+        let implied = self.integers().then_some("int8");
+        let rules = self.quantize.as_deref().or(implied);
+        let rules = rules.map(str::parse::<Rules>).transpose();
         Ok(rules
             .map_err(|error| error.in_field("--quantize"))?
             .unwrap_or_default())
@@ -175,6 +185,7 @@ pub fn emit(args: &CompileArgs, what: Emit) -> std::result::Result<(), Errors> {
     prepared.quantize(&Options {
         quantize: args.rules()?,
         goal: args.goal()?,
+        integers: args.integers(),
         samples: args.samples.clone(),
         backends: selection.clone(),
         exact: args.exact,
@@ -274,25 +285,31 @@ struct Accuracy {
 struct OutputError {
     name: String,
     largest: f64,
+    /// The largest, by the largest magnitude of the output.
+    relative: f64,
     mean: f64,
     cosine: f64,
-    /// Of how many rows the largest result is in the same place, and how many there are.
-    agreeing: [usize; 2],
+    /// Rows of the last axis, in how many of them the largest result is in the same place, and in how many it is among the first five.
+    rows: Option<usize>,
+    top1: Option<usize>,
+    top5: Option<usize>,
 }
 
 impl Accuracy {
     fn of(report: &quantize::Report) -> Option<Self> {
-        let (of, differences) = report.differences.as_ref()?;
         let output = |difference: &quantize::Difference| OutputError {
             name: difference.name.clone(),
             largest: difference.largest,
-            mean: difference.mean,
-            cosine: difference.cosine,
-            agreeing: difference.agreeing,
+            relative: difference.relative(),
+            mean: difference.mean(),
+            cosine: difference.cosine(),
+            rows: difference.agreement.map(|agreement| agreement.rows),
+            top1: difference.agreement.map(|agreement| agreement.first),
+            top5: difference.agreement.and_then(|agreement| agreement.five),
         };
         Some(Self {
-            of: of.clone(),
-            outputs: differences.iter().map(output).collect(),
+            of: report.from.clone()?,
+            outputs: report.compared.outputs.iter().map(output).collect(),
         })
     }
 }

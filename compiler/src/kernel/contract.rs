@@ -14,6 +14,13 @@ pub enum Right {
         /// Channels of a panel.
         width: usize,
     },
+    /// Codes of eight bits with a scale for each channel, in panels of `width` channels: `[panel][bias, scales, codes]`, where the codes
+    /// are `[pairs of k][width][2]`, four in a word. The rows of `a` are integers with a scale, as [`Quantize`](super::Quantize) makes
+    /// them: what they give is the sum of the products of integers, times both scales. See [`Contract::pack_codes`].
+    Codes {
+        /// Channels of a panel, an even number.
+        width: usize,
+    },
     /// Computed at run time: element `[k, n]` lies at `k * stride + n`. There is no bias. Up to 7 elements
     /// beyond the last row may be read.
     Rows {
@@ -28,7 +35,7 @@ impl Right {
     /// Distance between the matrices of two batches, and of two rows of the result: 0 where all have the same.
     pub fn images(self) -> [usize; 2] {
         match self {
-            Self::Panels { .. } => [0, 0],
+            Self::Panels { .. } | Self::Codes { .. } => [0, 0],
             Self::Rows { images, .. } => images,
         }
     }
@@ -62,9 +69,18 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// Length of the contraction.
+    /// Length of the contraction; of codes, words of a row of `a`.
     pub fn k(&self) -> usize {
         self.run * self.taps.iter().map(|t| t.0).product::<usize>()
+    }
+
+    /// Words of a panel of so many channels.
+    pub fn panel(&self, width: usize) -> usize {
+        match self.right {
+            // A scale takes the place of the bias' row for each, and a word has four codes.
+            Right::Codes { .. } => 2 * width + (self.run - 1) * width / 2,
+            Right::Panels { .. } | Right::Rows { .. } => (self.k() + 1) * width,
+        }
     }
 
     /// Merges taps that follow each other without a gap into longer runs, and rows into one long row where all
@@ -134,6 +150,57 @@ impl Contract {
     }
 }
 
+impl Contract {
+    /// Packs rows of codes, a bias and the scales of channels into panels of `width` channels, as the bits of words.
+    pub fn pack_codes(rows: &[Vec<i8>], bias: Option<&[f32]>, scales: &[f32], width: usize) -> Vec<f32> {
+        let mut packed = Vec::new();
+        for first in (0..scales.len()).step_by(width) {
+            let channels = || first..first + width;
+            let of = |all: Option<&[f32]>, n: usize| all.and_then(|all| all.get(n)).copied().unwrap_or(0.0);
+            packed.extend(channels().map(|n| of(bias, n)));
+            packed.extend(channels().map(|n| of(Some(scales), n)));
+            let code = |k: usize, n: usize| {
+                rows.get(k)
+                    .and_then(|row| row.get(n))
+                    .map_or(0, |&code| code as u8)
+            };
+            for k in (0..rows.len()).step_by(2) {
+                let word = |n: usize| {
+                    let bytes = [code(k, n), code(k + 1, n), code(k, n + 1), code(k + 1, n + 1)];
+                    f32::from_bits(u32::from_le_bytes(bytes))
+                };
+                packed.extend(channels().step_by(2).map(word));
+            }
+        }
+        packed
+    }
+
+    /// The sum of a result of codes.
+    fn sum_codes<A: Account>(
+        &self,
+        memory: &(impl Elements + ?Sized),
+        a: usize,
+        right: usize,
+        [n, width]: [usize; 2],
+    ) -> A {
+        let panel = right + n / width * self.panel(width);
+        let lane = n % width;
+        let mut sum = A::default();
+        sum.add(f64::from(memory.f32(panel + lane)));
+        let pairs = self.run - 1;
+        let scale = f64::from(memory.f32(panel + width + lane)) * f64::from(memory.f32(a + pairs));
+        for pair in 0..pairs {
+            let codes = memory.bits(panel + 2 * width + (pair * width + lane) / 2) >> (16 * (lane % 2));
+            let both = memory.bits(a + pair);
+            for half in 0..2 {
+                let (code, integer) = ((codes >> (8 * half)) as i8, (both >> (16 * half)) as i16);
+                sum.add(f64::from(i32::from(code) * i32::from(integer)) * scale);
+            }
+        }
+        sum
+    }
+}
+
 operands! {
     /// What a [`Contract`] touches.
     ContractOperands {
@@ -158,9 +225,9 @@ impl Family for Contract {
         let image = [batches, rows, pixels].into_iter().zip(self.a);
         let taps = self.taps.iter().copied().chain([(self.run, 1)]);
         let right = match self.right {
-            Right::Panels { width } => {
+            Right::Panels { width } | Right::Codes { width } => {
                 let panels = channels.div_ceil(width);
-                Operand::new(Role::Weights, Span::dense(panels * width * (self.k() + 1)))
+                Operand::new(Role::Weights, Span::dense(panels * self.panel(width)))
             }
             Right::Rows { stride, images } => {
                 let images = [batches, rows].into_iter().zip(images);
@@ -188,7 +255,15 @@ impl Family for Contract {
     ) -> Found {
         let [batch, row, pixel, n] = four(index);
         let base = at.a + dot(&[batch, row, pixel], &self.a);
+        let out = at.out + dot(&[batch, row, pixel], &self.out) + n;
+        let place = [batch, row, pixel, n];
         let (right, step, bias) = match self.right {
+            Right::Codes { width } => {
+                let sum: A = self.sum_codes(memory, base, at.right, [n, width]);
+                return self
+                    .epilogue
+                    .finish(memory, &at.epilogue, place, sum.total(), out);
+            }
             Right::Panels { width } => {
                 let bias = at.right + n / width * (self.k() + 1) * width + n % width;
                 (bias + width, width, Some(bias))
@@ -208,8 +283,7 @@ impl Family for Contract {
             sum.add(f64::from(left) * f64::from(memory.f32(right + i * step)));
             i += 1;
         });
-        let out = at.out + dot(&[batch, row, pixel], &self.out) + n;
         self.epilogue
-            .finish(memory, &at.epilogue, [batch, row, pixel, n], sum.total(), out)
+            .finish(memory, &at.epilogue, place, sum.total(), out)
     }
 }

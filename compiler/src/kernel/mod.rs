@@ -18,6 +18,7 @@ mod map;
 mod move_;
 mod operand;
 mod pool;
+mod quantize;
 mod reduce;
 mod window;
 mod winograd;
@@ -35,6 +36,7 @@ pub use map::{Map, MapInput, MapOperands};
 pub use move_::{Move, MoveOperands};
 pub use operand::{Operand, Operands, Role, Span};
 pub use pool::{Pool, PoolKind, PoolOperands, PoolPadding};
+pub use quantize::{LEAST_PEAK, MOST_ELEMENTS, NEAREST, Quantize, QuantizeOperands};
 pub use reduce::{KeptAxis, Reduce, ReduceKind, ReduceOperands};
 use std::fmt;
 use std::hash::Hash;
@@ -144,4 +146,5 @@ families!(
     Move,
     Fill,
     Gather,
+    Quantize,
 );

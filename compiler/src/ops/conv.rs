@@ -3,7 +3,7 @@
 use super::attributes::{Attributes, parsed};
 use super::lowering::{Jobs, Matrix, Method, Pointer, Product, Site, Windows, constant, epilogue, last_four};
 use super::products::{Panels, in_parts};
-use super::reference::finish;
+use super::reference::{finish, multiplied};
 use super::{Operation, Storage, WindowAxis, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
 use crate::kernel::{
@@ -128,6 +128,37 @@ impl Conv {
             jobs.push(kernel.simplified(), operands);
         }
     }
+
+    /// Rows as integers, and a kernel that multiplies codes by them.
+    fn lower_codes<'a>(
+        &self,
+        site: &Site<'a>,
+        jobs: &mut Jobs<'a>,
+        windows: &Windows<'a>,
+        (weights, width): (Matrix<'a>, usize),
+    ) {
+        let dims = site.output.image_dims();
+        let [batches, rows, pixels, _] = dims;
+        let from = (windows.start.clone(), windows.a);
+        let (a, image, run) = jobs.integers([batches, rows, pixels], from, site.inputs[1].dims[2]);
+        let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
+        let kernel = Contract {
+            dims,
+            a: image,
+            taps: Vec::new(),
+            run,
+            right: Right::Codes { width },
+            out: site.output.image(),
+            epilogue,
+        };
+        let operands = ContractOperands {
+            a,
+            right: Pointer::Weights(weights),
+            out: Pointer::Output(0),
+            epilogue: operands,
+        };
+        jobs.push(kernel.simplified(), operands);
+    }
 }
 
 impl Operation for Conv {
@@ -164,7 +195,7 @@ impl Operation for Conv {
     fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let types: Vec<_> = inputs.iter().map(|t| t.ty()).collect();
         let ty = self.infer(&types.iter().collect::<Vec<_>>())?.remove(0);
-        let (x, w) = (inputs[0].as_f32()?, inputs[1].as_f32()?);
+        let (x, w) = (multiplied(inputs[0], inputs[1])?, inputs[1].as_f32()?);
         let bias = if self.bias {
             Some(inputs[2].as_f32()?)
         } else {
@@ -240,6 +271,7 @@ impl Operation for Conv {
             channels,
             input: [rows, pixels],
             dims: last_four(result.shape.dims(), 1),
+            codes: false,
         })
     }
     fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
@@ -266,6 +298,7 @@ impl Operation for Conv {
         let (epilogue, operands) = epilogue(site, &self.epilogue, self.operands(), 0);
         match method {
             Method::Plain | Method::Bounded { .. } => {}
+            Method::Codes { width } => self.lower_codes(site, jobs, windows, (weights, width)),
             Method::Panels { width } => self.lower_panels(site, jobs, windows, (weights, width)),
             Method::Depthwise => {
                 let kernel = Depthwise {

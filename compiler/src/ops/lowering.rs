@@ -2,7 +2,9 @@
 
 use super::WindowAxis;
 use crate::error::{Error, Result};
-use crate::kernel::{Epilogue, Family, Image, Kernel, Move, MoveOperands, Operands};
+use crate::kernel::{
+    Epilogue, Family, Image, Kernel, Move, MoveOperands, Operands, Quantize, QuantizeOperands,
+};
 use crate::pointwise::Tape;
 use crate::tensor::{DType, Encoded, Grouping, Tensor};
 
@@ -85,9 +87,17 @@ pub struct Product {
     pub input: [usize; 2],
     /// Extents of the result: batches, rows, pixels, channels.
     pub dims: [usize; 4],
+    /// Whether the weights are codes that may be multiplied as they are, by rows as integers.
+    pub codes: bool,
 }
 
 impl Product {
+    /// Whether each result is of one row of contiguous elements: a matrix product, or windows of one tap.
+    pub fn is_of_rows(&self) -> bool {
+        let single = |axes: [WindowAxis; 2]| axes.iter().all(|axis| axis.size == 1);
+        self.groups == 1 && self.window.is_none_or(single)
+    }
+
     /// Whether every output channel sees one input channel, its own.
     pub fn is_depthwise(&self) -> bool {
         self.window.is_some() && self.channels == 1 && self.groups == self.dims[3]
@@ -119,6 +129,11 @@ pub enum Method {
         /// Channels of a panel.
         width: usize,
     },
+    /// Codes by rows as integers, in panels of so many channels, for products [of rows](Product::is_of_rows); on a framed image.
+    Codes {
+        /// Channels of a panel.
+        width: usize,
+    },
     /// Each channel by itself, on a framed image.
     Depthwise,
     /// Winograd's F(m x m, 3x3), for 3x3 taps without strides, dilation and groups.
@@ -144,7 +159,7 @@ impl Method {
     pub fn frame(self, product: &Product) -> [[usize; 2]; 2] {
         let mut padding = product.padding();
         match self {
-            Self::Panels { .. } | Self::Depthwise => padding,
+            Self::Panels { .. } | Self::Codes { .. } | Self::Depthwise => padding,
             Self::Plain | Self::Bounded { .. } => [[0; 2]; 2],
             Self::Winograd { m, .. } => {
                 for (pads, extent) in padding.iter_mut().zip(product.input) {
@@ -315,6 +330,20 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// The codes of the rows and the scales of the columns, where each column has a scale.
+    pub fn codes(&self) -> Option<(Vec<Vec<i8>>, &'a [f32])> {
+        let encoded = self.encoded.filter(|encoded| encoded.has_columns())?;
+        let scales = encoded.scales.get(self.first..self.first + self.columns)?;
+        let row = |row: &[f32]| {
+            let numbers = row.iter().zip(scales);
+            numbers
+                .map(|(&value, &scale)| encoded.byte(value, scale))
+                .collect()
+        };
+        let rows: Option<_> = self.rows().map(row).collect();
+        Some((rows?, scales))
+    }
+
     /// How many columns there are: channels of the result.
     pub fn width(&self) -> usize {
         self.columns
@@ -376,6 +405,24 @@ impl<'a> Jobs<'a> {
         let kernel = copy(view, &View::dense(&view.dims, view.dtype));
         self.push(kernel, MoveOperands { x, out: out.clone() });
         out
+    }
+}
+
+impl<'a> Jobs<'a> {
+    /// Makes integers of rows: batches, rows and pixels of so many contiguous elements, from a pointer on at these distances. Gives
+    /// where they lie, the distances between them, and the words of each.
+    pub fn integers(
+        &mut self,
+        dims: [usize; 3],
+        (x, at): (Pointer<'a>, Image),
+        run: usize,
+    ) -> (Pointer<'a>, Image, usize) {
+        let words = Quantize::words(run);
+        let out = self.scratch(dims.iter().product::<usize>() * words);
+        let kernel = Quantize { dims, x: at, run };
+        let operands = QuantizeOperands { x, out: out.clone() };
+        self.push(kernel.simplified(), operands);
+        (out, [dims[1] * dims[2] * words, dims[2] * words, words], words)
     }
 }
 

@@ -4,7 +4,7 @@ use super::attributes::Attributes;
 use super::conv::check_bias;
 use super::lowering::{Jobs, Matrix, Method, Pointer, Product, Site, constant, epilogue, last_four};
 use super::products::Panels;
-use super::reference::{finish, indices};
+use super::reference::{finish, indices, multiplied};
 use super::{Operation, Storage, check_epilogue, print_epilogue};
 use crate::error::{Error, Result};
 use crate::kernel::{Contract, ContractOperands, Right};
@@ -32,7 +32,7 @@ impl MatMul {
     fn lower_each<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>, right: Right, pointer: &Pointer<'a>) {
         let (a, b, out) = (&site.inputs[0], &site.inputs[1], &site.output);
         let (tape, first) = match right {
-            Right::Panels { .. } => (self.epilogue.clone(), self.operands()),
+            Right::Panels { .. } | Right::Codes { .. } => (self.epilogue.clone(), self.operands()),
             // The bias becomes the first epilogue operand, where its input already stands.
             Right::Rows { .. } if self.bias => (Tape::binary(Binary::Add).then(&self.epilogue), 2),
             Right::Rows { .. } => (self.epilogue.clone(), 2),
@@ -58,17 +58,24 @@ impl MatMul {
             let mut dims = out.image_dims();
             // One index at a time.
             dims[..(4 + outer).saturating_sub(rank).min(4)].fill(1);
+            let run = *a.dims.last().unwrap_or(&1);
+            let from = Pointer::Input(0, at(&a.strides) as isize);
+            let [batches, rows, pixels, _] = dims;
+            let (from, image, run) = match right {
+                Right::Codes { .. } => jobs.integers([batches, rows, pixels], (from, a.image()), run),
+                Right::Panels { .. } | Right::Rows { .. } => (from, a.image(), run),
+            };
             let kernel = Contract {
                 dims,
-                a: a.image(),
+                a: image,
                 taps: Vec::new(),
-                run: *a.dims.last().unwrap_or(&1),
+                run,
                 right,
                 out: out.image(),
                 epilogue,
             };
             let operands = ContractOperands {
-                a: Pointer::Input(0, at(&a.strides) as isize),
+                a: from,
                 right: pointer.clone().advanced(at(&b.strides[..of_right])),
                 out: Pointer::Output(at(&out.strides)),
                 epilogue: operands,
@@ -101,7 +108,7 @@ impl Operation for MatMul {
     fn eval(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let types: Vec<_> = inputs.iter().map(|t| t.ty()).collect();
         let ty = self.infer(&types.iter().collect::<Vec<_>>())?.remove(0);
-        let (a, b) = (inputs[0].as_f32()?, inputs[1].as_f32()?);
+        let (a, b) = (multiplied(inputs[0], inputs[1])?, inputs[1].as_f32()?);
         let bias = if self.bias {
             Some(inputs[2].as_f32()?)
         } else {
@@ -159,14 +166,20 @@ impl Operation for MatMul {
             channels,
             input: [dims[1], dims[2]],
             dims,
+            codes: false,
         })
     }
     fn lower<'a>(&self, site: &Site<'a>, jobs: &mut Jobs<'a>) -> Result<()> {
-        if let Some(Method::Panels { width }) = site.method {
+        let constant_right = match site.method {
+            Some(Method::Panels { width }) => Some(Right::Panels { width }),
+            Some(Method::Codes { width }) => Some(Right::Codes { width }),
+            _ => None,
+        };
+        if let Some(right) = constant_right {
             let bias = if self.bias { Some(constant(site, 2)?) } else { None };
             let columns = site.inputs[1].dims[1];
             let weights = Pointer::Weights(Matrix::of(site, 1, bias, columns)?);
-            self.lower_each(site, jobs, Right::Panels { width }, &weights);
+            self.lower_each(site, jobs, right, &weights);
         } else {
             let b = &site.inputs[1];
             let stride = b.strides[b.dims.len() - 2];

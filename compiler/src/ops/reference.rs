@@ -2,8 +2,10 @@
 
 use super::products::in_parts;
 use crate::error::Result;
+use crate::kernel::Quantize;
 use crate::pointwise::Tape;
 use crate::tensor::{Shape, Tensor};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What an instruction of a tape takes, in products.
@@ -75,6 +77,19 @@ pub(super) fn elementwise(shape: &Shape, tape: &Tape, inputs: &[(&Shape, &[f32])
         }
     })?;
     Ok(out)
+}
+
+/// The numbers by which a product multiplies its weights: where these are codes that are multiplied as they are, the rows of
+/// its input are integers.
+pub(super) fn multiplied<'a>(x: &'a Tensor, weights: &Tensor) -> Result<Cow<'a, [f32]>> {
+    let numbers = x.as_f32()?;
+    let row = x.shape().dims().last().copied().unwrap_or(1);
+    if row == 0 || !weights.encoded().is_some_and(|encoded| encoded.multiplied) {
+        return Ok(Cow::Borrowed(numbers));
+    }
+    let mut rounded = numbers.to_vec();
+    rounded.chunks_mut(row).for_each(Quantize::round);
+    Ok(Cow::Owned(rounded))
 }
 
 /// Applies an epilogue to raw results.

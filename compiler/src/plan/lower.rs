@@ -245,7 +245,10 @@ impl Lowering<'_> {
             let pack = |pointer: &Pointer<'_>| match pointer {
                 Pointer::Weights(matrix) => {
                     let packed = self.target.pack(&job.kernel, matrix)?;
-                    let encoded = matrix.arranged(packed.data.len());
+                    let encoded = match packed.codes {
+                        true => Vec::new(),
+                        false => matrix.arranged(packed.data.len()),
+                    };
                     Ok(Some((packed, encoded)))
                 }
                 _ => Ok(None),

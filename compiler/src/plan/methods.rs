@@ -52,6 +52,7 @@ impl fmt::Display for Decision {
         write!(f, "{} by ", self.node)?;
         match self.method {
             Method::Winograd { m, .. } => write!(f, "F({m}x{m}, 3x3)")?,
+            Method::Codes { .. } => f.write_str("sums of integers")?,
             Method::Panels { .. } | Method::Depthwise | Method::Bounded { .. } | Method::Plain => {
                 f.write_str("plain sums")?;
             }
@@ -132,9 +133,11 @@ fn choice(graph: &Graph, node: NodeId, target: &dyn Target) -> Result<Option<Cho
     if !inputs.get(1).is_some_and(constant) {
         return Ok(None);
     }
-    let Some(product) = graph.op(node).product(&types, graph.ty(node)) else {
+    let Some(mut product) = graph.op(node).product(&types, graph.ty(node)) else {
         return Ok(None);
     };
+    let encoded = graph.constant(inputs[1]).and_then(|weights| weights.encoded());
+    product.codes = encoded.is_some_and(|encoded| encoded.multiplied);
     let candidates = target.methods(&product);
     let fastest = |most: f64| {
         let allowed = candidates.iter().filter(|candidate| candidate.error <= most);

@@ -37,7 +37,8 @@ pub use weights::Weights;
 use crate::budget::Budget;
 use crate::error::Result;
 use crate::graph::{Graph, index_ranges};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Right};
+use std::collections::BTreeSet;
 
 /// A model ready for code generation.
 #[derive(Debug, Clone)]
@@ -78,6 +79,29 @@ impl Plan {
     /// All kernel runs of a prediction, those inside loops once.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         self.steps.iter().flat_map(Step::runs)
+    }
+
+    /// Bytes of weights that are the bits of codes, which nothing decodes.
+    pub fn code_bytes(&self) -> usize {
+        let of_codes = |run: &&Run| {
+            let right = match self.kernel(run) {
+                Kernel::Contract(kernel) => Some(kernel.right),
+                _ => None,
+            };
+            matches!(right, Some(Right::Codes { .. }))
+        };
+        // Behind the rows.
+        let weights = self
+            .runs()
+            .filter(of_codes)
+            .filter_map(|run| run.arguments.get(1));
+        let weights = weights.filter(|argument| argument.space == Space::Weights);
+        let parts: BTreeSet<usize> = weights
+            .filter_map(|argument| self.weights.part_at(argument.offset))
+            .filter(|(_, data)| !data.is_empty())
+            .map(|(offset, _)| offset)
+            .collect();
+        parts.iter().map(|&offset| self.weights.part_bytes(offset)).sum()
     }
 
     /// The kernel that a run calls.

@@ -128,6 +128,8 @@ pub struct Packed {
     pub data: Vec<f32>,
     /// What makes those that the kernel reads from them, when a model is loaded.
     pub prepare: Option<Preparation>,
+    /// Whether they are the bits of codes, to be stored as they are.
+    pub codes: bool,
 }
 
 /// The making of constants from stored ones.

@@ -52,6 +52,7 @@ pub fn encode(
         grouping,
         table: [0.0; LEVELS],
         scales: Vec::new(),
+        multiplied: false,
     };
     match encoding {
         Encoding::F16 => Ok(halves(data, encoded)),

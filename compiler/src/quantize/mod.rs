@@ -8,12 +8,14 @@
 mod compare;
 mod encode;
 mod found;
+mod integers;
 mod response;
 mod rules;
 mod search;
 
 pub use compare::{Comparison, LayerError, Samples, compare};
 pub use encode::{Unfit, encode};
+pub use integers::{Fewest, Floats, Integers, integers};
 pub use rules::{Choice, Rules};
 pub use search::{Goal, Searched, search};
 
@@ -70,6 +72,8 @@ pub struct Report {
     pub unencoded: BTreeSet<String>,
     /// Which encodings were found, if some were looked for.
     pub searched: Option<Searched>,
+    /// Which layers compute with integers, if any should.
+    pub integers: Option<Integers>,
     /// How far layers and results are off.
     pub compared: Comparison,
     /// Of what results are; none where they are not known.

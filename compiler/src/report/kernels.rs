@@ -99,12 +99,13 @@ pub(super) fn label(kernel: &Kernel) -> String {
     };
     match kernel {
         Kernel::Contract(k) => {
-            let right = match k.right {
-                Right::Panels { .. } => "",
-                Right::Rows { .. } => " computed",
+            let (right, length) = match k.right {
+                Right::Panels { .. } => ("", k.k()),
+                Right::Codes { .. } => (" int8", 2 * (k.run - 1)),
+                Right::Rows { .. } => (" computed", k.k()),
             };
             let Contract { dims, .. } = k;
-            format!("{family} {} k={}{right}", image(dims).join("x"), k.k())
+            format!("{family} {} k={length}{right}", image(dims).join("x"))
         }
         Kernel::Winograd(k) => format!(
             "{family} {} k={} F({m}x{m},3x3)",
@@ -145,6 +146,10 @@ pub(super) fn label(kernel: &Kernel) -> String {
         Kernel::Fill(k) => {
             let count: usize = k.regions.iter().map(|r| r.dims.iter().product::<usize>()).sum();
             format!("{family} {count}")
+        }
+        Kernel::Quantize(k) => {
+            let [batches, rows, pixels] = k.dims;
+            format!("{family} {}x{}", batches * rows * pixels, k.run)
         }
         Kernel::Gather(k) => format!("{family} {}x{} of {}", k.indices, k.row, k.extent),
         Kernel::Reduce(k) => {

@@ -1,7 +1,7 @@
 //! What became of weights in fewer bits.
 
 use super::table::{Align, Table, bytes, grouped};
-use crate::quantize::{Difference, LayerError, Reason, Report, Searched};
+use crate::quantize::{Difference, Floats, Integers, LayerError, Reason, Report, Searched};
 use crate::tensor::Encoding;
 use std::collections::BTreeMap;
 
@@ -10,6 +10,9 @@ const WORST: usize = 5;
 
 /// Bytes of weights in files by encoding, none being that of those which stay as they are, and of the floats that they stand for.
 pub type WeightSizes = BTreeMap<Option<Encoding>, [u64; 2]>;
+
+/// So many layers are named in any case.
+const FEW: usize = 12;
 
 /// What weights take, in a line.
 pub fn weight_sizes(sizes: &WeightSizes) -> String {
@@ -25,7 +28,21 @@ pub fn weight_sizes(sizes: &WeightSizes) -> String {
 
 /// The lines of a report: sizes, what stays as it is and why, with `verbose` each layer, and how far results are off.
 pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
-    let mut text = format!("weights  {}\n", weight_sizes(sizes));
+    let mut sizes = sizes.clone();
+    if let Some(codes) = report
+        .integers
+        .as_ref()
+        .map(|found| found.bytes)
+        .filter(|&bytes| bytes > 0)
+    {
+        // Files hold them as words, of which a manifest does not say that they are codes.
+        if let Some(words) = sizes.get_mut(&None) {
+            *words = words.map(|bytes| bytes.saturating_sub(codes));
+        }
+        let own = sizes.entry(Some(Encoding::Int8)).or_default();
+        *own = [own[0] + codes, own[1] + 4 * codes];
+    }
+    let mut text = format!("weights  {}\n", weight_sizes(&sizes));
     let mut reasons: Vec<(Reason, Vec<String>, usize)> = Vec::new();
     for kept in &report.kept {
         let known = reasons.iter().position(|(why, ..)| *why == kept.why);
@@ -58,6 +75,9 @@ pub fn weights(sizes: &WeightSizes, report: &Report, verbose: bool) -> String {
     if let Some(searched) = &report.searched {
         text += &chosen(searched, verbose);
     }
+    if let Some(found) = &report.integers {
+        text += &integers(found, verbose);
+    }
     text += &noise(&report.compared.layers, verbose);
     match &report.from {
         None => {
@@ -88,6 +108,33 @@ fn chosen(searched: &Searched, verbose: bool) -> String {
             false => format!("{} of them", layers.len()),
         };
         text += &format!("         {name}, {} numbers: {which}\n", grouped(numbers as u64));
+    }
+    text
+}
+
+/// Which layers compute with integers, and which do not and why.
+fn integers(found: &Integers, verbose: bool) -> String {
+    let named = |layers: &[&str]| match verbose || layers.len() <= FEW {
+        true => layers.join(", "),
+        false => format!("{} layers", layers.len()),
+    };
+    let own: Vec<_> = found.layers.iter().map(String::as_str).collect();
+    let mut text = match own.is_empty() {
+        true => "int8     no layer computes with integers\n".to_owned(),
+        false => format!(
+            "int8     computed with integers on wasm, with f32 elsewhere: {}\n",
+            named(&own)
+        ),
+    };
+    let mut reasons: Vec<(Floats, Vec<&str>)> = Vec::new();
+    for (layer, why) in &found.floats {
+        match reasons.iter_mut().find(|(known, _)| known == why) {
+            Some((_, layers)) => layers.push(layer),
+            None => reasons.push((*why, vec![layer])),
+        }
+    }
+    for (why, layers) in &reasons {
+        text += &format!("         computed with f32, {why}: {}\n", named(layers));
     }
     text
 }

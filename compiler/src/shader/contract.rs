@@ -183,6 +183,7 @@ impl Columns {
     pub(super) fn new(s: &mut Shader, kernel: &Contract, n: &str, pixel: &Pixel) -> Self {
         match kernel.right {
             Right::Panels { width } => Self::of_panels(s, width, kernel.k(), n),
+            Right::Codes { .. } => unreachable!("backends refuse it"),
             Right::Rows { stride, images } => {
                 let distances = images.iter().chain([&stride]);
                 let unit = unit(distances.into_iter().all(|d| d.is_multiple_of(4)) && s.is_aligned(1));

@@ -110,6 +110,9 @@ pub struct Encoded {
     pub table: [f32; LEVELS],
     /// The scales by group; half precision has none.
     pub scales: Vec<f32>,
+    /// Whether products multiply the codes as they are, by the rows of their input as integers, see
+    /// [`Quantize`](crate::kernel::Quantize). What cannot do this multiplies the numbers.
+    pub multiplied: bool,
 }
 
 /// Some elements of a constant as they stand in a file: plain elements and scales of all blocks that they touch, the table if there is
@@ -144,6 +147,22 @@ impl Encoded {
             }
             Encoding::Int4 => (0..LEVELS as u16).find(is),
         }
+    }
+
+    /// Whether codes are bytes with one scale for each column of one matrix.
+    pub fn has_columns(&self) -> bool {
+        let Grouping {
+            block,
+            lanes,
+            rows,
+            head,
+        } = self.grouping;
+        self.encoding == Encoding::Int8 && !head && rows == block / lanes && self.scales.len() == lanes
+    }
+
+    /// The code of a number of eight bits, if it has one.
+    pub fn byte(&self, value: f32, scale: f32) -> Option<i8> {
+        self.code(value, scale).map(|code| code as u8 as i8)
     }
 
     fn scale(&self, group: usize) -> f32 {
@@ -271,6 +290,7 @@ mod tests {
             grouping,
             table: std::array::from_fn(|i| i as f32 - 8.0),
             scales: (0..16).map(|i| 0.1 + 0.03 * i as f32).collect(),
+            multiplied: false,
         };
         let number = |i: usize| match (grouping.group(i), encoding) {
             (None, _) => 1.0 / (3.0 + i as f32),

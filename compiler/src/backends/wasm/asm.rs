@@ -120,6 +120,11 @@ impl<'c> Asm<'c> {
     pub fn binary(&mut self, op: BinaryOp) {
         self.push(Binop { op });
     }
+    /// `i8x16.shuffle` of whole lanes of 32 bits: 0 to 3 are those of the first vector, 4 to 7 those of the second.
+    pub fn shuffle(&mut self, lanes: [u8; 4]) {
+        let indices = std::array::from_fn(|i| 4 * lanes[i / 4] + i as u8 % 4);
+        self.push(walrus::ir::I8x16Shuffle { indices });
+    }
     /// A unary operator.
     pub fn unary(&mut self, op: UnaryOp) {
         self.push(Unop { op });
@@ -287,6 +292,24 @@ impl<'c> Asm<'c> {
         self.push(LoadSimd {
             memory,
             kind: LoadSimdKind::Splat32,
+            arg,
+        });
+    }
+    /// `v128.load8x8_s`: eight signed bytes as integers of sixteen bits.
+    pub fn load_bytes(&mut self, offset: usize) {
+        let (memory, arg) = (self.cx.memory, self.memarg(4, offset));
+        self.push(LoadSimd {
+            memory,
+            kind: LoadSimdKind::V128Load8x8S,
+            arg,
+        });
+    }
+    /// `v128.store16_lane` of the first lane: takes address and vector.
+    pub fn store_half(&mut self, offset: usize) {
+        let (memory, arg) = (self.cx.memory, self.memarg(2, offset));
+        self.push(LoadSimd {
+            memory,
+            kind: LoadSimdKind::V128Store16Lane(0),
             arg,
         });
     }

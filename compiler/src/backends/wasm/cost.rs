@@ -36,6 +36,7 @@ fn elements(kernel: &Kernel) -> usize {
         Kernel::Pool(k) => product(&k.dims) * (1 + k.window[0].size * k.window[1].size),
         Kernel::Move(k) => 2 * product(&k.dims),
         Kernel::Fill(k) => k.regions.iter().map(|region| product(&region.dims)).sum(),
+        Kernel::Quantize(k) => 2 * product(&k.dims) * k.run,
         Kernel::Gather(k) => 2 * k.outer * k.indices * k.row,
     }
 }

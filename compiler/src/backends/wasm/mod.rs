@@ -26,6 +26,7 @@ mod map;
 mod moves;
 mod pool;
 mod program;
+mod quantize;
 mod reduce;
 mod size;
 mod tape;
@@ -204,6 +205,7 @@ fn emit_kernel(cx: &mut Context, kernel: &Kernel) -> Result<KernelCode> {
         Kernel::Move(k) => moves::emit_move(cx, k),
         Kernel::Fill(k) => moves::emit_fill(cx, k),
         Kernel::Gather(k) => gather::emit(cx, k),
+        Kernel::Quantize(k) => quantize::emit(cx, k),
         Kernel::Convolve(_) | Kernel::Contract(_) => {
             return Err(Error::internal(
                 "a kernel that tests bounds or has several matrices, of a plan that was made for another target",

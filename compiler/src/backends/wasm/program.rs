@@ -103,7 +103,8 @@ fn slack(plan: &Plan) -> usize {
         | Kernel::Pool(_)
         | Kernel::Move(_)
         | Kernel::Fill(_)
-        | Kernel::Gather(_) => 0,
+        | Kernel::Gather(_)
+        | Kernel::Quantize(_) => 0,
     };
     // Steps are a byte at least, so many tiles touch a little more than a panel.
     SLACK + plan.kernels.iter().map(panel).max().unwrap_or(0) * 5 / 4

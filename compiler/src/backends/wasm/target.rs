@@ -98,6 +98,15 @@ impl Target for Wasm {
     }
 
     fn methods(&self, product: &Product) -> Vec<Candidate> {
+        if product.codes {
+            let width = product.panel_width();
+            return vec![Candidate {
+                method: Method::Codes { width },
+                cost: plain_cost(product) / 2.0,
+                // It is chosen with the codes; what it adds is told with what they do.
+                error: 0.0,
+            }];
+        }
         let plain = if product.is_depthwise() {
             Method::Depthwise
         } else {
@@ -126,16 +135,33 @@ impl Target for Wasm {
         let [_, rows, pixels, channels] = product.dims;
         let apart = rows > 1 && a[1] != a[2] * pixels;
         let short = pixels < LONG_ROW && !pixels.is_multiple_of(TILE);
-        product.groups == 1 && apart && short && channels >= MIN_CHANNELS
+        // Rows as integers follow each other anyway.
+        let alike = product.groups == 1 && !product.codes;
+        alike && apart && short && channels >= MIN_CHANNELS
     }
 
     fn pack(&self, kernel: &Kernel, weights: &Matrix<'_>) -> Result<Packed> {
-        let stored = |data| Packed { data, prepare: None };
+        let stored = |data| Packed {
+            data,
+            prepare: None,
+            codes: false,
+        };
         match kernel {
             Kernel::Contract(Contract {
                 right: Right::Panels { width },
                 ..
             }) => Ok(stored(Contract::pack(weights.rows(), weights.bias(), *width))),
+            Kernel::Contract(Contract {
+                right: Right::Codes { width },
+                ..
+            }) => {
+                let codes = weights.codes();
+                let (rows, scales) = codes.ok_or_else(|| Error::internal("weights without codes"))?;
+                Ok(Packed {
+                    codes: true,
+                    ..stored(Contract::pack_codes(&rows, weights.bias(), scales, *width))
+                })
+            }
             Kernel::Depthwise(_) => Ok(stored(Depthwise::pack(weights.rows(), weights.bias()))),
             Kernel::Winograd(k) => {
                 let kernel = WinogradWeights {
@@ -149,6 +175,7 @@ impl Target for Wasm {
                         elements: kernel.elements(),
                         kernel: kernel.into(),
                     }),
+                    codes: false,
                 })
             }
             other => Err(Error::internal(format!(
@@ -211,6 +238,7 @@ mod tests {
             channels,
             input: [dims[1] + 2, dims[2] + 2],
             dims,
+            codes: false,
         }
     }
 

@@ -5,7 +5,7 @@ use super::layout::{Division, Layouts};
 use super::position::Results;
 use crate::backends::gpu::other;
 use crate::error::Result;
-use crate::kernel::{Contract, Convolve, Epilogue, Fill, Image, Kernel, Role};
+use crate::kernel::{Contract, Convolve, Epilogue, Fill, Image, Kernel, Right, Role};
 use crate::plan::{Run, Space};
 use crate::shader::{self, Lanes, Pixel, Shader, Walk};
 
@@ -56,11 +56,15 @@ pub(super) fn draw(kernel: &Kernel, run: &Run, layouts: &Layouts) -> Result<Frag
             })
         }
         Kernel::Fill(k) => drawing.fill(k),
-        Kernel::Contract(k) if k.right.is_shared() => drawing.contract(k),
-        Kernel::Convolve(k) => drawing.convolve(k),
-        Kernel::Contract(_) | Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => {
-            Err(other(kernel))
+        Kernel::Contract(k) if k.right.is_shared() && !matches!(k.right, Right::Codes { .. }) => {
+            drawing.contract(k)
         }
+        Kernel::Convolve(k) => drawing.convolve(k),
+        Kernel::Contract(_)
+        | Kernel::Winograd(_)
+        | Kernel::WinogradWeights(_)
+        | Kernel::Depthwise(_)
+        | Kernel::Quantize(_) => Err(other(kernel)),
     }
 }
 

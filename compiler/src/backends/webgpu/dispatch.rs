@@ -5,7 +5,7 @@ use super::operands::Operands;
 use super::{fill, product, reduce, results};
 use crate::backends::gpu::other;
 use crate::error::Result;
-use crate::kernel::{Kernel, Role};
+use crate::kernel::{Contract, Kernel, Right, Role};
 use crate::plan::{Run, Space};
 
 /// The dispatches of a run with these operands: one, or two where the second adds up what the first has computed in parts.
@@ -21,9 +21,15 @@ pub(super) fn dispatch(kernel: &Kernel, run: &Run, operands: &Operands) -> Resul
         Kernel::Pool(k) => results::pool(k, operands),
         Kernel::Reduce(k) => reduce::reduce(k, operands),
         Kernel::Fill(k) => fill::fill(k, operands),
+        Kernel::Contract(Contract {
+            right: Right::Codes { .. },
+            ..
+        }) => Err(other(kernel)),
         Kernel::Contract(k) => return product::contract(k, operands),
         Kernel::Convolve(k) => return product::convolve(k, operands),
-        Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) => Err(other(kernel)),
+        Kernel::Winograd(_) | Kernel::WinogradWeights(_) | Kernel::Depthwise(_) | Kernel::Quantize(_) => {
+            Err(other(kernel))
+        }
     };
     Ok(vec![made?])
 }

@@ -14,7 +14,7 @@ use crate::shader::{self, Pixel};
 pub(super) fn contract(k: &Contract, run: &Operands) -> Result<Vec<Made>> {
     let width = match k.right {
         Right::Panels { width } => width,
-        Right::Rows { .. } => 8,
+        Right::Rows { .. } | Right::Codes { .. } => 8,
     };
     let images = if k.right.is_shared() {
         1

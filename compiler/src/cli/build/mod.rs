@@ -42,7 +42,8 @@ fn all(recipe: &Path, check: bool) -> Result<(), Errors> {
 /// Compiles or checks one model, and tells what came of it.
 fn one(entry: &Entry, check: bool, cancel: &CancelToken) -> Result<String, Errors> {
     let options = Options {
-        most_bytes: entry.most_bytes,
+        most_bytes: entry.budget.bytes,
+        most_error: entry.budget.error,
         cancel: cancel.clone(),
         ..entry.args.options()?
     };
@@ -65,7 +66,8 @@ fn one(entry: &Entry, check: bool, cancel: &CancelToken) -> Result<String, Error
     let Outcome { manifest, notes, .. } = outcome;
     let (files, total) = manifest.total();
     let budget = entry
-        .most_bytes
+        .budget
+        .bytes
         .map(|most| format!(", of {} allowed", bytes(most)));
     let notes: String = notes.iter().map(|note| format!("  {note}\n")).collect();
     Ok(format!(

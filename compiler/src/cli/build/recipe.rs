@@ -29,8 +29,17 @@ const LONGEST: u64 = 1 << 20;
 pub struct Entry {
     /// What to compile, as the command line has it.
     pub args: CompileArgs,
-    /// The most bytes of all files of the bundle.
-    pub most_bytes: Option<u64>,
+    /// What the bundle must keep to.
+    pub budget: Budget,
+}
+
+/// What a bundle must keep to.
+#[derive(Clone, Copy, Default)]
+pub struct Budget {
+    /// The most bytes of all its files.
+    pub bytes: Option<u64>,
+    /// How far results may be off with small weights, as a share of the largest magnitude of their output.
+    pub error: Option<f64>,
 }
 
 /// A text and where it is from.
@@ -121,11 +130,11 @@ impl File<'_> {
         options.retain(|option| !NO_OPTIONS.contains(&option.name.as_str()));
         let mut line: Vec<OsString> = Vec::new();
         let mut file = OsString::new();
-        let mut most_bytes = None;
+        let mut budget = Budget::default();
         let mut problems = Collector::default();
         for (key, value) in table {
             let given = match key.get_ref().as_ref() {
-                "budget" => self.budget(value).map(|bytes| most_bytes = bytes),
+                "budget" => self.budget(value).map(|found| budget = found),
                 "model" => self
                     .text("model", value)
                     .map(|text| file = self.path(&text).into()),
@@ -157,7 +166,7 @@ impl File<'_> {
             quiet: true,
             ..args
         };
-        Ok(Entry { args, most_bytes })
+        Ok(Entry { args, budget })
     }
 
     /// An option as the command line has it.
@@ -234,25 +243,33 @@ impl File<'_> {
     }
 
     /// The table `budget` of a model.
-    fn budget(&self, value: &Spanned<DeValue<'_>>) -> Result<Option<u64>> {
-        let help = "it has bytes, as in bytes = \"2 MB\"";
+    fn budget(&self, value: &Spanned<DeValue<'_>>) -> Result<Budget> {
+        let help = "it has bytes, as in bytes = \"2 MB\", and error, as in error = 0.01";
         let DeValue::Table(table) = value.get_ref() else {
             return Err(self.wrong(&value.span(), "budget is a table".to_owned(), help));
         };
-        let mut bytes = None;
+        let mut budget = Budget::default();
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "bytes" => bytes = Some(self.bytes(value)?),
+                "bytes" => budget.bytes = Some(self.number(value, "bytes", crate::sized)?),
+                "error" => budget.error = Some(self.number(value, "error", crate::share)?),
                 name => return Err(self.wrong(&key.span(), format!("there is no budget {name:?}"), help)),
             }
         }
-        Ok(bytes)
+        Ok(budget)
     }
 
-    /// A number of bytes, with a unit or without.
-    fn bytes(&self, value: &Spanned<DeValue<'_>>) -> Result<u64> {
-        let text = self.text("bytes", value)?;
-        crate::sized(&text)
-            .map_err(|help| self.wrong(&value.span(), format!("{text:?} is no number of bytes"), &help))
+    /// A number, as the command line reads it.
+    fn number<T>(
+        &self,
+        value: &Spanned<DeValue<'_>>,
+        name: &str,
+        read: impl Fn(&str) -> std::result::Result<T, String>,
+    ) -> Result<T> {
+        let text = self.text(name, value)?;
+        read(&text).map_err(|help| {
+            let what = format!("{name} is {text:?}, which is not what it takes");
+            self.wrong(&value.span(), what, &help)
+        })
     }
 }

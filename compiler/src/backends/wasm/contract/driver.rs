@@ -26,7 +26,7 @@ impl Driver<'_> {
     /// Bytes between two panels of the right-hand side.
     fn panel_bytes(&self) -> usize {
         match self.k.right {
-            Right::Panels { width } => (self.k.k() + 1) * width * 4,
+            Right::Panels { width } | Right::Codes { width } => self.k.panel(width) * 4,
             Right::Rows { .. } => self.width * 4,
         }
     }

@@ -5,6 +5,7 @@
 //! are divided evenly into tiles, so that there are tiles of two sizes.
 //! A unit of work is one panel for a block of strips whose input stays in the second-level cache.
 
+mod codes;
 mod driver;
 mod tile;
 
@@ -36,7 +37,7 @@ const UNITS: usize = 32;
 /// Channels of a panel.
 fn panel_width(k: &Contract) -> usize {
     match k.right {
-        Right::Panels { width } => width,
+        Right::Panels { width } | Right::Codes { width } => width,
         Right::Rows { .. } => 8,
     }
 }
@@ -44,7 +45,15 @@ fn panel_width(k: &Contract) -> usize {
 /// Pixels and channels of the larger of its tiles.
 pub(super) fn tile(k: &Contract, features: Features) -> [usize; 2] {
     let width = panel_width(k);
-    [tiling(k, tile_pixels(features, width)).size, width]
+    [tiling(k, most(k, features)).size, width]
+}
+
+/// Pixels of the largest tile.
+fn most(k: &Contract, features: Features) -> usize {
+    match k.right {
+        Right::Codes { width } => codes::tile_pixels(width),
+        Right::Panels { .. } | Right::Rows { .. } => tile_pixels(features, panel_width(k)),
+    }
 }
 
 /// How pixels are divided into tiles of at most `most`.
@@ -58,7 +67,7 @@ pub(super) fn emit(cx: &mut Context, k: &Contract) -> KernelCode {
     let [batches, rows, _, channels] = k.dims;
     let width = panel_width(k);
     let finish = Finish::new(&k.epilogue, &k.out);
-    let most = tile_pixels(cx.features, width);
+    let most = most(k, cx.features);
     let folded = is_folded(k, most);
     let tiling = tiling(k, most);
     let panels = channels.div_ceil(width);

@@ -1,5 +1,6 @@
 //! A register tile.
 
+use super::codes;
 use crate::backends::wasm::asm::{Asm, Context};
 use crate::backends::wasm::epilogue::{Finish, Fold};
 use crate::backends::wasm::tile::{Ahead, Walk};
@@ -43,7 +44,7 @@ impl Tile<'_> {
         let vectors = self.lanes.div_ceil(4);
         let acc: Vec<Vec<LocalId>> = (0..self.size).map(|_| asm.v128s(vectors)).collect();
         self.start(&mut asm, b, &acc);
-        let walk = Walk {
+        let walk = |row: usize| Walk {
             taps: &self.k.taps,
             run: self.k.run,
             pixel: self.k.a[2],
@@ -51,12 +52,13 @@ impl Tile<'_> {
                 at: asm.param(count + usize::from(self.folded)),
                 step,
             }),
-            row: match self.k.right {
-                Right::Panels { width } => width,
-                Right::Rows { stride, .. } => stride,
-            },
+            row,
         };
-        walk.emit(&mut asm, a, b, &acc);
+        match self.k.right {
+            Right::Panels { width } => walk(width).emit(&mut asm, a, b, &acc),
+            Right::Rows { stride, .. } => walk(stride).emit(&mut asm, a, b, &acc),
+            Right::Codes { width } => codes::emit(&mut asm, self.k, width, [a, b], &acc),
+        }
         for (pixel, row) in acc.iter().enumerate() {
             let at = match &fold {
                 Some(fold) => fold.pointers(&mut asm, &results, pixel),
@@ -83,9 +85,9 @@ impl Tile<'_> {
         [out].into_iter().chain(operands).collect()
     }
 
-    /// The accumulators start with the bias, which heads the panel; there is none for rows.
+    /// The accumulators start with the bias, which heads the panel; there is none for rows, and codes add it later.
     fn start(&self, asm: &mut Asm<'_>, b: LocalId, acc: &[Vec<LocalId>]) {
-        if matches!(self.k.right, Right::Rows { .. }) {
+        if !matches!(self.k.right, Right::Panels { .. }) {
             return;
         }
         for v in 0..acc[0].len() {
