@@ -50,7 +50,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["error", "budget", "tensor", "pointwise", "kernel", "ops", "graph"],
     ),
     ("arrays", &["error", "files"]),
-    ("quantize", &["error", "arrays", "tensor", "ops", "graph"]),
+    (
+        "quantize",
+        &["error", "arrays", "tensor", "kernel", "ops", "graph"],
+    ),
     ("shader", &["error", "tensor", "pointwise", "kernel"]),
     ("check", &["error", "tensor", "kernel", "plan"]),
     (

@@ -10,7 +10,7 @@ const RECIPE: &str = r#"
 model = "models/first.h5"
 out = "public/first"
 backends = "wasm"
-budget = { bytes = "100 KB" }
+budget = { bytes = "200 KB" }
 
 [[model]]
 model = "models/second.keras"
@@ -47,7 +47,7 @@ fn a_recipe_is_its_commands() {
     expect(
         &built,
         0,
-        &["first.h5 gives", "public/second", "of 100.0 KB allowed"],
+        &["first.h5 gives", "public/second", "of 200.0 KB allowed"],
     );
     let alone = project.join("alone");
     let arguments = [
@@ -124,7 +124,7 @@ fn a_check_tells_what_changed_and_writes_nothing() {
 
 #[test]
 fn a_budget_that_is_broken_writes_nothing() {
-    let project = project(&RECIPE.replace("100 KB", "10 KB"));
+    let project = project(&RECIPE.replace("200 KB", "10 KB"));
     let broken = run(project.path(), &["build"]);
     expect(
         &broken,
@@ -236,7 +236,7 @@ fn the_action_fails_on_a_changed_model_and_on_a_broken_budget() {
 
     fs::write(
         project.join("keras-compile.toml"),
-        RECIPE.replace("100 KB", "10 KB"),
+        RECIPE.replace("200 KB", "10 KB"),
     )
     .unwrap();
     let (kept, said) = act(project.path(), "false");

@@ -22,7 +22,7 @@ pub struct Fewest {
 }
 
 impl Default for Fewest {
-    /// As measured on wasm: many rows of 16 elements take longer than with floats, of 24 as long.
+    /// As measured: many rows of 16 elements take longer than with floats, of 24 as long.
     fn default() -> Self {
         Self {
             row: 8,

@@ -122,7 +122,7 @@ fn integers(found: &Integers, verbose: bool) -> String {
     let mut text = match own.is_empty() {
         true => "int8     no layer computes with integers\n".to_owned(),
         false => format!(
-            "int8     computed with integers on wasm, with f32 elsewhere: {}\n",
+            "int8     computed with integers by backends that can, by others with f32: {}\n",
             named(&own)
         ),
     };
