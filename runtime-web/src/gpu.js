@@ -52,15 +52,14 @@ export async function upload(bundle, unit, write) {
 // keras-compile: early {
   shards = inOrder(shards, weights);
 // keras-compile: early }
-  const largest = Math.max(0, ...shards.map(({ bytes }) => bytes));
-  let next = 0;
+  const room = Math.ceil(Math.max(0, ...shards.map(({ bytes }) => bytes)) / unit) * unit;
+  // All that work take from it.
+  const turns = shards.entries();
   const work = async () => {
-    const room = new Uint8Array(Math.ceil(largest / unit) * unit);
-    while (next < shards.length) {
-      const turn = next++;
-      const { name, bytes, at } = shards[turn];
-      await bundle.fill(name, room.subarray(0, bytes));
-      write(at, room.subarray(0, Math.ceil(bytes / unit) * unit));
+    const all = new Uint8Array(room);
+    for (const [turn, { name, bytes, at }] of turns) {
+      await bundle.fill(name, all.subarray(0, bytes));
+      write(at, all.subarray(0, Math.ceil(bytes / unit) * unit));
 // keras-compile: early {
       bundle.arrival?.has(turn);
 // keras-compile: early }

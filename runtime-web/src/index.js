@@ -279,7 +279,11 @@ class Loading {
 /** What the model tells of how its files are kept. @param {Located} located @param {Choice} choice @returns {Keeping} */
 function keeping({ kept, why, manifest }, { later, running }) {
   const keys = Object.values(manifest.files).map(({ sha256 }) => sha256);
-  const settled = Promise.allSettled([later, running?.engine.ready]);
+  /** @type {Promise<unknown>} */
+  let settled = Promise.resolve(later).catch(() => {});
+// keras-compile: early {
+  settled = Promise.all([settled, running?.engine.ready]).catch(() => {});
+// keras-compile: early }
   const settle = () => settled.then(() => kept?.settle([KEPT, ...keys])).catch(because);
   return { cached: kept?.complete ?? false, stored: kept ? settle() : Promise.resolve(why) };
 }
@@ -289,8 +293,7 @@ let warned = false;
 
 /** @type {typeof Load} */
 export const load = async (where, options = {}) => {
-  const { backend, threads = 'auto', signal } = options;
-  let { warm } = options;
+  let { backend, threads = 'auto', signal, warm } = options;
   signal?.throwIfAborted();
   if (threads !== 'auto' && !(Number.isInteger(threads) && threads > 0)) {
     throw new RangeError(`load: threads is ${threads}; pass 'auto' or a whole number from 1`);

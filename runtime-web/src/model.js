@@ -61,9 +61,14 @@ export class LoadedModel {
     this.threads = engine.threads;
     /** @type {readonly string[]} */
     this.fallbacks = Object.freeze([...choice.fallbacks, ...engine.fallbacks]);
-    if (choice.later || engine.ready) this.#stop = stop;
-    this.ready = this.#use(({ engine }) => engine.ready);
+    if (choice.later) this.#stop = stop;
+    /** @type {Promise<void>} */
+    this.ready = Promise.resolve();
+// keras-compile: early {
+    if (engine.ready) this.#stop = stop;
+    this.ready = this.#use(({ engine }) => engine.ready).then(() => {});
     this.ready.catch(() => {});
+// keras-compile: early }
     /** @type {Promise<BackendName>} */
     this.settled = choice.later ? choice.later.then((later) => this.#replace(later)) : Promise.resolve(backend);
   }

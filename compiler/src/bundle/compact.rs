@@ -16,7 +16,7 @@ const RESERVED: [&str; 6] = ["as", "do", "if", "in", "is", "of"];
 /// The same script with all private names shortened, and those of these that allow it, which its top declares; none if it is not of
 /// the form that [`tokens`] knows.
 pub(super) fn compact<'a>(script: &str, declared: impl Iterator<Item = &'a str>) -> Option<String> {
-    let all = tokens(script)?;
+    let all = bare(tokens(script)?);
     let names = shortened(&all, declared.collect());
     let mut text = String::with_capacity(script.len());
     let mut space: Option<&str> = None;
@@ -39,6 +39,24 @@ pub(super) fn compact<'a>(script: &str, declared: impl Iterator<Item = &'a str>)
     }
     text.push('\n');
     Some(text)
+}
+
+/// Without the parentheses around single names that types in comments needed, where they are neither a call nor a function's.
+fn bare(all: Vec<Token>) -> Vec<Token> {
+    let counting: Vec<usize> = (0..all.len()).filter(|&i| all[i].counts()).collect();
+    let mut idle = BTreeSet::new();
+    for window in counting.windows(5) {
+        let [before, open, name, close, after] = [0, 1, 2, 3, 4].map(|i| all[window[i]]);
+        let single = open.text == "(" && close.text == ")" && name.kind == Kind::Word;
+        let value = [before, after].iter().all(|token| token.kind == Kind::Sign)
+            && matches!(before.text, "(" | "[" | "," | "=" | ":" | "?" | "&" | "|")
+            && matches!(after.text, ")" | "]" | "," | ";" | ".");
+        if single && value && name.text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            idle.extend([window[1], window[3]]);
+        }
+    }
+    let kept = |(i, token)| (!idle.contains(&i)).then_some(token);
+    all.into_iter().enumerate().filter_map(kept).collect()
 }
 
 /// Whether two tokens might mean something else without a space between them.
@@ -140,6 +158,19 @@ mod tests {
 
     fn short_for(script: &str, names: &[&str]) -> String {
         compact(script, names.iter().copied()).expect("a script of our form")
+    }
+
+    #[test]
+    fn parentheses_go_around_names_that_types_had() {
+        assert_eq!(
+            short_for(
+                "a = /** @type {any} */ (b).c + f(/** x */ (d), (e), g?.(h), (1).i);\n",
+                &[]
+            ),
+            "a=b.c + f(d,e,g?.(h),(1).i);\n"
+        );
+        let same = "x=(a)=>a;\nif(a){}\nf((a,b),(a)(b),!(a),-(a));\nreturn(a);\n";
+        assert_eq!(short_for(same, &[]), same);
     }
 
     #[test]
