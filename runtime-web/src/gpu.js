@@ -54,14 +54,15 @@ export async function upload(bundle, unit, write) {
 // keras-compile: early }
   const room = Math.ceil(Math.max(0, ...shards.map(({ bytes }) => bytes)) / unit) * unit;
   // All that work take from it.
-  const turns = shards.entries();
+  const turns = shards.values();
   const work = async () => {
     const all = new Uint8Array(room);
-    for (const [turn, { name, bytes, at }] of turns) {
+    for (const shard of turns) {
+      const { name, bytes, at } = shard;
       await bundle.fill(name, all.subarray(0, bytes));
       write(at, all.subarray(0, Math.ceil(bytes / unit) * unit));
 // keras-compile: early {
-      bundle.arrival?.has(turn);
+      bundle.arrival?.has(shards.indexOf(shard));
 // keras-compile: early }
     }
   };

@@ -277,12 +277,12 @@ class Loading {
 }
 
 /** What the model tells of how its files are kept. @param {Located} located @param {Choice} choice @returns {Keeping} */
-function keeping({ kept, why, manifest }, { later, running }) {
+function keeping({ kept, why, manifest }, choice) {
   const keys = Object.values(manifest.files).map(({ sha256 }) => sha256);
   /** @type {Promise<unknown>} */
-  let settled = Promise.resolve(later).catch(() => {});
+  let settled = Promise.resolve(choice.later).catch(() => {});
 // keras-compile: early {
-  settled = Promise.all([settled, running?.engine.ready]).catch(() => {});
+  settled = Promise.all([settled, choice.running?.engine.ready]).catch(() => {});
 // keras-compile: early }
   const settle = () => settled.then(() => kept?.settle([KEPT, ...keys])).catch(because);
   return { cached: kept?.complete ?? false, stored: kept ? settle() : Promise.resolve(why) };
