@@ -28,7 +28,16 @@ export interface CompileOptions {
   gpuPrecision?: 'f32' | 'f16' | undefined;
   /** An encoding for all weights, a list as the command takes it, or encodings by patterns of layers' names. */
   quantize?: string | Readonly<Record<string, string>> | undefined;
+  /** With `quantize: 'auto'`: how far outputs may be off, as a share of their largest magnitude. */
+  maxError?: number | undefined;
+  /** With `quantize: 'auto'`: the most bytes of weights, as a number or as in `4MB`. */
+  maxBytes?: number | string | undefined;
+  compute?: 'f32' | 'int8' | undefined;
   samples?: string | URL | undefined;
+  /** What pictures become, as the command takes it, for one input or several; or by the names of inputs. */
+  image?: string | readonly string[] | Readonly<Record<string, string>> | undefined;
+  /** A file with the names of classes, or `imagenet`. */
+  labels?: string | URL | undefined;
   packageName?: string | undefined;
   /** What paths are relative to; the current directory when absent. */
   cwd?: string | undefined;

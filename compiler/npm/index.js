@@ -51,7 +51,12 @@ const ARGUMENTS = {
   quantize: (value) => [
     `--quantize=${typeof value === 'string' ? value : Object.entries(value).map(([name, to]) => `${name}=${to}`).join(',')}`,
   ],
+  maxError: (value) => [`--max-error=${value}`],
+  maxBytes: (value) => [`--max-bytes=${value}`],
+  compute: (value) => [`--compute=${value}`],
   samples: (value) => [`--samples=${path(value)}`],
+  image: (value) => (typeof value === 'object' && !Array.isArray(value) ? pairs('--image', value) : [value].flat().map((each) => `--image=${each}`)),
+  labels: (value) => [`--labels=${path(value)}`],
   packageName: (value) => [`--package-name=${value}`],
 };
 

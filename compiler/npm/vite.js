@@ -15,6 +15,9 @@ const PARAMETERS = {
     : { inputShape: values.join(',') }),
   backends: ([value]) => ({ backends: value }),
   quantize: ([value]) => ({ quantize: value }),
+  compute: ([value]) => ({ compute: value }),
+  image: (values) => ({ image: values }),
+  labels: ([value]) => ({ labels: value }),
   outputs: ([value]) => ({ outputs: value }),
   inputs: ([value]) => ({ inputs: value }),
   exact: () => ({ exact: true }),
@@ -62,7 +65,9 @@ export default function kerasCompile(defaults = {}) {
   /** The folder of the compiled model, by all that it depends on: the model, the options and the command. */
   async function bundle(file, chosen) {
     const all = { ...defaults, ...chosen };
-    const others = [all.custom, all.samples].flat().filter(Boolean).map((other) => (other instanceof URL ? fileURLToPath(other) : resolve(root, other)));
+    // Behind the name of an output, where there is one.
+    const labels = all.labels instanceof URL ? all.labels : all.labels?.replace(/^[^=]*=/, '');
+    const others = [all.custom, all.samples, labels === 'imagenet' ? undefined : labels].flat().filter(Boolean).map((other) => (other instanceof URL ? fileURLToPath(other) : resolve(root, other)));
     const name = `${basename(file).replace(/\W+/g, '-')}-${await hashed([file, binary(), ...others], JSON.stringify(all))}`;
     const out = join(root, 'node_modules/.cache/keras-compile', name);
     if (existsSync(out)) return out;

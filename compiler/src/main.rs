@@ -366,8 +366,17 @@ struct OptionOf {
     switch: bool,
     /// It may be given more than once.
     repeats: bool,
-    /// Its values are paths.
-    path: bool,
+    /// What its values are.
+    value: ValueOf,
+}
+
+/// What the values of an option are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ValueOf {
+    Text,
+    Path,
+    /// A path, with a name and an equals sign before it or without; or the word.
+    NamedPath(&'static str),
 }
 
 impl CompileArgs {
@@ -379,7 +388,11 @@ impl CompileArgs {
                 name: arg.get_long()?.to_owned(),
                 switch: matches!(arg.get_action(), ArgAction::SetTrue),
                 repeats: matches!(arg.get_action(), ArgAction::Append),
-                path: arg.get_value_parser().type_id() == TypeId::of::<PathBuf>(),
+                value: match arg.get_id().as_str() {
+                    "labels" => ValueOf::NamedPath("imagenet"),
+                    _ if arg.get_value_parser().type_id() == TypeId::of::<PathBuf>() => ValueOf::Path,
+                    _ => ValueOf::Text,
+                },
             })
         };
         command.get_arguments().filter_map(option).collect()

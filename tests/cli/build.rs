@@ -82,6 +82,43 @@ fn a_recipe_is_its_commands() {
 }
 
 #[test]
+fn all_paths_begin_at_the_recipe() {
+    let project = Scratch::new();
+    let digits = root().join("examples/digits");
+    for file in ["digits.h5", "labels.txt", "samples.npz"] {
+        fs::copy(digits.join(file), project.join(file)).unwrap();
+    }
+    for labels in ["labels.txt", "digit=labels.txt"] {
+        let recipe = format!(
+            "[[model]]\nmodel = \"digits.h5\"\nout = \"dist\"\nbackends = \"wasm\"\nlabels = {labels:?}\nquantize = \"int8\"\nsamples = \"samples.npz\"\n\
+             image = [\"gray,scale=1/255\"]\nbudget = {{ error = 0.5 }}\n"
+        );
+        fs::write(project.join("keras-compile.toml"), recipe).unwrap();
+        let recipe = project.join("keras-compile.toml");
+        expect(
+            &run(&root(), &["build", recipe.to_str().unwrap()]),
+            0,
+            &["digits.h5 gives"],
+        );
+    }
+    let recipe = fs::read_to_string(project.join("keras-compile.toml")).unwrap();
+    let strict = recipe.replace("error = 0.5", "error = 1e-6");
+    fs::write(project.join("keras-compile.toml"), strict).unwrap();
+    expect(
+        &run(project.path(), &["build", "--check"]),
+        1,
+        &[
+            "is off by up to",
+            "of its largest magnitude, more than the limit of 1e-6",
+        ],
+    );
+    // A thousand names are too many for ten classes, but that is known only when the word is not taken for a file.
+    let many = recipe.replace("digit=labels.txt", "imagenet");
+    fs::write(project.join("keras-compile.toml"), many).unwrap();
+    expect(&run(project.path(), &["build"]), 2, &["1000"]);
+}
+
+#[test]
 fn a_check_tells_what_changed_and_writes_nothing() {
     let project = project(RECIPE);
     let missing = run(project.path(), &["build", "--check"]);

@@ -83,7 +83,7 @@ pub struct Report {
 /// Gives weights their encodings.
 ///
 /// # Errors
-/// When a pattern matches no layer with weights, or encodings are to be looked for, which [`search`] does.
+/// When a pattern matches no layer with weights, or encodings are to be looked for, which [`search()`] does.
 pub fn apply(graph: &mut Graph, rules: &Rules) -> Result<Report> {
     let sites = sites(graph, rules)?;
     if rules.has_auto() {

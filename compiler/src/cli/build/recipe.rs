@@ -2,7 +2,7 @@
 //!
 //! Options are called as on the command line and are given to its parser, so that each is known in one place.
 
-use crate::{CompileArgs, OptionOf};
+use crate::{CompileArgs, OptionOf, ValueOf};
 use keras_compile::error::{Collector, Error, ErrorKind, Errors, Result};
 use std::ffi::OsString;
 use std::ops::Range;
@@ -199,9 +199,14 @@ impl File<'_> {
         };
         let given = texts.iter().map(|text| {
             let mut all = OsString::from(format!("{flag}="));
-            match option.path {
-                true => all.push(self.path(text)),
-                false => all.push(text),
+            match (option.value, text.split_once('=')) {
+                (ValueOf::Path, _) => all.push(self.path(text)),
+                (ValueOf::NamedPath(word), Some((name, path))) if path != word => {
+                    all.push(format!("{name}="));
+                    all.push(self.path(path));
+                }
+                (ValueOf::NamedPath(word), None) if text != word => all.push(self.path(text)),
+                (ValueOf::Text | ValueOf::NamedPath(_), _) => all.push(text),
             }
             all
         });
