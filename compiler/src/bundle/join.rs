@@ -156,7 +156,7 @@ mod tests {
     fn comments_stay_behind() {
         let text = "/**\n * Two\n * lines.\n */\nconst a = /** @type {any} */ (b);\n  // Why.\n  f(/** @type {A} */ x, /** @type {B} */ y); // here\n\
             // keras-compile: files\nimport(/* @vite-ignore */ c);\n";
-        let code = "const d=(b);\nf(x,y);// here\n// keras-compile: files\nimport(/* @vite-ignore */ c);\n";
+        let code = "const d=b;\nf(x,y);// here\n// keras-compile: files\nimport(/* @vite-ignore */ c);\n";
         assert_eq!(join(&[("a.js", text)]).unwrap(), format!("{BANNER}{code}"));
     }
 
